@@ -1,0 +1,4 @@
+//! The command `bilevel`.
+#![forbid(unsafe_code)]
+
+fn main() {}

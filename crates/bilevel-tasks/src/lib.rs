@@ -1,0 +1,2 @@
+//! Ready problems for `bilevel`.
+#![forbid(unsafe_code)]
