@@ -1,0 +1,48 @@
+//! Full reverse mode: keep every state.
+
+use super::{Adjoint, Paths, Rollout};
+use crate::{Result, Scalar};
+
+/// Reverse mode over the K kept states (reverse-HG, arXiv 1703.01785; with one
+/// forward-over-reverse product a step it is MixFlow-MG, arXiv 2505.00793).
+///
+/// s̄_K = ∂f/∂s;  for t = K−1 … 0:  x̄ += (∂Φ_t/∂x)ᵀ s̄,  s̄ ← (∂Φ_t/∂s)ᵀ s̄.
+///
+/// Cost: K gradients and K pulls. Memory: K states in one slab. The default; where the
+/// slab is too large, [`Checkpointed`](super::Checkpointed) gives the same bits.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct Reverse;
+
+impl<T: Scalar> Adjoint<T> for Reverse {
+    fn name(&self) -> &'static str {
+        "reverse"
+    }
+
+    fn sees(&self) -> Paths {
+        Paths::ALL
+    }
+
+    fn needs_second_order(&self) -> bool {
+        true
+    }
+
+    fn differentiate(
+        &self,
+        rollout: &mut Rollout<'_, T>,
+        state: &mut [T],
+        bar: &mut [T],
+    ) -> Result<T> {
+        let mut states = Vec::with_capacity(rollout.steps() * state.len());
+        for t in 0..rollout.steps() {
+            states.extend_from_slice(state);
+            rollout.advance(t, state)?;
+        }
+        let value = rollout.seed(state, bar)?;
+        let mut next = &*state;
+        for (t, before) in states.chunks_exact(state.len().max(1)).enumerate().rev() {
+            rollout.pull_back(t, before, next, bar)?;
+            next = before;
+        }
+        Ok(value)
+    }
+}

@@ -1,0 +1,74 @@
+//! Boxes: lower and upper bounds of every number of a variable.
+
+use crate::error::{expect_length, require};
+use crate::{Result, Scalar};
+
+/// lower ≤ z ≤ upper, number by number. A bound given once holds for every number.
+#[derive(Clone, PartialEq, Debug)]
+pub struct Bounds<T> {
+    lower: Vec<T>,
+    upper: Vec<T>,
+}
+
+impl<T: Scalar> Bounds<T> {
+    /// The same bounds for every number; either may be infinite.
+    ///
+    /// # Errors
+    /// [`Error::Setting`](crate::Error::Setting) unless `lower` ≤ `upper`.
+    pub fn uniform(lower: T, upper: T) -> Result<Self> {
+        Self::new(vec![lower], vec![upper])
+    }
+
+    /// Bounds for each number.
+    ///
+    /// # Errors
+    /// If the lengths differ or a lower bound is above its upper bound.
+    pub fn new(lower: Vec<T>, upper: Vec<T>) -> Result<Self> {
+        expect_length("the upper bounds", lower.len(), upper.len())?;
+        for (&low, &high) in lower.iter().zip(&upper) {
+            require(
+                low <= high,
+                "a lower bound",
+                "at most its upper bound",
+                format!("{low} above {high}"),
+            )?;
+        }
+        Ok(Self { lower, upper })
+    }
+
+    fn at(&self, index: usize) -> (T, T) {
+        let index = if self.lower.len() == 1 { 0 } else { index };
+        (self.lower[index], self.upper[index])
+    }
+
+    /// Projects z onto the box.
+    pub fn project(&self, z: &mut [T]) {
+        for (index, value) in z.iter_mut().enumerate() {
+            let (lower, upper) = self.at(index);
+            *value = value.max(lower).min(upper);
+        }
+    }
+
+    /// Sets to zero what belongs to a number that lies on a bound in `projected`: the
+    /// transposed derivative of the projection, with 0 taken on the bound itself.
+    pub fn mask(&self, projected: &[T], bar: &mut [T]) {
+        for (index, (bar, &value)) in bar.iter_mut().zip(projected).enumerate() {
+            let (lower, upper) = self.at(index);
+            if value <= lower || value >= upper {
+                *bar = T::zero();
+            }
+        }
+    }
+
+    /// Checks the number of bounds.
+    ///
+    /// # Errors
+    /// [`Error::Length`](crate::Error::Length) unless there are 1 or `len` of each.
+    pub fn validate(&self, len: usize) -> Result<()> {
+        if self.lower.len() == 1 {
+            Ok(())
+        } else {
+            expect_length("the bounds", len, self.lower.len())
+        }
+    }
+}

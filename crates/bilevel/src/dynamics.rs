@@ -1,0 +1,155 @@
+//! How the inner variable moves.
+
+mod field;
+mod gradient_descent;
+mod hyper;
+mod schedule;
+
+pub use field::Field;
+pub use gradient_descent::GradientDescent;
+pub use hyper::{Hyper, Transform};
+pub use schedule::{Schedule, Weights};
+
+use crate::objective::{Calls, Counted};
+use crate::{Draw, Key, Problem, Result, Role, Scalar, Stream};
+
+/// s_{t+1} = Φ_t(x, s_t), with its derivatives.
+///
+/// The state s is a flat slice: y first (m numbers), then the buffers of the dynamics,
+/// if any.
+pub trait Dynamics<T: Scalar>: Send + Sync {
+    /// How many numbers the state has, for an inner variable of `y_len` numbers.
+    fn state_len(&self, y_len: usize) -> usize;
+
+    /// How many numbers of work space one step or its derivatives need.
+    fn work_len(&self, y_len: usize) -> usize;
+
+    /// `state = Φ_t(x, state)` at t = `cx.step`.
+    ///
+    /// # Errors
+    /// If an objective fails.
+    fn step(&self, cx: &mut Context<'_, T>, state: &mut [T]) -> Result<()>;
+
+    /// `bar = (∂Φ_t/∂s)ᵀ bar`, and collects `(∂Φ_t/∂x)ᵀ bar`.
+    ///
+    /// `state` is s_t, `next` is s_{t+1} = Φ_t(x, s_t), which every sweep back has at hand.
+    ///
+    /// # Errors
+    /// If an objective fails or has no second derivatives.
+    fn pull_back(
+        &self,
+        cx: &mut Context<'_, T>,
+        state: &[T],
+        next: &[T],
+        bar: &mut [T],
+    ) -> Result<()>;
+
+    /// `state = Φ_t(x, state)` and `tangent = ∂Φ_t/∂s · tangent + ∂Φ_t/∂x · dx`.
+    ///
+    /// # Errors
+    /// If an objective fails or has no second derivatives.
+    fn push_forward(
+        &self,
+        cx: &mut Context<'_, T>,
+        dx: &[T],
+        state: &mut [T],
+        tangent: &mut [T],
+    ) -> Result<()>;
+
+    /// Whether a step looks at the outer objective too (the aggregate field).
+    fn uses_outer(&self) -> bool;
+
+    /// Whether inner hyperparameters are part of x.
+    fn depends_on_x(&self) -> bool;
+
+    /// Checks the settings, before any use.
+    ///
+    /// # Errors
+    /// [`Error::Setting`](crate::Error::Setting) for a setting out of range.
+    fn validate(&self, x_len: usize, y_len: usize) -> Result<()>;
+}
+
+/// What a step sees: both objectives at x, which step it is, and the draws.
+pub struct Context<'a, T> {
+    /// The outer variable.
+    pub x: &'a [T],
+    /// g at x.
+    pub inner: Counted<'a, T>,
+    /// f at x.
+    pub outer: Counted<'a, T>,
+    /// t, from 0.
+    pub step: usize,
+    /// The outer step, from 0, for schedules that depend on it.
+    pub outer_step: usize,
+    /// The derivative in x that does not come from an objective but from inner
+    /// hyperparameters that are part of x.
+    pub x_bar: Vec<T>,
+    /// Work space of the dynamics.
+    pub work: Vec<T>,
+    key: Key,
+    inner_key: Key,
+    field_key: Key,
+}
+
+impl<'a, T: Scalar> Context<'a, T> {
+    pub(crate) fn new(
+        problem: &'a Problem<T>,
+        x: &'a [T],
+        key: Key,
+        outer_step: usize,
+        work_len: usize,
+    ) -> Result<Self> {
+        let key = key.fold_in(outer_step as u64);
+        Ok(Self {
+            x,
+            inner: Counted::new(problem.inner().at(x)?, Role::Inner),
+            outer: Counted::new(problem.outer().at(x)?, Role::Outer),
+            step: 0,
+            outer_step,
+            x_bar: vec![T::zero(); x.len()],
+            work: vec![T::zero(); work_len],
+            key,
+            inner_key: key.stream(Stream::InnerBatch),
+            field_key: key.stream(Stream::FieldBatch),
+        })
+    }
+
+    /// The draw of the inner objective at this step.
+    #[must_use]
+    pub fn inner_draw(&self) -> Draw {
+        Draw::Step {
+            key: self.inner_key,
+            step: self.step as u64,
+        }
+    }
+
+    /// The draw of the outer objective inside the aggregate field at this step.
+    #[must_use]
+    pub fn field_draw(&self) -> Draw {
+        Draw::Step {
+            key: self.field_key,
+            step: self.step as u64,
+        }
+    }
+
+    /// The draw of the outer objective at the end of training.
+    #[must_use]
+    pub fn outer_draw(&self) -> Draw {
+        Draw::Step {
+            key: self.key.stream(Stream::OuterBatch),
+            step: 0,
+        }
+    }
+
+    /// The key of this outer step.
+    #[must_use]
+    pub fn key(&self) -> Key {
+        self.key
+    }
+
+    /// The calls so far: inner, outer.
+    #[must_use]
+    pub fn calls(&self) -> (Calls, Calls) {
+        (self.inner.calls(), self.outer.calls())
+    }
+}

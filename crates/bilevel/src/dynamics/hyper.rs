@@ -1,0 +1,85 @@
+//! Inner hyperparameters: fixed, or part of x and learned with the rest.
+
+use crate::error::require;
+use crate::{Result, Scalar};
+
+/// A positive hyperparameter of the inner training, such as its step size.
+#[derive(Clone, Copy, PartialEq, Debug)]
+pub enum Hyper {
+    /// The same for every x.
+    Fixed(f64),
+    /// `transform(x[index])`: learned like the rest of x.
+    FromX {
+        /// Which number of x.
+        index: usize,
+        /// From that number to the hyperparameter.
+        transform: Transform,
+    },
+}
+
+/// How a number of x becomes a hyperparameter.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Transform {
+    /// The number itself; keep it positive by a box on x.
+    Identity,
+    /// exp: positive always.
+    Exp,
+    /// 1/(1 + exp(−·)): between 0 and 1 always.
+    Sigmoid,
+}
+
+impl Hyper {
+    /// Its value at x.
+    #[must_use]
+    pub fn value<T: Scalar>(self, x: &[T]) -> T {
+        match self {
+            Self::Fixed(value) => T::from_f64(value),
+            Self::FromX { index, transform } => match transform {
+                Transform::Identity => x[index],
+                Transform::Exp => x[index].exp(),
+                Transform::Sigmoid => sigmoid(x[index]),
+            },
+        }
+    }
+
+    /// Where it is part of x: which number, and its derivative there.
+    #[must_use]
+    pub fn derivative<T: Scalar>(self, x: &[T]) -> Option<(usize, T)> {
+        match self {
+            Self::Fixed(_) => None,
+            Self::FromX { index, transform } => Some((
+                index,
+                match transform {
+                    Transform::Identity => T::one(),
+                    Transform::Exp => x[index].exp(),
+                    Transform::Sigmoid => {
+                        let value = sigmoid(x[index]);
+                        value * (T::one() - value)
+                    }
+                },
+            )),
+        }
+    }
+
+    /// Whether it is part of x.
+    #[must_use]
+    pub fn depends_on_x(self) -> bool {
+        matches!(self, Self::FromX { .. })
+    }
+
+    pub(crate) fn validate(self, field: &'static str, x_len: usize) -> Result<()> {
+        match self {
+            Self::Fixed(value) => require(
+                value.is_finite() && value > 0.0,
+                field,
+                "a positive number",
+                value,
+            ),
+            Self::FromX { index, .. } => require(index < x_len, field, "an index inside x", index),
+        }
+    }
+}
+
+fn sigmoid<T: Scalar>(x: T) -> T {
+    T::one() / (T::one() + (-x).exp())
+}

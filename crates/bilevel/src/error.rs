@@ -1,0 +1,156 @@
+//! What can be wrong, with the fields that say where.
+
+use std::fmt;
+
+/// The result of everything in this crate.
+pub type Result<T, E = Error> = std::result::Result<T, E>;
+
+/// Which of the two objectives of a problem is meant.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Role {
+    /// The inner objective g, which training minimises.
+    Inner,
+    /// The outer objective f.
+    Outer,
+}
+
+impl fmt::Display for Role {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(match self {
+            Self::Inner => "inner",
+            Self::Outer => "outer",
+        })
+    }
+}
+
+/// What is wrong: a shape, a setting, a pair that makes no sense, a number that is no
+/// longer finite. Not converging is no error but a status in a report.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// A slice or a layout has another length than the problem needs.
+    #[error("{what} has {found} numbers, expected {expected}")]
+    Length {
+        /// What was measured.
+        what: &'static str,
+        /// The length that was needed.
+        expected: usize,
+        /// The length that was given.
+        found: usize,
+    },
+    /// A setting is outside its range.
+    #[error("{field} must be {range}, found {value}")]
+    Setting {
+        /// The name of the setting.
+        field: &'static str,
+        /// What is allowed.
+        range: &'static str,
+        /// What was given.
+        value: String,
+    },
+    /// A text does not name a known choice.
+    #[error("unknown {what} {text:?}: expected {expected}")]
+    Unknown {
+        /// The kind of thing.
+        what: &'static str,
+        /// What was given.
+        text: String,
+        /// The known forms.
+        expected: &'static str,
+    },
+    /// A number became infinite or NaN.
+    #[error("{what} became non-finite{}{}", at("inner step", *inner_step), at("outer step", *outer_step))]
+    NonFinite {
+        /// What became non-finite.
+        what: &'static str,
+        /// The inner step at which it was seen, counted from 1, where there is one.
+        inner_step: Option<usize>,
+        /// The outer step at which it was seen, where there is one.
+        outer_step: Option<usize>,
+    },
+    /// A method needs second derivatives of an objective that offers none.
+    #[error("{needed_by} needs second derivatives of the {role} objective, which offers none")]
+    NoSecondOrder {
+        /// The objective.
+        role: Role,
+        /// The method.
+        needed_by: &'static str,
+    },
+    /// The hypergradient would be zero whatever x is.
+    #[error(
+        "the {derivative} hypergradient is identically zero for this problem: it sees x only through {sees}, and here x enters only through {enters}"
+    )]
+    StructurallyZero {
+        /// The derivative that was asked for.
+        derivative: &'static str,
+        /// The paths that this derivative follows.
+        sees: String,
+        /// The paths through which x does enter.
+        enters: String,
+    },
+    /// The user's own objective failed.
+    #[error("{} failed: {source}", role.map_or_else(|| "an objective".to_owned(), |role| format!("the {role} objective")))]
+    Objective {
+        /// Which one, as soon as it is known.
+        role: Option<Role>,
+        /// What it said.
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
+}
+
+impl Error {
+    /// For implementations of [`Objective`](crate::objective::Objective): wraps what went
+    /// wrong inside.
+    pub fn objective(source: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Self {
+        Self::Objective {
+            role: None,
+            source: source.into(),
+        }
+    }
+
+    /// Names the objective, where an error came from inside one.
+    pub(crate) fn in_role(self, found: Role) -> Self {
+        match self {
+            Self::Objective { role: None, source } => Self::Objective {
+                role: Some(found),
+                source,
+            },
+            other => other,
+        }
+    }
+}
+
+fn at(what: &str, step: Option<usize>) -> String {
+    step.map_or_else(String::new, |step| format!(" at {what} {step}"))
+}
+
+/// Fails unless `found` is `expected`.
+pub(crate) fn expect_length(what: &'static str, expected: usize, found: usize) -> Result<()> {
+    if expected == found {
+        Ok(())
+    } else {
+        Err(Error::Length {
+            what,
+            expected,
+            found,
+        })
+    }
+}
+
+/// Fails unless `holds`; `value` is printed in the error.
+pub(crate) fn require(
+    holds: bool,
+    field: &'static str,
+    range: &'static str,
+    value: impl fmt::Display,
+) -> Result<()> {
+    if holds {
+        Ok(())
+    } else {
+        Err(Error::Setting {
+            field,
+            range,
+            value: value.to_string(),
+        })
+    }
+}

@@ -1,0 +1,136 @@
+//! Unrolled differentiation: dynamics × adjoint.
+
+use super::{HyperGradient, Report};
+use crate::adjoint::{Adjoint, Paths, Reverse, Rollout};
+use crate::dynamics::{Dynamics, GradientDescent};
+use crate::error::require;
+use crate::{Error, Key, Problem, Result, Role, Scalar};
+
+/// Differentiates K steps of training exactly, or as the adjoint does.
+///
+/// | setting | default | range | purpose |
+/// |---|---|---|---|
+/// | `dynamics` | gradient descent | | how y moves |
+/// | `steps` | 100 | at least 1 | K |
+/// | `adjoint` | [`Reverse`] | | how the steps are differentiated |
+///
+/// ```
+/// use bilevel::{Key, Problem, FixedStart, Closures, HyperGradient, Unrolled, Hyper, GradientDescent};
+/// // f = (y − 1)²/2, g = (y − x)²/2: y_K = (1 − 0.5^K) x from y_0 = 0
+/// let g = Closures::<f64>::new(1, 1, |x, y, _| (y[0] - x[0]).powi(2) / 2.0, |x, y, _, out| out[0] += y[0] - x[0])
+///     .with_grad_x(|x, y, _, out| out[0] += x[0] - y[0])
+///     .with_second_order(|_, _, _, v, y_bar, x_bar| { y_bar[0] += v[0]; x_bar[0] -= v[0] }, |_, _, _, dx, dy, out| out[0] += dy[0] - dx[0]);
+/// let f = Closures::<f64>::new(1, 1, |_, y, _| (y[0] - 1.0).powi(2) / 2.0, |_, y, _, out| out[0] += y[0] - 1.0);
+/// let problem = Problem::new(g, f, FixedStart(vec![0.0]))?;
+/// let method = Unrolled { dynamics: Box::new(GradientDescent { step_size: Hyper::Fixed(0.5), ..Default::default() }), steps: 3, ..Default::default() };
+/// let mut gradient = [0.0];
+/// method.estimate(&problem, &[2.0], Key::from_seed(0), 0, &mut gradient)?;
+/// assert_eq!(gradient[0], (0.875 * 2.0 - 1.0) * 0.875);
+/// # Ok::<(), bilevel::Error>(())
+/// ```
+pub struct Unrolled<T> {
+    /// Φ.
+    pub dynamics: Box<dyn Dynamics<T>>,
+    /// K.
+    pub steps: usize,
+    /// How Φ is differentiated.
+    pub adjoint: Box<dyn Adjoint<T>>,
+}
+
+impl<T: Scalar> Default for Unrolled<T> {
+    fn default() -> Self {
+        Self {
+            dynamics: Box::new(GradientDescent::default()),
+            steps: 100,
+            adjoint: Box::new(Reverse),
+        }
+    }
+}
+
+impl<T: Scalar> Unrolled<T> {
+    fn report(rollout: &Rollout<'_, T>, value: T, mut state: Vec<T>, y_len: usize) -> Report<T> {
+        state.truncate(y_len);
+        let (inner_calls, outer_calls) = rollout.calls();
+        Report {
+            value,
+            y: state,
+            inner_calls,
+            outer_calls,
+        }
+    }
+
+    fn expect_second_order(&self, problem: &Problem<T>) -> Result<()> {
+        let missing = |role| Error::NoSecondOrder {
+            role,
+            needed_by: self.adjoint.name(),
+        };
+        if !self.adjoint.needs_second_order() {
+            return Ok(());
+        }
+        if !problem.inner().has_second_order() {
+            return Err(missing(Role::Inner));
+        }
+        if self.dynamics.uses_outer() && !problem.outer().has_second_order() {
+            return Err(missing(Role::Outer));
+        }
+        Ok(())
+    }
+}
+
+impl<T: Scalar> HyperGradient<T> for Unrolled<T> {
+    fn validate(&self, problem: &Problem<T>) -> Result<()> {
+        require(self.steps >= 1, "steps", "at least 1", self.steps)?;
+        self.dynamics.validate(problem.x_len(), problem.y_len())?;
+        self.adjoint.validate()?;
+        self.expect_second_order(problem)?;
+        let (sees, enters) = (
+            self.adjoint.sees(),
+            Paths::of(problem, self.dynamics.as_ref()),
+        );
+        if sees.and(enters).any() {
+            Ok(())
+        } else {
+            Err(Error::StructurallyZero {
+                derivative: self.adjoint.name(),
+                sees: sees.to_string(),
+                enters: enters.to_string(),
+            })
+        }
+    }
+
+    fn estimate(
+        &self,
+        problem: &Problem<T>,
+        x: &[T],
+        key: Key,
+        outer_step: usize,
+        out: &mut [T],
+    ) -> Result<Report<T>> {
+        crate::error::expect_length("the hypergradient", problem.x_len(), out.len())?;
+        let mut rollout = Rollout::new(problem, &*self.dynamics, self.steps, x, key, outer_step)?;
+        let mut state = rollout.start()?;
+        let mut bar = rollout.zero_state();
+        let value = self
+            .adjoint
+            .differentiate(&mut rollout, &mut state, &mut bar)?;
+        out.fill(T::zero());
+        rollout.finish(&bar, out)?;
+        Ok(Self::report(&rollout, value, state, problem.y_len()))
+    }
+
+    fn evaluate(
+        &self,
+        problem: &Problem<T>,
+        x: &[T],
+        key: Key,
+        outer_step: usize,
+    ) -> Result<Report<T>> {
+        let mut rollout = Rollout::new(problem, &*self.dynamics, self.steps, x, key, outer_step)?;
+        let mut state = rollout.start()?;
+        for t in 0..self.steps {
+            rollout.advance(t, &mut state)?;
+        }
+        let value = rollout.value(&state)?;
+        Ok(Self::report(&rollout, value, state, problem.y_len()))
+    }
+}
