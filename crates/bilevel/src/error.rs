@@ -59,7 +59,7 @@ pub enum Error {
         expected: &'static str,
     },
     /// A number became infinite or NaN.
-    #[error("{what} became non-finite{}{}", at("inner step", *inner_step), at("outer step", *outer_step))]
+    #[error("{what} became non-finite{}", place(*inner_step, *outer_step))]
     NonFinite {
         /// What became non-finite.
         what: &'static str,
@@ -120,8 +120,14 @@ impl Error {
     }
 }
 
-fn at(what: &str, step: Option<usize>) -> String {
-    step.map_or_else(String::new, |step| format!(" at {what} {step}"))
+fn place(inner_step: Option<usize>, outer_step: Option<usize>) -> String {
+    let inner = inner_step.map(|step| format!("inner step {step}"));
+    let outer = outer_step.map(|step| format!("outer step {step}"));
+    match (inner, outer) {
+        (Some(inner), Some(outer)) => format!(" at {inner} of {outer}"),
+        (Some(one), None) | (None, Some(one)) => format!(" at {one}"),
+        (None, None) => String::new(),
+    }
 }
 
 /// Fails unless `found` is `expected`.

@@ -1,15 +1,90 @@
 //! Differentiating through training.
+//!
+//! `bilevel` solves problems in which one optimisation is nested inside another:
+//!
+//! ```text
+//! minimise over x   f(x, y_K(x))      where   y_{t+1} = Φ_t(x, y_t)  trains on  g(x, ·)
+//! ```
+//!
+//! x may be one weight per training row (find wrong labels), one penalty per feature
+//! (tune), a starting point (few-shot learning). The gradient of the outer objective
+//! through the inner training is the *hypergradient*; everything here exists to compute
+//! it exactly, or without bias, in known memory.
+//!
+//! # Notation, the same in every file
+//!
+//! | symbol | meaning |
+//! |---|---|
+//! | x, n numbers | outer variable |
+//! | y, m numbers | inner variable |
+//! | f(x, y), g(x, y) | outer and inner objective |
+//! | Φ_t | inner dynamics: s_{t+1} = Φ_t(x, s_t); the state s is y and buffers |
+//! | K | number of inner steps (`steps`) |
+//! | `*_bar`, `d*` | cotangent, tangent |
+//!
+//! No oracle hides a sign: a vector–Jacobian product is +Jᵀv.
+//!
+//! # Three choices make a method
+//!
+//! * what is solved: a [`Problem`] of two [`Objective`]s and a [`Start`];
+//! * how the inner variable moves: [`Dynamics`] with a [`Field`], the inner gradient alone
+//!   or an aggregate of both, weighted by a [`Schedule`];
+//! * how that is differentiated: an [`Adjoint`] ([`Reverse`], [`Checkpointed`],
+//!   [`FirstOrder`]) inside [`Unrolled`].
+//!
+//! A [`Driver`] follows the hypergradient with an [`Optimizer`]; [`check`] tells whether
+//! a hypergradient is right.
+//!
+//! # Example
+//!
+//! How strongly should a ridge penalty eˣ·y²/2 pull, so that training on one noisy
+//! number, 3, gives what a clean one, 2, says?
+//!
+//! ```
+//! use bilevel::{check, driver::RunState, *};
+//! // g = (y − 3)²/2 + eˣ y²/2,   f = (y − 2)²/2
+//! let g = Closures::<f64>::new(
+//!     1,
+//!     1,
+//!     |x, y, _| (y[0] - 3.0).powi(2) / 2.0 + x[0].exp() * y[0].powi(2) / 2.0,
+//!     |x, y, _, out| out[0] += y[0] - 3.0 + x[0].exp() * y[0],
+//! )
+//! .with_grad_x(|x, y, _, out| out[0] += x[0].exp() * y[0].powi(2) / 2.0)
+//! .with_second_order(
+//!     |x, y, _, v, y_bar, x_bar| {
+//!         y_bar[0] += (1.0 + x[0].exp()) * v[0];
+//!         x_bar[0] += x[0].exp() * y[0] * v[0];
+//!     },
+//!     |x, y, _, dx, dy, out| out[0] += (1.0 + x[0].exp()) * dy[0] + x[0].exp() * y[0] * dx[0],
+//! );
+//! let f = Closures::<f64>::new(1, 1, |_, y, _| (y[0] - 2.0).powi(2) / 2.0, |_, y, _, out| out[0] += y[0] - 2.0);
+//! let problem = Problem::new(g, f, FixedStart(vec![0.0]))?;
+//! let method = Unrolled { steps: 60, ..Unrolled::default() };
+//! let key = Key::from_seed(0);
+//! assert!(check::gradient_check(&method, &problem, &[0.0], key, 1, 1e-7)?.passed());
+//!
+//! let optimizer = Sgd::new(0.5);
+//! let mut state = RunState::new(vec![0.0], &optimizer);
+//! Driver { problem: &problem, method: &method, optimizer: &optimizer, outer_steps: 200, time_limit: None, key, observers: vec![] }
+//!     .run(&mut state)?;
+//! // 3 / (1 + eˣ) = 2 at x = −ln 2.
+//! assert!((state.x[0] + 2.0_f64.ln()).abs() < 1e-3);
+//! # Ok::<(), bilevel::Error>(())
+//! ```
 #![forbid(unsafe_code)]
 
 pub mod adjoint;
 mod bounds;
+pub mod check;
 mod draw;
+pub mod driver;
 pub mod dynamics;
 mod error;
 mod hypergradient;
 mod key;
 mod layout;
 pub mod objective;
+pub mod optimizer;
 mod problem;
 mod scalar;
 pub mod vector;
@@ -17,11 +92,13 @@ pub mod vector;
 pub use adjoint::{Adjoint, Checkpointed, FirstOrder, Reverse};
 pub use bounds::Bounds;
 pub use draw::{Draw, Rows, check_batch};
+pub use driver::{Driver, Iterate, Observer, RunState};
 pub use dynamics::{Dynamics, Field, GradientDescent, Hyper, Schedule};
 pub use error::{Error, Result, Role};
 pub use hypergradient::{HyperGradient, Report, Unrolled};
 pub use key::{Key, Stream};
 pub use layout::{Layout, Part};
 pub use objective::{Calls, Closures, Objective};
+pub use optimizer::{Adam, Optimizer, Sgd};
 pub use problem::{FixedStart, Problem, Start, StartFromX};
 pub use scalar::Scalar;

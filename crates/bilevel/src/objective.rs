@@ -35,6 +35,28 @@ pub trait Objective<T: Scalar>: Send + Sync {
     fn at<'a>(&'a self, x: &'a [T]) -> Result<Box<dyn AtX<T> + 'a>>;
 }
 
+impl<T: Scalar, O: Objective<T> + ?Sized> Objective<T> for &O {
+    fn x_layout(&self) -> &Layout {
+        (**self).x_layout()
+    }
+
+    fn y_layout(&self) -> &Layout {
+        (**self).y_layout()
+    }
+
+    fn depends_on_x(&self) -> bool {
+        (**self).depends_on_x()
+    }
+
+    fn has_second_order(&self) -> bool {
+        (**self).has_second_order()
+    }
+
+    fn at<'a>(&'a self, x: &'a [T]) -> Result<Box<dyn AtX<T> + 'a>> {
+        (**self).at(x)
+    }
+}
+
 /// y ↦ h(x, y; draw) at a fixed x.
 ///
 /// Derivatives in x are *collected* in the handle and pulled back to x once, by

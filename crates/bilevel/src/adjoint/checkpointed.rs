@@ -222,9 +222,8 @@ mod tests {
     #[test]
     fn the_schedule_makes_the_fewest_steps_and_says_how_many() {
         let fewest = fewest(60, 12);
-        for steps in 1..=60 {
-            for slots in 1..=12 {
-                let least = fewest[steps][slots];
+        for (steps, fewest) in fewest.into_iter().enumerate().skip(1) {
+            for (slots, least) in fewest.into_iter().enumerate().skip(1) {
                 assert_eq!(steps_of_schedule(steps, slots), least, "{steps} {slots}");
                 let stated = Checkpointed { slots }.forward_steps(steps);
                 assert_eq!(stated, least + 1, "{steps} {slots}");

@@ -9,6 +9,7 @@ type Value<T> = dyn Fn(&[T], &[T], Draw) -> T + Send + Sync;
 type Gradient<T> = dyn Fn(&[T], &[T], Draw, &mut [T]) + Send + Sync;
 type Pull<T> = dyn Fn(&[T], &[T], Draw, &[T], &mut [T], &mut [T]) + Send + Sync;
 type Push<T> = dyn Fn(&[T], &[T], Draw, &[T], &[T], &mut [T]) + Send + Sync;
+type Products<T> = (Box<Pull<T>>, Box<Push<T>>);
 
 /// An objective whose value and derivatives are closures over (x, y, draw).
 ///
@@ -35,7 +36,7 @@ pub struct Closures<T> {
     value: Box<Value<T>>,
     grad_y: Box<Gradient<T>>,
     grad_x: Option<Box<Gradient<T>>>,
-    second_order: Option<(Box<Pull<T>>, Box<Push<T>>)>,
+    second_order: Option<Products<T>>,
 }
 
 impl<T: Scalar> Closures<T> {

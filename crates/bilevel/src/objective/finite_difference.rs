@@ -41,7 +41,7 @@ impl<T: Scalar, O: Objective<T>> Objective<T> for FiniteDifference<O> {
 
     fn at<'a>(&'a self, x: &'a [T]) -> Result<Box<dyn AtX<T> + 'a>> {
         Ok(Box::new(FiniteDifferenceAtX {
-            objective: &self.objective,
+            objective: &self.objective as &dyn Objective<T>,
             at: self.objective.at(x)?,
             x,
             moved: vec![T::zero(); self.y_layout().len()],

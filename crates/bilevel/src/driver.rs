@@ -1,0 +1,199 @@
+//! The outer loop.
+
+mod stop;
+
+pub use stop::{GradientNorm, Patience, Why};
+
+use std::time::{Duration, Instant};
+
+use crate::error::{expect_length, require};
+use crate::hypergradient::{HyperGradient, Report};
+use crate::optimizer::{self, Optimizer};
+use crate::vector::{all_finite, norm};
+use crate::{Error, Key, Problem, Result, Scalar};
+
+/// Minimises over x by following hypergradients.
+///
+/// At x_0, x_1, …: estimate the hypergradient at x_t, show it to the observers, which may
+/// stop the run, let the optimizer make x_{t+1}. The last x is estimated and observed
+/// too, so that T updates have T + 1 observations.
+pub struct Driver<'a, T> {
+    /// What is solved.
+    pub problem: &'a Problem<T>,
+    /// How the hypergradient is estimated.
+    pub method: &'a dyn HyperGradient<T>,
+    /// How x moves.
+    pub optimizer: &'a dyn Optimizer<T>,
+    /// T, the number of updates, at most; at least 1.
+    pub outer_steps: usize,
+    /// No further update is begun after this time.
+    pub time_limit: Option<Duration>,
+    /// The root of all draws of the run.
+    pub key: Key,
+    /// They see every iterate, in order, and may stop the run.
+    pub observers: Vec<&'a mut dyn Observer<T>>,
+}
+
+/// What a run is made of between two steps: with the draws from the key it determines
+/// everything that follows.
+#[derive(Clone, PartialEq, Debug)]
+pub struct RunState<T> {
+    /// x_t.
+    pub x: Vec<T>,
+    /// The optimizer's own state.
+    pub optimizer: Vec<T>,
+    /// t, the number of updates so far.
+    pub outer_step: usize,
+    /// Time spent before this process, where a run is continued.
+    pub elapsed: Duration,
+}
+
+impl<T: Scalar> RunState<T> {
+    /// The state before the first step.
+    #[must_use]
+    pub fn new(x: Vec<T>, optimizer: &dyn Optimizer<T>) -> Self {
+        let optimizer = optimizer::initial_state(optimizer, x.len());
+        Self {
+            x,
+            optimizer,
+            outer_step: 0,
+            elapsed: Duration::ZERO,
+        }
+    }
+}
+
+/// One point of a run.
+#[derive(Clone, Copy, Debug)]
+pub struct Iterate<'r, T> {
+    /// t: how many updates led here.
+    pub outer_step: usize,
+    /// x_t.
+    pub x: &'r [T],
+    /// The hypergradient at x_t.
+    pub hypergradient: &'r [T],
+    /// f(x_t, y_K), y_K and the oracle calls at x_t.
+    pub report: &'r Report<T>,
+    /// Time since the start of the run.
+    pub elapsed: Duration,
+}
+
+impl<T: Scalar> Iterate<'_, T> {
+    /// ‖hypergradient‖₂.
+    #[must_use]
+    pub fn hypergradient_norm(&self) -> f64 {
+        norm(self.hypergradient)
+    }
+}
+
+/// Sees every iterate: writes histories, draws progress, keeps the best, stops the run.
+pub trait Observer<T> {
+    /// Called once for each iterate, in order. A reason ends the run after the other
+    /// observers have seen this iterate too.
+    ///
+    /// # Errors
+    /// An error ends the run and is handed on.
+    fn observe(&mut self, iterate: &Iterate<'_, T>) -> Result<Option<Why>>;
+}
+
+impl<T: Scalar> Driver<'_, T> {
+    /// Checks everything that can be checked before the first step.
+    ///
+    /// # Errors
+    /// A setting out of range, or a method that makes no sense for the problem.
+    pub fn validate(&self) -> Result<()> {
+        require(
+            self.outer_steps >= 1,
+            "outer_steps",
+            "at least 1",
+            self.outer_steps,
+        )?;
+        self.optimizer.validate(self.problem.x_len())?;
+        self.method.validate(self.problem)
+    }
+
+    /// Runs from `state` until an observer, the time limit or the last step, and says
+    /// which it was. `state` is then the last iterate.
+    ///
+    /// # Errors
+    /// What [`Driver::validate`] finds, or what stopped the run: `state` is then the last
+    /// good iterate.
+    pub fn run(&mut self, state: &mut RunState<T>) -> Result<Why> {
+        self.validate()?;
+        expect_length("x", self.problem.x_len(), state.x.len())?;
+        optimizer::expect_state(self.optimizer, state.x.len(), &state.optimizer)?;
+        let (begin, before) = (Instant::now(), state.elapsed);
+        let mut hypergradient = vec![T::zero(); state.x.len()];
+        let mut next = state.clone();
+        loop {
+            let report = self.method.estimate(
+                self.problem,
+                &state.x,
+                self.key,
+                state.outer_step,
+                &mut hypergradient,
+            )?;
+            state.elapsed = before + begin.elapsed();
+            let iterate = Iterate {
+                outer_step: state.outer_step,
+                x: &state.x,
+                hypergradient: &hypergradient,
+                report: &report,
+                elapsed: state.elapsed,
+            };
+            let mut why = None;
+            for observer in &mut self.observers {
+                why = why.or(observer.observe(&iterate)?);
+            }
+            if let Some(why) = why.or_else(|| self.limit_reached(&iterate)) {
+                return Ok(why);
+            }
+            next.clone_from(state);
+            self.optimizer.update(
+                state.outer_step,
+                &hypergradient,
+                &mut next.optimizer,
+                &mut next.x,
+            );
+            if !all_finite(&next.x) {
+                return Err(Error::NonFinite {
+                    what: "the outer variable",
+                    inner_step: None,
+                    outer_step: Some(state.outer_step),
+                });
+            }
+            next.outer_step += 1;
+            std::mem::swap(state, &mut next);
+        }
+    }
+
+    fn limit_reached(&self, iterate: &Iterate<'_, T>) -> Option<Why> {
+        if iterate.outer_step >= self.outer_steps {
+            Some(Why::LastStep)
+        } else if self
+            .time_limit
+            .is_some_and(|limit| iterate.elapsed >= limit)
+        {
+            Some(Why::TimeLimit)
+        } else {
+            None
+        }
+    }
+}
+
+/// Records every iterate's number, value and gradient norm: the simplest observer.
+#[derive(Clone, PartialEq, Debug, Default)]
+pub struct Trace {
+    /// (t, f(x_t, y_K), ‖hypergradient‖), in order.
+    pub points: Vec<(usize, f64, f64)>,
+}
+
+impl<T: Scalar> Observer<T> for Trace {
+    fn observe(&mut self, iterate: &Iterate<'_, T>) -> Result<Option<Why>> {
+        self.points.push((
+            iterate.outer_step,
+            iterate.report.value.to_double(),
+            iterate.hypergradient_norm(),
+        ));
+        Ok(None)
+    }
+}

@@ -1,0 +1,88 @@
+//! When a run ends before its last step.
+
+use std::fmt;
+
+use super::{Iterate, Observer};
+use crate::{Result, Scalar};
+
+/// Why a run ended.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[non_exhaustive]
+pub enum Why {
+    /// All steps were made.
+    LastStep,
+    /// The time was up.
+    TimeLimit,
+    /// The hypergradient was small enough.
+    Stationary,
+    /// The watched figure had not improved for long enough.
+    NoImprovement,
+    /// The user asked for it.
+    Interrupted,
+}
+
+impl fmt::Display for Why {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(match self {
+            Self::LastStep => "all outer steps were made",
+            Self::TimeLimit => "the time limit was reached",
+            Self::Stationary => "the hypergradient was small enough",
+            Self::NoImprovement => "the held-out loss stopped improving",
+            Self::Interrupted => "it was interrupted",
+        })
+    }
+}
+
+/// A stop rule: ends the run when ‖hypergradient‖ ≤ `tolerance`.
+#[derive(Clone, Copy, PartialEq, Debug)]
+pub struct GradientNorm {
+    /// The norm that is small enough.
+    pub tolerance: f64,
+}
+
+impl<T: Scalar> Observer<T> for GradientNorm {
+    fn observe(&mut self, iterate: &Iterate<'_, T>) -> Result<Option<Why>> {
+        Ok((iterate.hypergradient_norm() <= self.tolerance).then_some(Why::Stationary))
+    }
+}
+
+/// Counts how long a figure has not improved; for stop rules that watch one.
+#[derive(Clone, Copy, PartialEq, Debug)]
+pub struct Patience {
+    /// How many iterates in a row may pass without improvement.
+    pub limit: usize,
+    /// The best figure so far, and its step.
+    pub best: Option<(f64, usize)>,
+    /// How many iterates have passed since.
+    pub waited: usize,
+}
+
+impl Patience {
+    /// Nothing seen yet.
+    #[must_use]
+    pub fn new(limit: usize) -> Self {
+        Self {
+            limit,
+            best: None,
+            waited: 0,
+        }
+    }
+
+    /// Takes the next figure (smaller is better) and says whether it is the best so far.
+    pub fn improved(&mut self, figure: f64, outer_step: usize) -> bool {
+        let better = self.best.is_none_or(|(best, _)| figure < best);
+        if better {
+            self.best = Some((figure, outer_step));
+            self.waited = 0;
+        } else {
+            self.waited += 1;
+        }
+        better
+    }
+
+    /// Whether the patience is at its end.
+    #[must_use]
+    pub fn exhausted(&self) -> bool {
+        self.waited >= self.limit
+    }
+}

@@ -1,0 +1,93 @@
+//! How the outer variable moves.
+
+mod adam;
+mod sgd;
+
+pub use adam::Adam;
+pub use sgd::Sgd;
+
+use crate::bounds::Bounds;
+use crate::error::expect_length;
+use crate::{Result, Scalar};
+
+/// An update rule: explicit state in, new x and state out.
+pub trait Optimizer<T: Scalar>: Send + Sync {
+    /// How many numbers of state it keeps, for n = `x_len`.
+    fn state_len(&self, x_len: usize) -> usize;
+
+    /// `x` ← the next x, from the hypergradient at x; `step` counts from 0.
+    fn update(&self, step: usize, gradient: &[T], state: &mut [T], x: &mut [T]);
+
+    /// Checks the settings.
+    ///
+    /// # Errors
+    /// [`Error::Setting`](crate::Error::Setting) for a setting out of range.
+    fn validate(&self, x_len: usize) -> Result<()>;
+}
+
+/// An optimizer followed by the projection onto a box.
+///
+/// ```
+/// use bilevel::{Bounds, optimizer::{Optimizer, Projected, Sgd}};
+/// let optimizer = Projected { optimizer: Sgd::new(1.0), bounds: Bounds::uniform(0.0, 1.0)? };
+/// let mut x = [0.5];
+/// optimizer.update(0, &[-3.0], &mut [], &mut x);
+/// assert_eq!(x, [1.0]);
+/// # Ok::<(), bilevel::Error>(())
+/// ```
+#[derive(Clone, PartialEq, Debug)]
+pub struct Projected<O, T> {
+    /// What moves x.
+    pub optimizer: O,
+    /// Where x is kept.
+    pub bounds: Bounds<T>,
+}
+
+impl<T: Scalar, O: Optimizer<T>> Optimizer<T> for Projected<O, T> {
+    fn state_len(&self, x_len: usize) -> usize {
+        self.optimizer.state_len(x_len)
+    }
+
+    fn update(&self, step: usize, gradient: &[T], state: &mut [T], x: &mut [T]) {
+        self.optimizer.update(step, gradient, state, x);
+        self.bounds.project(x);
+    }
+
+    fn validate(&self, x_len: usize) -> Result<()> {
+        self.optimizer.validate(x_len)?;
+        self.bounds.validate(x_len)
+    }
+}
+
+impl<T: Scalar> Optimizer<T> for Box<dyn Optimizer<T>> {
+    fn state_len(&self, x_len: usize) -> usize {
+        (**self).state_len(x_len)
+    }
+
+    fn update(&self, step: usize, gradient: &[T], state: &mut [T], x: &mut [T]) {
+        (**self).update(step, gradient, state, x);
+    }
+
+    fn validate(&self, x_len: usize) -> Result<()> {
+        (**self).validate(x_len)
+    }
+}
+
+/// The state of an optimizer at the start: zeros.
+#[must_use]
+pub fn initial_state<T: Scalar>(optimizer: &dyn Optimizer<T>, x_len: usize) -> Vec<T> {
+    vec![T::zero(); optimizer.state_len(x_len)]
+}
+
+/// Checks the lengths that an update will need.
+pub(crate) fn expect_state<T: Scalar>(
+    optimizer: &dyn Optimizer<T>,
+    x_len: usize,
+    state: &[T],
+) -> Result<()> {
+    expect_length(
+        "the state of the optimizer",
+        optimizer.state_len(x_len),
+        state.len(),
+    )
+}

@@ -1,0 +1,156 @@
+//! A small smooth problem with every way for x to enter, written by hand.
+#![allow(dead_code)]
+
+use bilevel::{Closures, Draw};
+
+/// Rows of inputs (three numbers each) and one target.
+#[derive(Clone)]
+pub(crate) struct Rows {
+    inputs: Vec<[f64; 3]>,
+    targets: Vec<f64>,
+    batch: usize,
+}
+
+impl Rows {
+    /// `rows` rows, `batch` of them at a time, varied by `phase`.
+    pub(crate) fn new(rows: usize, batch: usize, phase: f64) -> Self {
+        let wave = |i: usize, j: usize| (1.7 * i as f64 + 2.3 * j as f64 + phase).sin();
+        Self {
+            inputs: (0..rows)
+                .map(|i| [wave(i, 0), wave(i, 1), wave(i, 2)])
+                .collect(),
+            targets: (0..rows).map(|i| 0.8 * wave(i, 5)).collect(),
+            batch,
+        }
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.inputs.len()
+    }
+
+    fn rows(&self, draw: Draw) -> Vec<usize> {
+        draw.rows(self.len(), self.batch)
+            .map_or_else(|| (0..self.len()).collect(), Iterator::collect)
+    }
+
+    /// (loss, first, second derivative in z = a·y) of (tanh z − b)²/2, for each row.
+    fn losses(&self, y: &[f64], draw: Draw) -> Vec<(usize, f64, f64, f64)> {
+        let rows = self.rows(draw);
+        let size = rows.len() as f64;
+        rows.into_iter()
+            .map(|i| {
+                let t = self.along(i, y).tanh();
+                let (r, slope) = (t - self.targets[i], 1.0 - t * t);
+                let second = slope * slope - 2.0 * r * t * slope;
+                (i, r * r / 2.0 / size, r * slope / size, second / size)
+            })
+            .collect()
+    }
+
+    fn along(&self, i: usize, y: &[f64]) -> f64 {
+        self.inputs[i].iter().zip(y).map(|(a, y)| a * y).sum()
+    }
+
+    fn spread(&self, i: usize, scale: f64, out: &mut [f64]) {
+        for (out, a) in out.iter_mut().zip(self.inputs[i]) {
+            *out += scale * a;
+        }
+    }
+}
+
+fn sigmoid(x: f64) -> f64 {
+    1.0 / (1.0 + (-x).exp())
+}
+
+fn slope(x: f64) -> f64 {
+    sigmoid(x) * (1.0 - sigmoid(x))
+}
+
+/// mean_i σ(x_i) · loss_i(y), with n = `x_len` at least the number of rows.
+pub(crate) fn weighted(data: Rows, x_len: usize) -> Closures<f64> {
+    let (d1, d2, d3, d4, d5) = (data.clone(), data.clone(), data.clone(), data.clone(), data);
+    Closures::<f64>::new(
+        x_len,
+        3,
+        move |x, y, draw| {
+            d1.losses(y, draw)
+                .iter()
+                .map(|l| sigmoid(x[l.0]) * l.1)
+                .sum()
+        },
+        move |x, y, draw, out| {
+            for (i, _, first, _) in d2.losses(y, draw) {
+                d2.spread(i, sigmoid(x[i]) * first, out);
+            }
+        },
+    )
+    .with_grad_x(move |x, y, draw, out| {
+        for (i, value, _, _) in d3.losses(y, draw) {
+            out[i] += slope(x[i]) * value;
+        }
+    })
+    .with_second_order(
+        move |x, y, draw, v, y_bar, x_bar| {
+            for (i, _, first, second) in d4.losses(y, draw) {
+                let along = d4.along(i, v);
+                d4.spread(i, sigmoid(x[i]) * second * along, y_bar);
+                x_bar[i] += slope(x[i]) * first * along;
+            }
+        },
+        move |x, y, draw, dx, dy, out| {
+            for (i, _, first, second) in d5.losses(y, draw) {
+                let along = sigmoid(x[i]) * second * d5.along(i, dy);
+                d5.spread(i, along + slope(x[i]) * first * dx[i], out);
+            }
+        },
+    )
+}
+
+/// mean_i loss_i(y) + `coupling` · Σ_j x_j sin(y_{j mod 3}); x enters unless it is zero.
+pub(crate) fn plain(data: Rows, x_len: usize, coupling: f64) -> Closures<f64> {
+    let (d1, d2, d3, d4) = (data.clone(), data.clone(), data.clone(), data);
+    let objective = Closures::<f64>::new(
+        x_len,
+        3,
+        move |x, y, draw| {
+            let sum: f64 = (0..x_len).map(|j| x[j] * y[j % 3].sin()).sum();
+            d1.losses(y, draw).iter().map(|l| l.1).sum::<f64>() + coupling * sum
+        },
+        move |x, y, draw, out| {
+            for (i, _, first, _) in d2.losses(y, draw) {
+                d2.spread(i, first, out);
+            }
+            for j in 0..x_len {
+                out[j % 3] += coupling * x[j] * y[j % 3].cos();
+            }
+        },
+    )
+    .with_second_order(
+        move |x, y, draw, v, y_bar, x_bar| {
+            for (i, _, _, second) in d3.losses(y, draw) {
+                d3.spread(i, second * d3.along(i, v), y_bar);
+            }
+            for j in 0..x_len {
+                y_bar[j % 3] -= coupling * x[j] * y[j % 3].sin() * v[j % 3];
+                x_bar[j] += coupling * y[j % 3].cos() * v[j % 3];
+            }
+        },
+        move |x, y, draw, dx, dy, out| {
+            for (i, _, _, second) in d4.losses(y, draw) {
+                d4.spread(i, second * d4.along(i, dy), out);
+            }
+            for j in 0..x_len {
+                out[j % 3] -= coupling * x[j] * y[j % 3].sin() * dy[j % 3];
+                out[j % 3] += coupling * y[j % 3].cos() * dx[j];
+            }
+        },
+    );
+    if coupling == 0.0 {
+        return objective;
+    }
+    objective.with_grad_x(move |_, y, _, out| {
+        for j in 0..x_len {
+            out[j] += coupling * y[j % 3].sin();
+        }
+    })
+}

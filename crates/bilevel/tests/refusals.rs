@@ -1,0 +1,223 @@
+//! What is refused before a run, what is reported when a run fails, and how a run ends.
+#![allow(clippy::unwrap_used, clippy::panic)]
+
+use std::time::Duration;
+
+use bilevel::driver::{Driver, GradientNorm, RunState, Trace, Why};
+use bilevel::objective::FiniteDifference;
+use bilevel::{
+    Adam, Adjoint, Checkpointed, Closures, Error, FirstOrder, FixedStart, GradientDescent, Hyper,
+    HyperGradient, Key, Problem, Reverse, Role, Sgd, StartFromX, Unrolled,
+};
+
+/// g = (y − x)²/2, or y²/2 where x does not enter; f = (y − 1)²/2.
+fn problem(x_enters: bool, second_order: bool, start_from_x: bool) -> Problem<f64> {
+    let scale = if x_enters { 1.0 } else { 0.0 };
+    let mut inner = Closures::<f64>::new(
+        1,
+        1,
+        move |x, y, _| (y[0] - scale * x[0]).powi(2) / 2.0,
+        move |x, y, _, out| out[0] += y[0] - scale * x[0],
+    );
+    if x_enters {
+        inner = inner.with_grad_x(|x, y, _, out| out[0] += x[0] - y[0]);
+    }
+    if second_order {
+        inner = inner.with_second_order(
+            move |_, _, _, v, y_bar, x_bar| {
+                y_bar[0] += v[0];
+                x_bar[0] -= scale * v[0];
+            },
+            move |_, _, _, dx, dy, out| out[0] += dy[0] - scale * dx[0],
+        );
+    }
+    let outer = Closures::<f64>::new(
+        1,
+        1,
+        |_, y, _| (y[0] - 1.0).powi(2) / 2.0,
+        |_, y, _, out| out[0] += y[0] - 1.0,
+    );
+    if start_from_x {
+        Problem::new(inner, outer, StartFromX::new(0..1)).unwrap()
+    } else {
+        Problem::new(inner, outer, FixedStart(vec![0.0])).unwrap()
+    }
+}
+
+fn method(step_size: f64, steps: usize, adjoint: impl Adjoint<f64> + 'static) -> Unrolled<f64> {
+    Unrolled {
+        dynamics: Box::new(GradientDescent {
+            step_size: Hyper::Fixed(step_size),
+            ..Default::default()
+        }),
+        steps,
+        adjoint: Box::new(adjoint),
+    }
+}
+
+#[test]
+fn structurally_zero_hypergradients_are_refused_with_the_reason() {
+    let cleaning_like = problem(true, true, false);
+    let error = method(0.1, 5, FirstOrder)
+        .validate(&cleaning_like)
+        .unwrap_err();
+    assert_eq!(
+        error.to_string(),
+        "the first-order hypergradient is identically zero for this problem: it sees x only \
+         through the start of training and the outer objective, and here x enters only through \
+         the inner steps"
+    );
+    let nowhere = problem(false, true, false);
+    let error = method(0.1, 5, Reverse).validate(&nowhere).unwrap_err();
+    assert!(matches!(error, Error::StructurallyZero { .. }));
+    // With a start from x the first-order derivative sees something.
+    method(0.1, 5, FirstOrder)
+        .validate(&problem(true, true, true))
+        .unwrap();
+    method(0.1, 5, Reverse).validate(&cleaning_like).unwrap();
+}
+
+/// FOMAML's gradient is that of f at y_K; the exact one has the factor (1 − s)^K more.
+#[test]
+fn first_order_drops_the_second_derivatives() {
+    let problem = problem(false, true, true);
+    let gradient = |method: &Unrolled<f64>| {
+        let mut out = [0.0];
+        method
+            .estimate(&problem, &[3.0], Key::from_seed(0), 0, &mut out)
+            .unwrap();
+        out[0]
+    };
+    let factor = 0.9_f64.powi(5);
+    let at_end = 3.0 * factor - 1.0;
+    assert!((gradient(&method(0.1, 5, FirstOrder)) - at_end).abs() < 1e-14);
+    assert!((gradient(&method(0.1, 5, Reverse)) - at_end * factor).abs() < 1e-14);
+}
+
+#[test]
+fn missing_second_derivatives_are_named_and_finite_differences_help() {
+    let bare = problem(true, false, false);
+    let error = method(0.1, 5, Reverse).validate(&bare).unwrap_err();
+    assert!(matches!(
+        error,
+        Error::NoSecondOrder {
+            role: Role::Inner,
+            needed_by: "reverse"
+        }
+    ));
+
+    let inner = Closures::<f64>::new(
+        1,
+        1,
+        |x, y, _| (y[0] * x[0]).sin(),
+        |x, y, _, out| out[0] += x[0] * (y[0] * x[0]).cos(),
+    )
+    .with_grad_x(|x, y, _, out| out[0] += y[0] * (y[0] * x[0]).cos());
+    let outer = Closures::<f64>::new(
+        1,
+        1,
+        |_, y, _| y[0].powi(2),
+        |_, y, _, out| out[0] += 2.0 * y[0],
+    );
+    let problem = Problem::new(FiniteDifference::new(inner), outer, FixedStart(vec![0.5])).unwrap();
+    let check = bilevel::check::gradient_check(
+        &method(0.1, 5, Reverse),
+        &problem,
+        &[0.8],
+        Key::from_seed(0),
+        1,
+        1e-7,
+    )
+    .unwrap();
+    assert!(check.passed(), "{check:?}");
+}
+
+#[test]
+fn settings_out_of_range_are_refused() {
+    let problem = problem(true, true, false);
+    for (method, field) in [
+        (method(0.0, 5, Reverse), "step_size"),
+        (method(-1.0, 5, Reverse), "step_size"),
+        (method(f64::NAN, 5, Reverse), "step_size"),
+        (method(0.1, 0, Reverse), "steps"),
+        (method(0.1, 5, Checkpointed { slots: 0 }), "slots"),
+    ] {
+        match method.validate(&problem).unwrap_err() {
+            Error::Setting { field: found, .. } => assert_eq!(found, field),
+            other => panic!("{other}"),
+        }
+    }
+}
+
+#[test]
+fn a_diverging_inner_training_says_where() {
+    let problem = problem(true, true, false);
+    let diverging = method(1e200, 5, Reverse);
+    let error = diverging
+        .estimate(&problem, &[1.0], Key::from_seed(0), 7, &mut [0.0])
+        .unwrap_err();
+    assert_eq!(
+        error.to_string(),
+        "the inner variable became non-finite at inner step 2 of outer step 7"
+    );
+}
+
+fn run(outer_steps: usize, tolerance: f64, time_limit: Option<Duration>) -> (RunState<f64>, Why) {
+    let problem = problem(true, true, false);
+    let method = method(0.5, 20, Reverse);
+    let optimizer = Sgd::new(0.5);
+    let mut state = RunState::new(vec![5.0], &optimizer);
+    let (mut rule, mut trace) = (GradientNorm { tolerance }, Trace::default());
+    let why = Driver {
+        problem: &problem,
+        method: &method,
+        optimizer: &optimizer,
+        outer_steps,
+        time_limit,
+        key: Key::from_seed(0),
+        observers: vec![&mut trace, &mut rule],
+    }
+    .run(&mut state)
+    .unwrap();
+    assert_eq!(trace.points.len(), state.outer_step + 1);
+    (state, why)
+}
+
+#[test]
+fn a_run_says_why_it_ended() {
+    let (state, why) = run(3, 0.0, None);
+    assert_eq!((state.outer_step, why), (3, Why::LastStep));
+    let (state, why) = run(1000, 1e-6, None);
+    assert_eq!(why, Why::Stationary);
+    assert!((state.x[0] - 1.0).abs() < 1e-5);
+    let (state, why) = run(1000, 0.0, Some(Duration::ZERO));
+    assert_eq!((state.outer_step, why), (0, Why::TimeLimit));
+}
+
+/// A run cut in two and continued from its state gives the same bits as one in a piece.
+#[test]
+fn a_run_continues_from_its_state() {
+    let problem = problem(true, true, false);
+    let method = method(0.5, 20, Reverse);
+    let optimizer = Adam::new(0.3);
+    let run = |state: &mut RunState<f64>, outer_steps| {
+        Driver {
+            problem: &problem,
+            method: &method,
+            optimizer: &optimizer,
+            outer_steps,
+            time_limit: None,
+            key: Key::from_seed(0),
+            observers: Vec::new(),
+        }
+        .run(state)
+        .unwrap()
+    };
+    let start = RunState::new(vec![5.0], &optimizer);
+    let mut whole = start.clone();
+    run(&mut whole, 9);
+    let mut parts = start;
+    run(&mut parts, 4);
+    run(&mut parts, 9);
+    assert_eq!((whole.x, whole.optimizer), (parts.x, parts.optimizer));
+}
