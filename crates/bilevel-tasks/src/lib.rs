@@ -1,2 +1,7 @@
 //! Ready problems for `bilevel`.
 #![forbid(unsafe_code)]
+
+pub mod data;
+mod error;
+
+pub use error::Error;
