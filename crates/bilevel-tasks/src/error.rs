@@ -3,6 +3,7 @@
 use std::io;
 use std::path::PathBuf;
 
+use crate::corruption::CorruptionKind;
 use crate::data::idx::IdxProblem;
 
 /// What is wrong with data or settings: what was expected, what was found, and where.
@@ -104,5 +105,31 @@ pub enum Error {
         expected: usize,
         /// Length of the list.
         found: usize,
+    },
+    /// A score that is not a number.
+    #[error("row {row}: expected a score, found a value that is not a number")]
+    Score {
+        /// Row of the score.
+        row: usize,
+    },
+    /// A corruption rate outside its range.
+    #[error("corruption rate: expected a number from 0 to 1, found {rate}")]
+    Rate {
+        /// The rate found.
+        rate: f64,
+    },
+    /// A name of no corruption.
+    #[error("corruption: expected {}, found {name:?}", CorruptionKind::names())]
+    CorruptionKind {
+        /// The name found.
+        name: String,
+    },
+    /// A corruption that needs another class than the true one.
+    #[error("corruption {kind}: expected at least 2 classes, found {classes}")]
+    TooFewClasses {
+        /// The corruption.
+        kind: CorruptionKind,
+        /// Number of classes.
+        classes: usize,
     },
 }

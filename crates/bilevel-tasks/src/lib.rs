@@ -1,6 +1,7 @@
 //! Ready problems for `bilevel`.
 #![forbid(unsafe_code)]
 
+pub mod corruption;
 pub mod data;
 mod error;
 
