@@ -4,5 +4,6 @@
 pub mod corruption;
 pub mod data;
 mod error;
+pub mod metrics;
 
 pub use error::Error;
