@@ -301,12 +301,12 @@ mod tests {
         assert!(message(many).ends_with("found 0 numbers"));
         assert_eq!(
             message(Dataset::new(
-                vec![0., 1., 2., f32::NAN],
-                2,
+                vec![0., 1., 2., 3., 4., f32::NAN],
+                3,
                 vec![0, 1],
                 names()
             )),
-            "row 1, column 1: expected a finite number, found NaN"
+            "row 1, column 2: expected a finite number, found NaN"
         );
         assert_eq!(
             message(Dataset::new(vec![0.; 4], 2, vec![0, 2], names())),

@@ -490,9 +490,11 @@ fn parse_plain(
     let size = |dimensions: &[usize]| {
         dimensions
             .iter()
-            .try_fold(element.bytes(), |size, &next| size.checked_mul(next))
+            // A zero must not hide that the others overflow: a row has a size too.
+            .try_fold(element.bytes(), |size, &next| size.checked_mul(next.max(1)))
             // One byte more is asked for below, and no allocation can be larger.
             .filter(|&size| size < isize::MAX.unsigned_abs())
+            .map(|size| if dimensions.contains(&0) { 0 } else { size })
             .ok_or_else(|| IdxProblem::Overflow {
                 dimensions: dimensions.to_vec(),
             })
@@ -709,7 +711,11 @@ mod tests {
             problem(&idx(8, &[most, most, most], &[]), None),
             "expected dimensions that fit into memory, found 4294967295×4294967295×4294967295"
         );
-        assert!(problem(&idx(8, &[most, most, most], &[]), Some(1)).contains("fit into memory"));
+        // Also when the rows that are asked for would fit, or there are none.
+        for dimensions in [[most, 1 << 16, 1 << 16], [0, most, most]] {
+            let message = problem(&idx(8, &dimensions, &[]), Some(1));
+            assert!(message.contains("fit into memory"), "{message}");
+        }
         // Nearly 2⁶³ bytes are declared: to allocate them first would fail.
         assert!(problem(&idx(8, &[most, 1 << 31], &[7; 9]), None).ends_with(", found 9"));
     }
