@@ -1,2 +1,9 @@
 //! Ready problems for `bilevel`.
 #![forbid(unsafe_code)]
+
+pub mod corruption;
+pub mod data;
+mod error;
+pub mod metrics;
+
+pub use error::Error;

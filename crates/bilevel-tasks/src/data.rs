@@ -1,0 +1,324 @@
+//! Labelled rows, and where they come from.
+//!
+//! | source | function |
+//! |---|---|
+//! | the embedded handwritten digits | [`digits()`](digits::digits) |
+//! | the files of the MNIST family | [`read_idx`](idx::read_idx) |
+
+pub mod digits;
+pub mod idx;
+
+use crate::Error;
+
+/// Height and width of the image that a row holds, in pixels.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct ImageShape {
+    /// Number of pixel rows.
+    pub height: usize,
+    /// Number of pixels in a pixel row.
+    pub width: usize,
+}
+
+/// Rows of features, each with a class.
+///
+/// The features are rows × columns numbers, row by row, all finite; every label is a class
+/// index below [`classes`](Dataset::classes). Both are checked when the data set is made,
+/// so code that takes a `Dataset` need not check again.
+///
+/// ```
+/// use bilevel_tasks::data::Dataset;
+/// let names = vec!["cat".to_owned(), "dog".to_owned()];
+/// let pets = Dataset::new(vec![1., 2., 3., 4.], 2, vec![0, 1], names)?;
+/// assert_eq!((pets.rows(), pets.columns(), pets.classes()), (2, 2, 2));
+/// assert_eq!(pets.select(&[1])?.features(), [3., 4.]);
+/// # Ok::<(), bilevel_tasks::Error>(())
+/// ```
+#[derive(Clone, PartialEq, Debug)]
+pub struct Dataset {
+    features: Vec<f32>,
+    columns: usize,
+    labels: Vec<u32>,
+    class_names: Vec<String>,
+    image_shape: Option<ImageShape>,
+}
+
+impl Dataset {
+    /// A data set of `labels.len()` rows and `class_names.len()` classes.
+    ///
+    /// `features` holds the rows one after the other, `columns` numbers each.
+    ///
+    /// # Errors
+    /// No columns, another number of features than rows × columns, a feature that is not
+    /// finite, a label that names no class.
+    pub fn new(
+        features: Vec<f32>,
+        columns: usize,
+        labels: Vec<u32>,
+        class_names: Vec<String>,
+    ) -> Result<Self, Error> {
+        if columns == 0 {
+            return Err(Error::NoColumns);
+        }
+        if labels.len().checked_mul(columns) != Some(features.len()) {
+            return Err(Error::FeatureCount {
+                rows: labels.len(),
+                columns,
+                found: features.len(),
+            });
+        }
+        if let Some((index, &value)) = features.iter().enumerate().find(|(_, v)| !v.is_finite()) {
+            return Err(Error::NonFinite {
+                row: index / columns,
+                column: index % columns,
+                value,
+            });
+        }
+        check_labels(&labels, class_names.len())?;
+        Ok(Self {
+            features,
+            columns,
+            labels,
+            class_names,
+            image_shape: None,
+        })
+    }
+
+    /// The same rows, known to be images, so that they can be drawn.
+    ///
+    /// # Errors
+    /// An image of another number of pixels than a row has columns.
+    pub fn with_image_shape(self, shape: ImageShape) -> Result<Self, Error> {
+        if shape.height.checked_mul(shape.width) != Some(self.columns) {
+            return Err(Error::ImageShape {
+                height: shape.height,
+                width: shape.width,
+                columns: self.columns,
+            });
+        }
+        Ok(Self {
+            image_shape: Some(shape),
+            ..self
+        })
+    }
+
+    /// The same rows with other labels, such as corrupted ones.
+    ///
+    /// # Errors
+    /// Another number of labels than rows, a label that names no class.
+    pub fn with_labels(self, labels: Vec<u32>) -> Result<Self, Error> {
+        check_length("labels", self.rows(), labels.len())?;
+        check_labels(&labels, self.classes())?;
+        Ok(Self { labels, ..self })
+    }
+
+    /// The same rows with other names and another number of classes, so that training and
+    /// test rows that were read apart have the same classes.
+    ///
+    /// # Errors
+    /// A label that names none of these classes.
+    pub fn with_class_names(self, class_names: Vec<String>) -> Result<Self, Error> {
+        check_labels(&self.labels, class_names.len())?;
+        Ok(Self {
+            class_names,
+            ..self
+        })
+    }
+
+    /// The rows named, in the order named; a row may be named more than once.
+    ///
+    /// # Errors
+    /// A row that does not exist.
+    pub fn select(&self, rows: &[usize]) -> Result<Self, Error> {
+        let mut features = Vec::with_capacity(rows.len() * self.columns);
+        let mut labels = Vec::with_capacity(rows.len());
+        for &row in rows {
+            let missing = Error::Row {
+                row,
+                rows: self.rows(),
+            };
+            labels.push(*self.labels.get(row).ok_or(missing)?);
+            features.extend_from_slice(self.row(row));
+        }
+        Ok(Self {
+            features,
+            labels,
+            columns: self.columns,
+            class_names: self.class_names.clone(),
+            image_shape: self.image_shape,
+        })
+    }
+
+    /// Number of rows.
+    #[must_use]
+    pub fn rows(&self) -> usize {
+        self.labels.len()
+    }
+
+    /// Number of features of a row.
+    #[must_use]
+    pub fn columns(&self) -> usize {
+        self.columns
+    }
+
+    /// Number of classes.
+    #[must_use]
+    pub fn classes(&self) -> usize {
+        self.class_names.len()
+    }
+
+    /// All features, rows × columns, row by row.
+    #[must_use]
+    pub fn features(&self) -> &[f32] {
+        &self.features
+    }
+
+    /// The features of one row; empty beyond the last row.
+    #[must_use]
+    pub fn row(&self, row: usize) -> &[f32] {
+        self.features
+            .chunks_exact(self.columns)
+            .nth(row)
+            .unwrap_or(&[])
+    }
+
+    /// The class index of each row.
+    #[must_use]
+    pub fn labels(&self) -> &[u32] {
+        &self.labels
+    }
+
+    /// The name of each class.
+    #[must_use]
+    pub fn class_names(&self) -> &[String] {
+        &self.class_names
+    }
+
+    /// Height and width, where rows are images.
+    #[must_use]
+    pub fn image_shape(&self) -> Option<ImageShape> {
+        self.image_shape
+    }
+}
+
+/// The names "0", "1", … of `classes` classes that have no other.
+#[must_use]
+pub fn numbered_classes(classes: usize) -> Vec<String> {
+    (0..classes).map(|class| class.to_string()).collect()
+}
+
+/// Every label names one of `classes` classes.
+pub(crate) fn check_labels(labels: &[u32], classes: usize) -> Result<(), Error> {
+    match labels.iter().position(|&label| label as usize >= classes) {
+        Some(row) => Err(Error::Label {
+            row,
+            label: labels[row],
+            classes,
+        }),
+        None => Ok(()),
+    }
+}
+
+/// A list has one entry for each row.
+pub(crate) fn check_length(what: &'static str, expected: usize, found: usize) -> Result<(), Error> {
+    if expected == found {
+        Ok(())
+    } else {
+        Err(Error::Length {
+            what,
+            expected,
+            found,
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn three_rows() -> Dataset {
+        let features = vec![0., 1., 2., 3., 4., 5.];
+        Dataset::new(features, 2, vec![2, 0, 1], numbered_classes(3)).unwrap()
+    }
+
+    fn message<T: std::fmt::Debug>(result: Result<T, Error>) -> String {
+        result.unwrap_err().to_string()
+    }
+
+    #[test]
+    fn rows_are_selected_in_the_order_named() {
+        let shape = ImageShape {
+            height: 1,
+            width: 2,
+        };
+        let data = three_rows().with_image_shape(shape).unwrap();
+        let selected = data.select(&[2, 0, 2]).unwrap();
+        assert_eq!(selected.features(), [4., 5., 0., 1., 4., 5.]);
+        assert_eq!(selected.labels(), [1, 2, 1]);
+        assert_eq!(selected.row(1), [0., 1.]);
+        assert_eq!(selected.row(3), [0.; 0]);
+        assert_eq!(selected.classes(), 3);
+        assert_eq!(selected.image_shape(), Some(shape));
+        assert_eq!(data.select(&[]).unwrap().rows(), 0);
+        assert_eq!(
+            message(data.select(&[0, 3])),
+            "expected a row below 3, found 3"
+        );
+    }
+
+    #[test]
+    fn labels_and_class_names_are_replaced() {
+        let data = three_rows().with_labels(vec![1, 1, 0]).unwrap();
+        assert_eq!(data.labels(), [1, 1, 0]);
+        let data = data.with_class_names(numbered_classes(2)).unwrap();
+        assert_eq!(data.classes(), 2);
+        assert_eq!(
+            message(three_rows().with_labels(vec![0, 0])),
+            "expected 3 labels, one for each row, found 2"
+        );
+        assert_eq!(
+            message(three_rows().with_labels(vec![0, 0, 3])),
+            "row 2: expected a class index below 3, found 3"
+        );
+        assert_eq!(
+            message(three_rows().with_class_names(numbered_classes(2))),
+            "row 0: expected a class index below 2, found 2"
+        );
+    }
+
+    #[test]
+    fn what_does_not_fit_is_refused() {
+        let names = || numbered_classes(2);
+        assert_eq!(
+            message(Dataset::new(vec![], 0, vec![0], names())),
+            "expected at least one column of features, found none"
+        );
+        assert_eq!(
+            message(Dataset::new(vec![0.; 5], 2, vec![0, 1], names())),
+            "expected 2 rows × 2 columns of features, as many rows as labels; found 5 numbers"
+        );
+        // Rows × columns overflows.
+        let many = Dataset::new(vec![], usize::MAX, vec![0, 1], names());
+        assert!(message(many).ends_with("found 0 numbers"));
+        assert_eq!(
+            message(Dataset::new(
+                vec![0., 1., 2., 3., 4., f32::NAN],
+                3,
+                vec![0, 1],
+                names()
+            )),
+            "row 1, column 2: expected a finite number, found NaN"
+        );
+        assert_eq!(
+            message(Dataset::new(vec![0.; 4], 2, vec![0, 2], names())),
+            "row 1: expected a class index below 2, found 2"
+        );
+        let shape = ImageShape {
+            height: 2,
+            width: 2,
+        };
+        assert_eq!(
+            message(three_rows().with_image_shape(shape)),
+            "expected images of 2 pixels in all, found 2×2"
+        );
+    }
+}

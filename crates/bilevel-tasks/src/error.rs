@@ -1,0 +1,135 @@
+//! What can be wrong with data and settings.
+
+use std::io;
+use std::path::PathBuf;
+
+use crate::corruption::CorruptionKind;
+use crate::data::idx::IdxProblem;
+
+/// What is wrong with data or settings: what was expected, what was found, and where.
+///
+/// Rows and columns are counted from 0.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// A file could not be opened or read.
+    #[error("{}: cannot be read: {source}", path.display())]
+    Read {
+        /// The file.
+        path: PathBuf,
+        /// What the operating system said.
+        source: io::Error,
+    },
+    /// The contents of an IDX file are not what they should be.
+    #[error("{}: {problem}", path.display())]
+    Idx {
+        /// The file.
+        path: PathBuf,
+        /// What was expected and what was found.
+        problem: IdxProblem,
+    },
+    /// Two files that describe the same rows disagree in their number.
+    #[error(
+        "{} holds {image_rows} images and {} holds {label_rows} labels: expected one label for each image",
+        images.display(), labels.display()
+    )]
+    RowCounts {
+        /// The file of images.
+        images: PathBuf,
+        /// Images that its header declares.
+        image_rows: usize,
+        /// The file of labels.
+        labels: PathBuf,
+        /// Labels that its header declares.
+        label_rows: usize,
+    },
+    /// A table without columns.
+    #[error("expected at least one column of features, found none")]
+    NoColumns,
+    /// Features that do not fill rows × columns.
+    #[error(
+        "expected {rows} rows × {columns} columns of features, as many rows as labels; found {found} numbers"
+    )]
+    FeatureCount {
+        /// Rows, as many as labels.
+        rows: usize,
+        /// Columns of a row.
+        columns: usize,
+        /// Numbers given.
+        found: usize,
+    },
+    /// A feature that is infinite or not a number.
+    #[error("row {row}, column {column}: expected a finite number, found {value}")]
+    NonFinite {
+        /// Row of the feature.
+        row: usize,
+        /// Column of the feature.
+        column: usize,
+        /// The value found.
+        value: f32,
+    },
+    /// A label that names no class.
+    #[error("row {row}: expected a class index below {classes}, found {label}")]
+    Label {
+        /// Row of the label.
+        row: usize,
+        /// The label found.
+        label: u32,
+        /// Number of classes.
+        classes: usize,
+    },
+    /// An image shape that does not fill a row.
+    #[error("expected images of {columns} pixels in all, found {height}×{width}")]
+    ImageShape {
+        /// Height given.
+        height: usize,
+        /// Width given.
+        width: usize,
+        /// Columns of a row.
+        columns: usize,
+    },
+    /// A row that does not exist was asked for.
+    #[error("expected a row below {rows}, found {row}")]
+    Row {
+        /// The row asked for.
+        row: usize,
+        /// Rows of the data.
+        rows: usize,
+    },
+    /// Two lists that describe the same rows differ in length.
+    #[error("expected {expected} {what}, one for each row, found {found}")]
+    Length {
+        /// What the list holds.
+        what: &'static str,
+        /// Rows.
+        expected: usize,
+        /// Length of the list.
+        found: usize,
+    },
+    /// A score that is not a number.
+    #[error("row {row}: expected a score, found a value that is not a number")]
+    Score {
+        /// Row of the score.
+        row: usize,
+    },
+    /// A corruption rate outside its range.
+    #[error("corruption rate: expected a number from 0 to 1, found {rate}")]
+    Rate {
+        /// The rate found.
+        rate: f64,
+    },
+    /// A name of no corruption.
+    #[error("corruption: expected {}, found {name:?}", CorruptionKind::names())]
+    CorruptionKind {
+        /// The name found.
+        name: String,
+    },
+    /// A corruption that needs another class than the true one.
+    #[error("corruption {kind}: expected at least 2 classes, found {classes}")]
+    TooFewClasses {
+        /// The corruption.
+        kind: CorruptionKind,
+        /// Number of classes.
+        classes: usize,
+    },
+}
