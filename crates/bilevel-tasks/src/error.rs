@@ -43,6 +43,22 @@ pub enum Error {
         /// Labels that its header declares.
         label_rows: usize,
     },
+    /// A loss over no rows.
+    #[error("expected at least one row, found none")]
+    NoRows,
+    /// A text that names no known choice.
+    #[error("unknown {what} {name:?}: expected {known}")]
+    Unknown {
+        /// The kind of thing.
+        what: &'static str,
+        /// What was given.
+        name: String,
+        /// The known names.
+        known: &'static str,
+    },
+    /// The method refused a setting or failed.
+    #[error(transparent)]
+    Method(#[from] bilevel::Error),
     /// A table without columns.
     #[error("expected at least one column of features, found none")]
     NoColumns,

@@ -5,5 +5,6 @@ pub mod corruption;
 pub mod data;
 mod error;
 pub mod metrics;
+pub mod model;
 
 pub use error::Error;
