@@ -148,6 +148,32 @@ impl Dataset {
         })
     }
 
+    /// These rows followed by those of `other`.
+    ///
+    /// # Errors
+    /// Another number of columns or classes.
+    pub fn join(&self, other: &Self) -> Result<Self, Error> {
+        self.expect_alike(other)?;
+        let mut joined = self.clone();
+        joined.features.extend_from_slice(&other.features);
+        joined.labels.extend_from_slice(&other.labels);
+        Ok(joined)
+    }
+
+    /// Fails unless `other` has as many columns and classes.
+    pub(crate) fn expect_alike(&self, other: &Self) -> Result<(), Error> {
+        if (self.columns, self.classes()) == (other.columns, other.classes()) {
+            Ok(())
+        } else {
+            Err(Error::Parts {
+                columns: self.columns,
+                classes: self.classes(),
+                found_columns: other.columns,
+                found_classes: other.classes(),
+            })
+        }
+    }
+
     /// Number of rows.
     #[must_use]
     pub fn rows(&self) -> usize {

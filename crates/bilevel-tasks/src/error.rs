@@ -56,6 +56,38 @@ pub enum Error {
         /// The known names.
         known: &'static str,
     },
+    /// More rows were asked for than there are.
+    #[error("{wanted} rows are needed, found {found}")]
+    TooFewRows {
+        /// Rows needed in all.
+        wanted: usize,
+        /// Rows there are.
+        found: usize,
+    },
+    /// Holding out some trusted rows would leave none.
+    #[error(
+        "early stopping would hold out {held} of {rows} trusted rows and leave none to learn from: expected more trusted rows, or early stopping off"
+    )]
+    TooFewTrusted {
+        /// Trusted rows.
+        rows: usize,
+        /// Rows that would be held out.
+        held: usize,
+    },
+    /// Data sets that do not fit each other.
+    #[error(
+        "expected rows of {columns} columns and {classes} classes, found rows of {found_columns} columns and {found_classes} classes"
+    )]
+    Parts {
+        /// Columns of the first.
+        columns: usize,
+        /// Classes of the first.
+        classes: usize,
+        /// Columns of the other.
+        found_columns: usize,
+        /// Classes of the other.
+        found_classes: usize,
+    },
     /// The method refused a setting or failed.
     #[error(transparent)]
     Method(#[from] bilevel::Error),

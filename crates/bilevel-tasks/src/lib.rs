@@ -1,10 +1,12 @@
 //! Ready problems for `bilevel`.
 #![forbid(unsafe_code)]
 
+pub mod cleaning;
 pub mod corruption;
 pub mod data;
 mod error;
 pub mod metrics;
 pub mod model;
+pub mod train;
 
 pub use error::Error;

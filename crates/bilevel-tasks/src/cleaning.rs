@@ -1,0 +1,344 @@
+//! Data hyper-cleaning: one weight per training row, learned so that training on the
+//! weighted rows does well on trusted rows.
+//!
+//! Inner loss: g(x, y) = mean_i σ(x_i) · cross-entropy of training row i under its given
+//! label, plus weight decay. Outer loss: f(y) = mean cross-entropy of the trusted rows.
+//! Start: x = 0, so every weight is one half. References: reverse-HG (arXiv 1703.01785),
+//! BDA (arXiv 2006.04045), Improved Bilevel Model (arXiv 2009.00690).
+
+mod baseline;
+mod split;
+
+pub use baseline::{Baseline, baselines, retrain};
+pub use split::{CleaningData, Split};
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use bilevel::driver::{Patience, Why};
+use bilevel::{
+    Calls, Draw, Driver, FixedStart, HyperGradient, Iterate, Key, Objective, Observer, Optimizer,
+    Problem, RunState, Stream,
+};
+
+use crate::Error;
+use crate::data::Dataset;
+use crate::metrics::CleaningMetrics;
+use crate::model::{Examples, LossSettings, Model, Real};
+
+/// What is solved, apart from the method.
+///
+/// | setting | default | range | purpose |
+/// |---|---|---|---|
+/// | `model` | softmax | | what is trained |
+/// | `batch` | all | 1 … rows | training rows of an inner step |
+/// | `trusted_batch` | all | 1 … trusted rows | trusted rows of an evaluation of f |
+/// | `weight_decay` | 0 | at least 0 | D of D‖y‖²/2 in g |
+/// | `early_stopping` | 0.2 | 0 … 1, both excluded | share of the trusted rows that is held out, to choose the outer step that is kept; None keeps the last |
+/// | `patience` | 20 | at least 1 | outer steps without improvement on them before the run ends |
+/// | `outer_steps` | 60 | at least 1 | updates of x |
+/// | `time_limit` | none | | no update is begun after it |
+#[derive(Clone, PartialEq, Debug)]
+pub struct CleaningSettings {
+    /// What is trained.
+    pub model: Model,
+    /// Training rows of an inner step; None for all.
+    pub batch: Option<usize>,
+    /// Trusted rows of an evaluation of f; None for all.
+    pub trusted_batch: Option<usize>,
+    /// D of D‖y‖²/2 in g.
+    pub weight_decay: f64,
+    /// Share of the trusted rows that is held out.
+    pub early_stopping: Option<f64>,
+    /// Outer steps without improvement before the run ends.
+    pub patience: usize,
+    /// Updates of x, at most.
+    pub outer_steps: usize,
+    /// No update is begun after it.
+    pub time_limit: Option<Duration>,
+}
+
+impl Default for CleaningSettings {
+    fn default() -> Self {
+        Self {
+            model: Model::Softmax,
+            batch: None,
+            trusted_batch: None,
+            weight_decay: 0.0,
+            early_stopping: Some(0.2),
+            patience: 20,
+            outer_steps: 60,
+            time_limit: None,
+        }
+    }
+}
+
+impl CleaningSettings {
+    fn validate(&self) -> Result<(), Error> {
+        let require = |holds, field, range, value: String| {
+            if holds {
+                Ok(())
+            } else {
+                Err(Error::Method(bilevel::Error::Setting {
+                    field,
+                    range,
+                    value,
+                }))
+            }
+        };
+        require(
+            self.weight_decay >= 0.0 && self.weight_decay.is_finite(),
+            "weight decay",
+            "a number of at least 0",
+            self.weight_decay.to_string(),
+        )?;
+        if let Some(share) = self.early_stopping {
+            require(
+                share > 0.0 && share < 1.0,
+                "early stopping",
+                "a share of the trusted rows, above 0 and below 1",
+                share.to_string(),
+            )?;
+        }
+        require(
+            self.patience >= 1,
+            "patience",
+            "at least 1",
+            self.patience.to_string(),
+        )
+    }
+}
+
+/// A cleaning task, ready for any method.
+pub struct Cleaning<T> {
+    settings: CleaningSettings,
+    problem: Problem<T>,
+    held_out: Option<Arc<dyn Objective<T>>>,
+    wrong: Option<Vec<bool>>,
+}
+
+impl<T: Real> Cleaning<T> {
+    /// Sets the task up; which trusted rows are held out follows from `key`.
+    ///
+    /// # Errors
+    /// A setting out of range, or too few rows for it.
+    pub fn new(data: &CleaningData, settings: &CleaningSettings, key: Key) -> Result<Self, Error> {
+        settings.validate()?;
+        let (columns, classes) = (data.train().columns(), data.train().classes());
+        let rows = data.train().rows();
+        let (trusted, held_out) = Self::hold_out(data.trusted(), settings, key)?;
+        let loss = |data: &Dataset, settings: LossSettings, model: Model| {
+            model.loss(Arc::new(Examples::<T>::new(data)), settings, rows)
+        };
+        let plain = |batch| LossSettings {
+            weighted: false,
+            batch,
+            weight_decay: 0.0,
+        };
+        let model = settings.model;
+        let inner = LossSettings {
+            weighted: true,
+            batch: settings.batch,
+            weight_decay: settings.weight_decay,
+        };
+        Ok(Self {
+            problem: Problem::from_shared(
+                loss(data.train(), inner, model)?,
+                loss(&trusted, plain(settings.trusted_batch), model)?,
+                Arc::new(FixedStart(model.start(columns, classes))),
+            )?,
+            held_out: held_out
+                .map(|rows| loss(&rows, plain(None), model))
+                .transpose()?,
+            wrong: data.wrong(),
+            settings: settings.clone(),
+        })
+    }
+
+    fn hold_out(
+        trusted: &Dataset,
+        settings: &CleaningSettings,
+        key: Key,
+    ) -> Result<(Dataset, Option<Dataset>), Error> {
+        let Some(share) = settings.early_stopping else {
+            return Ok((trusted.clone(), None));
+        };
+        let rows = trusted.rows();
+        let held = ((rows as f64 * share).round() as usize).max(1);
+        if held >= rows {
+            return Err(Error::TooFewTrusted { rows, held });
+        }
+        let order = split::shuffled(rows, key.stream(Stream::Split).fold_in(HOLD_OUT));
+        let (held, rest) = order.split_at(held);
+        Ok((trusted.select(rest)?, Some(trusted.select(held)?)))
+    }
+
+    /// The bilevel problem itself.
+    #[must_use]
+    pub fn problem(&self) -> &Problem<T> {
+        &self.problem
+    }
+
+    /// Cleans: follows the hypergradient of `method` with `optimizer`, shows every outer
+    /// step to `on_step`, and keeps the best step on the held-out rows, or the last.
+    ///
+    /// # Errors
+    /// What the method refuses before the run, or what stops it.
+    pub fn run(
+        &self,
+        method: &dyn HyperGradient<T>,
+        optimizer: &dyn Optimizer<T>,
+        key: Key,
+        on_step: &mut dyn FnMut(&OuterStep),
+    ) -> Result<Cleaned<T>, Error> {
+        let mut watcher = Watcher {
+            cleaning: self,
+            patience: Patience::new(self.settings.patience),
+            kept: None,
+            calls: (Calls::default(), Calls::default()),
+            on_step,
+        };
+        let mut state = RunState::new(vec![T::zero(); self.problem.x_len()], optimizer);
+        let why = Driver {
+            problem: &self.problem,
+            method,
+            optimizer,
+            outer_steps: self.settings.outer_steps,
+            time_limit: self.settings.time_limit,
+            key,
+            observers: vec![&mut watcher],
+        }
+        .run(&mut state)?;
+        let (inner_calls, outer_calls) = watcher.calls;
+        let Some((step, x, y)) = watcher.kept else {
+            // A run that ended well has shown at least one step to its observers.
+            return Err(Error::NoRows);
+        };
+        Ok(Cleaned {
+            weights: weights(&x),
+            x,
+            y,
+            step,
+            outer_steps: state.outer_step,
+            why,
+            inner_calls,
+            outer_calls,
+        })
+    }
+
+    /// F1, AUC and the rest for given weights; None where the truth is not known.
+    ///
+    /// # Errors
+    /// If there is not one weight for each row.
+    pub fn metrics(&self, weights: &[f64]) -> Result<Option<CleaningMetrics>, Error> {
+        let Some(wrong) = &self.wrong else {
+            return Ok(None);
+        };
+        CleaningMetrics::new(weights, &kept(weights), wrong).map(Some)
+    }
+}
+
+/// Tells the draw of the held-out rows from the others of its stream.
+const HOLD_OUT: u64 = 1;
+
+/// σ(x), in double precision.
+#[must_use]
+pub fn weights<T: Real>(x: &[T]) -> Vec<f64> {
+    x.iter()
+        .map(|x| 1.0 / (1.0 + (-x.to_double()).exp()))
+        .collect()
+}
+
+/// Which rows are kept: those whose weight is at least the start value of one half.
+#[must_use]
+pub fn kept(weights: &[f64]) -> Vec<bool> {
+    weights.iter().map(|&weight| weight >= 0.5).collect()
+}
+
+/// One outer step of a run: x after `step` updates, and what training at it gave.
+#[derive(Clone, PartialEq, Debug)]
+pub struct OuterStep {
+    /// How many updates led here; 0 is the start.
+    pub step: usize,
+    /// Time since the start of the run.
+    pub seconds: f64,
+    /// f(y_K) over all trusted rows that are not held out.
+    pub f: f64,
+    /// g(x, y_K) over all training rows.
+    pub g: f64,
+    /// ‖hypergradient‖₂ at x.
+    pub hypergradient_norm: f64,
+    /// Mean cross-entropy of the held-out trusted rows, where some are held out.
+    pub held_out: Option<f64>,
+    /// The figures of cleaning at x, where the truth is known.
+    pub metrics: Option<CleaningMetrics>,
+    /// Calls of the inner objective so far, in estimates alone.
+    pub inner_calls: Calls,
+    /// Calls of the outer objective so far, in estimates alone.
+    pub outer_calls: Calls,
+}
+
+/// What cleaning found.
+#[derive(Clone, PartialEq, Debug)]
+pub struct Cleaned<T> {
+    /// One weight for each training row, at the kept step.
+    pub weights: Vec<f64>,
+    /// x at the kept step.
+    pub x: Vec<T>,
+    /// y_K at the kept step.
+    pub y: Vec<T>,
+    /// The kept step.
+    pub step: OuterStep,
+    /// How many updates were made in all.
+    pub outer_steps: usize,
+    /// Why the run ended.
+    pub why: Why,
+    /// All calls of the inner objective.
+    pub inner_calls: Calls,
+    /// All calls of the outer objective.
+    pub outer_calls: Calls,
+}
+
+struct Watcher<'w, T> {
+    cleaning: &'w Cleaning<T>,
+    patience: Patience,
+    kept: Option<(OuterStep, Vec<T>, Vec<T>)>,
+    calls: (Calls, Calls),
+    on_step: &'w mut dyn FnMut(&OuterStep),
+}
+
+impl<T: Real> Observer<T> for Watcher<'_, T> {
+    fn observe(&mut self, iterate: &Iterate<'_, T>) -> bilevel::Result<Option<Why>> {
+        let problem = &self.cleaning.problem;
+        let value = |objective: &dyn Objective<T>| -> bilevel::Result<f64> {
+            let value = objective
+                .at(iterate.x)?
+                .value(&iterate.report.y, Draw::All)?;
+            Ok(value.to_double())
+        };
+        self.calls.0 += iterate.report.inner_calls;
+        self.calls.1 += iterate.report.outer_calls;
+        let step = OuterStep {
+            step: iterate.outer_step,
+            seconds: iterate.elapsed.as_secs_f64(),
+            f: value(problem.outer())?,
+            g: value(problem.inner())?,
+            hypergradient_norm: iterate.hypergradient_norm(),
+            held_out: self.cleaning.held_out.as_deref().map(value).transpose()?,
+            metrics: self
+                .cleaning
+                .metrics(&weights(iterate.x))
+                .map_err(bilevel::Error::objective)?,
+            inner_calls: self.calls.0,
+            outer_calls: self.calls.1,
+        };
+        let better = step
+            .held_out
+            .is_none_or(|loss| self.patience.improved(loss, step.step));
+        (self.on_step)(&step);
+        if better {
+            self.kept = Some((step, iterate.x.to_vec(), iterate.report.y.clone()));
+        }
+        Ok(self.patience.exhausted().then_some(Why::NoImprovement))
+    }
+}
