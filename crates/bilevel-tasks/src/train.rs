@@ -16,20 +16,26 @@ use crate::model::{Examples, LossSettings, Model, Real, predictions};
 /// | setting | default | range | purpose |
 /// |---|---|---|---|
 /// | `model` | softmax | | what is trained |
-/// | `steps` | 300 | at least 1 | gradients |
+/// | `steps` | 300 | at least 1 | gradients, at most |
 /// | `step_size` | 0.5 | positive | |
 /// | `weight_decay` | 0 | at least 0 | D of D‖y‖²/2 |
 #[derive(Clone, Copy, PartialEq, Debug)]
 pub struct Trainer {
     /// What is trained.
     pub model: Model,
-    /// How many gradients are taken.
+    /// How many gradients are taken, at most.
     pub steps: usize,
     /// The step size.
     pub step_size: f64,
     /// D of D‖y‖²/2.
     pub weight_decay: f64,
 }
+
+/// Sees the number of a step and its result.
+type AfterStep<'a, T> = dyn FnMut(usize, &[T]) -> Result<(), Error> + 'a;
+
+/// After how many steps the held-out loss is looked at.
+const LOOK: usize = 5;
 
 /// A trained classifier.
 #[derive(Clone, Debug)]
@@ -39,39 +45,79 @@ pub struct Classifier<T> {
 }
 
 impl Trainer {
-    /// Trains on all rows of `data` from the model's own start.
+    /// Trains on all rows of `data` from the model's own start, all steps.
     ///
     /// # Errors
     /// If there are no rows or training diverges.
     pub fn train<T: Real>(&self, data: &Dataset) -> Result<Classifier<T>, Error> {
+        let loss = self.loss::<T>(data)?;
+        let start = self.model.start(data.columns(), data.classes());
+        let y = self.descend(&*loss, start, self.steps, &mut |_, _| Ok(()))?;
+        Ok(self.classifier(y))
+    }
+
+    /// Trains on `data`, and stops where the loss on `held_out` is least (looked at after
+    /// every few steps). Also returns how many steps that were.
+    ///
+    /// # Errors
+    /// If there are no rows or training diverges.
+    pub fn train_stopped<T: Real>(
+        &self,
+        data: &Dataset,
+        held_out: &Dataset,
+    ) -> Result<(Classifier<T>, usize), Error> {
+        let (loss, watched) = (self.loss::<T>(data)?, self.loss::<T>(held_out)?);
+        let mut watched = watched.at(&[])?;
+        let start: Vec<T> = self.model.start(data.columns(), data.classes());
+        let mut best = (T::infinity(), 0, start.clone());
+        self.descend(&*loss, start, self.steps, &mut |step, y| {
+            if step.is_multiple_of(LOOK) || step == self.steps {
+                let value = watched.value(y, Draw::All)?;
+                if value < best.0 {
+                    best = (value, step, y.to_vec());
+                }
+            }
+            Ok(())
+        })?;
+        Ok((self.classifier(best.2), best.1))
+    }
+
+    fn loss<T: Real>(&self, data: &Dataset) -> Result<Arc<dyn Objective<T>>, Error> {
         let settings = LossSettings {
             weighted: false,
             batch: None,
             weight_decay: self.weight_decay,
         };
-        let loss = self
-            .model
-            .loss(Arc::new(Examples::<T>::new(data)), settings, 0)?;
-        let y = self.descend(&*loss, self.model.start(data.columns(), data.classes()))?;
-        Ok(Classifier {
-            model: self.model,
-            y,
-        })
+        self.model.loss(Arc::new(Examples::new(data)), settings, 0)
     }
 
-    fn descend<T: Real>(&self, loss: &dyn Objective<T>, start: Vec<T>) -> Result<Vec<T>, Error> {
+    fn classifier<T: Real>(&self, y: Vec<T>) -> Classifier<T> {
+        Classifier {
+            model: self.model,
+            y,
+        }
+    }
+
+    /// `after` sees every step, counted from 1, and its result.
+    fn descend<T: Real>(
+        &self,
+        loss: &dyn Objective<T>,
+        start: Vec<T>,
+        steps: usize,
+        after: &mut AfterStep<'_, T>,
+    ) -> Result<Vec<T>, Error> {
         let mut handle = loss.at(&[])?;
         let step_size = T::from_f64(self.step_size);
         let mut gradient = vec![T::zero(); start.len()];
         let mut ahead = start.clone();
         let mut y = start;
         let mut age = 0_u32;
-        for step in 0..self.steps {
+        for step in 1..=steps {
             handle.grad_y(&ahead, Draw::All, &mut gradient)?;
             if !bilevel::vector::all_finite(&gradient) {
                 return Err(Error::Method(bilevel::Error::NonFinite {
                     what: "the gradient of a baseline",
-                    inner_step: Some(step + 1),
+                    inner_step: Some(step),
                     outer_step: None,
                 }));
             }
@@ -90,6 +136,7 @@ impl Trainer {
             for (ahead, (&now, &before)) in ahead.iter_mut().zip(y.iter().zip(&before)) {
                 *ahead = now + momentum * (now - before);
             }
+            after(step, &y)?;
         }
         Ok(y)
     }

@@ -2,9 +2,11 @@
 
 use std::time::Instant;
 
+use bilevel::{Key, Stream};
+
+use super::split::shuffled;
 use super::{CleaningData, kept};
 use crate::Error;
-use crate::data::Dataset;
 use crate::metrics::CleaningMetrics;
 use crate::model::{Real, predictions};
 use crate::train::{Classifier, Trainer};
@@ -26,13 +28,11 @@ pub struct Baseline {
     pub seconds: f64,
 }
 
-/// The rows of `train` that are kept, and the trusted rows.
-fn kept_and_trusted(data: &CleaningData, kept: &[bool]) -> Result<Dataset, Error> {
-    let rows: Vec<usize> = (0..kept.len()).filter(|&row| kept[row]).collect();
-    data.train().select(&rows)?.join(data.trusted())
-}
+/// Share of the trusted rows that chooses how long a classifier is trained.
+const HELD_OUT: f64 = 0.2;
 
-/// A classifier trained on the kept training rows and the trusted rows.
+/// A classifier trained on the kept training rows and the trusted rows: how long, a fifth
+/// of the trusted rows tells, left out at first; then it is trained on all of them.
 ///
 /// # Errors
 /// If training diverges.
@@ -40,8 +40,20 @@ pub fn retrain<T: Real>(
     data: &CleaningData,
     kept: &[bool],
     trainer: &Trainer,
+    key: Key,
 ) -> Result<Classifier<T>, Error> {
-    trainer.train(&kept_and_trusted(data, kept)?)
+    let rows: Vec<usize> = (0..kept.len()).filter(|&row| kept[row]).collect();
+    let kept = data.train().select(&rows)?;
+    let order = shuffled(data.trusted().rows(), key.stream(Stream::Baseline));
+    let held_out = (order.len() as f64 * HELD_OUT).ceil() as usize;
+    let (held_out, rest) = order.split_at(held_out.min(order.len()));
+    let part = kept.join(&data.trusted().select(rest)?)?;
+    let all = kept.join(data.trusted())?;
+    if part.rows() == 0 {
+        return trainer.train(&all);
+    }
+    let (_, steps) = trainer.train_stopped::<T>(&part, &data.trusted().select(held_out)?)?;
+    Trainer { steps, ..*trainer }.train(&all)
 }
 
 /// All baselines by their names in `result.json`, in a fixed order:
@@ -53,11 +65,14 @@ pub fn retrain<T: Real>(
 /// * `agreement`: a classifier trained on the trusted rows ranks the rows by the
 ///   probability of their given labels, and keeps those that it would have given too.
 ///
+/// How long each is trained, the trusted rows tell: over-trained baselines would flatter.
+///
 /// # Errors
 /// If training diverges.
 pub fn baselines<T: Real>(
     data: &CleaningData,
     trainer: &Trainer,
+    key: Key,
 ) -> Result<Vec<(&'static str, Baseline)>, Error> {
     let wrong = data.wrong();
     let rows = data.train().rows();
@@ -66,20 +81,20 @@ pub fn baselines<T: Real>(
 
     let begin = Instant::now();
     let everything = vec![true; rows];
-    let own = trainer.train::<T>(data.train())?;
+    let (own, _) = trainer.train_stopped::<T>(data.train(), data.trusted())?;
     results.push((
         "all_rows",
         Baseline {
             f1: figures(&vec![1.0; rows], &everything, wrong.as_deref())?.and_then(|m| m.f1),
             auc: None,
             test_accuracy: test(&own),
-            retrained_accuracy: test(&retrain(data, &everything, trainer)?),
+            retrained_accuracy: test(&retrain(data, &everything, trainer, key)?),
             seconds: begin.elapsed().as_secs_f64(),
         },
     ));
 
     let begin = Instant::now();
-    let trusted = trainer.train::<T>(data.trusted())?;
+    let trusted = retrain::<T>(data, &vec![false; rows], trainer, key)?;
     let accuracy = test(&trusted);
     let seconds = begin.elapsed().as_secs_f64();
     results.push((
@@ -99,13 +114,17 @@ pub fn baselines<T: Real>(
         let own = if rows.is_empty() {
             None
         } else {
-            test(&trainer.train(&data.train().select(&rows)?)?)
+            test(
+                &trainer
+                    .train_stopped(&data.train().select(&rows)?, data.trusted())?
+                    .0,
+            )
         };
         results.push((
             "clean_rows",
             Baseline {
                 test_accuracy: own,
-                retrained_accuracy: test(&retrain(data, &clean, trainer)?),
+                retrained_accuracy: test(&retrain(data, &clean, trainer, key)?),
                 seconds: begin.elapsed().as_secs_f64(),
                 ..Baseline::default()
             },
@@ -133,7 +152,7 @@ pub fn baselines<T: Real>(
             f1: metrics.as_ref().and_then(|m| m.f1),
             auc: metrics.as_ref().and_then(|m| m.auc),
             test_accuracy: accuracy,
-            retrained_accuracy: test(&retrain(data, &agrees, trainer)?),
+            retrained_accuracy: test(&retrain(data, &agrees, trainer, key)?),
             seconds: seconds + begin.elapsed().as_secs_f64(),
         },
     ));

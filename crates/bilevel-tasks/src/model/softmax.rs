@@ -28,13 +28,13 @@ const GROUPS: usize = 16;
 
 /// `c = a·b`, or `c += a·b`. Shapes: (rows, inner) · (inner, columns).
 fn product<T: Real>(
-    a: ArrayView2<'_, T>,
-    b: ArrayView2<'_, T>,
+    a: &ArrayView2<'_, T>,
+    b: &ArrayView2<'_, T>,
     add: bool,
     mut c: ArrayViewMut2<'_, T>,
 ) {
     let keep = if add { T::one() } else { T::zero() };
-    general_mat_mul(T::one(), &a, &b, keep, &mut c);
+    general_mat_mul(T::one(), a, b, keep, &mut c);
 }
 
 /// A row-major matrix in a slice of exactly rows × columns numbers.
@@ -71,8 +71,8 @@ fn logits_into<T: Real>(y: &[T], columns: usize, classes: usize, features: &[T],
     }
     let rows = out.len() / classes;
     product(
-        matrix(features, rows, columns),
-        matrix(weight, columns, classes),
+        &matrix(features, rows, columns),
+        &matrix(weight, columns, classes),
         true,
         matrix_mut(out, rows, classes),
     );
@@ -431,8 +431,8 @@ impl<T: Real> BlockContext<'_, T> {
         }
         let (weight_sum, bias_sum) = sum.split_at_mut(columns * classes);
         product(
-            matrix(features, rows, columns).reversed_axes(),
-            matrix(logits, rows, classes),
+            &matrix(features, rows, columns).reversed_axes(),
+            &matrix(logits, rows, classes),
             true,
             matrix_mut(weight_sum, columns, classes),
         );
