@@ -4,9 +4,11 @@
 //! |---|---|
 //! | the embedded handwritten digits | [`digits()`](digits::digits) |
 //! | the files of the MNIST family | [`read_idx`](idx::read_idx) |
+//! | single NumPy arrays | [`NpyArray`](npy::NpyArray) |
 
 pub mod digits;
 pub mod idx;
+pub mod npy;
 
 use crate::Error;
 
@@ -230,6 +232,12 @@ impl Dataset {
 #[must_use]
 pub fn numbered_classes(classes: usize) -> Vec<String> {
     (0..classes).map(|class| class.to_string()).collect()
+}
+
+/// "5000×784".
+pub(crate) fn shape_text(dimensions: &[usize]) -> String {
+    let numbers: Vec<String> = dimensions.iter().map(usize::to_string).collect();
+    numbers.join("×")
 }
 
 /// Every label names one of `classes` classes.

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use crate::corruption::CorruptionKind;
 use crate::data::idx::IdxProblem;
+use crate::data::npy::NpyProblem;
 
 /// What is wrong with data or settings: what was expected, what was found, and where.
 ///
@@ -27,6 +28,22 @@ pub enum Error {
         path: PathBuf,
         /// What was expected and what was found.
         problem: IdxProblem,
+    },
+    /// A file could not be written.
+    #[error("{}: cannot be written: {source}", path.display())]
+    Write {
+        /// The file.
+        path: PathBuf,
+        /// What the operating system said.
+        source: io::Error,
+    },
+    /// The contents of an NPY file are not what they should be.
+    #[error("{}: {problem}", path.display())]
+    Npy {
+        /// The file.
+        path: PathBuf,
+        /// What was expected and what was found.
+        problem: NpyProblem,
     },
     /// Two files that describe the same rows disagree in their number.
     #[error(

@@ -70,7 +70,10 @@ impl CleaningData {
         corruption: Option<&Corruption>,
         key: Key,
     ) -> Result<Self, Error> {
-        let wanted = split.train + split.trusted + split.test;
+        let wanted = split
+            .train
+            .saturating_add(split.trusted)
+            .saturating_add(split.test);
         if wanted > source.rows() {
             return Err(Error::TooFewRows {
                 wanted,

@@ -12,7 +12,7 @@ use std::path::Path;
 
 use flate2::bufread::MultiGzDecoder;
 
-use super::{Dataset, ImageShape, numbered_classes};
+use super::{Dataset, ImageShape, numbered_classes, shape_text};
 use crate::Error;
 
 /// More classes than this are taken for a file that holds something else than labels.
@@ -158,7 +158,7 @@ pub enum IdxProblem {
     /// The declared dimensions are more than can be addressed.
     #[error(
         "expected dimensions that fit into memory, found {}",
-        product(dimensions)
+        shape_text(dimensions)
     )]
     Overflow {
         /// The declared dimensions.
@@ -167,7 +167,7 @@ pub enum IdxProblem {
     /// The file ends before the last declared element.
     #[error(
         "expected {expected} bytes of data ({} {element} declared), found {found}",
-        product(dimensions)
+        shape_text(dimensions)
     )]
     TooFewBytes {
         /// The dimensions read: the declared ones, or fewer rows where fewer were asked for.
@@ -182,7 +182,7 @@ pub enum IdxProblem {
     /// The file goes on behind the last declared element.
     #[error(
         "expected {expected} bytes of data ({} {element} declared), found more",
-        product(dimensions)
+        shape_text(dimensions)
     )]
     TooManyBytes {
         /// The declared dimensions.
@@ -203,7 +203,7 @@ pub enum IdxProblem {
         source: io::Error,
     },
     /// The array is not of the kind that was asked for.
-    #[error("expected {expected}, found {} {element}", product(dimensions))]
+    #[error("expected {expected}, found {} {element}", shape_text(dimensions))]
     Kind {
         /// What was asked for.
         expected: &'static str,
@@ -220,11 +220,6 @@ pub enum IdxProblem {
         /// The label found.
         label: i64,
     },
-}
-
-fn product(dimensions: &[usize]) -> String {
-    let numbers: Vec<String> = dimensions.iter().map(usize::to_string).collect();
-    numbers.join("×")
 }
 
 /// The array that an IDX file holds, of any of the six element types.
