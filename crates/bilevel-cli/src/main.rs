@@ -1,4 +1,63 @@
 //! The command `bilevel`.
 #![forbid(unsafe_code)]
 
-fn main() {}
+mod arguments;
+mod command;
+mod failure;
+mod folder;
+mod memory;
+mod method;
+mod parse;
+mod progress;
+mod report;
+mod table;
+
+use std::io::Write;
+use std::process::ExitCode;
+
+use clap::Parser;
+
+use arguments::{Arguments, Verb};
+use failure::Failure;
+
+fn main() -> ExitCode {
+    let arguments = Arguments::parse();
+    match run(&arguments) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => {
+            // Nowhere is left to complain to if standard error is gone.
+            let _ = writeln!(std::io::stderr(), "error: {failure}");
+            ExitCode::from(failure.code)
+        }
+    }
+}
+
+fn run(arguments: &Arguments) -> Result<(), Failure> {
+    if let Some(threads) = arguments.verb.common().threads {
+        rayon::ThreadPoolBuilder::new()
+            .num_threads(threads)
+            .build_global()
+            .map_err(Failure::usage)?;
+    }
+    match &arguments.verb {
+        Verb::Clean(options) => command::clean::run(options),
+        Verb::Check(options) => command::check::run(options),
+        Verb::Bench { case } => command::bench::run(case),
+    }
+}
+
+/// Writes to standard output; a reader that went away (`| head`) is no error.
+fn print(text: &str) -> Result<(), Failure> {
+    let mut out = std::io::stdout().lock();
+    match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
+        Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => Err(Failure::run(error)),
+        _ => Ok(()),
+    }
+}
+
+/// One JSON document, with a line end.
+fn json(value: &impl serde::Serialize) -> Result<String, Failure> {
+    serde_json::to_string_pretty(value)
+        .map(|text| text + "\n")
+        .map_err(Failure::run)
+}

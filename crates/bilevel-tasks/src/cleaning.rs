@@ -127,6 +127,9 @@ impl<T: Real> Cleaning<T> {
         let (columns, classes) = (data.train().columns(), data.train().classes());
         let rows = data.train().rows();
         let (trusted, held_out) = Self::hold_out(data.trusted(), settings, key)?;
+        if let Some(batch) = settings.trusted_batch {
+            bilevel::check_batch("trusted batch", batch, trusted.rows())?;
+        }
         let loss = |data: &Dataset, settings: LossSettings, model: Model| {
             model.loss(Arc::new(Examples::<T>::new(data)), settings, rows)
         };

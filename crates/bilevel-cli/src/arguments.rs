@@ -1,0 +1,284 @@
+//! What can be typed.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use bilevel::Schedule;
+use bilevel_tasks::model::Model;
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+use crate::parse::{self, AdjointChoice, EarlyStopping, OptimizerChoice};
+
+/// Finds wrong labels by differentiating through training; checks and times that.
+#[derive(Parser, Debug)]
+#[command(name = "bilevel", version, about, propagate_version = true)]
+pub(crate) struct Arguments {
+    #[command(subcommand)]
+    pub(crate) verb: Verb,
+}
+
+#[derive(Subcommand, Debug)]
+pub(crate) enum Verb {
+    /// Find wrong labels: one weight for each row, learned so that training on the weighted
+    /// rows does well on trusted rows. Without arguments: on handwritten digits that come with the
+    /// program, half of whose labels are made wrong.
+    Clean(Box<CleanArguments>),
+    /// Check the hypergradient: against central differences, forward against reverse mode,
+    /// checkpointed against full reverse mode. Exit code 1 if anything differs.
+    Check(CheckArguments),
+    /// Time one hypergradient on given inputs.
+    Bench {
+        #[command(subcommand)]
+        case: BenchCase,
+    },
+}
+
+impl Verb {
+    pub(crate) fn common(&self) -> &CommonArguments {
+        match self {
+            Self::Clean(arguments) => &arguments.common,
+            Self::Check(arguments) => &arguments.common,
+            Self::Bench {
+                case: BenchCase::Cleaning(arguments),
+            } => &arguments.common,
+        }
+    }
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct CommonArguments {
+    /// Root of every random draw
+    #[arg(long, value_name = "N", default_value = "0", allow_negative_numbers = true, value_parser = parse::seed)]
+    pub(crate) seed: u64,
+    /// Threads; one for each processor unless given. Results do not depend on it
+    #[arg(long, value_name = "N", allow_negative_numbers = true, value_parser = parse::threads)]
+    pub(crate) threads: Option<usize>,
+    /// Print exactly one JSON document on standard output, everything else on standard error
+    #[arg(long)]
+    pub(crate) json: bool,
+    /// Folder for the results; it must not exist yet
+    #[arg(long, value_name = "DIR")]
+    pub(crate) out: Option<PathBuf>,
+    /// No progress and no report, errors alone
+    #[arg(long)]
+    pub(crate) quiet: bool,
+}
+
+/// The methods and their names.
+#[derive(ValueEnum, Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum MethodName {
+    /// Inner gradient, reverse mode: the basic bilevel model; also called rhg
+    #[value(alias = "rhg")]
+    Basic,
+    /// Aggregate of inner and outer gradient, constant:0.5 unless --schedule says otherwise
+    Improved,
+    /// The same with bigsam:1,0.5,1: the Improved Bilevel Model of the paper
+    Bigsam,
+    /// The same with harmonic:0.5: BDA
+    Bda,
+    /// Inner gradient, second derivatives dropped; refused where that is always zero
+    FirstOrder,
+}
+
+/// What the inner steps follow.
+#[derive(ValueEnum, Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum FieldName {
+    /// The inner gradient alone
+    Inner,
+    /// A weighted sum of inner and outer gradient
+    Aggregate,
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct MethodArguments {
+    /// Which method; improved unless given, or named by --field and --adjoint
+    #[arg(long, value_name = "NAME", value_enum)]
+    pub(crate) method: Option<MethodName>,
+    /// Weight of the outer gradient at inner step k: constant:A, harmonic:C, geometric:A,R,
+    /// bigsam:GAMMA,BETA,CAP, per-outer:MU0,P or every:N,SCHEDULE
+    #[arg(long, value_name = "SCHEDULE", value_parser = parse::schedule)]
+    pub(crate) schedule: Option<Schedule>,
+    /// What the inner steps follow
+    #[arg(long, value_name = "FIELD", value_enum)]
+    pub(crate) field: Option<FieldName>,
+    /// How training is differentiated: reverse (keeps every state), checkpointed:C (keeps C
+    /// states and recomputes the others, to the same bits) or first-order
+    #[arg(long, value_name = "ADJOINT")]
+    pub(crate) adjoint: Option<AdjointChoice>,
+    /// Step size of the inner gradient
+    #[arg(long, value_name = "S", default_value = "0.5", allow_negative_numbers = true, value_parser = parse::positive)]
+    pub(crate) step_size: f64,
+    /// Step size of the outer gradient in the aggregate; that of the inner gradient unless given
+    #[arg(long, value_name = "S", allow_negative_numbers = true, value_parser = parse::positive)]
+    pub(crate) aggregate_step_size: Option<f64>,
+    /// Inner steps, K
+    #[arg(long, value_name = "K", default_value = "100", allow_negative_numbers = true, value_parser = parse::positive_count)]
+    pub(crate) steps: usize,
+    /// Training rows of an inner step; all unless given
+    #[arg(long, value_name = "N", allow_negative_numbers = true, value_parser = parse::positive_count)]
+    pub(crate) batch: Option<usize>,
+    /// Trusted rows of an evaluation of the outer objective; all unless given
+    #[arg(long, value_name = "N", allow_negative_numbers = true, value_parser = parse::positive_count)]
+    pub(crate) trusted_batch: Option<usize>,
+    /// D of D‖y‖²/2, added to the inner loss
+    #[arg(long, value_name = "D", default_value = "0", allow_negative_numbers = true, value_parser = parse::non_negative)]
+    pub(crate) weight_decay: f64,
+}
+
+/// What a corrupted label becomes.
+#[derive(ValueEnum, Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum CorruptionName {
+    /// Any other class
+    Other,
+    /// Any class, the right one among them
+    Uniform,
+    /// Class c becomes c + 1
+    Pairwise,
+}
+
+/// What is learned.
+#[derive(ValueEnum, Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum WeightsName {
+    /// One weight for each row
+    PerRow,
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct CleanArguments {
+    /// IDX file of images, gzipped or not (the MNIST family)
+    #[arg(long, value_name = "FILE", requires = "labels", help_heading = "Data")]
+    pub(crate) images: Option<PathBuf>,
+    /// IDX file of their labels
+    #[arg(long, value_name = "FILE", requires = "images", help_heading = "Data")]
+    pub(crate) labels: Option<PathBuf>,
+    /// Rows whose labels are doubted, drawn at random; 1000 of the digits, else all that are not
+    /// trusted
+    #[arg(long, value_name = "N", allow_negative_numbers = true, value_parser = parse::positive_count, help_heading = "Data")]
+    pub(crate) train_rows: Option<usize>,
+    /// Rows whose labels you know to be right, drawn at random from the same file; 297 of the
+    /// digits, to be stated for other data
+    #[arg(long, value_name = "N", allow_negative_numbers = true, value_parser = parse::positive_count, help_heading = "Data")]
+    pub(crate) trusted_rows: Option<usize>,
+    /// IDX file of test images, with right labels
+    #[arg(long, value_name = "FILE", requires_all = ["images", "test_labels"], help_heading = "Data")]
+    pub(crate) test_images: Option<PathBuf>,
+    /// IDX file of their labels
+    #[arg(
+        long,
+        value_name = "FILE",
+        requires = "test_images",
+        help_heading = "Data"
+    )]
+    pub(crate) test_labels: Option<PathBuf>,
+    /// For experiments on data with right labels: make this share of the training labels wrong;
+    /// 0.5 for the digits
+    #[arg(long, value_name = "RATE", allow_negative_numbers = true, value_parser = parse::rate, help_heading = "Data")]
+    pub(crate) corrupt: Option<f64>,
+    /// What a corrupted label becomes [default: other]
+    #[arg(long, value_name = "KIND", value_enum, help_heading = "Data")]
+    pub(crate) corruption: Option<CorruptionName>,
+
+    #[command(flatten, next_help_heading = "Method")]
+    pub(crate) method: MethodArguments,
+    /// What is trained
+    #[arg(long, value_name = "MODEL", default_value = "softmax", value_parser = parse::model, help_heading = "Method")]
+    pub(crate) model: Model,
+    /// What is learned
+    #[arg(
+        long,
+        value_name = "NAME",
+        value_enum,
+        default_value = "per-row",
+        help_heading = "Method"
+    )]
+    pub(crate) weights: WeightsName,
+
+    /// Updates of the weights, at most
+    #[arg(long, value_name = "T", default_value = "60", allow_negative_numbers = true, value_parser = parse::positive_count, help_heading = "Run")]
+    pub(crate) outer_steps: usize,
+    /// How the weights move: sgd:RATE or adam:RATE
+    #[arg(
+        long,
+        value_name = "RULE",
+        default_value = "adam:0.05",
+        help_heading = "Run"
+    )]
+    pub(crate) outer_optimizer: OptimizerChoice,
+    /// Share of the trusted rows that is held out to choose the best outer step, or off: the last
+    /// step is kept
+    #[arg(
+        long,
+        value_name = "SHARE",
+        default_value = "0.2",
+        allow_negative_numbers = true,
+        help_heading = "Run"
+    )]
+    pub(crate) early_stopping: EarlyStopping,
+    /// Outer steps without improvement on the held-out rows before the run ends [default: 20]
+    #[arg(long, value_name = "N", allow_negative_numbers = true, value_parser = parse::positive_count, help_heading = "Run")]
+    pub(crate) patience: Option<usize>,
+    /// Begin no further outer step after this time: 10s, 5m, 1h
+    #[arg(long, value_name = "TIME", allow_negative_numbers = true, value_parser = parse::time, help_heading = "Run")]
+    pub(crate) time_limit: Option<Duration>,
+
+    #[command(flatten, next_help_heading = "Output")]
+    pub(crate) common: CommonArguments,
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct CheckArguments {
+    #[command(flatten, next_help_heading = "Method")]
+    pub(crate) method: MethodArguments,
+    /// Allowed relative error, for every check that is not bit for bit; unless given, each has its
+    /// own
+    #[arg(long, value_name = "E", allow_negative_numbers = true, value_parser = parse::positive)]
+    pub(crate) tolerance: Option<f64>,
+    #[command(flatten, next_help_heading = "Output")]
+    pub(crate) common: CommonArguments,
+}
+
+#[derive(Subcommand, Debug)]
+pub(crate) enum BenchCase {
+    /// One hypergradient of data cleaning, at x.npy from y_softmax.npy
+    Cleaning(BenchCleaningArguments),
+}
+
+/// The precision of all numbers.
+#[derive(ValueEnum, Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum PrecisionName {
+    /// Single
+    F32,
+    /// Double
+    F64,
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct BenchCleaningArguments {
+    /// Folder with train_inputs.npy, train_labels.npy, val_inputs.npy, val_labels.npy, x.npy and
+    /// y_softmax.npy
+    #[arg(long, value_name = "DIR")]
+    pub(crate) data: PathBuf,
+    /// What is trained
+    #[arg(long, value_name = "MODEL", default_value = "softmax", value_parser = parse::model)]
+    pub(crate) model: Model,
+    /// Inner steps, K
+    #[arg(long, value_name = "K", default_value = "100", allow_negative_numbers = true, value_parser = parse::positive_count)]
+    pub(crate) steps: usize,
+    /// Step size of the inner gradient
+    #[arg(long, value_name = "S", default_value = "0.1", allow_negative_numbers = true, value_parser = parse::positive)]
+    pub(crate) step_size: f64,
+    /// How training is differentiated: reverse or checkpointed:C
+    #[arg(long, value_name = "ADJOINT", default_value = "reverse")]
+    pub(crate) adjoint: AdjointChoice,
+    /// Precision
+    #[arg(long, value_name = "TYPE", value_enum, default_value = "f32")]
+    pub(crate) dtype: PrecisionName,
+    /// Timed calls after the first
+    #[arg(long, value_name = "N", default_value = "5", allow_negative_numbers = true, value_parser = parse::positive_count)]
+    pub(crate) repeat: usize,
+    /// File for the gradient, in the order of x.npy
+    #[arg(long, value_name = "FILE")]
+    pub(crate) gradient: Option<PathBuf>,
+    #[command(flatten, next_help_heading = "Output")]
+    pub(crate) common: CommonArguments,
+}

@@ -1,0 +1,32 @@
+//! The verbs.
+
+pub(crate) mod bench;
+pub(crate) mod check;
+pub(crate) mod clean;
+
+use serde::Serialize;
+
+use crate::arguments::CommonArguments;
+use crate::failure::Failure;
+use crate::folder::Folder;
+
+/// Hands over the result of a verb that leaves no folder unless asked to: as a document, as
+/// text for a person, or not at all.
+fn deliver(
+    common: &CommonArguments,
+    verb: &str,
+    result: &impl Serialize,
+    text: impl FnOnce() -> String,
+) -> Result<(), Failure> {
+    let document = crate::json(result)?;
+    if common.out.is_some() {
+        Folder::create(common.out.as_deref(), verb)?.write("result.json", &document)?;
+    }
+    if common.json {
+        crate::print(&document)
+    } else if common.quiet {
+        Ok(())
+    } else {
+        crate::print(&text())
+    }
+}

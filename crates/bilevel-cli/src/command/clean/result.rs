@@ -1,0 +1,303 @@
+//! The files of a run.
+
+use std::path::PathBuf;
+
+use bilevel::objective::Calls;
+use bilevel_tasks::cleaning::{Baseline, CleaningData, OuterStep, kept};
+use bilevel_tasks::model::predictions;
+use bilevel_tasks::train::Classifier;
+use serde::{Serialize, Serializer};
+
+use super::task::Task;
+use crate::arguments::CleanArguments;
+use crate::failure::Failure;
+
+/// `result.json`.
+#[derive(Serialize)]
+pub(crate) struct CleanResult {
+    pub(crate) method: &'static str,
+    pub(crate) model: String,
+    pub(crate) rows: usize,
+    pub(crate) trusted: usize,
+    pub(crate) seed: u64,
+    /// Updates that were made; the kept step may be an earlier one.
+    pub(crate) outer_steps: usize,
+    /// Of learning the weights and training on the kept rows.
+    pub(crate) seconds: f64,
+    pub(crate) peak_memory_mb: Option<f64>,
+    pub(crate) f: f64,
+    pub(crate) f1: Option<f64>,
+    pub(crate) precision: Option<f64>,
+    pub(crate) recall: Option<f64>,
+    pub(crate) suspect_f1: Option<f64>,
+    pub(crate) auc: Option<f64>,
+    pub(crate) average_precision: Option<f64>,
+    pub(crate) test_accuracy: Option<f64>,
+    pub(crate) retrained_accuracy: Option<f64>,
+    pub(crate) baselines: Baselines,
+    pub(crate) gradient_check: GradientCheck,
+}
+
+/// The baselines by name, in their order.
+pub(crate) struct Baselines(pub(crate) Vec<(&'static str, Baseline)>);
+
+#[derive(Serialize)]
+struct BaselineFigures {
+    f1: Option<f64>,
+    auc: Option<f64>,
+    test_accuracy: Option<f64>,
+    retrained_accuracy: Option<f64>,
+    seconds: f64,
+}
+
+impl Serialize for Baselines {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_map(self.0.iter().map(|&(name, baseline)| {
+            let figures = BaselineFigures {
+                f1: baseline.f1,
+                auc: baseline.auc,
+                test_accuracy: baseline.test_accuracy,
+                retrained_accuracy: baseline.retrained_accuracy,
+                seconds: baseline.seconds,
+            };
+            (name, figures)
+        }))
+    }
+}
+
+#[derive(Serialize)]
+pub(crate) struct GradientCheck {
+    /// None where the check itself met a number that is not finite.
+    pub(crate) relative_error: Option<f64>,
+    pub(crate) passed: bool,
+}
+
+/// A line of `history.jsonl`.
+#[derive(Serialize)]
+struct HistoryLine {
+    step: usize,
+    seconds: f64,
+    f: f64,
+    g: f64,
+    hypergradient_norm: f64,
+    held_out_loss: Option<f64>,
+    f1: Option<f64>,
+    auc: Option<f64>,
+    oracle_calls: OracleCalls,
+}
+
+#[derive(Serialize)]
+struct OracleCalls {
+    inner: CallFigures,
+    outer: CallFigures,
+}
+
+#[derive(Serialize)]
+struct CallFigures {
+    values: u64,
+    grad_y: u64,
+    grad_x: u64,
+    pulls: u64,
+    pushes: u64,
+}
+
+impl From<Calls> for CallFigures {
+    fn from(calls: Calls) -> Self {
+        Self {
+            values: calls.values,
+            grad_y: calls.grad_y,
+            grad_x: calls.grad_x,
+            pulls: calls.pulls,
+            pushes: calls.pushes,
+        }
+    }
+}
+
+/// An outer step as a line of `history.jsonl`.
+pub(super) fn history_line(step: &OuterStep) -> String {
+    let line = HistoryLine {
+        step: step.step,
+        seconds: step.seconds,
+        f: step.f,
+        g: step.g,
+        hypergradient_norm: step.hypergradient_norm,
+        held_out_loss: step.held_out,
+        f1: step.metrics.as_ref().and_then(|metrics| metrics.f1),
+        auc: step.metrics.as_ref().and_then(|metrics| metrics.auc),
+        oracle_calls: OracleCalls {
+            inner: step.inner_calls.into(),
+            outer: step.outer_calls.into(),
+        },
+    };
+    // Names and numbers alone: there is nothing that could fail.
+    serde_json::to_string(&line).unwrap_or_default()
+}
+
+/// A row of `scores.csv`, by rank.
+#[derive(Serialize)]
+pub(crate) struct Score {
+    pub(crate) row: usize,
+    pub(crate) given: String,
+    pub(crate) weight: f64,
+    pub(crate) rank: usize,
+    pub(crate) suspect: bool,
+    pub(crate) suggested: String,
+    pub(crate) p_suggested: f64,
+    /// Position among the training rows.
+    #[serde(skip)]
+    pub(crate) position: usize,
+}
+
+/// The rows by rank: the smallest weight first, then by row.
+pub(super) fn scores(
+    data: &CleaningData,
+    weights: &[f64],
+    retrained: &Classifier<f32>,
+) -> Vec<Score> {
+    let train = data.train();
+    let (names, classes) = (train.class_names(), train.classes());
+    let probabilities = retrained.probabilities(train);
+    let suggested = predictions(&probabilities, classes);
+    let kept = kept(weights);
+    let mut order: Vec<usize> = (0..weights.len()).collect();
+    order.sort_by(|&a, &b| {
+        let rows = data.train_rows();
+        weights[a]
+            .total_cmp(&weights[b])
+            .then(rows[a].cmp(&rows[b]))
+    });
+    order
+        .into_iter()
+        .enumerate()
+        .map(|(rank, position)| {
+            let class = suggested[position] as usize;
+            Score {
+                row: data.train_rows()[position],
+                given: names[train.labels()[position] as usize].clone(),
+                weight: weights[position],
+                rank: rank + 1,
+                suspect: !kept[position],
+                suggested: names[class].clone(),
+                p_suggested: f64::from(probabilities[position * classes + class]),
+                position,
+            }
+        })
+        .collect()
+}
+
+/// The text of `scores.csv`.
+pub(super) fn scores_csv(scores: &[Score]) -> Result<Vec<u8>, Failure> {
+    let mut writer = csv::Writer::from_writer(Vec::new());
+    for score in scores {
+        writer.serialize(score).map_err(Failure::run)?;
+    }
+    writer
+        .into_inner()
+        .map_err(|error| Failure::run(error.into_error()))
+}
+
+/// `config.toml`: every setting as it was resolved.
+#[derive(Serialize)]
+struct Config {
+    version: &'static str,
+    seed: u64,
+    data: DataConfig,
+    method: MethodConfig,
+    run: RunConfig,
+}
+
+#[derive(Serialize)]
+struct DataConfig {
+    /// `digits`, or `idx` with the files.
+    source: &'static str,
+    images: Option<PathBuf>,
+    labels: Option<PathBuf>,
+    test_images: Option<PathBuf>,
+    test_labels: Option<PathBuf>,
+    train_rows: usize,
+    trusted_rows: usize,
+    test_rows: usize,
+    corrupt: Option<f64>,
+    corruption: Option<String>,
+}
+
+#[derive(Serialize)]
+struct MethodConfig {
+    method: &'static str,
+    field: &'static str,
+    schedule: Option<String>,
+    adjoint: String,
+    step_size: f64,
+    aggregate_step_size: Option<f64>,
+    steps: usize,
+    batch: Option<usize>,
+    trusted_batch: Option<usize>,
+    weight_decay: f64,
+    model: String,
+    weights: &'static str,
+}
+
+#[derive(Serialize)]
+struct RunConfig {
+    outer_steps: usize,
+    outer_optimizer: String,
+    early_stopping: String,
+    patience: Option<usize>,
+    time_limit_seconds: Option<f64>,
+    threads: usize,
+}
+
+/// The text of `config.toml`.
+pub(super) fn config(arguments: &CleanArguments, task: &Task) -> Result<String, Failure> {
+    let (method, data) = (&task.method, &task.data);
+    let schedule = method.schedule();
+    let config = Config {
+        version: env!("CARGO_PKG_VERSION"),
+        seed: arguments.common.seed,
+        data: DataConfig {
+            source: if arguments.images.is_some() {
+                "idx"
+            } else {
+                "digits"
+            },
+            images: arguments.images.clone(),
+            labels: arguments.labels.clone(),
+            test_images: arguments.test_images.clone(),
+            test_labels: arguments.test_labels.clone(),
+            train_rows: data.train().rows(),
+            trusted_rows: data.trusted().rows(),
+            test_rows: data.test().map_or(0, bilevel_tasks::data::Dataset::rows),
+            corrupt: task.corruption.map(|corruption| corruption.rate),
+            corruption: task
+                .corruption
+                .map(|corruption| corruption.kind.to_string()),
+        },
+        method: MethodConfig {
+            method: method.name,
+            field: if schedule.is_some() {
+                "aggregate"
+            } else {
+                "inner"
+            },
+            schedule,
+            adjoint: method.adjoint.to_string(),
+            step_size: method.step_size,
+            aggregate_step_size: method.aggregate_step_size(),
+            steps: method.steps,
+            batch: task.settings.batch,
+            trusted_batch: task.settings.trusted_batch,
+            weight_decay: task.settings.weight_decay,
+            model: task.settings.model.to_string(),
+            weights: "per-row",
+        },
+        run: RunConfig {
+            outer_steps: task.settings.outer_steps,
+            outer_optimizer: arguments.outer_optimizer.to_string(),
+            early_stopping: arguments.early_stopping.to_string(),
+            patience: task.settings.early_stopping.map(|_| task.settings.patience),
+            time_limit_seconds: task.settings.time_limit.map(|limit| limit.as_secs_f64()),
+            threads: rayon::current_num_threads(),
+        },
+    };
+    toml::to_string(&config).map_err(Failure::usage)
+}

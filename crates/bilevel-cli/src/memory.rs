@@ -1,0 +1,19 @@
+//! The memory of this process.
+
+/// The most memory that this process has held so far, in megabytes (10⁶ bytes); None where
+/// the system does not tell.
+pub(crate) fn peak_mb() -> Option<f64> {
+    status_mb("VmHWM:")
+}
+
+/// The memory that this process holds now.
+pub(crate) fn resident_mb() -> Option<f64> {
+    status_mb("VmRSS:")
+}
+
+fn status_mb(field: &str) -> Option<f64> {
+    let status = std::fs::read_to_string("/proc/self/status").ok()?;
+    let line = status.lines().find_map(|line| line.strip_prefix(field))?;
+    let kibibytes: f64 = line.trim().strip_suffix("kB")?.trim().parse().ok()?;
+    Some(kibibytes * 1024.0 / 1e6)
+}

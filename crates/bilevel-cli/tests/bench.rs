@@ -1,0 +1,123 @@
+//! `bilevel bench cleaning` on inputs made here.
+#![allow(clippy::unwrap_used, clippy::panic)]
+
+mod common;
+
+use std::fs;
+use std::path::Path;
+
+use bilevel_tasks::data::npy::{NpyArray, NpyValues, read_vector, write_vector};
+use common::{document, refused, succeed};
+
+/// As numpy.save writes a matrix of f32.
+fn write_matrix(path: &Path, rows: usize, columns: usize, values: &[f32]) {
+    let header =
+        format!("{{'descr': '<f4', 'fortran_order': False, 'shape': ({rows}, {columns}), }}\n");
+    let mut bytes = b"\x93NUMPY\x01\x00".to_vec();
+    bytes.extend((header.len() as u16).to_le_bytes());
+    bytes.extend(header.as_bytes());
+    bytes.extend(values.iter().flat_map(|value| value.to_le_bytes()));
+    fs::write(path, bytes).unwrap();
+}
+
+/// Twelve training and six trusted rows of three columns in two classes.
+fn write_inputs(folder: &Path) {
+    let value = |i: usize| (i as f32 * 0.7).sin();
+    let values = |count: usize| (0..count).map(value).collect::<Vec<f32>>();
+    write_matrix(&folder.join("train_inputs.npy"), 12, 3, &values(36));
+    write_matrix(&folder.join("val_inputs.npy"), 6, 3, &values(18));
+    let write = |name: &str, values| write_vector(&folder.join(name), values).unwrap();
+    write(
+        "train_labels.npy",
+        NpyValues::I64((0..12).map(|i| i % 2).collect()),
+    );
+    write(
+        "val_labels.npy",
+        NpyValues::I64((0..6).map(|i| i / 3).collect()),
+    );
+    write("x.npy", NpyValues::F32(values(12)));
+    write("y_softmax.npy", NpyValues::F32(values(8)));
+}
+
+#[test]
+fn figures_and_gradient() {
+    let folder = tempfile::tempdir().unwrap();
+    let here = folder.path();
+    write_inputs(here);
+    let run = |options: &str| {
+        let ran = succeed(
+            here,
+            &format!("bench cleaning --data . --steps 7 --repeat 2 --json {options}"),
+        );
+        document(&ran)
+    };
+    let wide = run("--dtype f64 --gradient wide.npy");
+    for name in ["median_ms", "min_ms", "first_ms", "gflops"] {
+        assert!(wide[name].as_f64().unwrap() > 0.0, "{name} {wide}");
+    }
+    assert!(wide["predicted_peak_mb"].is_null());
+    // 2·12·3·2 a product, five for each of seven steps, and three of the six trusted rows.
+    assert_eq!(wide["flops"], 7.0 * 5.0 * 144.0 + 3.0 * 72.0);
+    let gradient = read_vector(&here.join("wide.npy"), 12).unwrap();
+    let norm = gradient.iter().map(|g| g * g).sum::<f64>().sqrt();
+    assert!((wide["gradient_norm"].as_f64().unwrap() / norm - 1.0).abs() < 1e-12);
+
+    run("--dtype f64 --adjoint checkpointed:2 --gradient again.npy");
+    let (a, b) = (here.join("wide.npy"), here.join("again.npy"));
+    assert_eq!(fs::read(a).unwrap(), fs::read(b).unwrap());
+
+    run("--gradient narrow.npy --out out");
+    assert!(here.join("out/result.json").is_file());
+    let narrow = NpyArray::read(&here.join("narrow.npy")).unwrap();
+    assert!(matches!(narrow.values, NpyValues::F32(_)));
+    for (narrow, wide) in narrow.to_f64().iter().zip(&gradient) {
+        assert!((narrow - wide).abs() < 1e-5 * norm);
+    }
+    let text = succeed(here, "bench cleaning --data . --steps 7 --repeat 1").stdout;
+    assert!(text.contains("one hypergradient takes"), "{text}");
+}
+
+#[test]
+fn bad_inputs_are_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let here = folder.path();
+    refused(
+        here,
+        "bench cleaning --data .",
+        "train_inputs.npy: cannot be read",
+    );
+    write_inputs(here);
+    refused(
+        here,
+        "bench cleaning --data . --adjoint first-order",
+        "identically zero",
+    );
+    refused(here, "bench cleaning --data . --steps 0", "at least 1");
+    refused(
+        here,
+        "bench cleaning --data . --dtype f16",
+        "possible values: f32, f64",
+    );
+    refused(
+        here,
+        "bench cleaning --data . --gradient none/g.npy",
+        "--gradient none/g.npy",
+    );
+    let write = |name: &str, values| write_vector(&here.join(name), values).unwrap();
+    write("x.npy", NpyValues::F32(vec![0.0; 11]));
+    refused(
+        here,
+        "bench cleaning --data .",
+        "x.npy: expected an array of shape (12)",
+    );
+    write("y_softmax.npy", NpyValues::F32(vec![0.0; 7]));
+    refused(here, "bench cleaning --data .", "y_softmax.npy: expected");
+    write("train_labels.npy", NpyValues::I64(vec![0; 11]));
+    refused(here, "bench cleaning --data .", "one label for each row");
+    write("train_labels.npy", NpyValues::F64(vec![0.0; 12]));
+    refused(
+        here,
+        "bench cleaning --data .",
+        "train_labels.npy: expected integers",
+    );
+}
