@@ -1,0 +1,423 @@
+//! What a traced function becomes: primitives in order, each with a static shape.
+
+use std::fmt;
+
+use crate::error::{Error, Result};
+use crate::rule;
+
+/// The sizes of the axes of a tensor, outermost first; empty for a scalar.
+pub type Shape = Vec<usize>;
+
+/// The number of a node in its graph. Operands stand before the nodes that use them.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Debug)]
+pub struct NodeId(u32);
+
+impl NodeId {
+    pub(crate) fn new(index: usize) -> Self {
+        Self(index as u32)
+    }
+
+    pub(crate) fn index(self) -> usize {
+        self.0 as usize
+    }
+}
+
+/// What the elements of a tensor are.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub enum DType {
+    /// Real numbers, `f32` or `f64` as the program is compiled.
+    Real,
+    /// True or false, from a comparison.
+    Mask,
+    /// Non-negative integers that select rows or classes.
+    Index,
+}
+
+impl fmt::Display for DType {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Real => "real numbers",
+            Self::Mask => "a mask",
+            Self::Index => "indices",
+        })
+    }
+}
+
+/// Element by element, of one operand.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+#[expect(missing_docs, reason = "the functions of these names")]
+pub enum Unary {
+    Neg,
+    Exp,
+    Ln,
+    Sqrt,
+    Recip,
+    Tanh,
+    Sigmoid,
+    Softplus,
+    Relu,
+    Abs,
+    Sign,
+    Sin,
+    Cos,
+}
+
+/// Element by element, of two operands of the same shape.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+#[expect(missing_docs, reason = "the functions of these names")]
+pub enum Binary {
+    Add,
+    Sub,
+    Mul,
+    Div,
+    Pow,
+    Max,
+    Min,
+}
+
+/// Comparison element by element, of two operands of the same shape.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+#[expect(missing_docs, reason = "the relations of these names")]
+pub enum Compare {
+    Equal,
+    Less,
+    LessEqual,
+}
+
+/// A primitive. Their set is closed under differentiation: every rule in `rule/` is
+/// written in these.
+#[derive(Clone, PartialEq, Eq, Hash, Debug)]
+pub enum Op {
+    /// The argument of this number.
+    Input(usize),
+    /// A scalar, by the bits of an `f64`.
+    Constant(u64),
+    /// One operand, element by element.
+    Unary(Unary),
+    /// Two operands of the same shape, element by element.
+    Binary(Binary),
+    /// Two operands of the same shape, element by element, to a mask.
+    Compare(Compare),
+    /// (mask, a, b): a where the mask is true, else b.
+    Select,
+    /// The same elements in row-major order under another shape.
+    Reshape(Shape),
+    /// Axis i of the result is axis `perm[i]` of the operand.
+    Transpose(Vec<usize>),
+    /// Axes of size 1 are repeated to reach this shape, which has the same rank.
+    Broadcast(Shape),
+    /// `len` elements of an axis from `start` on.
+    Slice {
+        /// The axis.
+        axis: usize,
+        /// The first element.
+        start: usize,
+        /// How many.
+        len: usize,
+    },
+    /// Zeros before and after the elements of an axis.
+    Pad {
+        /// The axis.
+        axis: usize,
+        /// Zeros before.
+        before: usize,
+        /// Zeros after.
+        after: usize,
+    },
+    /// Two operands one after the other along an axis.
+    Concat(usize),
+    /// The sum over these axes, which stay with size 1.
+    Sum(Vec<usize>),
+    /// The maximum over these axes, which stay with size 1; −∞ where there is no element.
+    Max(Vec<usize>),
+    /// (data, index): row `index[i]` of data at place i. Shapes (n, …), (b) → (b, …).
+    TakeRows,
+    /// (rows, index): rows added at the places `index[i]` of zeros. Shapes (b, …), (b) →
+    /// (n, …) for n = this number.
+    AddRows(usize),
+    /// (data, index): the element `index[…]` of the last axis. Shapes (…, c), (…) → (…).
+    Pick,
+    /// (value, index): the value at place `index[…]` of zeros in a new last axis of this
+    /// size. Shapes (…), (…) → (…, c).
+    Place(usize),
+    /// a·b over the last two axes, each transposed first if asked for; the axes before
+    /// are batches and the same in both.
+    MatMul {
+        /// Whether the left operand is transposed.
+        left: bool,
+        /// Whether the right operand is transposed.
+        right: bool,
+    },
+    /// The operand itself, taken for a constant by every derivative.
+    StopGradient,
+}
+
+impl Op {
+    /// The name for messages.
+    #[must_use]
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::Input(_) => "input",
+            Self::Constant(_) => "constant",
+            Self::Unary(unary) => match unary {
+                Unary::Neg => "negation",
+                Unary::Exp => "exp",
+                Unary::Ln => "ln",
+                Unary::Sqrt => "sqrt",
+                Unary::Recip => "recip",
+                Unary::Tanh => "tanh",
+                Unary::Sigmoid => "sigmoid",
+                Unary::Softplus => "softplus",
+                Unary::Relu => "relu",
+                Unary::Abs => "abs",
+                Unary::Sign => "sign",
+                Unary::Sin => "sin",
+                Unary::Cos => "cos",
+            },
+            Self::Binary(binary) => match binary {
+                Binary::Add => "addition",
+                Binary::Sub => "subtraction",
+                Binary::Mul => "multiplication",
+                Binary::Div => "division",
+                Binary::Pow => "power",
+                Binary::Max => "maximum",
+                Binary::Min => "minimum",
+            },
+            Self::Compare(_) => "comparison",
+            Self::Select => "select",
+            Self::Reshape(_) => "reshape",
+            Self::Transpose(_) => "transpose",
+            Self::Broadcast(_) => "broadcast",
+            Self::Slice { .. } => "slice",
+            Self::Pad { .. } => "pad",
+            Self::Concat(_) => "concat",
+            Self::Sum(_) => "sum",
+            Self::Max(_) => "max",
+            Self::TakeRows => "take_rows",
+            Self::AddRows(_) => "add_rows",
+            Self::Pick => "pick",
+            Self::Place(_) => "place",
+            Self::MatMul { .. } => "matmul",
+            Self::StopGradient => "stop_gradient",
+        }
+    }
+
+    /// Whether every element of the result depends on the same element of each operand
+    /// alone.
+    #[must_use]
+    pub fn is_elementwise(&self) -> bool {
+        matches!(
+            self,
+            Self::Unary(_) | Self::Binary(_) | Self::Compare(_) | Self::Select
+        )
+    }
+}
+
+/// One primitive with its operands.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Node {
+    /// What is computed.
+    pub op: Op,
+    /// From what.
+    pub operands: Vec<NodeId>,
+    /// The shape of the result.
+    pub shape: Shape,
+    /// What its elements are.
+    pub dtype: DType,
+}
+
+impl Node {
+    /// How many elements the result has.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.shape.iter().product()
+    }
+
+    /// Whether the result has no elements.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+}
+
+/// A function from tensors to tensors, as primitives in an order in which they can be
+/// computed.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct Graph {
+    nodes: Vec<Node>,
+    inputs: Vec<NodeId>,
+    /// What is computed.
+    pub outputs: Vec<NodeId>,
+}
+
+impl Graph {
+    /// A graph without nodes.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// All nodes in order.
+    #[must_use]
+    pub fn nodes(&self) -> &[Node] {
+        &self.nodes
+    }
+
+    /// The nodes with their numbers, in order.
+    pub fn ids(&self) -> impl DoubleEndedIterator<Item = NodeId> + ExactSizeIterator + use<> {
+        (0..self.nodes.len()).map(NodeId::new)
+    }
+
+    /// The node of this number.
+    #[must_use]
+    pub fn node(&self, id: NodeId) -> &Node {
+        &self.nodes[id.index()]
+    }
+
+    /// The shape of this node.
+    #[must_use]
+    pub fn shape(&self, id: NodeId) -> &[usize] {
+        &self.node(id).shape
+    }
+
+    /// The inputs in the order of the arguments.
+    #[must_use]
+    pub fn inputs(&self) -> &[NodeId] {
+        &self.inputs
+    }
+
+    /// A further argument.
+    pub fn input(&mut self, shape: Shape, dtype: DType) -> NodeId {
+        let id = NodeId::new(self.nodes.len());
+        self.nodes.push(Node {
+            op: Op::Input(self.inputs.len()),
+            operands: Vec::new(),
+            shape,
+            dtype,
+        });
+        self.inputs.push(id);
+        id
+    }
+
+    /// The scalar `value`.
+    pub fn constant(&mut self, value: f64) -> NodeId {
+        let id = NodeId::new(self.nodes.len());
+        self.nodes.push(Node {
+            op: Op::Constant(value.to_bits()),
+            operands: Vec::new(),
+            shape: Vec::new(),
+            dtype: DType::Real,
+        });
+        id
+    }
+
+    /// A further node.
+    ///
+    /// # Errors
+    /// [`Error::Operation`] if the operands do not fit.
+    pub fn push(&mut self, op: Op, operands: &[NodeId]) -> Result<NodeId> {
+        let nodes: Vec<&Node> = operands.iter().map(|&id| self.node(id)).collect();
+        let (shape, dtype) = rule::infer(&op, &nodes).map_err(|fault| Error::Operation {
+            operation: op.name(),
+            operands: nodes.iter().map(|node| node.shape.clone()).collect(),
+            fault,
+            location: None,
+        })?;
+        let id = NodeId::new(self.nodes.len());
+        self.nodes.push(Node {
+            op,
+            operands: operands.to_vec(),
+            shape,
+            dtype,
+        });
+        Ok(id)
+    }
+
+    /// `value` everywhere, in the shape of `like`.
+    pub(crate) fn constant_like(&mut self, value: f64, like: NodeId) -> Result<NodeId> {
+        let scalar = self.constant(value);
+        let shape = self.shape(like).to_vec();
+        self.expand(scalar, &shape)
+    }
+
+    /// `id` in `shape`: axes are added in front and those of size 1 repeated, as NumPy does.
+    pub(crate) fn expand(&mut self, id: NodeId, shape: &[usize]) -> Result<NodeId> {
+        let own = self.shape(id);
+        if own == shape {
+            return Ok(id);
+        }
+        let id = if own.len() < shape.len() {
+            let mut padded = vec![1; shape.len() - own.len()];
+            padded.extend_from_slice(own);
+            self.push(Op::Reshape(padded), &[id])?
+        } else {
+            id
+        };
+        if self.shape(id) == shape {
+            Ok(id)
+        } else {
+            self.push(Op::Broadcast(shape.to_vec()), &[id])
+        }
+    }
+
+    pub(crate) fn unary(&mut self, unary: Unary, a: NodeId) -> Result<NodeId> {
+        self.push(Op::Unary(unary), &[a])
+    }
+
+    pub(crate) fn binary(&mut self, binary: Binary, a: NodeId, b: NodeId) -> Result<NodeId> {
+        self.push(Op::Binary(binary), &[a, b])
+    }
+
+    pub(crate) fn add(&mut self, a: NodeId, b: NodeId) -> Result<NodeId> {
+        self.binary(Binary::Add, a, b)
+    }
+
+    pub(crate) fn mul(&mut self, a: NodeId, b: NodeId) -> Result<NodeId> {
+        self.binary(Binary::Mul, a, b)
+    }
+
+    /// `value · a`.
+    pub(crate) fn scale(&mut self, value: f64, a: NodeId) -> Result<NodeId> {
+        let value = self.constant_like(value, a)?;
+        self.mul(value, a)
+    }
+
+    pub(crate) fn reshape(&mut self, a: NodeId, shape: &[usize]) -> Result<NodeId> {
+        if self.shape(a) == shape {
+            return Ok(a);
+        }
+        self.push(Op::Reshape(shape.to_vec()), &[a])
+    }
+
+    /// Whether each node depends on one of `on` (those themselves do).
+    #[must_use]
+    pub fn depends_on(&self, on: &[NodeId]) -> Vec<bool> {
+        let mut depends = vec![false; self.nodes.len()];
+        for &id in on {
+            depends[id.index()] = true;
+        }
+        for (index, node) in self.nodes.iter().enumerate() {
+            if node.operands.iter().any(|id| depends[id.index()]) {
+                depends[index] = true;
+            }
+        }
+        depends
+    }
+
+    /// Whether each node is needed for one of `roots` (those themselves are).
+    #[must_use]
+    pub fn needed_for(&self, roots: &[NodeId]) -> Vec<bool> {
+        let mut needed = vec![false; self.nodes.len()];
+        for &id in roots {
+            needed[id.index()] = true;
+        }
+        for (index, node) in self.nodes.iter().enumerate().rev() {
+            if needed[index] {
+                for id in &node.operands {
+                    needed[id.index()] = true;
+                }
+            }
+        }
+        needed
+    }
+}

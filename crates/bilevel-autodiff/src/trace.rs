@@ -1,0 +1,585 @@
+//! What a user writes: a closure over [`Var`] handles, traced once to a [`Graph`].
+
+mod operators;
+
+use std::cell::RefCell;
+use std::panic::Location;
+
+use crate::error::{Error, Fault, Result};
+use crate::graph::{Binary, Compare, DType, Graph, NodeId, Op, Shape, Unary};
+
+type Place = &'static Location<'static>;
+
+/// Records the operations on its variables. The first one that makes no sense is kept, and
+/// what follows from it is ignored: nothing panics.
+#[derive(Debug, Default)]
+pub struct Tracer {
+    graph: RefCell<Graph>,
+    error: RefCell<Option<Error>>,
+}
+
+/// A tensor under trace: a handle that is copied freely.
+///
+/// Operators and functions of two tensors broadcast as NumPy does: axes are added in front, and
+/// axes of size 1 repeated. Numbers stand for scalars. A wrong operation gives a handle
+/// that swallows what follows; [`trace`] returns the error with the caller's line.
+#[derive(Clone, Copy, Debug)]
+pub struct Var<'t> {
+    tracer: &'t Tracer,
+    /// None after an error.
+    id: Option<NodeId>,
+}
+
+/// Traces a function of tensors with the given shapes and kinds.
+///
+/// ```
+/// use bilevel_autodiff::{DType, trace};
+/// let graph = trace(&[(vec![2, 3], DType::Real), (vec![3], DType::Real)], |v| vec![(v[0] * v[1]).sum(&[1]).exp()])?;
+/// assert_eq!(graph.shape(graph.outputs[0]), [2, 1]);
+/// let error = trace(&[(vec![2, 3], DType::Real), (vec![2], DType::Real)], |v| vec![v[0] + v[1]]).unwrap_err();
+/// assert!(error.to_string().starts_with("addition of [2, 3] and [2]"));
+/// # Ok::<(), bilevel_autodiff::Error>(())
+/// ```
+///
+/// # Errors
+/// [`Error::Operation`]: the first operation that makes no sense.
+pub fn trace(
+    inputs: &[(Shape, DType)],
+    function: impl for<'t> FnOnce(&[Var<'t>]) -> Vec<Var<'t>>,
+) -> Result<Graph> {
+    let tracer = Tracer::default();
+    let variables: Vec<Var<'_>> = inputs
+        .iter()
+        .map(|(shape, dtype)| tracer.input(shape.clone(), *dtype))
+        .collect();
+    let outputs = function(&variables);
+    let outputs = outputs
+        .into_iter()
+        .map(|output| tracer.own(output, "output"))
+        .collect::<Vec<_>>();
+    tracer.finish(&outputs)
+}
+
+impl Tracer {
+    /// A further argument of the function.
+    pub fn input(&self, shape: Shape, dtype: DType) -> Var<'_> {
+        let id = self.graph.borrow_mut().input(shape, dtype);
+        Var {
+            tracer: self,
+            id: Some(id),
+        }
+    }
+
+    /// A number.
+    pub fn constant(&self, value: f64) -> Var<'_> {
+        let id = self.graph.borrow_mut().constant(value);
+        Var {
+            tracer: self,
+            id: Some(id),
+        }
+    }
+
+    /// Keeps the error if it is the first, and gives the handle that swallows the rest.
+    pub(crate) fn fail(&self, error: Error) -> Var<'_> {
+        self.error.borrow_mut().get_or_insert(error);
+        Var {
+            tracer: self,
+            id: None,
+        }
+    }
+
+    /// The handle itself, if it belongs to this trace.
+    #[track_caller]
+    fn own<'t>(&'t self, var: Var<'_>, operation: &'static str) -> Var<'t> {
+        if std::ptr::eq(var.tracer, self) {
+            Var {
+                tracer: self,
+                id: var.id,
+            }
+        } else {
+            self.fail(Error::Operation {
+                operation,
+                operands: vec![var.shape()],
+                fault: Fault::Foreign,
+                location: Some(Location::caller()),
+            })
+        }
+    }
+
+    /// The graph, with these outputs.
+    pub(crate) fn finish(&self, outputs: &[Var<'_>]) -> Result<Graph> {
+        if let Some(error) = self.error.borrow_mut().take() {
+            return Err(error);
+        }
+        let mut graph = self.graph.take();
+        graph.outputs = outputs.iter().filter_map(|output| output.id).collect();
+        Ok(graph)
+    }
+}
+
+impl<'t> Var<'t> {
+    /// The shape; empty for a scalar, and after an error.
+    #[must_use]
+    pub fn shape(self) -> Shape {
+        self.id
+            .map_or_else(Vec::new, |id| self.tracer.graph.borrow().shape(id).to_vec())
+    }
+
+    fn push(self, place: Place, op: Op, others: &[Var<'t>]) -> Self {
+        let mut operands = Vec::with_capacity(1 + others.len());
+        for var in std::iter::once(&self).chain(others) {
+            if !std::ptr::eq(var.tracer, self.tracer) {
+                return self.tracer.fail(Error::Operation {
+                    operation: op.name(),
+                    operands: std::iter::once(&self)
+                        .chain(others)
+                        .map(|var| var.shape())
+                        .collect(),
+                    fault: Fault::Foreign,
+                    location: Some(place),
+                });
+            }
+            let Some(id) = var.id else {
+                return Var {
+                    tracer: self.tracer,
+                    id: None,
+                };
+            };
+            operands.push(id);
+        }
+        let pushed = self.tracer.graph.borrow_mut().push(op, &operands);
+        match pushed {
+            Ok(id) => Var {
+                tracer: self.tracer,
+                id: Some(id),
+            },
+            Err(Error::Operation {
+                operation,
+                operands,
+                fault,
+                ..
+            }) => self.tracer.fail(Error::Operation {
+                operation,
+                operands,
+                fault,
+                location: Some(place),
+            }),
+            Err(error) => self.tracer.fail(error),
+        }
+    }
+
+    /// All operands in their common shape.
+    fn broadcast_together(self, place: Place, op: &Op, others: &[Var<'t>]) -> Option<Vec<Var<'t>>> {
+        let all: Vec<Var<'t>> = std::iter::once(self)
+            .chain(others.iter().copied())
+            .collect();
+        if all
+            .iter()
+            .any(|var| var.id.is_none() || !std::ptr::eq(var.tracer, self.tracer))
+        {
+            return Some(all);
+        }
+        let shapes: Vec<Shape> = all.iter().map(|var| var.shape()).collect();
+        let Some(common) = common_shape(&shapes) else {
+            self.tracer.fail(Error::Operation {
+                operation: op.name(),
+                operands: shapes,
+                fault: Fault::Shape {
+                    expected: "shapes that are equal or 1 on each axis, counted from the last"
+                        .to_owned(),
+                },
+                location: Some(place),
+            });
+            return None;
+        };
+        Some(
+            all.into_iter()
+                .map(|var| var.expanded(place, &common))
+                .collect(),
+        )
+    }
+
+    fn expanded(self, place: Place, shape: &[usize]) -> Self {
+        let own = self.shape();
+        let mut var = self;
+        if own.len() < shape.len() {
+            let mut padded = vec![1; shape.len() - own.len()];
+            padded.extend(own);
+            var = var.push(place, Op::Reshape(padded), &[]);
+        }
+        if var.id.is_some() && var.shape() != shape {
+            var = var.push(place, Op::Broadcast(shape.to_vec()), &[]);
+        }
+        var
+    }
+
+    fn elementwise(self, place: Place, op: Op, others: &[Var<'t>]) -> Self {
+        match self.broadcast_together(place, &op, others) {
+            Some(all) => all[0].push(place, op, &all[1..]),
+            None => Var {
+                tracer: self.tracer,
+                id: None,
+            },
+        }
+    }
+
+    #[track_caller]
+    fn unary(self, unary: Unary) -> Self {
+        self.push(Location::caller(), Op::Unary(unary), &[])
+    }
+
+    #[track_caller]
+    fn binary(self, binary: Binary, other: Self) -> Self {
+        self.elementwise(Location::caller(), Op::Binary(binary), &[other])
+    }
+
+    /// A scalar of this trace.
+    fn number(self, value: f64) -> Self {
+        self.tracer.constant(value)
+    }
+
+    /// eˣ.
+    #[track_caller]
+    #[must_use]
+    pub fn exp(self) -> Self {
+        self.unary(Unary::Exp)
+    }
+
+    /// The natural logarithm.
+    #[track_caller]
+    #[must_use]
+    pub fn ln(self) -> Self {
+        self.unary(Unary::Ln)
+    }
+
+    /// √x.
+    #[track_caller]
+    #[must_use]
+    pub fn sqrt(self) -> Self {
+        self.unary(Unary::Sqrt)
+    }
+
+    /// 1/x.
+    #[track_caller]
+    #[must_use]
+    pub fn recip(self) -> Self {
+        self.unary(Unary::Recip)
+    }
+
+    /// The hyperbolic tangent.
+    #[track_caller]
+    #[must_use]
+    pub fn tanh(self) -> Self {
+        self.unary(Unary::Tanh)
+    }
+
+    /// σ(x) = 1 / (1 + e⁻ˣ).
+    #[track_caller]
+    #[must_use]
+    pub fn sigmoid(self) -> Self {
+        self.unary(Unary::Sigmoid)
+    }
+
+    /// ln(1 + eˣ), without overflow.
+    #[track_caller]
+    #[must_use]
+    pub fn softplus(self) -> Self {
+        self.unary(Unary::Softplus)
+    }
+
+    /// max(x, 0); its derivative at 0 is taken for 0.
+    #[track_caller]
+    #[must_use]
+    pub fn relu(self) -> Self {
+        self.unary(Unary::Relu)
+    }
+
+    /// |x|; its derivative at 0 is taken for 0.
+    #[track_caller]
+    #[must_use]
+    pub fn abs(self) -> Self {
+        self.unary(Unary::Abs)
+    }
+
+    /// −1, 0 or 1.
+    #[track_caller]
+    #[must_use]
+    pub fn sign(self) -> Self {
+        self.unary(Unary::Sign)
+    }
+
+    /// The sine.
+    #[track_caller]
+    #[must_use]
+    pub fn sin(self) -> Self {
+        self.unary(Unary::Sin)
+    }
+
+    /// The cosine.
+    #[track_caller]
+    #[must_use]
+    pub fn cos(self) -> Self {
+        self.unary(Unary::Cos)
+    }
+
+    /// x · x.
+    #[track_caller]
+    #[must_use]
+    pub fn square(self) -> Self {
+        self.binary(Binary::Mul, self)
+    }
+
+    /// x to the power of `exponent`, as a tensor.
+    #[track_caller]
+    #[must_use]
+    pub fn pow(self, exponent: Self) -> Self {
+        self.binary(Binary::Pow, exponent)
+    }
+
+    /// x to the power of a number.
+    #[track_caller]
+    #[must_use]
+    pub fn powf(self, exponent: f64) -> Self {
+        self.binary(Binary::Pow, self.number(exponent))
+    }
+
+    /// The larger of the two; where they are equal, the first is the one that has a derivative.
+    #[track_caller]
+    #[must_use]
+    pub fn maximum(self, other: Self) -> Self {
+        self.binary(Binary::Max, other)
+    }
+
+    /// The smaller of the two; where they are equal, the first is the one that has a derivative.
+    #[track_caller]
+    #[must_use]
+    pub fn minimum(self, other: Self) -> Self {
+        self.binary(Binary::Min, other)
+    }
+
+    /// The mask of `self < other`.
+    #[track_caller]
+    #[must_use]
+    pub fn less(self, other: Self) -> Self {
+        self.elementwise(Location::caller(), Op::Compare(Compare::Less), &[other])
+    }
+
+    /// The mask of `self <= other`.
+    #[track_caller]
+    #[must_use]
+    pub fn less_equal(self, other: Self) -> Self {
+        self.elementwise(
+            Location::caller(),
+            Op::Compare(Compare::LessEqual),
+            &[other],
+        )
+    }
+
+    /// The mask of `self == other`.
+    #[track_caller]
+    #[must_use]
+    pub fn equal(self, other: Self) -> Self {
+        self.elementwise(Location::caller(), Op::Compare(Compare::Equal), &[other])
+    }
+
+    /// Of a mask: `a` where it is true, else `b`.
+    #[track_caller]
+    #[must_use]
+    pub fn select(self, a: Self, b: Self) -> Self {
+        self.elementwise(Location::caller(), Op::Select, &[a, b])
+    }
+
+    /// The same elements in row-major order in another shape.
+    #[track_caller]
+    #[must_use]
+    pub fn reshape(self, shape: &[usize]) -> Self {
+        self.push(Location::caller(), Op::Reshape(shape.to_vec()), &[])
+    }
+
+    /// Axis i of the result is axis `permutation[i]`.
+    #[track_caller]
+    #[must_use]
+    pub fn transpose(self, permutation: &[usize]) -> Self {
+        self.push(Location::caller(), Op::Transpose(permutation.to_vec()), &[])
+    }
+
+    /// The transposed of a matrix: the last two axes exchanged.
+    #[track_caller]
+    #[must_use]
+    pub fn t(self) -> Self {
+        let rank = self.shape().len();
+        let mut permutation: Vec<usize> = (0..rank).collect();
+        if rank >= 2 {
+            permutation.swap(rank - 2, rank - 1);
+        }
+        self.push(Location::caller(), Op::Transpose(permutation), &[])
+    }
+
+    /// In `shape`: axes are added in front and those of size 1 repeated.
+    #[track_caller]
+    #[must_use]
+    pub fn broadcast(self, shape: &[usize]) -> Self {
+        let rank = self.shape().len();
+        if self.id.is_some() && rank > shape.len() {
+            return self.push(Location::caller(), Op::Broadcast(shape.to_vec()), &[]);
+        }
+        self.expanded(Location::caller(), shape)
+    }
+
+    /// `len` elements of an axis from `start` on.
+    #[track_caller]
+    #[must_use]
+    pub fn slice(self, axis: usize, start: usize, len: usize) -> Self {
+        self.push(Location::caller(), Op::Slice { axis, start, len }, &[])
+    }
+
+    /// Zeros before and after the elements of an axis.
+    #[track_caller]
+    #[must_use]
+    pub fn pad(self, axis: usize, before: usize, after: usize) -> Self {
+        let op = Op::Pad {
+            axis,
+            before,
+            after,
+        };
+        self.push(Location::caller(), op, &[])
+    }
+
+    /// The elements of `other` after those of `self` along an axis.
+    #[track_caller]
+    #[must_use]
+    pub fn concat(self, axis: usize, other: Self) -> Self {
+        self.push(Location::caller(), Op::Concat(axis), &[other])
+    }
+
+    /// The sum over these axes, which stay with size 1.
+    #[track_caller]
+    #[must_use]
+    pub fn sum(self, axes: &[usize]) -> Self {
+        self.push(Location::caller(), Op::Sum(axes.to_vec()), &[])
+    }
+
+    /// The sum of all elements, a scalar.
+    #[track_caller]
+    #[must_use]
+    pub fn sum_all(self) -> Self {
+        let axes: Vec<usize> = (0..self.shape().len()).collect();
+        let place = Location::caller();
+        self.push(place, Op::Sum(axes), &[])
+            .push(place, Op::Reshape(Vec::new()), &[])
+    }
+
+    /// The mean of all elements, a scalar; NaN of none.
+    #[track_caller]
+    #[must_use]
+    pub fn mean(self) -> Self {
+        let count: usize = self.shape().iter().product();
+        self.sum_all() * (1.0 / count as f64)
+    }
+
+    /// The maximum over these axes, which stay with size 1. Elements that reach it together share
+    /// the derivative.
+    #[track_caller]
+    #[must_use]
+    pub fn max(self, axes: &[usize]) -> Self {
+        self.push(Location::caller(), Op::Max(axes.to_vec()), &[])
+    }
+
+    /// The matrix product over the last two axes; axes before them are batches.
+    #[track_caller]
+    #[must_use]
+    pub fn matmul(self, other: Self) -> Self {
+        let op = Op::MatMul {
+            left: false,
+            right: false,
+        };
+        self.push(Location::caller(), op, &[other])
+    }
+
+    /// Rows selected by a vector of indices.
+    #[track_caller]
+    #[must_use]
+    pub fn take_rows(self, index: Self) -> Self {
+        self.push(Location::caller(), Op::TakeRows, &[index])
+    }
+
+    /// Rows added at these places of `rows` rows of zeros: the transposed of
+    /// [`Var::take_rows`].
+    #[track_caller]
+    #[must_use]
+    pub fn add_rows(self, index: Self, rows: usize) -> Self {
+        self.push(Location::caller(), Op::AddRows(rows), &[index])
+    }
+
+    /// One element of the last axis for each place of the others: for each row the number of
+    /// its class.
+    #[track_caller]
+    #[must_use]
+    pub fn pick(self, index: Self) -> Self {
+        self.push(Location::caller(), Op::Pick, &[index])
+    }
+
+    /// Each value at the place of its index in a new last axis of zeros: the transposed of
+    /// [`Var::pick`].
+    #[track_caller]
+    #[must_use]
+    pub fn place(self, index: Self, size: usize) -> Self {
+        self.push(Location::caller(), Op::Place(size), &[index])
+    }
+
+    /// The same, taken for a constant by every derivative.
+    #[track_caller]
+    #[must_use]
+    pub fn stop_gradient(self) -> Self {
+        self.push(Location::caller(), Op::StopGradient, &[])
+    }
+
+    /// ln Σ eˣ over an axis, which stays with size 1, without overflow.
+    #[track_caller]
+    #[must_use]
+    pub fn log_sum_exp(self, axis: usize) -> Self {
+        // Any shift gives the same value and derivatives.
+        let top = self.max(&[axis]).stop_gradient();
+        (self - top).exp().sum(&[axis]).ln() + top
+    }
+
+    /// softmax over an axis.
+    #[track_caller]
+    #[must_use]
+    pub fn softmax(self, axis: usize) -> Self {
+        let top = self.max(&[axis]).stop_gradient();
+        let powers = (self - top).exp();
+        powers / powers.sum(&[axis])
+    }
+
+    /// −ln of the softmax probability of each row's class. Shapes (…, c) and indices (…) → (…).
+    #[track_caller]
+    #[must_use]
+    pub fn cross_entropy(self, classes: Self) -> Self {
+        let shape = classes.shape();
+        let axis = shape.len();
+        self.log_sum_exp(axis).reshape(&shape) - self.pick(classes)
+    }
+}
+
+/// The shape to which all of these can be broadcast.
+fn common_shape(shapes: &[Shape]) -> Option<Shape> {
+    let rank = shapes.iter().map(Vec::len).max().unwrap_or(0);
+    (0..rank)
+        .map(|axis| {
+            let mut size = 1;
+            for shape in shapes {
+                let Some(own) = (axis + shape.len()).checked_sub(rank).map(|i| shape[i]) else {
+                    continue;
+                };
+                match (size, own) {
+                    (_, 1) => {}
+                    (1, _) => size = own,
+                    _ if size == own => {}
+                    _ => return None,
+                }
+            }
+            Some(size)
+        })
+        .collect()
+}

@@ -1,0 +1,43 @@
+//! Forward mode.
+
+use crate::error::Result;
+use crate::graph::{Graph, NodeId};
+use crate::rule;
+
+/// Appends ∂outputs/∂(inputs)·tangents: for each output its tangent, None where it is zero.
+/// `inputs` are pairs of a node and its tangent.
+///
+/// Applied to a gradient it is the mixed mode (MixFlow-MG, arXiv 2505.00793): the directional
+/// derivative of ∇_(x,y) h along (0, v) is (∇²_xy h·v, ∇²_yy h·v), by the symmetry of second
+/// derivatives, without a second tape.
+///
+/// # Errors
+/// If a tangent has not the shape of its node.
+pub fn jvp(
+    graph: &mut Graph,
+    inputs: &[(NodeId, NodeId)],
+    outputs: &[NodeId],
+) -> Result<Vec<Option<NodeId>>> {
+    let roots: Vec<NodeId> = inputs.iter().map(|&(id, _)| id).collect();
+    let depends = graph.depends_on(&roots);
+    let needed = graph.needed_for(outputs);
+    let count = graph.nodes().len();
+    let mut tangents: Vec<Option<NodeId>> = vec![None; count];
+    for &(id, tangent) in inputs {
+        tangents[id.index()] = Some(tangent);
+    }
+    for id in graph.ids().take(count) {
+        let index = id.index();
+        if !depends[index] || !needed[index] || tangents[index].is_some() {
+            continue;
+        }
+        let from: Vec<Option<NodeId>> = graph
+            .node(id)
+            .operands
+            .iter()
+            .map(|operand| tangents[operand.index()])
+            .collect();
+        tangents[index] = rule::jvp(graph, id, &from)?;
+    }
+    Ok(outputs.iter().map(|id| tangents[id.index()]).collect())
+}

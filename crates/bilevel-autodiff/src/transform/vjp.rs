@@ -1,0 +1,60 @@
+//! Reverse mode.
+
+use crate::error::{Error, Result};
+use crate::graph::{Graph, NodeId};
+use crate::rule::{self, sum_of};
+
+/// Appends (∂outputs/∂wrt)ᵀ·bars: for each of `wrt` its cotangent, None where no output
+/// depends on it. `outputs` are pairs of a node and its cotangent.
+///
+/// # Errors
+/// If a cotangent has not the shape of its output.
+pub fn vjp(
+    graph: &mut Graph,
+    outputs: &[(NodeId, NodeId)],
+    wrt: &[NodeId],
+) -> Result<Vec<Option<NodeId>>> {
+    let depends = graph.depends_on(wrt);
+    let count = graph.nodes().len();
+    let mut bars: Vec<Option<NodeId>> = vec![None; count];
+    for &(output, bar) in outputs {
+        let summed = sum_of(graph, bars[output.index()], Some(bar))?;
+        bars[output.index()] = summed;
+    }
+    for id in graph.ids().take(count).rev() {
+        let (true, Some(bar)) = (depends[id.index()], bars[id.index()]) else {
+            continue;
+        };
+        let operands = graph.node(id).operands.clone();
+        if !operands.iter().any(|operand| depends[operand.index()]) {
+            continue;
+        }
+        let cotangents = rule::vjp(graph, id, bar)?;
+        for (operand, cotangent) in operands.into_iter().zip(cotangents) {
+            if depends[operand.index()] {
+                let summed = sum_of(graph, bars[operand.index()], cotangent)?;
+                bars[operand.index()] = summed;
+            }
+        }
+    }
+    Ok(wrt.iter().map(|id| bars[id.index()]).collect())
+}
+
+/// Appends the gradient of the scalar `output` with respect to each of `wrt`; zeros where it
+/// does not depend on it.
+///
+/// # Errors
+/// [`Error::NotScalar`] if the output has more than one element or none.
+pub fn grad(graph: &mut Graph, output: NodeId, wrt: &[NodeId]) -> Result<Vec<NodeId>> {
+    if graph.node(output).len() != 1 {
+        return Err(Error::NotScalar {
+            shape: graph.shape(output).to_vec(),
+        });
+    }
+    let one = graph.constant_like(1.0, output)?;
+    vjp(graph, &[(output, one)], wrt)?
+        .into_iter()
+        .zip(wrt)
+        .map(|(bar, &id)| bar.map_or_else(|| graph.constant_like(0.0, id), Ok))
+        .collect()
+}
