@@ -88,6 +88,14 @@ pub enum Error {
         /// The length that was given.
         found: usize,
     },
+    /// An argument of the wrong kind.
+    #[error("argument {argument} holds no {expected}, which the function takes there")]
+    Kind {
+        /// Which argument.
+        argument: usize,
+        /// What was expected.
+        expected: DType,
+    },
     /// An index is not below the size of the axis that it selects from.
     #[error("index {index} at place {place} of {what} is out of range: expected less than {size}")]
     Index {

@@ -10,15 +10,12 @@ pub(super) fn infer(op: &Op, operands: &[&Node]) -> Result<(Shape, DType), Fault
     expect_dtype(index, DType::Index)?;
     let shape = match op {
         Op::TakeRows => {
-            if a.dtype == DType::Mask {
-                expect_dtype(a, DType::Real)?;
-            }
             if a.shape.is_empty() || index.shape.len() != 1 {
                 return Err(shape_fault("data with rows and a vector of indices"));
             }
             let mut shape = a.shape.clone();
             shape[0] = index.shape[0];
-            return Ok((shape, a.dtype));
+            shape
         }
         Op::AddRows(rows) => {
             if index.shape.len() != 1 || a.shape.first() != index.shape.first() {

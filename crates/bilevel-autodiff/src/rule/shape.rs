@@ -7,6 +7,10 @@ use crate::graph::{DType, Graph, Node, NodeId, Op, Shape};
 pub(super) fn infer(op: &Op, operands: &[&Node]) -> Result<(Shape, DType), Fault> {
     let a = operands[0];
     let dtype = a.dtype;
+    if dtype == DType::Index && !matches!(op, Op::Reshape(_) | Op::StopGradient) {
+        // Indices only select; they stay in the order in which they came.
+        expect_dtype(a, DType::Real)?;
+    }
     let shape = match op {
         Op::Reshape(shape) => {
             if shape.iter().product::<usize>() != a.len() {

@@ -1,0 +1,151 @@
+//! The kernels, and the only unsafe code of the project.
+//!
+//! A plan guarantees what they rely on: every place that an instruction names lies within its memory
+//! for every block, arguments and results have the lengths of their nodes, what is written overlaps
+//! nothing that the same instruction reads, and blocks that run at the same time write to memories of
+//! their own. Arguments are checked where they come in: lengths and indices.
+#![allow(unsafe_code)]
+
+mod copy;
+mod elementwise;
+mod machine;
+mod matmul;
+mod real;
+mod reduce;
+mod select;
+mod threads;
+
+pub(crate) use elementwise::CHUNK;
+pub use machine::{Argument, Workspace};
+pub use real::Real;
+
+use crate::plan::instruction::Instruction;
+use crate::plan::view::{At, Space};
+use machine::Slot;
+
+/// The memories as one block sees them.
+#[derive(Clone, Copy)]
+struct Frame<'a, T> {
+    inputs: &'a [Slot<T>],
+    outputs: &'a [*mut T],
+    constants: *const T,
+    arena: *mut T,
+    block: *mut T,
+    partial: *mut T,
+    /// Numbers of one chunk of a fused kernel.
+    chunk: *mut T,
+    first_row: usize,
+    rows: usize,
+}
+
+// Safety: blocks that run at the same time write to different places, as the module says.
+unsafe impl<T: Real> Send for Frame<'_, T> {}
+// Safety: as above.
+unsafe impl<T: Real> Sync for Frame<'_, T> {}
+
+impl<T: Real> Frame<'_, T> {
+    fn offset(&self, at: At) -> usize {
+        at.offset + at.per_row * self.first_row + at.times_rows * self.rows
+    }
+
+    /// Where `at` is, to read.
+    fn read(&self, at: At) -> *const T {
+        let base: *const T = match at.space {
+            Space::Input(number) => match self.inputs[number] {
+                Slot::Real(base) => base,
+                Slot::Index(_) => std::ptr::null(),
+            },
+            Space::Output(number) => self.outputs[number],
+            Space::Constant => self.constants,
+            Space::Arena | Space::Buffer(_) => self.arena,
+            Space::Block => self.block,
+            Space::Partial => self.partial,
+        };
+        base.wrapping_add(self.offset(at))
+    }
+
+    /// Where `at` is, to write.
+    fn write(&self, at: At) -> *mut T {
+        let base = match at.space {
+            Space::Output(number) => self.outputs[number],
+            Space::Block => self.block,
+            Space::Partial => self.partial,
+            _ => self.arena,
+        };
+        base.wrapping_add(self.offset(at))
+    }
+
+    /// Where the indices of `at` are.
+    fn index(&self, at: At) -> *const u32 {
+        match at.space {
+            Space::Input(number) => match self.inputs[number] {
+                Slot::Index(base) => base.wrapping_add(self.offset(at)),
+                Slot::Real(_) => std::ptr::null(),
+            },
+            _ => std::ptr::null(),
+        }
+    }
+
+    /// Runs one instruction on this block.
+    fn run(&self, instruction: &Instruction) {
+        match instruction {
+            Instruction::Elementwise(kernel) => elementwise::run(self, kernel),
+            Instruction::Fused(kernel) => elementwise::run_fused(self, kernel),
+            Instruction::Copy {
+                from,
+                to,
+                axes,
+                add,
+            } => copy::run(self, *from, *to, axes, *add),
+            Instruction::Zero { to, count, lanes } => {
+                copy::zero(self, *to, count * lanes.at(self.rows));
+            }
+            Instruction::Reduce(kernel) => reduce::run(self, kernel),
+            Instruction::MatMul(kernel) => matmul::run(self, kernel),
+            Instruction::TakeRows {
+                data,
+                data_row,
+                index,
+                rows,
+                width,
+                to,
+            } => select::take_rows(
+                self,
+                (*data, *data_row),
+                *index,
+                rows.at(self.rows),
+                *width,
+                *to,
+            ),
+            Instruction::AddRows {
+                from,
+                index,
+                rows,
+                width,
+                to,
+                to_rows,
+            } => select::add_rows(self, *from, *index, *rows, *width, (*to, *to_rows)),
+            Instruction::Select(kernel) => select::run(self, kernel),
+        }
+    }
+}
+
+/// Walks over all places of some axes, outermost first, with the offsets of N tensors.
+fn walk<const N: usize>(axes: &[(usize, [isize; N])], mut visit: impl FnMut([isize; N])) {
+    fn nested<const N: usize>(
+        axes: &[(usize, [isize; N])],
+        mut at: [isize; N],
+        visit: &mut impl FnMut([isize; N]),
+    ) {
+        let Some(((count, strides), rest)) = axes.split_first() else {
+            return visit(at);
+        };
+        for _ in 0..*count {
+            nested(rest, at, visit);
+            for (at, stride) in at.iter_mut().zip(strides) {
+                *at += stride;
+            }
+        }
+    }
+    nested(axes, [0; N], &mut visit);
+}

@@ -1,0 +1,182 @@
+//! Runs a plan: stages in order, whole tensors on the calling thread, groups of blocks as tasks.
+
+use super::elementwise::CHUNK;
+use super::threads::each;
+use super::{Frame, Real};
+use crate::plan::view::{At, Space};
+use crate::plan::{Plan, StageCode};
+
+/// An argument of a program.
+#[derive(Clone, Copy, Debug)]
+pub enum Argument<'a, T> {
+    /// Numbers, in row-major order.
+    Real(&'a [T]),
+    /// Indices.
+    Index(&'a [u32]),
+}
+
+/// An argument as the kernels see it.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Slot<T> {
+    Real(*const T),
+    Index(*const u32),
+}
+
+/// The memory that a program runs in: it grows when it is first needed and is then used again, so that
+/// a run allocates nothing.
+#[derive(Debug)]
+pub struct Workspace<T> {
+    arena: Vec<T>,
+    partial: Vec<T>,
+    /// One after the other for each thread: the memory of a block, and that of a chunk.
+    blocks: Vec<T>,
+    inputs: Vec<Slot<T>>,
+    outputs: Vec<*mut T>,
+}
+
+// Safety: the pointers are used during a run alone, which borrows what they point to.
+unsafe impl<T: Send> Send for Workspace<T> {}
+
+impl<T> Default for Workspace<T> {
+    fn default() -> Self {
+        Self {
+            arena: Vec::new(),
+            partial: Vec::new(),
+            blocks: Vec::new(),
+            inputs: Vec::new(),
+            outputs: Vec::new(),
+        }
+    }
+}
+
+/// Fewer operations than this are not worth waking another thread.
+const WORTH_A_THREAD: f64 = 200_000.0;
+
+impl<T: Real> Workspace<T> {
+    /// Runs the plan. The lengths of arguments and results, and the range of indices, are those that
+    /// the plan was made for.
+    pub(crate) fn run(
+        &mut self,
+        plan: &Plan,
+        constants: &[T],
+        arguments: &[Argument<'_, T>],
+        outputs: &mut [&mut [T]],
+    ) {
+        let threads = rayon::current_num_threads();
+        let block_len = plan.block_len + plan.slots * CHUNK;
+        grow(&mut self.arena, plan.arena_len);
+        grow(&mut self.partial, plan.partial_len * plan.partition.groups());
+        grow(&mut self.blocks, block_len * threads.min(plan.partition.groups()).max(1).max(
+            if plan.partition.groups() > 1 { threads } else { 1 },
+        ));
+        self.inputs.clear();
+        self.inputs.extend(arguments.iter().map(|argument| match argument {
+            Argument::Real(values) => Slot::Real(values.as_ptr()),
+            Argument::Index(values) => Slot::Index(values.as_ptr()),
+        }));
+        self.outputs.clear();
+        self.outputs
+            .extend(outputs.iter_mut().map(|output| output.as_mut_ptr()));
+        let frame = Frame {
+            inputs: &self.inputs,
+            outputs: &self.outputs,
+            constants: constants.as_ptr(),
+            arena: self.arena.as_mut_ptr(),
+            block: self.blocks.as_mut_ptr(),
+            partial: self.partial.as_mut_ptr(),
+            chunk: self.blocks.as_mut_ptr().wrapping_add(plan.block_len),
+            first_row: 0,
+            rows: 1,
+        };
+        for (stage, code) in plan.stages.iter().enumerate() {
+            if stage % 2 == 0 {
+                for instruction in &code.instructions {
+                    frame.run(instruction);
+                }
+            } else if !code.instructions.is_empty() {
+                let parallel = plan.effort[stage] >= WORTH_A_THREAD;
+                run_rows(plan, code, &frame, block_len, parallel);
+            }
+        }
+    }
+}
+
+fn grow<T: Real>(memory: &mut Vec<T>, len: usize) {
+    if memory.len() < len {
+        // Fresh memory, not a larger copy of what is not needed any more.
+        *memory = vec![T::zero(); len];
+    }
+}
+
+fn run_rows<T: Real>(
+    plan: &Plan,
+    code: &StageCode,
+    frame: &Frame<'_, T>,
+    block_len: usize,
+    parallel: bool,
+) {
+    let partition = plan.partition;
+    let group = |number: usize, thread: usize| {
+        let partial = frame.partial.wrapping_add(number * plan.partial_len);
+        // Safety: each group has partial sums of its own.
+        unsafe { std::slice::from_raw_parts_mut(partial, code.partial_len) }.fill(T::zero());
+        let begin = number * partition.group_rows;
+        let end = (begin + partition.group_rows).min(partition.rows);
+        let mut first = begin;
+        while first < end {
+            let frame = Frame {
+                block: frame.block.wrapping_add(thread * block_len),
+                chunk: frame.chunk.wrapping_add(thread * block_len),
+                partial,
+                first_row: first,
+                rows: partition.block_rows.min(end - first),
+                ..*frame
+            };
+            for instruction in &code.instructions {
+                frame.run(instruction);
+            }
+            first += frame.rows;
+        }
+    };
+    let groups = partition.groups();
+    if parallel && groups > 1 {
+        each(groups, &|number| {
+            // A thread runs one group at a time, in memory of its own.
+            group(number, rayon::current_thread_index().unwrap_or(0));
+        });
+    } else {
+        (0..groups).for_each(|number| group(number, 0));
+    }
+    for merge in &code.merges {
+        let task = |piece: usize| {
+            let first = piece * MERGED_AT_ONCE;
+            let len = MERGED_AT_ONCE.min(merge.len - first);
+            let to = frame.write(At {
+                offset: merge.to.offset + first,
+                ..merge.to
+            });
+            // Safety: the plan's guarantee, see the head of the module.
+            let to = unsafe { std::slice::from_raw_parts_mut(to, len) };
+            if !merge.add {
+                to.fill(T::zero());
+            }
+            for number in 0..groups {
+                let at = At::start(Space::Partial, number * plan.partial_len + merge.partial + first);
+                // Safety: as above.
+                let part = unsafe { std::slice::from_raw_parts(frame.read(at), len) };
+                for (to, &part) in to.iter_mut().zip(part) {
+                    *to += part;
+                }
+            }
+        };
+        let pieces = merge.len.div_ceil(MERGED_AT_ONCE);
+        if parallel && (merge.len * groups) as f64 >= WORTH_A_THREAD {
+            each(pieces, &task);
+        } else {
+            (0..pieces).for_each(task);
+        }
+    }
+}
+
+/// Sums that are added up at once: they stay in the first-level cache.
+const MERGED_AT_ONCE: usize = 4096;

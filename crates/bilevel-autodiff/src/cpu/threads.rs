@@ -1,0 +1,19 @@
+//! Groups of blocks as tasks.
+
+/// Calls `task` for 0..count, in parallel, without allocation. What a task does must not depend on the
+/// thread that runs it.
+pub(crate) fn each(count: usize, task: &(impl Fn(usize) + Sync)) {
+    fn range(begin: usize, end: usize, task: &(impl Fn(usize) + Sync)) {
+        if end - begin == 1 {
+            task(begin);
+        } else if begin < end {
+            let middle = begin + (end - begin) / 2;
+            rayon::join(|| range(begin, middle, task), || range(middle, end, task));
+        }
+    }
+    if rayon::current_num_threads() == 1 {
+        (0..count).for_each(task);
+    } else {
+        range(0, count, task);
+    }
+}

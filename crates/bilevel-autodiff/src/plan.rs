@@ -1,0 +1,370 @@
+//! From a graph to what runs: rows, stages, instructions, memory, cost.
+
+pub(crate) mod instruction;
+mod lower;
+mod memory;
+mod rows;
+mod stage;
+pub(crate) mod view;
+
+pub(crate) use lower::{Delivery, StageCode};
+
+use crate::error::{Error, Result};
+use crate::cpu::CHUNK;
+use crate::graph::{Graph, NodeId, Op};
+use instruction::Instruction;
+use lower::Lowering;
+use rows::Rows;
+use stage::{Kind, Stages};
+use view::{Extent, Space};
+
+/// How the rows are cut: groups have partial sums of their own, and run as a task each, block by block.
+/// It depends on shapes alone, so that results do not depend on the number of threads.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) struct Partition {
+    pub(crate) rows: usize,
+    pub(crate) group_rows: usize,
+    pub(crate) block_rows: usize,
+}
+
+impl Partition {
+    pub(crate) fn groups(&self) -> usize {
+        self.rows.div_ceil(self.group_rows.max(1))
+    }
+
+    /// `widest` and `streamed` are the numbers of the widest computed and of the widest given row,
+    /// `partial` those of the partial sums of a group, each of `size` bytes.
+    fn choose(rows: usize, widest: usize, streamed: usize, partial: usize, size: usize) -> Self {
+        // Lanes are whole vectors then.
+        const LANES: usize = 16;
+        // What a second-level cache holds beside other things.
+        const CACHE: usize = 400_000;
+        let groups = match partial * size {
+            0..=131_072 => 16,
+            131_073..=4_194_304 => 8,
+            _ => 4,
+        };
+        let group_rows = rows.div_ceil(groups).max(128).next_multiple_of(LANES).min(rows.max(1));
+        let target = if widest > 64 {
+            // Packing the other operand of a wide product costs less the more rows share it.
+            640
+        } else {
+            (CACHE / (streamed.max(1) * size)).clamp(64, 512)
+        };
+        let blocks = group_rows.div_ceil(target);
+        let block_rows = group_rows.div_ceil(blocks).next_multiple_of(LANES).min(group_rows);
+        Self {
+            rows,
+            group_rows,
+            block_rows,
+        }
+    }
+}
+
+/// Which passes a program is compiled with; all unless a test wants to know what one of them does.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Passes {
+    /// Algebra on single nodes.
+    pub simplify: bool,
+    /// Common subexpressions.
+    pub common: bool,
+    /// Elementwise primitives in a row run chunk by chunk.
+    pub fuse: bool,
+    /// Chains of rows run block by block.
+    pub row_block: bool,
+}
+
+impl Default for Passes {
+    fn default() -> Self {
+        Self {
+            simplify: true,
+            common: true,
+            fuse: true,
+            row_block: true,
+        }
+    }
+}
+
+impl Passes {
+    /// None at all.
+    pub const NONE: Self = Self {
+        simplify: false,
+        common: false,
+        fuse: false,
+        row_block: false,
+    };
+}
+
+/// What one run of a program costs, known before the first.
+#[derive(Clone, Copy, PartialEq, Debug, Default)]
+pub struct Cost {
+    /// Floating-point operations in matrix products, a multiplication and an addition counted as two.
+    pub product_flops: f64,
+    /// Elements computed by everything else.
+    pub elements: f64,
+    /// Bytes that instructions read and write, wherever they are.
+    pub bytes_moved: f64,
+    /// Bytes that a run needs beside its arguments and results: arena, partial sums, and the memory of
+    /// a block for each thread that runs it.
+    pub peak_bytes: usize,
+}
+
+#[derive(Clone, Debug)]
+pub(crate) struct Plan {
+    /// In order; even ones run whole tensors, odd ones blocks of rows.
+    pub(crate) stages: Vec<StageCode>,
+    pub(crate) partition: Partition,
+    pub(crate) constants: Vec<f64>,
+    pub(crate) arena_len: usize,
+    pub(crate) block_len: usize,
+    /// Partial sums of a group, in numbers: the most of any stage.
+    pub(crate) partial_len: usize,
+    /// Chunk memories that a fused kernel needs at once.
+    pub(crate) slots: usize,
+    /// Of each stage: floating-point operations, roughly.
+    pub(crate) effort: Vec<f64>,
+}
+
+impl Plan {
+    /// Plans a graph for numbers of `size` bytes. `partition` is that of another program whose blocked
+    /// results are read, or None.
+    pub(crate) fn new(
+        graph: &Graph,
+        passes: Passes,
+        deliveries: &[Delivery],
+        blocked_inputs: &[bool],
+        partition: Option<Partition>,
+        size: usize,
+    ) -> Result<Self> {
+        let rows = if passes.row_block {
+            Rows::find(graph)
+        } else {
+            Rows::none(graph)
+        };
+        let stages = Stages::of(graph, &rows);
+        expect_blocks(graph, &rows, &stages, blocked_inputs, deliveries)?;
+        let needed = graph.needed_for(&graph.outputs);
+        let exported = exported(graph, &stages, &needed);
+        let mut lowering = Lowering::new(graph, &rows, &stages, blocked_inputs);
+        let mut code = Vec::new();
+        for stage in 0..=stages.last() {
+            code.push(lowering.stage(stage, &needed, &exported, deliveries)?);
+        }
+        if code.len() % 2 == 1 {
+            // What is left to be delivered runs whole.
+            code.push(StageCode::default());
+        }
+        code.push(lowering.deliver_rest(deliveries));
+        let partial_len = code.iter().map(|stage| stage.partial_len).max().unwrap_or(0);
+        let partition = partition.unwrap_or_else(|| {
+            let (widest, streamed) = widths(graph, &rows, &stages, &needed);
+            Partition::choose(rows.count, widest, streamed, partial_len, size)
+        });
+        let (buffers, constants) = (lowering.buffers, lowering.constants);
+        let layout = memory::lay_out(&buffers, &mut code, partition.block_rows);
+        for stage in &mut code {
+            let places = stage
+                .instructions
+                .iter_mut()
+                .flat_map(Instruction::places_mut)
+                .chain(stage.merges.iter_mut().map(|merge| &mut merge.to));
+            for at in places {
+                if let Space::Buffer(number) = at.space {
+                    at.offset += layout.offsets[number];
+                    at.space = match buffers[number].stage {
+                        Some(_) => Space::Block,
+                        None => Space::Arena,
+                    };
+                }
+            }
+        }
+        let effort = code
+            .iter()
+            .map(|stage| {
+                let rows = partition.rows;
+                let efforts = stage.instructions.iter().map(|i| effort(i, rows));
+                // An exponential or a strided copy takes as long as some multiplications.
+                efforts.map(|(flops, elements, _)| flops + 4.0 * elements).sum()
+            })
+            .collect();
+        Ok(Self {
+            slots: slots(&code),
+            stages: code,
+            partition,
+            constants,
+            arena_len: layout.arena,
+            block_len: layout.block,
+            partial_len,
+            effort,
+        })
+    }
+
+    pub(crate) fn cost(&self, size: usize, threads: usize) -> Cost {
+        let mut cost = Cost::default();
+        for (stage, code) in self.stages.iter().enumerate() {
+            // An instruction over rows runs for each block; together they see all rows.
+            let rows = if stage % 2 == 1 { self.partition.rows } else { 1 };
+            for instruction in &code.instructions {
+                let (flops, elements, moved) = effort(instruction, rows);
+                cost.product_flops += flops;
+                cost.elements += elements;
+                cost.bytes_moved += moved * size as f64;
+            }
+            for merge in &code.merges {
+                let read = (merge.len * self.partition.groups()) as f64;
+                cost.elements += read;
+                cost.bytes_moved += (read + merge.len as f64) * size as f64;
+            }
+        }
+        let groups = self.partition.groups();
+        let concurrent = threads.clamp(1, groups.max(1));
+        let block_len = self.block_len + self.slots * CHUNK;
+        cost.peak_bytes =
+            (self.arena_len + self.partial_len * groups + block_len * concurrent) * size;
+        cost
+    }
+}
+
+fn slots(code: &[StageCode]) -> usize {
+    code.iter()
+        .flat_map(|stage| &stage.instructions)
+        .map(|instruction| match instruction {
+            Instruction::Fused(fused) => fused.slots,
+            _ => 0,
+        })
+        .max()
+        .unwrap_or(0)
+}
+
+/// Flops of products, other elements, numbers moved.
+fn effort(instruction: &Instruction, rows: usize) -> (f64, f64, f64) {
+    let size = |extent: Extent| extent.at(rows) as f64;
+    match instruction {
+        Instruction::Elementwise(e) => {
+            let elements = e.inner as f64 * size(e.lanes);
+            (0.0, elements, elements * (1 + e.operands.len()) as f64)
+        }
+        Instruction::Fused(fused) => {
+            let elements = fused.inner as f64 * size(fused.lanes);
+            let outside = fused.outside() as f64;
+            (0.0, elements * fused.steps.len() as f64, elements * outside)
+        }
+        Instruction::Copy { axes, .. } => {
+            let elements: f64 = axes.iter().map(|axis| size(axis.extent)).product();
+            (0.0, elements, 2.0 * elements)
+        }
+        Instruction::Zero { count, lanes, .. } => (0.0, 0.0, *count as f64 * size(*lanes)),
+        Instruction::Reduce(r) => {
+            let axes = r.kept.iter().chain(&r.reduced);
+            let elements = axes.map(|&(n, _)| n as f64).product::<f64>() * size(r.lanes);
+            (0.0, elements, elements)
+        }
+        Instruction::MatMul(p) => {
+            let (m, k, n) = (size(p.m), size(p.k), size(p.n));
+            let batches: f64 = p.batches.iter().map(|&(count, _)| count as f64).product();
+            (
+                2.0 * batches * m * k * n,
+                0.0,
+                batches * (m * k + k * n + m * n),
+            )
+        }
+        Instruction::TakeRows { rows, width, .. } => {
+            let elements = size(*rows) * *width as f64;
+            (0.0, elements, 2.0 * elements)
+        }
+        Instruction::AddRows {
+            rows,
+            width,
+            to_rows,
+            ..
+        } => (0.0, (rows * width) as f64, ((2 * rows + to_rows) * width) as f64),
+        Instruction::Select(s) => {
+            let places: f64 =
+                s.inner.iter().map(|&(n, _)| n as f64).product::<f64>() * size(s.lanes);
+            let data = if s.scatter { s.classes as f64 } else { 1.0 };
+            (0.0, places, places * (data + 2.0))
+        }
+    }
+}
+
+/// Which nodes of rows are needed after their stage.
+fn exported(graph: &Graph, stages: &Stages, needed: &[bool]) -> Vec<bool> {
+    let mut exported = vec![false; graph.nodes().len()];
+    for id in graph.ids().filter(|id| needed[id.index()]) {
+        for &operand in &graph.node(id).operands {
+            if stages.kind(operand) == Kind::Row && stages.stage(operand) != stages.stage(id) {
+                exported[operand.index()] = true;
+            }
+        }
+    }
+    exported
+}
+
+/// The widest computed and the widest given row, in numbers.
+fn widths(graph: &Graph, rows: &Rows, stages: &Stages, needed: &[bool]) -> (usize, usize) {
+    let width = |id: NodeId| graph.node(id).len() / rows.count.max(1);
+    let in_rows = |id: &NodeId| rows.of(*id).is_some() && needed[id.index()];
+    let computed = graph
+        .ids()
+        .filter(|id| in_rows(id) && stages.kind(*id) == Kind::Row)
+        .filter(|id| !matches!(graph.node(*id).op, Op::TakeRows));
+    let given = graph.ids().filter(|id| {
+        in_rows(id)
+            && (stages.kind(*id) == Kind::Given || matches!(graph.node(*id).op, Op::TakeRows))
+    });
+    (
+        computed.map(width).max().unwrap_or(1),
+        given.map(width).max().unwrap_or(1),
+    )
+}
+
+/// Whether the node can be handed over block by block in this graph: row by row, and read by rows alone.
+pub(crate) fn can_be_blocked(graph: &Graph, passes: Passes, id: NodeId) -> Option<usize> {
+    if !passes.row_block {
+        return None;
+    }
+    let rows = Rows::find(graph);
+    let stages = Stages::of(graph, &rows);
+    let read_by_rows = graph.ids().all(|reader| {
+        !graph.node(reader).operands.contains(&id)
+            || matches!(stages.kind(reader), Kind::Row | Kind::Reduction)
+    });
+    let given_or_row = matches!(stages.kind(id), Kind::Given | Kind::Row);
+    (read_by_rows && given_or_row)
+        .then(|| rows.of(id).map(|_| rows.count))
+        .flatten()
+}
+
+fn expect_blocks(
+    graph: &Graph,
+    rows: &Rows,
+    stages: &Stages,
+    blocked_inputs: &[bool],
+    deliveries: &[Delivery],
+) -> Result<()> {
+    let fail = |what: &str, number: usize| {
+        Err(Error::Setting {
+            field: "a blocked argument or result",
+            range: "computed and read row by row",
+            value: format!("{what} {number}"),
+        })
+    };
+    for (number, &id) in graph.inputs().iter().enumerate() {
+        if blocked_inputs.get(number) != Some(&true) {
+            continue;
+        }
+        let read_whole = graph.ids().any(|reader| {
+            graph.node(reader).operands.contains(&id)
+                && !matches!(stages.kind(reader), Kind::Row | Kind::Reduction)
+        });
+        if rows.of(id).is_none() || read_whole {
+            return fail("argument", number);
+        }
+    }
+    for (number, (&id, delivery)) in graph.outputs.iter().zip(deliveries).enumerate() {
+        if delivery.blocked && stages.kind(id) != Kind::Row {
+            return fail("result", number);
+        }
+    }
+    Ok(())
+}

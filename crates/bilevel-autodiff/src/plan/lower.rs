@@ -1,0 +1,622 @@
+//! From nodes to instructions.
+//!
+//! Reshapes, transpositions, broadcasts and slices move nothing: they are views, and become copies
+//! only where a kernel needs its elements in another order.
+
+mod matmul;
+mod select;
+
+use super::instruction::{
+    CopyAxis, Elementwise, Function, Instruction, Operand, Reduce, Reduction,
+};
+use super::rows::{Rows, matching_axes};
+use super::stage::{Kind, Stages};
+use super::view::{At, Extent, Space, Stride, View, collapse};
+use crate::error::Result;
+use crate::graph::{Graph, Node, NodeId, Op};
+
+/// A memory that a plan needs.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) struct Buffer {
+    /// The stage of rows that has it for each block; None for one in the arena.
+    pub(crate) stage: Option<usize>,
+    /// Numbers in all, or for each row of a block.
+    pub(crate) len: usize,
+}
+
+/// How a result is delivered.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub(crate) struct Delivery {
+    /// Added to what is there.
+    pub(crate) add: bool,
+    /// Block by block, as the program has it, to be read by a program with the same blocks.
+    pub(crate) blocked: bool,
+}
+
+/// A sum over all rows: partial sums of `len` numbers at `partial`, to be added up.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) struct Merge {
+    pub(crate) partial: usize,
+    pub(crate) len: usize,
+    pub(crate) to: At,
+    pub(crate) add: bool,
+}
+
+#[derive(Clone, Debug, Default)]
+pub(crate) struct StageCode {
+    pub(crate) instructions: Vec<Instruction>,
+    pub(crate) merges: Vec<Merge>,
+    /// Partial sums of one group, in numbers.
+    pub(crate) partial_len: usize,
+}
+
+pub(crate) struct Lowering<'g> {
+    pub(crate) graph: &'g Graph,
+    pub(crate) rows: &'g Rows,
+    pub(crate) stages: &'g Stages,
+    pub(crate) buffers: Vec<Buffer>,
+    pub(crate) constants: Vec<f64>,
+    /// The whole tensor, where it is in one place.
+    full: Vec<Option<View>>,
+    /// The part of the block that runs.
+    block: Vec<Option<View>>,
+    /// Copies in the order of lanes that this stage made already.
+    copies: Vec<Option<View>>,
+    pub(crate) code: StageCode,
+    stage: usize,
+}
+
+impl<'g> Lowering<'g> {
+    pub(crate) fn new(
+        graph: &'g Graph,
+        rows: &'g Rows,
+        stages: &'g Stages,
+        blocked_inputs: &[bool],
+    ) -> Self {
+        let count = graph.nodes().len();
+        let mut lowering = Self {
+            graph,
+            rows,
+            stages,
+            buffers: Vec::new(),
+            constants: Vec::new(),
+            full: vec![None; count],
+            block: vec![None; count],
+            copies: vec![None; count],
+            code: StageCode::default(),
+            stage: 0,
+        };
+        for (id, node) in graph.ids().zip(graph.nodes()) {
+            let (index, axis) = (id.index(), rows.of(id));
+            match node.op {
+                Op::Input(number) => {
+                    let space = Space::Input(number);
+                    if let (true, Some(axis)) = (blocked_inputs.get(number) == Some(&true), axis) {
+                        lowering.block[index] =
+                            Some(View::lanes(space, &node.shape, axis, true));
+                    } else {
+                        lowering.full[index] = Some(View::natural(space, 0, &node.shape, None));
+                        if axis.is_some() {
+                            lowering.block[index] =
+                                Some(View::natural(space, 0, &node.shape, axis));
+                        }
+                    }
+                }
+                Op::Constant(bits) => {
+                    let place = lowering.constants.len();
+                    lowering.constants.push(f64::from_bits(bits));
+                    lowering.full[index] = Some(View::natural(Space::Constant, place, &[], None));
+                }
+                _ => {}
+            }
+        }
+        lowering
+    }
+
+    /// The instructions of a stage; `exported` says which nodes of rows are needed after it.
+    pub(crate) fn stage(
+        &mut self,
+        stage: usize,
+        needed: &[bool],
+        exported: &[bool],
+        outputs: &[Delivery],
+    ) -> Result<StageCode> {
+        self.code = StageCode::default();
+        self.stage = stage;
+        self.copies.fill(None);
+        for id in self.graph.ids() {
+            if !needed[id.index()]
+                || self.stages.stage(id) != stage
+                || self.stages.kind(id) == Kind::Given
+            {
+                continue;
+            }
+            self.lower(id, outputs)?;
+            if self.stages.kind(id) == Kind::Row && exported[id.index()] {
+                self.export(id);
+            }
+            self.deliver(id, outputs);
+        }
+        // What was in the blocks is gone.
+        for (block, kind) in self.block.iter_mut().zip(&self.stages.kind) {
+            if *kind != Kind::Given {
+                *block = None;
+            }
+        }
+        Ok(std::mem::take(&mut self.code))
+    }
+
+    /// Whether rows run in this stage.
+    pub(crate) fn in_rows(&self) -> bool {
+        self.stage % 2 == 1
+    }
+
+    fn node(&self, id: NodeId) -> &'g Node {
+        self.graph.node(id)
+    }
+
+    /// Where the operand is for this stage.
+    pub(crate) fn view(&mut self, id: NodeId) -> View {
+        let index = id.index();
+        let block = self.in_rows() && self.rows.of(id).is_some();
+        let found = if block {
+            self.block[index].clone().or_else(|| {
+                // A whole tensor whose rows are cut now, in whatever order it is.
+                let (full, axis) = (self.full[index].clone()?, self.rows.of(id)?);
+                Some(cut(full, axis))
+            })
+        } else {
+            self.full[index].clone()
+        };
+        // Operands come before what uses them, in this stage or an earlier one.
+        found.unwrap_or_else(|| View::natural(Space::Constant, 0, &[], None))
+    }
+
+    fn set(&mut self, id: NodeId, view: View) {
+        if self.in_rows() && self.rows.of(id).is_some() {
+            self.block[id.index()] = Some(view);
+        } else {
+            self.full[id.index()] = Some(view);
+        }
+    }
+
+    /// A new buffer for a tensor of this shape, in the order in which kernels write.
+    fn allocate(&mut self, shape: &[usize], rows: Option<usize>) -> View {
+        let number = self.buffers.len();
+        let space = Space::Buffer(number);
+        match rows.filter(|_| self.in_rows()) {
+            Some(axis) => {
+                let inner = shape
+                    .iter()
+                    .enumerate()
+                    .filter(|&(i, _)| i != axis)
+                    .map(|(_, &size)| size)
+                    .product();
+                self.buffers.push(Buffer {
+                    stage: Some(self.stage),
+                    len: inner,
+                });
+                View::lanes(space, shape, axis, false)
+            }
+            None => {
+                self.buffers.push(Buffer {
+                    stage: None,
+                    len: shape.iter().product(),
+                });
+                View::natural(space, 0, shape, None)
+            }
+        }
+    }
+
+    /// A buffer of one block whose rows are in one piece each.
+    fn allocate_natural(&mut self, shape: &[usize]) -> View {
+        let number = self.buffers.len();
+        self.buffers.push(Buffer {
+            stage: Some(self.stage),
+            len: shape[1..].iter().product(),
+        });
+        let mut view = View::natural(Space::Buffer(number), 0, shape, Some(0));
+        view.at.per_row = 0;
+        view
+    }
+
+    pub(crate) fn emit(&mut self, instruction: Instruction) {
+        self.code.instructions.push(instruction);
+    }
+
+    /// `to = from`, both of the same shape.
+    fn copy(&mut self, from: &View, to: &View, add: bool) {
+        let axis = |i: usize| CopyAxis {
+            extent: from.dims[i],
+            from: from.strides[i],
+            to: to.strides[i],
+        };
+        let mut axes: Vec<CopyAxis> = (0..from.dims.len())
+            .map(axis)
+            .filter(|axis| axis.extent != Extent::Fixed(1))
+            .collect();
+        // Written in order; the rows go last.
+        axes.sort_by_key(|axis| std::cmp::Reverse((axis.to.rows, axis.to.fixed)));
+        self.emit(Instruction::Copy {
+            from: from.at,
+            to: to.at,
+            axes,
+            add,
+        });
+    }
+
+    /// The operand in the order in which kernels write.
+    pub(crate) fn in_order(&mut self, id: NodeId) -> View {
+        let view = self.view(id);
+        let shape = self.node(id).shape.clone();
+        let axis = self.rows.of(id).filter(|_| self.in_rows());
+        let ordered = match axis {
+            Some(axis) => same_strides(&view, &View::lanes(Space::Constant, &shape, axis, false)),
+            None => is_natural(&view, &shape),
+        };
+        if ordered {
+            return view;
+        }
+        if let Some(copy) = &self.copies[id.index()] {
+            return copy.clone();
+        }
+        let copy = self.allocate(&shape, axis);
+        self.copy(&view, &copy, false);
+        self.copies[id.index()] = Some(copy.clone());
+        copy
+    }
+
+    /// The axes but that of the lanes, in order, and the axis of the lanes: that of the rows, or the
+    /// last of a whole tensor.
+    fn walk(&self, id: NodeId) -> (Vec<usize>, Option<usize>) {
+        let rank = self.node(id).shape.len();
+        let lane = self
+            .rows
+            .of(id)
+            .filter(|_| self.in_rows())
+            .or_else(|| rank.checked_sub(1));
+        ((0..rank).filter(|&axis| Some(axis) != lane).collect(), lane)
+    }
+
+    fn lanes(&self, id: NodeId, lane: Option<usize>) -> Extent {
+        match lane {
+            None => Extent::Fixed(1),
+            Some(axis) if self.in_rows() && self.rows.of(id) == Some(axis) => Extent::Rows,
+            Some(axis) => Extent::Fixed(self.node(id).shape[axis]),
+        }
+    }
+
+    fn lower(&mut self, id: NodeId, outputs: &[Delivery]) -> Result<()> {
+        let node = self.node(id);
+        let a = node.operands.first().copied();
+        match (&node.op, a) {
+            (Op::Unary(f), _) => self.elementwise(id, Function::Unary(*f)),
+            (Op::Binary(f), _) => self.elementwise(id, Function::Binary(*f)),
+            (Op::Compare(f), _) => self.elementwise(id, Function::Compare(*f)),
+            (Op::Select, _) => self.elementwise(id, Function::Select),
+            (Op::StopGradient, Some(a)) => {
+                let view = self.view(a);
+                self.set(id, view);
+            }
+            (Op::Reshape(_), Some(a)) => self.reshape(id, a),
+            (Op::Transpose(permutation), Some(a)) => {
+                let view = self.view(a);
+                let view = View {
+                    at: view.at,
+                    dims: permutation.iter().map(|&axis| view.dims[axis]).collect(),
+                    strides: permutation.iter().map(|&axis| view.strides[axis]).collect(),
+                };
+                self.set(id, view);
+            }
+            (Op::Broadcast(shape), Some(a)) => {
+                let mut view = self.view(a);
+                let rows = self.rows.of(id).filter(|_| self.in_rows());
+                for (axis, &size) in shape.iter().enumerate() {
+                    if self.node(a).shape[axis] != size {
+                        view.strides[axis] = Stride::ZERO;
+                    }
+                }
+                view.dims = super::view::dims(shape, rows);
+                self.set(id, view);
+            }
+            (Op::Slice { axis, start, len }, Some(a)) => {
+                let mut view = self.view(a);
+                view.at = view.at.advanced(view.strides[*axis], *start);
+                view.dims[*axis] = Extent::Fixed(*len);
+                self.set(id, view);
+            }
+            (Op::Pad { axis, before, .. }, Some(a)) => {
+                let to = self.allocate(&node.shape, self.rows.of(id));
+                self.zero(id, to.at);
+                self.copy_into(a, &to, *axis, *before);
+                self.set(id, to);
+            }
+            (Op::Concat(axis), Some(a)) => {
+                let to = self.allocate(&node.shape, self.rows.of(id));
+                self.copy_into(a, &to, *axis, 0);
+                self.copy_into(node.operands[1], &to, *axis, self.node(a).shape[*axis]);
+                self.set(id, to);
+            }
+            (Op::Sum(axes) | Op::Max(axes), Some(a)) => self.reduce(id, a, axes, outputs),
+            (Op::MatMul { .. }, _) => self.matmul(id, outputs),
+            (Op::TakeRows, _) => self.take_rows(id),
+            (Op::AddRows(_), _) => self.add_rows(id),
+            (Op::Pick, _) => self.select_class(id, false),
+            (Op::Place(_), _) => self.select_class(id, true),
+            _ => {}
+        }
+        Ok(())
+    }
+
+    fn zero(&mut self, id: NodeId, to: At) {
+        let (axes, lane) = self.walk(id);
+        let count = axes.iter().map(|&axis| self.node(id).shape[axis]).product();
+        let lanes = self.lanes(id, lane);
+        self.emit(Instruction::Zero { to, count, lanes });
+    }
+
+    /// `to[from start on] = a`, along an axis.
+    fn copy_into(&mut self, a: NodeId, to: &View, axis: usize, start: usize) {
+        let from = self.view(a);
+        let part = View {
+            at: to.at.advanced(to.strides[axis], start),
+            dims: from.dims.clone(),
+            strides: to.strides.clone(),
+        };
+        self.copy(&from, &part, false);
+    }
+
+    /// The operand for an elementwise kernel over the elements of `id`.
+    fn operand(&mut self, id: NodeId, operand: NodeId) -> Operand {
+        let (axes, lane) = self.walk(id);
+        let shape = &self.node(id).shape;
+        let mut view = self.view(operand);
+        for ordered in [false, true] {
+            if ordered {
+                view = self.in_order(operand);
+            }
+            let inner: Vec<(usize, Stride)> = axes
+                .iter()
+                .map(|&axis| (shape[axis], view.strides[axis]))
+                .collect();
+            let stride = lane.map_or(Stride::ZERO, |axis| view.strides[axis]);
+            if let Some((_, inner)) = collapse(&inner)
+                && (stride == Stride::ONE || stride == Stride::ZERO)
+            {
+                return Operand {
+                    at: view.at,
+                    inner,
+                    walks: stride == Stride::ONE,
+                };
+            }
+        }
+        // What is in order can be walked.
+        Operand {
+            at: view.at,
+            inner: Stride::ZERO,
+            walks: true,
+        }
+    }
+
+    fn elementwise(&mut self, id: NodeId, function: Function) {
+        let node = self.node(id);
+        let (axes, lane) = self.walk(id);
+        let operands = node
+            .operands
+            .iter()
+            .map(|&operand| self.operand(id, operand))
+            .collect();
+        let to = self.allocate(&node.shape, self.rows.of(id));
+        let instruction = Elementwise {
+            function,
+            inner: axes.iter().map(|&axis| node.shape[axis]).product(),
+            lanes: self.lanes(id, lane),
+            operands,
+            out: to.at,
+        };
+        self.emit(Instruction::Elementwise(instruction));
+        self.set(id, to);
+    }
+
+    fn reshape(&mut self, id: NodeId, a: NodeId) {
+        let (from, to) = (self.node(a).shape.clone(), self.node(id).shape.clone());
+        let view = self.view(a);
+        let long = |shape: &[usize]| -> Vec<usize> {
+            shape.iter().copied().filter(|&size| size != 1).collect()
+        };
+        if long(&from) == long(&to) {
+            // Only axes of size 1 come and go.
+            let mut strides = from
+                .iter()
+                .enumerate()
+                .filter(|&(_, &size)| size != 1)
+                .map(|(axis, _)| (view.dims[axis], view.strides[axis]));
+            let mut next = |&size: &usize| match size {
+                1 => (Extent::Fixed(1), Stride::ZERO),
+                _ => strides.next().unwrap_or((Extent::Fixed(size), Stride::ZERO)),
+            };
+            let (dims, strides) = to.iter().map(&mut next).unzip();
+            self.set(
+                id,
+                View {
+                    at: view.at,
+                    dims,
+                    strides,
+                },
+            );
+            return;
+        }
+        let ordered = self.in_order(a);
+        let axis = self.rows.of(id).filter(|_| self.in_rows());
+        let mut view = match axis {
+            Some(axis) => View::lanes(ordered.at.space, &to, axis, false),
+            None => View::natural(ordered.at.space, 0, &to, None),
+        };
+        view.at = ordered.at;
+        debug_assert!(axis.is_none() || !matching_axes(&from, &to).is_empty());
+        self.set(id, view);
+    }
+
+    fn reduce(&mut self, id: NodeId, a: NodeId, axes: &[usize], outputs: &[Delivery]) {
+        let node = self.node(id);
+        let view = self.view(a);
+        let shape = &self.node(a).shape;
+        let rows = self.rows.of(a).filter(|_| self.in_rows());
+        let accumulates = self.stages.kind(id) == Kind::Reduction;
+        let lane = match rows {
+            Some(axis) => Some(axis),
+            None => shape.len().checked_sub(1).filter(|last| !axes.contains(last)),
+        };
+        let part = |reduced: bool| -> Vec<(usize, Stride)> {
+            (0..shape.len())
+                .filter(|&axis| Some(axis) != lane && axes.contains(&axis) == reduced)
+                .map(|axis| (shape[axis], view.strides[axis]))
+                .collect()
+        };
+        let (kept, reduced) = (part(false), part(true));
+        let reduction = match &node.op {
+            Op::Max(_) => Reduction::Max,
+            _ if accumulates => Reduction::Accumulate,
+            _ => Reduction::Sum,
+        };
+        let to = if accumulates {
+            self.partial(id, outputs)
+        } else {
+            let to = self.allocate(&node.shape, self.rows.of(id));
+            let at = to.at;
+            self.set(id, to);
+            at
+        };
+        let instruction = Reduce {
+            reduction,
+            from: view.at,
+            kept,
+            reduced,
+            lanes: match (rows, lane) {
+                (Some(_), _) => Extent::Rows,
+                (None, Some(axis)) => Extent::Fixed(shape[axis]),
+                (None, None) => Extent::Fixed(1),
+            },
+            lane: lane.map_or(Stride::ZERO, |axis| view.strides[axis]),
+            to,
+        };
+        self.emit(Instruction::Reduce(instruction));
+    }
+
+    /// A place for the partial sums of a reduction over the rows, and where they go in the end.
+    pub(crate) fn partial(&mut self, id: NodeId, outputs: &[Delivery]) -> At {
+        let shape = self.node(id).shape.clone();
+        let len: usize = shape.iter().product();
+        let partial = self.code.partial_len;
+        self.code.partial_len += len;
+        // Straight to the result, if that is all it is for.
+        let mut delivered = self.graph.outputs.iter().enumerate().filter(|(_, o)| **o == id);
+        let used = self
+            .graph
+            .nodes()
+            .iter()
+            .any(|node| node.operands.contains(&id));
+        let (to, add) = match (delivered.next(), delivered.next()) {
+            (Some((number, _)), None) if !used => {
+                let view = View::natural(Space::Output(number), 0, &shape, None);
+                self.full[id.index()] = Some(view.clone());
+                (view.at, outputs[number].add)
+            }
+            _ => {
+                let number = self.buffers.len();
+                self.buffers.push(Buffer { stage: None, len });
+                let view = View::natural(Space::Buffer(number), 0, &shape, None);
+                self.full[id.index()] = Some(view.clone());
+                (view.at, false)
+            }
+        };
+        self.code.merges.push(Merge {
+            partial,
+            len,
+            to,
+            add,
+        });
+        At::start(Space::Partial, partial)
+    }
+
+    /// Keeps a node of rows for later stages.
+    fn export(&mut self, id: NodeId) {
+        let shape = self.node(id).shape.clone();
+        let number = self.buffers.len();
+        self.buffers.push(Buffer {
+            stage: None,
+            len: shape.iter().product(),
+        });
+        let from = self.view(id);
+        let axis = self.rows.of(id);
+        let to = View::natural(Space::Buffer(number), 0, &shape, axis);
+        self.copy(&from, &to, false);
+        self.full[id.index()] = Some(View::natural(Space::Buffer(number), 0, &shape, None));
+    }
+
+    /// Writes a result as soon as it is there.
+    fn deliver(&mut self, id: NodeId, outputs: &[Delivery]) {
+        let numbers: Vec<usize> = (0..self.graph.outputs.len())
+            .filter(|&number| self.graph.outputs[number] == id)
+            .collect();
+        for number in numbers {
+            if self.stages.kind(id) == Kind::Reduction {
+                // Known when all blocks are done.
+                continue;
+            }
+            self.write(id, number, outputs[number]);
+        }
+    }
+
+    /// Writes results that no stage computes: inputs, constants, and sums over the rows that are used
+    /// further.
+    pub(crate) fn deliver_rest(&mut self, outputs: &[Delivery]) -> StageCode {
+        self.code = StageCode::default();
+        self.stage = 0;
+        for number in 0..self.graph.outputs.len() {
+            let id = self.graph.outputs[number];
+            let rest = match self.stages.kind(id) {
+                Kind::Given => true,
+                Kind::Reduction => self.full[id.index()]
+                    .as_ref()
+                    .is_none_or(|view| view.at.space != Space::Output(number)),
+                Kind::Whole | Kind::Row => false,
+            };
+            if rest {
+                self.write(id, number, outputs[number]);
+            }
+        }
+        std::mem::take(&mut self.code)
+    }
+
+    fn write(&mut self, id: NodeId, number: usize, delivery: Delivery) {
+        let shape = &self.graph.node(id).shape;
+        let rows = self.rows.of(id).filter(|_| self.in_rows());
+        let space = Space::Output(number);
+        let to = match rows {
+            Some(axis) if delivery.blocked => View::lanes(space, shape, axis, true),
+            rows => View::natural(space, 0, shape, rows),
+        };
+        let from = self.view(id);
+        self.copy(&from, &to, delivery.add);
+    }
+}
+
+/// A view of a whole tensor as one of its blocks of rows.
+fn cut(mut full: View, axis: usize) -> View {
+    full.at.per_row = full.strides[axis].fixed as usize;
+    full.dims[axis] = Extent::Rows;
+    full
+}
+
+/// The same strides on every axis that is walked.
+fn same_strides(a: &View, b: &View) -> bool {
+    a.dims
+        .iter()
+        .zip(a.strides.iter().zip(&b.strides))
+        .all(|(&dim, (a, b))| dim == Extent::Fixed(1) || a == b)
+}
+
+fn is_natural(view: &View, shape: &[usize]) -> bool {
+    same_strides(view, &View::natural(Space::Constant, 0, shape, None))
+}

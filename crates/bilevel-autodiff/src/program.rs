@@ -1,0 +1,237 @@
+//! Compiled programs.
+
+use crate::cpu::{Argument, Real, Workspace};
+use crate::error::{Error, Result};
+use crate::graph::{DType, Graph, NodeId, Op};
+use crate::pass;
+use crate::plan::{Cost, Delivery, Partition, Passes, Plan};
+
+/// How a graph is compiled.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Options {
+    pub(crate) passes: Passes,
+    /// For each result; those that are missing are plain.
+    pub(crate) deliveries: Vec<Delivery>,
+    /// Whether each argument is given block by block.
+    pub(crate) blocked_inputs: Vec<bool>,
+    /// The blocks of the program that gave them.
+    pub(crate) partition: Option<Partition>,
+}
+
+/// A compiled graph: a function of tensors, with every place in memory known before it runs.
+///
+/// Results do not depend on the number of threads: work is cut by shape alone, and partial sums are
+/// added in a fixed order. They are the same bits on all machines with the same vector instructions.
+///
+/// ```
+/// use bilevel_autodiff::{Argument, DType, Program, Workspace, trace};
+/// let graph = trace(&[(vec![2, 2], DType::Real)], |v| vec![v[0].matmul(v[0]).sum_all()])?;
+/// let program = Program::<f64>::compile(&graph)?;
+/// let mut sum = [0.0];
+/// program.run(&mut Workspace::default(), &[Argument::Real(&[1.0, 2.0, 3.0, 4.0])], &mut [&mut sum])?;
+/// assert_eq!(sum, [7.0 + 10.0 + 15.0 + 22.0]);
+/// # Ok::<(), bilevel_autodiff::Error>(())
+/// ```
+#[derive(Clone, Debug)]
+pub struct Program<T> {
+    plan: Plan,
+    constants: Vec<T>,
+    inputs: Vec<Input>,
+    outputs: Vec<usize>,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Input {
+    len: usize,
+    dtype: DType,
+    /// Indices have to be below it.
+    bound: usize,
+}
+
+impl<T: Real> Program<T> {
+    /// Compiles a graph whose outputs are real.
+    ///
+    /// # Errors
+    /// If an output holds no real numbers.
+    pub fn compile(graph: &Graph) -> Result<Self> {
+        Self::with(graph, &Options::default())
+    }
+
+    /// The same with some passes left out, to compare.
+    ///
+    /// # Errors
+    /// As [`Program::compile`].
+    pub fn compile_with(graph: &Graph, passes: Passes) -> Result<Self> {
+        let options = Options {
+            passes,
+            ..Options::default()
+        };
+        Self::with(graph, &options)
+    }
+
+    pub(crate) fn with(graph: &Graph, options: &Options) -> Result<Self> {
+        for &output in &graph.outputs {
+            let found = graph.node(output).dtype;
+            if found != DType::Real {
+                return Err(Error::Operation {
+                    operation: "output",
+                    operands: vec![graph.shape(output).to_vec()],
+                    fault: crate::Fault::DType {
+                        expected: DType::Real,
+                        found,
+                    },
+                    location: None,
+                });
+            }
+        }
+        let graph = optimise(graph, options.passes)?;
+        let mut deliveries = options.deliveries.clone();
+        deliveries.resize(graph.outputs.len(), Delivery::default());
+        let plan = Plan::new(
+            &graph,
+            options.passes,
+            &deliveries,
+            &options.blocked_inputs,
+            options.partition,
+            size_of::<T>(),
+        )?;
+        let inputs = graph
+            .inputs()
+            .iter()
+            .map(|&id| Input {
+                len: graph.node(id).len(),
+                dtype: graph.node(id).dtype,
+                bound: bound(&graph, id),
+            })
+            .collect();
+        Ok(Self {
+            constants: plan.constants.iter().map(|&c| T::from_f64(c)).collect(),
+            inputs,
+            outputs: graph.outputs.iter().map(|&id| graph.node(id).len()).collect(),
+            plan,
+        })
+    }
+
+    /// Computes all outputs for these arguments.
+    ///
+    /// # Errors
+    /// [`Error::Length`] or [`Error::Index`] for arguments that do not fit.
+    pub fn run(
+        &self,
+        workspace: &mut Workspace<T>,
+        arguments: &[Argument<'_, T>],
+        outputs: &mut [&mut [T]],
+    ) -> Result<()> {
+        self.check(arguments, outputs)?;
+        workspace.run(&self.plan, &self.constants, arguments, outputs);
+        Ok(())
+    }
+
+    fn check(&self, arguments: &[Argument<'_, T>], outputs: &[&mut [T]]) -> Result<()> {
+        let length = |what: &dyn Fn() -> String, expected: usize, found: usize| {
+            if expected == found {
+                Ok(())
+            } else {
+                Err(Error::Length {
+                    what: what(),
+                    expected,
+                    found,
+                })
+            }
+        };
+        length(
+            &|| "the list of arguments".to_owned(),
+            self.inputs.len(),
+            arguments.len(),
+        )?;
+        length(
+            &|| "the list of results".to_owned(),
+            self.outputs.len(),
+            outputs.len(),
+        )?;
+        for (number, (input, argument)) in self.inputs.iter().zip(arguments).enumerate() {
+            let what = || format!("argument {number}");
+            match (input.dtype, argument) {
+                (DType::Index, Argument::Index(values)) => {
+                    length(&what, input.len, values.len())?;
+                    let largest = values.iter().copied().max().unwrap_or(0) as usize;
+                    if largest >= input.bound && !values.is_empty() {
+                        let place = values.iter().position(|&i| i as usize >= input.bound);
+                        return Err(Error::Index {
+                            what: what(),
+                            place: place.unwrap_or(0),
+                            index: place.map_or(0, |place| values[place]),
+                            size: input.bound,
+                        });
+                    }
+                }
+                (DType::Real, Argument::Real(values)) => length(&what, input.len, values.len())?,
+                (expected, _) => {
+                    return Err(Error::Kind {
+                        argument: number,
+                        expected,
+                    });
+                }
+            }
+        }
+        for (number, (&expected, output)) in self.outputs.iter().zip(outputs).enumerate() {
+            length(&|| format!("result {number}"), expected, output.len())?;
+        }
+        Ok(())
+    }
+
+    /// What a run costs with so many threads.
+    #[must_use]
+    pub fn cost(&self, threads: usize) -> Cost {
+        self.plan.cost(size_of::<T>(), threads)
+    }
+
+    pub(crate) fn partition(&self) -> Partition {
+        self.plan.partition
+    }
+}
+
+/// The graph that is planned: the same function in fewer and cheaper nodes.
+pub(crate) fn optimise(graph: &Graph, passes: Passes) -> Result<Graph> {
+    let mut graph = pass::dead(graph)?;
+    // What one pass leaves, the other may take further.
+    for _ in 0..4 {
+        let before = graph.nodes().len();
+        if passes.simplify {
+            graph = pass::simplify(&graph)?;
+        }
+        if passes.common {
+            graph = pass::common(&graph)?;
+        }
+        graph = pass::dead(&graph)?;
+        if graph.nodes().len() == before {
+            break;
+        }
+    }
+    Ok(graph)
+}
+
+/// What the indices of an input have to be below.
+fn bound(graph: &Graph, input: NodeId) -> usize {
+    let mut same = vec![input];
+    let mut bound = usize::MAX;
+    for id in graph.ids() {
+        let node = graph.node(id);
+        for (place, operand) in node.operands.iter().enumerate() {
+            if !same.contains(operand) {
+                continue;
+            }
+            match (&node.op, place) {
+                (Op::Reshape(_) | Op::StopGradient, _) => same.push(id),
+                (Op::TakeRows, 1) => bound = bound.min(graph.shape(node.operands[0])[0]),
+                (Op::AddRows(size) | Op::Place(size), 1) => bound = bound.min(*size),
+                (Op::Pick, 1) => {
+                    let data = graph.shape(node.operands[0]);
+                    bound = bound.min(data[data.len() - 1]);
+                }
+                _ => {}
+            }
+        }
+    }
+    bound
+}

@@ -1,1 +1,0 @@
-//! Where to cut a linearisation: what to keep of a first sweep for a second one.
