@@ -125,6 +125,11 @@ impl<'t> Var<'t> {
             .map_or_else(Vec::new, |id| self.tracer.graph.borrow().shape(id).to_vec())
     }
 
+    /// The node; None after an error.
+    pub(crate) fn id(self) -> Option<NodeId> {
+        self.id
+    }
+
     fn push(self, place: Place, op: Op, others: &[Var<'t>]) -> Self {
         let mut operands = Vec::with_capacity(1 + others.len());
         for var in std::iter::once(&self).chain(others) {

@@ -1,0 +1,226 @@
+//! A traced function of (x, y) as an [`Objective`] of `bilevel`.
+
+mod at;
+mod data;
+mod programs;
+mod stage;
+
+pub use data::{Data, Inputs};
+
+use std::sync::OnceLock;
+
+use bilevel::objective::AtX;
+use bilevel::{Layout, Objective};
+
+use crate::cpu::Real;
+use crate::error::{Error, Result};
+use crate::graph::{Graph, NodeId};
+use crate::plan::Passes;
+use crate::trace::{Tracer, Var};
+use programs::Programs;
+use stage::Staged;
+
+/// h(x, y; draw) from a closure that is traced once, with all derivatives that the methods ask for.
+///
+/// What depends on x alone is found and computed once for each x, not once for each step. The
+/// gradient is one program; both second-order products are one program more, in mixed mode. Programs
+/// are compiled when they are first needed.
+///
+/// ```
+/// use bilevel::{Draw, Layout, Objective, objective::AtX};
+/// use bilevel_autodiff::{Data, Traced};
+/// // h = mean_i σ(x_i) (a_i·y − b_i)² / 2
+/// let data = Data::<f64>::new(3).rows("a", vec![1.0, 0.0, 0.0, 1.0, 1.0, 1.0], &[2]).rows("b", vec![1.0, 2.0, 3.0], &[]);
+/// let h = Traced::new(Layout::vector("x", 3), Layout::vector("y", 2), data, None, |v| {
+///     let residual = v.data("a").matmul(v.y("y").reshape(&[2, 1])).reshape(&[v.rows()]) - v.data("b");
+///     (v.x_rows("x").sigmoid() * residual.square() * 0.5).mean()
+/// })?;
+/// let mut gradient = [0.0; 2];
+/// h.at(&[0.0; 3])?.grad_y(&[0.0; 2], Draw::All, &mut gradient)?;
+/// assert_eq!(gradient, [-4.0 / 6.0, -5.0 / 6.0]);
+/// # Ok::<(), bilevel::Error>(())
+/// ```
+pub struct Traced<T> {
+    x_layout: Layout,
+    y_layout: Layout,
+    data: Data<T>,
+    batch: Option<usize>,
+    depends_on_x: bool,
+    settings: Settings,
+    all: Variant<T>,
+    batched: Option<Variant<T>>,
+}
+
+/// How an objective is compiled; the defaults are for use, the rest for comparisons.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Settings {
+    /// The passes of its programs.
+    pub passes: Passes,
+    /// Whether work on x alone is done once for each x.
+    pub staged: bool,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            passes: Passes::default(),
+            staged: true,
+        }
+    }
+}
+
+/// The objective on all rows, or on a batch of them.
+struct Variant<T> {
+    staged: Staged,
+    programs: OnceLock<Result<Programs<T>>>,
+}
+
+/// The inputs of a traced objective, in the order of the arguments.
+#[derive(Clone, Debug, Default)]
+struct Roles {
+    x: Vec<NodeId>,
+    y: Vec<NodeId>,
+    data: Vec<NodeId>,
+    labels: Vec<NodeId>,
+    batch: Option<NodeId>,
+}
+
+/// An objective as it was traced.
+struct Source {
+    graph: Graph,
+    roles: Roles,
+}
+
+impl<T: Real> Traced<T> {
+    /// Traces `function`, which gives a scalar from the parts of x and y and from the data. With a
+    /// `batch` it is traced a second time for so many rows, whose numbers a
+    /// [`Draw`](bilevel::Draw) says.
+    ///
+    /// # Errors
+    /// The first operation that makes no sense, with its line; [`Error::NotScalar`]; data whose
+    /// lengths do not fit; a batch that is empty or larger than the number of rows.
+    pub fn new(
+        x_layout: Layout,
+        y_layout: Layout,
+        data: Data<T>,
+        batch: Option<usize>,
+        function: impl for<'t> Fn(&Inputs<'t>) -> Var<'t>,
+    ) -> Result<Self> {
+        Self::with(x_layout, y_layout, data, batch, Settings::default(), function)
+    }
+
+    /// The same with other settings.
+    ///
+    /// # Errors
+    /// As [`Traced::new`].
+    pub fn with(
+        x_layout: Layout,
+        y_layout: Layout,
+        data: Data<T>,
+        batch: Option<usize>,
+        settings: Settings,
+        function: impl for<'t> Fn(&Inputs<'t>) -> Var<'t>,
+    ) -> Result<Self> {
+        data.check()?;
+        let rows = data.row_count();
+        if let Some(batch) = batch
+            && !(1..=rows).contains(&batch)
+        {
+            return Err(Error::Setting {
+                field: "batch",
+                range: "at least 1 and at most the number of rows",
+                value: format!("{batch} with {rows} rows"),
+            });
+        }
+        let batch = batch.filter(|&batch| batch < rows);
+        let variant = |batch: Option<usize>| -> Result<(Variant<T>, bool)> {
+            let source = trace(&x_layout, &y_layout, &data, batch, &function)?;
+            let depends = source.graph.depends_on(&source.roles.x);
+            let depends = depends[source.graph.outputs[0].index()];
+            let staged = Staged::new(&source, settings.staged)?;
+            let programs = OnceLock::new();
+            Ok((Variant { staged, programs }, depends))
+        };
+        let (all, depends_on_x) = variant(None)?;
+        let batched = match batch {
+            Some(batch) => Some(variant(Some(batch))?.0),
+            None => None,
+        };
+        Ok(Self {
+            batch,
+            depends_on_x,
+            settings,
+            all,
+            batched,
+            x_layout,
+            y_layout,
+            data,
+        })
+    }
+
+    fn variant(&self, batched: bool) -> (&Variant<T>, bool) {
+        match &self.batched {
+            Some(variant) if batched => (variant, true),
+            _ => (&self.all, false),
+        }
+    }
+
+    fn programs(&self, batched: bool) -> Result<&Programs<T>> {
+        let (variant, _) = self.variant(batched);
+        variant
+            .programs
+            .get_or_init(|| Programs::new(&variant.staged, self.settings.passes))
+            .as_ref()
+            .map_err(Clone::clone)
+    }
+}
+
+fn trace<T: Real>(
+    x_layout: &Layout,
+    y_layout: &Layout,
+    data: &Data<T>,
+    batch: Option<usize>,
+    function: &dyn for<'t> Fn(&Inputs<'t>) -> Var<'t>,
+) -> Result<Source> {
+    let tracer = Tracer::default();
+    let inputs = Inputs::new(&tracer, x_layout, y_layout, data, batch);
+    let output = function(&inputs);
+    let roles = inputs.roles();
+    let graph = tracer.finish(&[output])?;
+    let shape = graph.outputs.first().map(|&id| graph.shape(id).to_vec());
+    match shape {
+        Some(shape) if shape.iter().product::<usize>() == 1 => Ok(Source { graph, roles }),
+        shape => Err(Error::NotScalar {
+            shape: shape.unwrap_or_default(),
+        }),
+    }
+}
+
+impl<T: Real> Objective<T> for Traced<T> {
+    fn x_layout(&self) -> &Layout {
+        &self.x_layout
+    }
+
+    fn y_layout(&self) -> &Layout {
+        &self.y_layout
+    }
+
+    fn depends_on_x(&self) -> bool {
+        self.depends_on_x
+    }
+
+    fn has_second_order(&self) -> bool {
+        true
+    }
+
+    fn at<'a>(&'a self, x: &'a [T]) -> bilevel::Result<Box<dyn AtX<T> + 'a>> {
+        if x.len() != self.x_layout.len() {
+            return Err(bilevel::Error::Length {
+                what: "x",
+                expected: self.x_layout.len(),
+                found: x.len(),
+            });
+        }
+        Ok(Box::new(at::TracedAtX::new(self, x)?))
+    }
+}
