@@ -5,12 +5,14 @@ mod checkpointed;
 mod first_order;
 mod forward;
 mod reverse;
+mod reverse_tape;
 mod rollout;
 
 pub use checkpointed::Checkpointed;
 pub use first_order::FirstOrder;
 pub use forward::directional;
 pub use reverse::Reverse;
+pub use reverse_tape::ReverseTape;
 pub use rollout::Rollout;
 
 use crate::dynamics::Dynamics;
@@ -24,8 +26,13 @@ pub trait Adjoint<T: Scalar>: Send + Sync {
     /// Through which paths the derivative sees x.
     fn sees(&self) -> Paths;
 
-    /// Whether it asks the objectives for second derivatives.
+    /// Whether it asks the objectives for [`SecondOrder`](crate::objective::SecondOrder).
     fn needs_second_order(&self) -> bool;
+
+    /// Whether it asks the objectives for [`Taped`](crate::objective::Taped).
+    fn needs_tape(&self) -> bool {
+        false
+    }
 
     /// Checks the settings.
     ///

@@ -7,6 +7,10 @@ use crate::vector::all_finite;
 use crate::{Error, Key, Problem, Result, Scalar};
 
 /// K steps of given dynamics on a problem at a given x: what an adjoint runs.
+///
+/// A hypergradient allocates a fixed number of times: the objectives' handles at x, work
+/// space and n numbers here, a state and its cotangent, and the slabs of the adjoint. No
+/// step allocates, forward or back, unless an objective does.
 pub struct Rollout<'a, T> {
     pub(super) problem: &'a Problem<T>,
     dynamics: &'a dyn Dynamics<T>,
@@ -85,6 +89,43 @@ impl<'a, T: Scalar> Rollout<'a, T> {
     pub fn pull_back(&mut self, t: usize, state: &[T], next: &[T], bar: &mut [T]) -> Result<()> {
         self.cx.step = t;
         self.dynamics.pull_back(&mut self.cx, state, next, bar)?;
+        self.expect_finite("the cotangent of the inner variable", t, bar)
+    }
+
+    /// How many numbers the tape of step t has, which may differ from step to step.
+    ///
+    /// # Errors
+    /// If an objective keeps no tape.
+    pub fn tape_len(&mut self, t: usize) -> Result<usize> {
+        self.cx.step = t;
+        self.dynamics.tape_len(&mut self.cx, self.problem.y_len())
+    }
+
+    /// [`Rollout::advance`], and fills `tape`.
+    ///
+    /// # Errors
+    /// If an objective fails or keeps no tape, or [`Error::NonFinite`].
+    pub fn advance_taped(&mut self, t: usize, state: &mut [T], tape: &mut [T]) -> Result<()> {
+        expect_length("the tape of a step", self.tape_len(t)?, tape.len())?;
+        self.dynamics.step_taped(&mut self.cx, state, tape)?;
+        self.expect_finite("the inner variable", t, state)
+    }
+
+    /// [`Rollout::pull_back`] from the `tape` that [`Rollout::advance_taped`] filled.
+    ///
+    /// # Errors
+    /// If an objective fails or keeps no tape, or [`Error::NonFinite`].
+    pub fn pull_back_taped(
+        &mut self,
+        t: usize,
+        state: &[T],
+        next: &[T],
+        tape: &[T],
+        bar: &mut [T],
+    ) -> Result<()> {
+        expect_length("the tape of a step", self.tape_len(t)?, tape.len())?;
+        self.dynamics
+            .pull_back_taped(&mut self.cx, state, next, tape, bar)?;
         self.expect_finite("the cotangent of the inner variable", t, bar)
     }
 
