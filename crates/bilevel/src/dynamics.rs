@@ -44,6 +44,33 @@ pub trait Dynamics<T: Scalar>: Send + Sync {
         bar: &mut [T],
     ) -> Result<()>;
 
+    /// How many numbers the tape of [`Dynamics::step_taped`] has at t = `cx.step`.
+    ///
+    /// # Errors
+    /// If an objective keeps no tape.
+    fn tape_len(&self, cx: &mut Context<'_, T>, y_len: usize) -> Result<usize>;
+
+    /// The step of [`Dynamics::step`], up to rounding, with the same draws; `tape`, of
+    /// [`Dynamics::tape_len`] numbers, becomes what [`Dynamics::pull_back_taped`] needs.
+    ///
+    /// # Errors
+    /// If an objective fails or keeps no tape.
+    fn step_taped(&self, cx: &mut Context<'_, T>, state: &mut [T], tape: &mut [T]) -> Result<()>;
+
+    /// What [`Dynamics::pull_back`] does, without repeating the work of the step that left
+    /// `tape`.
+    ///
+    /// # Errors
+    /// If an objective fails or keeps no tape.
+    fn pull_back_taped(
+        &self,
+        cx: &mut Context<'_, T>,
+        state: &[T],
+        next: &[T],
+        tape: &[T],
+        bar: &mut [T],
+    ) -> Result<()>;
+
     /// `state = Φ_t(x, state)` and `tangent = ∂Φ_t/∂s · tangent + ∂Φ_t/∂x · dx`.
     ///
     /// # Errors

@@ -76,6 +76,16 @@ pub enum Error {
         /// The method.
         needed_by: &'static str,
     },
+    /// A method needs the tape of an objective that keeps none.
+    #[error(
+        "{needed_by} needs a tape of the {role} objective, which keeps none: use the adjoint `reverse`, which does without"
+    )]
+    NoTape {
+        /// The objective.
+        role: Role,
+        /// The method.
+        needed_by: &'static str,
+    },
     /// The hypergradient would be zero whatever x is.
     #[error(
         "the {derivative} hypergradient is identically zero for this problem: it sees x only through {sees}, and here x enters only through {enters}"

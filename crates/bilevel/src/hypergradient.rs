@@ -13,7 +13,7 @@ pub trait HyperGradient<T: Scalar>: Send + Sync {
     /// before a run.
     ///
     /// # Errors
-    /// A setting out of range, second derivatives that are not there, or
+    /// A setting out of range, second derivatives or tapes that are not there, or
     /// [`Error::StructurallyZero`](crate::Error::StructurallyZero).
     fn validate(&self, problem: &Problem<T>) -> Result<()>;
 

@@ -29,8 +29,8 @@
 //! * what is solved: a [`Problem`] of two [`Objective`]s and a [`Start`];
 //! * how the inner variable moves: [`Dynamics`] with a [`Field`], the inner gradient alone
 //!   or an aggregate of both, weighted by a [`Schedule`];
-//! * how that is differentiated: an [`Adjoint`] ([`Reverse`], [`Checkpointed`],
-//!   [`FirstOrder`]) inside [`Unrolled`].
+//! * how that is differentiated: an [`Adjoint`] ([`Reverse`], [`ReverseTape`],
+//!   [`Checkpointed`], [`FirstOrder`]) inside [`Unrolled`].
 //!
 //! A [`Driver`] follows the hypergradient with an [`Optimizer`]; [`check`] tells whether
 //! a hypergradient is right.
@@ -89,7 +89,7 @@ mod problem;
 mod scalar;
 pub mod vector;
 
-pub use adjoint::{Adjoint, Checkpointed, FirstOrder, Reverse};
+pub use adjoint::{Adjoint, Checkpointed, FirstOrder, Reverse, ReverseTape};
 pub use bounds::Bounds;
 pub use draw::{Draw, Rows, check_batch};
 pub use driver::{Driver, Iterate, Observer, RunState};

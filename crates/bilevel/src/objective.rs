@@ -28,6 +28,11 @@ pub trait Objective<T: Scalar>: Send + Sync {
     /// Whether [`AtX::second_order`] will be there.
     fn has_second_order(&self) -> bool;
 
+    /// Whether [`AtX::tape`] will be there.
+    fn has_tape(&self) -> bool {
+        false
+    }
+
     /// y ↦ h(x, y; ·) at this x. The handle owns its work space.
     ///
     /// # Errors
@@ -50,6 +55,10 @@ impl<T: Scalar, O: Objective<T> + ?Sized> Objective<T> for &O {
 
     fn has_second_order(&self) -> bool {
         (**self).has_second_order()
+    }
+
+    fn has_tape(&self) -> bool {
+        (**self).has_tape()
     }
 
     fn at<'a>(&'a self, x: &'a [T]) -> Result<Box<dyn AtX<T> + 'a>> {
@@ -83,6 +92,11 @@ pub trait AtX<T: Scalar>: Send {
     /// Second derivatives, where the objective has them.
     fn second_order(&mut self) -> Option<&mut dyn SecondOrder<T>>;
 
+    /// Second derivatives from what the gradient left behind, where the objective keeps it.
+    fn tape(&mut self) -> Option<&mut dyn Taped<T>> {
+        None
+    }
+
     /// `x_bar +=` everything that was collected, and forgets it.
     ///
     /// # Errors
@@ -103,4 +117,38 @@ pub trait SecondOrder<T: Scalar> {
     /// # Errors
     /// If the objective fails.
     fn push(&mut self, y: &[T], draw: Draw, dx: &[T], dy: &[T], out: &mut [T]) -> Result<()>;
+}
+
+/// Second derivatives at a fixed x from a tape: what the work of a gradient leaves behind
+/// for a later product, so that the product need not repeat that work.
+///
+/// The tape is a flat slice that belongs to the caller, who may keep one for each of many
+/// points. What it holds is the objective's own affair; two tapes of one length need have
+/// nothing else in common. Worth it where the forward work costs more than reading its
+/// results back from memory.
+pub trait Taped<T: Scalar> {
+    /// How many numbers [`Taped::linearize`] keeps for this draw: always the same for the
+    /// same draw, whatever y is.
+    fn tape_len(&self, draw: Draw) -> usize;
+
+    /// `out = ∇_y h(x, y; draw)`, m numbers, and fills `tape`, whatever it held before.
+    ///
+    /// # Errors
+    /// If the objective fails.
+    fn linearize(&mut self, y: &[T], draw: Draw, out: &mut [T], tape: &mut [T]) -> Result<()>;
+
+    /// The products of [`SecondOrder::pull`], up to rounding: `y_bar += ∇²_yy h · v`, and
+    /// collects `∇²_xy h · v`; `tape` is what [`Taped::linearize`] wrote for the same y and
+    /// draw at this x.
+    ///
+    /// # Errors
+    /// If the objective fails.
+    fn pull_tape(
+        &mut self,
+        y: &[T],
+        draw: Draw,
+        tape: &[T],
+        v: &[T],
+        y_bar: &mut [T],
+    ) -> Result<()>;
 }

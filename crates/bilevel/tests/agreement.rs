@@ -1,5 +1,5 @@
-//! Every way to the hypergradient gives the same one: reverse, checkpointed, forward,
-//! central differences.
+//! Every way to the hypergradient gives the same one: reverse, taped, checkpointed,
+//! forward, central differences.
 #![allow(clippy::unwrap_used, clippy::panic)]
 
 mod common;
@@ -8,9 +8,10 @@ use bilevel::check::{
     adjoint_dot_test, forward_check, gradient_check, replay_check, second_order_check,
 };
 use bilevel::dynamics::Transform;
+use bilevel::vector::relative_difference;
 use bilevel::{
     Adjoint, Bounds, Checkpointed, Field, FixedStart, GradientDescent, Hyper, HyperGradient, Key,
-    Problem, Reverse, Schedule, StartFromX, Unrolled,
+    Problem, Reverse, ReverseTape, Schedule, StartFromX, Unrolled,
 };
 use common::{Rows, plain, weighted};
 
@@ -81,6 +82,18 @@ fn assert_agreement(problem: &Problem<f64>, dynamics: &GradientDescent<f64>, lab
         let checkpointed = unrolled(dynamics, Checkpointed { slots });
         let same = replay_check(&reverse, &checkpointed, problem, &x, key).unwrap();
         assert!(same, "{label}: {slots} slots");
+    }
+    let taped = unrolled(dynamics, ReverseTape);
+    let check = forward_check(&taped, problem, &x, key, 3, 1e-12).unwrap();
+    assert!(check.passed(), "{label}: forward, taped {check:?}");
+    let [with, without] = [&taped, &reverse].map(|method| {
+        let mut out = vec![0.0; X_LEN];
+        let report = method.estimate(problem, &x, key, 0, &mut out).unwrap();
+        [vec![report.value], report.y, out]
+    });
+    for (with, without) in with.iter().zip(&without) {
+        let difference = relative_difference(with, without);
+        assert!(difference <= 1e-12, "{label}: taped {difference}");
     }
 }
 

@@ -6,8 +6,9 @@ use std::time::Duration;
 use bilevel::driver::{Driver, GradientNorm, RunState, Trace, Why};
 use bilevel::objective::FiniteDifference;
 use bilevel::{
-    Adam, Adjoint, Checkpointed, Closures, Error, FirstOrder, FixedStart, GradientDescent, Hyper,
-    HyperGradient, Key, Problem, Reverse, Role, Sgd, StartFromX, Unrolled,
+    Adam, Adjoint, Checkpointed, Closures, Error, Field, FirstOrder, FixedStart, GradientDescent,
+    Hyper, HyperGradient, Key, Objective, Problem, Reverse, ReverseTape, Role, Sgd, StartFromX,
+    Unrolled,
 };
 
 /// g = (y − x)²/2, or y²/2 where x does not enter; f = (y − 1)²/2.
@@ -130,6 +131,64 @@ fn missing_second_derivatives_are_named_and_finite_differences_help() {
     )
     .unwrap();
     assert!(check.passed(), "{check:?}");
+}
+
+fn keeps_tape(objective: impl Objective<f64>) -> bool {
+    objective.has_tape()
+}
+
+#[test]
+fn missing_tapes_are_named_and_another_adjoint_is_advised() {
+    let bare = problem(true, true, false);
+    let taped = method(0.1, 5, ReverseTape);
+    let error = taped.validate(&bare).unwrap_err();
+    assert_eq!(
+        error.to_string(),
+        "reverse:tape needs a tape of the inner objective, which keeps none: use the adjoint \
+         `reverse`, which does without"
+    );
+    // Who does not ask before is told all the same.
+    let error = taped
+        .estimate(&bare, &[1.0], Key::from_seed(0), 0, &mut [0.0])
+        .unwrap_err();
+    let inner = Role::Inner;
+    assert!(
+        matches!(error, Error::NoTape { role, .. } if role == inner),
+        "{error}"
+    );
+
+    // The outer objective needs one where the steps look at it, and only there.
+    let inner = Closures::<f64>::new(1, 1, |_, _, _| 0.0, |_, _, _, _| {})
+        .with_grad_x(|_, _, _, _| {})
+        .with_tape(|_| 0, |_, _, _, _, _| {}, |_, _, _, _, _, _, _| {});
+    let outer = Closures::<f64>::new(1, 1, |_, _, _| 0.0, |_, _, _, _| {})
+        .with_second_order(|_, _, _, _, _, _| {}, |_, _, _, _, _, _| {});
+    assert!(keeps_tape(&inner) && !keeps_tape(&outer));
+    assert!(!keeps_tape(FiniteDifference::new(&inner)));
+    let half = Problem::new(inner, outer, FixedStart(vec![0.0])).unwrap();
+    taped.validate(&half).unwrap();
+    let aggregate = Unrolled {
+        dynamics: Box::new(GradientDescent {
+            field: Field::Aggregate {
+                schedule: "constant:0.5".parse().unwrap(),
+                outer_scale: 1.0,
+            },
+            ..Default::default()
+        }),
+        ..taped
+    };
+    assert!(matches!(
+        aggregate.validate(&half).unwrap_err(),
+        Error::NoTape {
+            role: Role::Outer,
+            needed_by: "reverse:tape"
+        }
+    ));
+    // A tape is no second derivatives without one, and those are no tape.
+    assert!(matches!(
+        method(0.1, 5, Reverse).validate(&half).unwrap_err(),
+        Error::NoSecondOrder { .. }
+    ));
 }
 
 #[test]

@@ -2,7 +2,8 @@
 
 use super::{Context, Schedule, Weights};
 use crate::error::require;
-use crate::{Result, Scalar};
+use crate::objective::Counted;
+use crate::{Draw, Error, Result, Scalar};
 
 /// d_t(x, y): what a step subtracts, before its step size.
 #[derive(Clone, PartialEq, Debug)]
@@ -51,25 +52,44 @@ impl Field {
         work: &mut [T],
         out: &mut [T],
     ) -> Result<()> {
+        self.sum(cx, work, out, |objective, draw, out| {
+            objective.grad_y(y, draw, out)
+        })
+    }
+
+    /// How many numbers [`Field::linearize`] keeps: none of an objective whose weight is
+    /// zero.
+    pub(super) fn tape_len<T: Scalar>(&self, cx: &mut Context<'_, T>) -> Result<usize> {
         let weights = self.weights(cx);
-        let draw = cx.inner_draw();
-        if weights.inner == 0.0 {
-            out.fill(T::zero());
-        } else {
-            cx.inner.grad_y(y, draw, out)?;
-        }
-        if weights.inner != 1.0 && weights.inner != 0.0 {
-            let inner = T::from_f64(weights.inner);
-            for value in out.iter_mut() {
-                *value *= inner;
-            }
+        let mut len = 0;
+        if weights.inner != 0.0 {
+            let draw = cx.inner_draw();
+            len += cx.inner.tape_len(draw)?;
         }
         if weights.outer != 0.0 {
             let draw = cx.field_draw();
-            cx.outer.grad_y(y, draw, work)?;
-            crate::vector::axpy(T::from_f64(weights.outer), work, out);
+            len += cx.outer.tape_len(draw)?;
         }
-        Ok(())
+        Ok(len)
+    }
+
+    /// `out = d_t(x, y)`, and fills `tape`, that of the inner objective first; `work` has
+    /// m numbers.
+    pub(super) fn linearize<T: Scalar>(
+        &self,
+        cx: &mut Context<'_, T>,
+        y: &[T],
+        work: &mut [T],
+        out: &mut [T],
+        mut tape: &mut [T],
+    ) -> Result<()> {
+        self.sum(cx, work, out, |objective, draw, out| {
+            let (expected, found) = (objective.tape_len(draw)?, tape.len());
+            let part = tape
+                .split_off_mut(..expected)
+                .ok_or_else(|| short(expected, found))?;
+            objective.linearize(y, draw, out, part)
+        })
     }
 
     /// `y_bar += (∂d_t/∂y)ᵀ v`, and collects `(∂d_t/∂x)ᵀ v`; `work` has m numbers.
@@ -81,16 +101,79 @@ impl Field {
         work: &mut [T],
         y_bar: &mut [T],
     ) -> Result<()> {
+        self.share(cx, v, work, |objective, draw, v| {
+            objective.pull(y, draw, v, y_bar)
+        })
+    }
+
+    /// The same from the tape of [`Field::linearize`] at this y.
+    pub(super) fn pull_tape<T: Scalar>(
+        &self,
+        cx: &mut Context<'_, T>,
+        y: &[T],
+        mut tape: &[T],
+        v: &[T],
+        work: &mut [T],
+        y_bar: &mut [T],
+    ) -> Result<()> {
+        self.share(cx, v, work, |objective, draw, v| {
+            let (expected, found) = (objective.tape_len(draw)?, tape.len());
+            let part = tape
+                .split_off(..expected)
+                .ok_or_else(|| short(expected, found))?;
+            objective.pull_tape(y, draw, part, v, y_bar)
+        })
+    }
+
+    /// `out` = the weighted sum of what `grad_y` gives for each objective, the inner one
+    /// first; not called where the weight is zero.
+    fn sum<'a, T: Scalar>(
+        &self,
+        cx: &mut Context<'a, T>,
+        work: &mut [T],
+        out: &mut [T],
+        mut grad_y: impl FnMut(&mut Counted<'a, T>, Draw, &mut [T]) -> Result<()>,
+    ) -> Result<()> {
+        let weights = self.weights(cx);
+        let draw = cx.inner_draw();
+        if weights.inner == 0.0 {
+            out.fill(T::zero());
+        } else {
+            grad_y(&mut cx.inner, draw, out)?;
+        }
+        if weights.inner != 1.0 && weights.inner != 0.0 {
+            let inner = T::from_f64(weights.inner);
+            for value in out.iter_mut() {
+                *value *= inner;
+            }
+        }
+        if weights.outer != 0.0 {
+            let draw = cx.field_draw();
+            grad_y(&mut cx.outer, draw, work)?;
+            crate::vector::axpy(T::from_f64(weights.outer), work, out);
+        }
+        Ok(())
+    }
+
+    /// Hands each objective its weighted share of `v`, the inner one first; not called
+    /// where the weight is zero.
+    fn share<'a, T: Scalar>(
+        &self,
+        cx: &mut Context<'a, T>,
+        v: &[T],
+        work: &mut [T],
+        mut pull: impl FnMut(&mut Counted<'a, T>, Draw, &[T]) -> Result<()>,
+    ) -> Result<()> {
         let weights = self.weights(cx);
         if weights.inner != 0.0 {
             let draw = cx.inner_draw();
             crate::vector::scale_into(T::from_f64(weights.inner), v, work);
-            cx.inner.pull(y, draw, work, y_bar)?;
+            pull(&mut cx.inner, draw, work)?;
         }
         if weights.outer != 0.0 {
             let draw = cx.field_draw();
             crate::vector::scale_into(T::from_f64(weights.outer), v, work);
-            cx.outer.pull(y, draw, work, y_bar)?;
+            pull(&mut cx.outer, draw, work)?;
         }
         Ok(())
     }
@@ -141,5 +224,14 @@ impl Field {
                 schedule.validate()
             }
         }
+    }
+}
+
+/// An objective wants more of a tape than it asked for.
+fn short(expected: usize, found: usize) -> Error {
+    Error::Length {
+        what: "the tape of a step",
+        expected,
+        found,
     }
 }

@@ -17,7 +17,8 @@ use crate::{Result, Scalar};
 /// | `bounds` | none | lower ≤ upper | the box that y is kept in |
 ///
 /// Cost of a step: one gradient of the field. Pull-back: one product of it, and one
-/// gradient more where the step size is part of x.
+/// gradient more where the step size is part of x; the taped one keeps the direction, m
+/// numbers a step, instead.
 #[derive(Clone, PartialEq, Debug)]
 pub struct GradientDescent<T> {
     /// s.
@@ -51,6 +52,23 @@ impl<T: Scalar> GradientDescent<T> {
         cx.work = work;
         result
     }
+
+    /// `state = P(state − s · direction)`.
+    fn follow(&self, step_size: T, direction: &[T], state: &mut [T]) {
+        axpy(-step_size, direction, state);
+        if let Some(bounds) = &self.bounds {
+            bounds.project(state);
+        }
+    }
+
+    /// How many numbers of a direction stay on the tape.
+    fn kept_len(&self, y_len: usize) -> usize {
+        if self.step_size.depends_on_x() {
+            y_len
+        } else {
+            0
+        }
+    }
 }
 
 impl<T: Scalar> Dynamics<T> for GradientDescent<T> {
@@ -66,10 +84,7 @@ impl<T: Scalar> Dynamics<T> for GradientDescent<T> {
         let step_size = self.step_size.value(cx.x);
         Self::with_work(cx, |cx, work, direction| {
             self.field.direction(cx, state, work, direction)?;
-            axpy(-step_size, direction, state);
-            if let Some(bounds) = &self.bounds {
-                bounds.project(state);
-            }
+            self.follow(step_size, direction, state);
             Ok(())
         })
     }
@@ -92,6 +107,47 @@ impl<T: Scalar> Dynamics<T> for GradientDescent<T> {
             }
             scale_into(-step_size, bar, v);
             self.field.pull(cx, state, v, work, bar)
+        })
+    }
+
+    /// The direction where the step size is part of x, for its derivative; then the tape
+    /// of the field.
+    fn tape_len(&self, cx: &mut Context<'_, T>, y_len: usize) -> Result<usize> {
+        Ok(self.kept_len(y_len) + self.field.tape_len(cx)?)
+    }
+
+    fn step_taped(&self, cx: &mut Context<'_, T>, state: &mut [T], tape: &mut [T]) -> Result<()> {
+        let step_size = self.step_size.value(cx.x);
+        let (kept, tape) = tape.split_at_mut(self.kept_len(state.len()));
+        Self::with_work(cx, |cx, work, direction| {
+            self.field.linearize(cx, state, work, direction, tape)?;
+            if self.step_size.depends_on_x() {
+                kept.copy_from_slice(direction);
+            }
+            self.follow(step_size, direction, state);
+            Ok(())
+        })
+    }
+
+    fn pull_back_taped(
+        &self,
+        cx: &mut Context<'_, T>,
+        state: &[T],
+        next: &[T],
+        tape: &[T],
+        bar: &mut [T],
+    ) -> Result<()> {
+        let step_size = self.step_size.value(cx.x);
+        let (direction, tape) = tape.split_at(self.kept_len(state.len()));
+        Self::with_work(cx, |cx, work, v| {
+            if let Some(bounds) = &self.bounds {
+                bounds.mask(next, bar);
+            }
+            if let Some((index, derivative)) = self.step_size.derivative(cx.x) {
+                cx.x_bar[index] -= derivative * T::from_f64(dot(direction, bar));
+            }
+            scale_into(-step_size, bar, v);
+            self.field.pull_tape(cx, state, tape, v, work, bar)
         })
     }
 

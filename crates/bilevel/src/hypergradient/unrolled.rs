@@ -59,19 +59,19 @@ impl<T: Scalar> Unrolled<T> {
         }
     }
 
-    fn expect_second_order(&self, problem: &Problem<T>) -> Result<()> {
-        let missing = |role| Error::NoSecondOrder {
-            role,
-            needed_by: self.adjoint.name(),
-        };
-        if !self.adjoint.needs_second_order() {
-            return Ok(());
-        }
-        if !problem.inner().has_second_order() {
-            return Err(missing(Role::Inner));
-        }
-        if self.dynamics.uses_outer() && !problem.outer().has_second_order() {
-            return Err(missing(Role::Outer));
+    /// That the objectives which the steps look at have what the adjoint asks them for.
+    fn expect_capabilities(&self, problem: &Problem<T>) -> Result<()> {
+        let needed_by = self.adjoint.name();
+        let outer = self.dynamics.uses_outer().then(|| problem.outer());
+        let objectives = [(Role::Inner, Some(problem.inner())), (Role::Outer, outer)];
+        for (role, objective) in objectives {
+            let Some(objective) = objective else { continue };
+            if self.adjoint.needs_second_order() && !objective.has_second_order() {
+                return Err(Error::NoSecondOrder { role, needed_by });
+            }
+            if self.adjoint.needs_tape() && !objective.has_tape() {
+                return Err(Error::NoTape { role, needed_by });
+            }
         }
         Ok(())
     }
@@ -82,7 +82,7 @@ impl<T: Scalar> HyperGradient<T> for Unrolled<T> {
         require(self.steps >= 1, "steps", "at least 1", self.steps)?;
         self.dynamics.validate(problem.x_len(), problem.y_len())?;
         self.adjoint.validate()?;
-        self.expect_second_order(problem)?;
+        self.expect_capabilities(problem)?;
         let (sees, enters) = (
             self.adjoint.sees(),
             Paths::of(problem, self.dynamics.as_ref()),

@@ -1,6 +1,6 @@
 //! An objective from closures.
 
-use super::{AtX, Objective, SecondOrder};
+use super::{AtX, Objective, SecondOrder, Taped};
 use crate::error::expect_length;
 use crate::vector::axpy;
 use crate::{Draw, Layout, Result, Scalar};
@@ -10,6 +10,16 @@ type Gradient<T> = dyn Fn(&[T], &[T], Draw, &mut [T]) + Send + Sync;
 type Pull<T> = dyn Fn(&[T], &[T], Draw, &[T], &mut [T], &mut [T]) + Send + Sync;
 type Push<T> = dyn Fn(&[T], &[T], Draw, &[T], &[T], &mut [T]) + Send + Sync;
 type Products<T> = (Box<Pull<T>>, Box<Push<T>>);
+type TapeLen = dyn Fn(Draw) -> usize + Send + Sync;
+type Linearize<T> = dyn Fn(&[T], &[T], Draw, &mut [T], &mut [T]) + Send + Sync;
+type PullTape<T> = dyn Fn(&[T], &[T], Draw, &[T], &[T], &mut [T], &mut [T]) + Send + Sync;
+
+/// The closures of a [`Taped`].
+struct Tape<T> {
+    len: Box<TapeLen>,
+    linearize: Box<Linearize<T>>,
+    pull: Box<PullTape<T>>,
+}
 
 /// An objective whose value and derivatives are closures over (x, y, draw).
 ///
@@ -37,6 +47,7 @@ pub struct Closures<T> {
     grad_y: Box<Gradient<T>>,
     grad_x: Option<Box<Gradient<T>>>,
     second_order: Option<Products<T>>,
+    tape: Option<Tape<T>>,
 }
 
 impl<T: Scalar> Closures<T> {
@@ -58,6 +69,7 @@ impl<T: Scalar> Closures<T> {
             grad_y: Box::new(grad_y),
             grad_x: None,
             second_order: None,
+            tape: None,
         }
     }
 
@@ -83,6 +95,24 @@ impl<T: Scalar> Closures<T> {
         self.second_order = Some((Box::new(pull), Box::new(push)));
         self
     }
+
+    /// Second derivatives from a tape of `len(draw)` numbers: `linearize(x, y, draw, out,
+    /// tape)` does `out += ∇_y h` and writes all of `tape`; `pull(x, y, draw, tape, v,
+    /// y_bar, x_bar)` does what the `pull` of [`Closures::with_second_order`] does.
+    #[must_use]
+    pub fn with_tape(
+        mut self,
+        len: impl Fn(Draw) -> usize + Send + Sync + 'static,
+        linearize: impl Fn(&[T], &[T], Draw, &mut [T], &mut [T]) + Send + Sync + 'static,
+        pull: impl Fn(&[T], &[T], Draw, &[T], &[T], &mut [T], &mut [T]) + Send + Sync + 'static,
+    ) -> Self {
+        self.tape = Some(Tape {
+            len: Box::new(len),
+            linearize: Box::new(linearize),
+            pull: Box::new(pull),
+        });
+        self
+    }
 }
 
 impl<T: Scalar> Objective<T> for Closures<T> {
@@ -100,6 +130,10 @@ impl<T: Scalar> Objective<T> for Closures<T> {
 
     fn has_second_order(&self) -> bool {
         self.second_order.is_some()
+    }
+
+    fn has_tape(&self) -> bool {
+        self.tape.is_some()
     }
 
     fn at<'a>(&'a self, x: &'a [T]) -> Result<Box<dyn AtX<T> + 'a>> {
@@ -149,6 +183,14 @@ impl<T: Scalar> AtX<T> for ClosuresAtX<'_, T> {
         }
     }
 
+    fn tape(&mut self) -> Option<&mut dyn Taped<T>> {
+        if self.closures.tape.is_some() {
+            Some(self)
+        } else {
+            None
+        }
+    }
+
     fn finish(&mut self, x_bar: &mut [T]) -> Result<()> {
         axpy(T::one(), &self.x_bar, x_bar);
         self.x_bar.fill(T::zero());
@@ -167,6 +209,37 @@ impl<T: Scalar> SecondOrder<T> for ClosuresAtX<'_, T> {
     fn push(&mut self, y: &[T], draw: Draw, dx: &[T], dy: &[T], out: &mut [T]) -> Result<()> {
         if let Some((_, push)) = &self.closures.second_order {
             push(self.x, y, draw, dx, dy, out);
+        }
+        Ok(())
+    }
+}
+
+impl<T: Scalar> Taped<T> for ClosuresAtX<'_, T> {
+    fn tape_len(&self, draw: Draw) -> usize {
+        self.closures
+            .tape
+            .as_ref()
+            .map_or(0, |tape| (tape.len)(draw))
+    }
+
+    fn linearize(&mut self, y: &[T], draw: Draw, out: &mut [T], tape: &mut [T]) -> Result<()> {
+        out.fill(T::zero());
+        if let Some(closures) = &self.closures.tape {
+            (closures.linearize)(self.x, y, draw, out, tape);
+        }
+        Ok(())
+    }
+
+    fn pull_tape(
+        &mut self,
+        y: &[T],
+        draw: Draw,
+        tape: &[T],
+        v: &[T],
+        y_bar: &mut [T],
+    ) -> Result<()> {
+        if let Some(closures) = &self.closures.tape {
+            (closures.pull)(self.x, y, draw, tape, v, y_bar, &mut self.x_bar);
         }
         Ok(())
     }

@@ -2,7 +2,7 @@
 
 use std::ops::{Add, AddAssign};
 
-use super::{AtX, SecondOrder};
+use super::{AtX, SecondOrder, Taped};
 use crate::{Draw, Error, Result, Role, Scalar};
 
 /// How often each oracle of an objective was called: the unit in which the literature
@@ -11,11 +11,12 @@ use crate::{Draw, Error, Result, Role, Scalar};
 pub struct Calls {
     /// Values h.
     pub values: u64,
-    /// Gradients ∇_y h.
+    /// Gradients ∇_y h, those of [`Taped::linearize`] among them.
     pub grad_y: u64,
     /// Gradients ∇_x h.
     pub grad_x: u64,
-    /// Products of [`SecondOrder::pull`]: ∇²_yy h v and ∇²_xy h v together.
+    /// Products of [`SecondOrder::pull`] or [`Taped::pull_tape`]: ∇²_yy h v and ∇²_xy h v
+    /// together.
     pub pulls: u64,
     /// Products of [`SecondOrder::push`].
     pub pushes: u64,
@@ -131,6 +132,46 @@ impl<'a, T: Scalar> Counted<'a, T> {
             .map_err(|error| error.in_role(role))
     }
 
+    /// How many numbers [`Counted::linearize`] keeps, see [`Taped::tape_len`]; no call.
+    ///
+    /// # Errors
+    /// [`Error::NoTape`].
+    pub fn tape_len(&mut self, draw: Draw) -> Result<usize> {
+        Ok(self.tape("the taped step")?.tape_len(draw))
+    }
+
+    /// `out = ∇_y h`, and fills `tape`, see [`Taped::linearize`]; counts as a gradient in y.
+    ///
+    /// # Errors
+    /// [`Error::NoTape`], or if the objective fails.
+    pub fn linearize(&mut self, y: &[T], draw: Draw, out: &mut [T], tape: &mut [T]) -> Result<()> {
+        self.calls.grad_y += 1;
+        let role = self.role;
+        self.tape("the taped step")?
+            .linearize(y, draw, out, tape)
+            .map_err(|error| error.in_role(role))
+    }
+
+    /// `y_bar += ∇²_yy h v` and collects `∇²_xy h v`, see [`Taped::pull_tape`]; counts as a
+    /// pull.
+    ///
+    /// # Errors
+    /// [`Error::NoTape`], or if the objective fails.
+    pub fn pull_tape(
+        &mut self,
+        y: &[T],
+        draw: Draw,
+        tape: &[T],
+        v: &[T],
+        y_bar: &mut [T],
+    ) -> Result<()> {
+        self.calls.pulls += 1;
+        let role = self.role;
+        self.tape("the taped pull-back")?
+            .pull_tape(y, draw, tape, v, y_bar)
+            .map_err(|error| error.in_role(role))
+    }
+
     /// `x_bar +=` what was collected, see [`AtX::finish`].
     ///
     /// # Errors
@@ -146,5 +187,10 @@ impl<'a, T: Scalar> Counted<'a, T> {
         self.at
             .second_order()
             .ok_or(Error::NoSecondOrder { role, needed_by })
+    }
+
+    fn tape(&mut self, needed_by: &'static str) -> Result<&mut dyn Taped<T>> {
+        let role = self.role;
+        self.at.tape().ok_or(Error::NoTape { role, needed_by })
     }
 }

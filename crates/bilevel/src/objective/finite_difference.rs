@@ -10,7 +10,8 @@ use crate::{Draw, Layout, Result, Scalar};
 /// Each product costs two gradients in y (a pull two in x as well), and is exact to
 /// about the 2/3 power of the machine precision: 1e-10 in f64, 1e-5 in f32, for
 /// functions of order one. Good for trying things out, for checking hand-written
-/// products, and for DARTS-like methods; write or trace the products for the rest.
+/// products, and for DARTS-like methods; write or trace the products for the rest. Keeps no
+/// tape: nothing of a gradient at y is of use at the moved points.
 pub struct FiniteDifference<O> {
     objective: O,
 }

@@ -1,6 +1,9 @@
 //! A small smooth problem with every way for x to enter, written by hand.
 #![allow(dead_code)]
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
 use bilevel::{Closures, Draw};
 
 /// Rows of inputs (three numbers each) and one target.
@@ -9,6 +12,8 @@ pub(crate) struct Rows {
     inputs: Vec<[f64; 3]>,
     targets: Vec<f64>,
     batch: usize,
+    /// How often the losses were worked out, by all clones together.
+    worked_out: Arc<AtomicUsize>,
 }
 
 impl Rows {
@@ -21,7 +26,13 @@ impl Rows {
                 .collect(),
             targets: (0..rows).map(|i| 0.8 * wave(i, 5)).collect(),
             batch,
+            worked_out: Arc::default(),
         }
+    }
+
+    /// How often the losses were worked out since the last time that this was asked.
+    pub(crate) fn worked_out(&self) -> usize {
+        self.worked_out.swap(0, Ordering::Relaxed)
     }
 
     pub(crate) fn len(&self) -> usize {
@@ -35,6 +46,7 @@ impl Rows {
 
     /// (loss, first, second derivative in z = a·y) of (tanh z − b)²/2, for each row.
     fn losses(&self, y: &[f64], draw: Draw) -> Vec<(usize, f64, f64, f64)> {
+        self.worked_out.fetch_add(1, Ordering::Relaxed);
         let rows = self.rows(draw);
         let size = rows.len() as f64;
         rows.into_iter()
@@ -45,6 +57,16 @@ impl Rows {
                 (i, r * r / 2.0 / size, r * slope / size, second / size)
             })
             .collect()
+    }
+
+    /// How many numbers a tape with `each` numbers for each row has: a few more at some
+    /// steps, so that a tape of another step does not fit.
+    fn tape_len(&self, draw: Draw, each: usize) -> usize {
+        let spare = match draw {
+            Draw::All => 0,
+            Draw::Step { step, .. } => step as usize % 3,
+        };
+        each * self.batch.min(self.len()) + spare
     }
 
     fn along(&self, i: usize, y: &[f64]) -> f64 {
@@ -58,6 +80,10 @@ impl Rows {
     }
 }
 
+fn pairs(tape: &mut [f64]) -> &mut [[f64; 2]] {
+    tape.as_chunks_mut().0
+}
+
 fn sigmoid(x: f64) -> f64 {
     1.0 / (1.0 + (-x).exp())
 }
@@ -68,7 +94,14 @@ fn slope(x: f64) -> f64 {
 
 /// mean_i σ(x_i) · loss_i(y), with n = `x_len` at least the number of rows.
 pub(crate) fn weighted(data: Rows, x_len: usize) -> Closures<f64> {
-    let (d1, d2, d3, d4, d5) = (data.clone(), data.clone(), data.clone(), data.clone(), data);
+    let (d1, d2, d3, d4, d5) = (
+        data.clone(),
+        data.clone(),
+        data.clone(),
+        data.clone(),
+        data.clone(),
+    );
+    let (d6, d7, d8) = (data.clone(), data.clone(), data);
     Closures::<f64>::new(
         x_len,
         3,
@@ -104,11 +137,30 @@ pub(crate) fn weighted(data: Rows, x_len: usize) -> Closures<f64> {
             }
         },
     )
+    // For each row σ(x_i) · second and σ'(x_i) · first: the product needs neither y nor x.
+    .with_tape(
+        move |draw| d6.tape_len(draw, 2),
+        move |x, y, draw, out, tape| {
+            for ((i, _, first, second), tape) in d7.losses(y, draw).into_iter().zip(pairs(tape)) {
+                d7.spread(i, sigmoid(x[i]) * first, out);
+                *tape = [sigmoid(x[i]) * second, slope(x[i]) * first];
+            }
+        },
+        move |_, _, draw, tape, v, y_bar, x_bar| {
+            let (tape, _) = tape.as_chunks();
+            for (i, &[second, first]) in d8.rows(draw).into_iter().zip(tape) {
+                let along = d8.along(i, v);
+                d8.spread(i, second * along, y_bar);
+                x_bar[i] += first * along;
+            }
+        },
+    )
 }
 
 /// mean_i loss_i(y) + `coupling` · Σ_j x_j sin(y_{j mod 3}); x enters unless it is zero.
 pub(crate) fn plain(data: Rows, x_len: usize, coupling: f64) -> Closures<f64> {
-    let (d1, d2, d3, d4) = (data.clone(), data.clone(), data.clone(), data);
+    let (d1, d2, d3, d4) = (data.clone(), data.clone(), data.clone(), data.clone());
+    let (d5, d6, d7) = (data.clone(), data.clone(), data);
     let objective = Closures::<f64>::new(
         x_len,
         3,
@@ -142,6 +194,37 @@ pub(crate) fn plain(data: Rows, x_len: usize, coupling: f64) -> Closures<f64> {
             for j in 0..x_len {
                 out[j % 3] -= coupling * x[j] * y[j % 3].sin() * dy[j % 3];
                 out[j % 3] += coupling * y[j % 3].cos() * dx[j];
+            }
+        },
+    )
+    // −Σ x_j sin(y) and cos(y) for each of three numbers, times the coupling; then the
+    // second derivative for each row.
+    .with_tape(
+        move |draw| 6 + d5.tape_len(draw, 1),
+        move |x, y, draw, out, tape| {
+            let (coupled, tape) = tape.split_at_mut(6);
+            coupled.fill(0.0);
+            for j in 0..x_len {
+                let (sin, cos) = y[j % 3].sin_cos();
+                out[j % 3] += coupling * x[j] * cos;
+                coupled[j % 3] -= coupling * x[j] * sin;
+                coupled[3 + j % 3] = coupling * cos;
+            }
+            for ((i, _, first, second), tape) in d6.losses(y, draw).into_iter().zip(tape) {
+                d6.spread(i, first, out);
+                *tape = second;
+            }
+        },
+        move |_, _, draw, tape, v, y_bar, x_bar| {
+            let (coupled, tape) = tape.split_at(6);
+            for j in 0..3 {
+                y_bar[j] += coupled[j] * v[j];
+            }
+            for j in 0..x_len {
+                x_bar[j] += coupled[3 + j % 3] * v[j % 3];
+            }
+            for (i, &second) in d7.rows(draw).into_iter().zip(tape) {
+                d7.spread(i, second * d7.along(i, v), y_bar);
             }
         },
     );

@@ -1,0 +1,89 @@
+//! Full reverse mode that keeps the linearisation of every step.
+
+use super::{Adjoint, Paths, Rollout};
+use crate::{Result, Scalar};
+
+/// Reverse mode over K kept states and K kept tapes: what the gradients of a step worked
+/// out stays in memory, so that the sweep back does not work it out again.
+///
+/// The same sums as [`Reverse`](super::Reverse), with the same draws. An objective may
+/// fuse the gradient that fills a tape, or the product that reads it, in another way than
+/// those that do without: so the result is that of `Reverse` up to rounding, not bit for
+/// bit.
+///
+/// Cost: K gradients, and K pulls without their forward part. Memory: K states in one
+/// slab and K tapes in another, whose lengths are the objective's own affair and often
+/// much larger than a state. For objectives with [`Taped`](crate::objective::Taped);
+/// where they have none or memory is short, take `Reverse`, or
+/// [`Checkpointed`](super::Checkpointed) where it is shorter still.
+///
+/// ```
+/// use bilevel::{Closures, FixedStart, HyperGradient, Key, Problem, ReverseTape, Unrolled};
+/// // g = e^y − x·y, with e^y on the tape;  f = y
+/// let g = Closures::<f64>::new(1, 1, |x, y, _| y[0].exp() - x[0] * y[0], |x, y, _, out| out[0] += y[0].exp() - x[0])
+///     .with_grad_x(|_, y, _, out| out[0] -= y[0])
+///     .with_tape(
+///         |_| 1,
+///         |x, y, _, out, tape| { tape[0] = y[0].exp(); out[0] += tape[0] - x[0]; },
+///         |_, _, _, tape, v, y_bar, x_bar| { y_bar[0] += tape[0] * v[0]; x_bar[0] -= v[0]; },
+///     );
+/// let f = Closures::<f64>::new(1, 1, |_, y, _| y[0], |_, _, _, out| out[0] += 1.0);
+/// let problem = Problem::new(g, f, FixedStart(vec![0.0]))?;
+/// let method = Unrolled { adjoint: Box::new(ReverseTape), ..Unrolled::default() };
+/// let mut gradient = [0.0];
+/// method.estimate(&problem, &[2.0], Key::from_seed(0), 0, &mut gradient)?;
+/// // Training ends at y = ln x.
+/// assert!((gradient[0] - 0.5).abs() < 1e-6);
+/// # Ok::<(), bilevel::Error>(())
+/// ```
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct ReverseTape;
+
+impl<T: Scalar> Adjoint<T> for ReverseTape {
+    fn name(&self) -> &'static str {
+        "reverse:tape"
+    }
+
+    fn sees(&self) -> Paths {
+        Paths::ALL
+    }
+
+    fn needs_second_order(&self) -> bool {
+        false
+    }
+
+    fn needs_tape(&self) -> bool {
+        true
+    }
+
+    fn differentiate(
+        &self,
+        rollout: &mut Rollout<'_, T>,
+        state: &mut [T],
+        bar: &mut [T],
+    ) -> Result<T> {
+        let (steps, len) = (rollout.steps(), state.len());
+        // Step t has the tape from ends[t] to ends[t + 1].
+        let mut ends = Vec::with_capacity(steps + 1);
+        let mut end = 0;
+        ends.push(end);
+        for t in 0..steps {
+            end += rollout.tape_len(t)?;
+            ends.push(end);
+        }
+        let mut tapes = vec![T::zero(); end];
+        let mut states = Vec::with_capacity(steps * len);
+        for t in 0..steps {
+            states.extend_from_slice(state);
+            rollout.advance_taped(t, state, &mut tapes[ends[t]..ends[t + 1]])?;
+        }
+        let value = rollout.seed(state, bar)?;
+        let mut next = &*state;
+        for t in (0..steps).rev() {
+            let before = &states[t * len..(t + 1) * len];
+            rollout.pull_back_taped(t, before, next, &tapes[ends[t]..ends[t + 1]], bar)?;
+            next = before;
+        }
+        Ok(value)
+    }
+}

@@ -1,0 +1,231 @@
+//! The steps that an adjoint runs, forward and back.
+
+use crate::dynamics::{Context, Dynamics};
+use crate::error::expect_length;
+use crate::objective::Calls;
+use crate::vector::all_finite;
+use crate::{Error, Key, Problem, Result, Scalar};
+
+/// K steps of given dynamics on a problem at a given x: what an adjoint runs.
+///
+/// A hypergradient allocates a fixed number of times: the objectives' handles at x, work
+/// space and n numbers here, a state and its cotangent, and the slabs of the adjoint. No
+/// step allocates, forward or back, unless an objective does.
+pub struct Rollout<'a, T> {
+    pub(super) problem: &'a Problem<T>,
+    dynamics: &'a dyn Dynamics<T>,
+    steps: usize,
+    pub(super) cx: Context<'a, T>,
+}
+
+impl<'a, T: Scalar> Rollout<'a, T> {
+    /// Prepares K = `steps` steps at `x`; `key` is that of the run, and `outer_step`
+    /// selects its draws.
+    ///
+    /// # Errors
+    /// If x has another length than the problem says, or an objective fails.
+    pub fn new(
+        problem: &'a Problem<T>,
+        dynamics: &'a dyn Dynamics<T>,
+        steps: usize,
+        x: &'a [T],
+        key: Key,
+        outer_step: usize,
+    ) -> Result<Self> {
+        expect_length("x", problem.x_len(), x.len())?;
+        let work_len = dynamics.work_len(problem.y_len());
+        Ok(Self {
+            problem,
+            dynamics,
+            steps,
+            cx: Context::new(problem, x, key, outer_step, work_len)?,
+        })
+    }
+
+    /// K.
+    #[must_use]
+    pub fn steps(&self) -> usize {
+        self.steps
+    }
+
+    /// The length of a state.
+    #[must_use]
+    pub fn state_len(&self) -> usize {
+        self.dynamics.state_len(self.problem.y_len())
+    }
+
+    /// A vector of zeros as long as a state.
+    #[must_use]
+    pub fn zero_state(&self) -> Vec<T> {
+        vec![T::zero(); self.state_len()]
+    }
+
+    /// s_0: y_0(x), and zero buffers.
+    ///
+    /// # Errors
+    /// If the start fails.
+    pub fn start(&mut self) -> Result<Vec<T>> {
+        let mut state = self.zero_state();
+        let y = &mut state[..self.problem.y_len()];
+        self.problem.start().start(self.cx.x, self.cx.key(), y)?;
+        Ok(state)
+    }
+
+    /// `state = Φ_t(x, state)`.
+    ///
+    /// # Errors
+    /// If an objective fails, or [`Error::NonFinite`].
+    pub fn advance(&mut self, t: usize, state: &mut [T]) -> Result<()> {
+        self.cx.step = t;
+        self.dynamics.step(&mut self.cx, state)?;
+        self.expect_finite("the inner variable", t, state)
+    }
+
+    /// `bar = (∂Φ_t/∂s)ᵀ bar` at s_t = `state`, s_{t+1} = `next`; collects the derivative
+    /// in x.
+    ///
+    /// # Errors
+    /// If an objective fails, or [`Error::NonFinite`].
+    pub fn pull_back(&mut self, t: usize, state: &[T], next: &[T], bar: &mut [T]) -> Result<()> {
+        self.cx.step = t;
+        self.dynamics.pull_back(&mut self.cx, state, next, bar)?;
+        self.expect_finite("the cotangent of the inner variable", t, bar)
+    }
+
+    /// How many numbers the tape of step t has, which may differ from step to step.
+    ///
+    /// # Errors
+    /// If an objective keeps no tape.
+    pub fn tape_len(&mut self, t: usize) -> Result<usize> {
+        self.cx.step = t;
+        self.dynamics.tape_len(&mut self.cx, self.problem.y_len())
+    }
+
+    /// [`Rollout::advance`], and fills `tape`.
+    ///
+    /// # Errors
+    /// If an objective fails or keeps no tape, or [`Error::NonFinite`].
+    pub fn advance_taped(&mut self, t: usize, state: &mut [T], tape: &mut [T]) -> Result<()> {
+        expect_length("the tape of a step", self.tape_len(t)?, tape.len())?;
+        self.dynamics.step_taped(&mut self.cx, state, tape)?;
+        self.expect_finite("the inner variable", t, state)
+    }
+
+    /// [`Rollout::pull_back`] from the `tape` that [`Rollout::advance_taped`] filled.
+    ///
+    /// # Errors
+    /// If an objective fails or keeps no tape, or [`Error::NonFinite`].
+    pub fn pull_back_taped(
+        &mut self,
+        t: usize,
+        state: &[T],
+        next: &[T],
+        tape: &[T],
+        bar: &mut [T],
+    ) -> Result<()> {
+        expect_length("the tape of a step", self.tape_len(t)?, tape.len())?;
+        self.dynamics
+            .pull_back_taped(&mut self.cx, state, next, tape, bar)?;
+        self.expect_finite("the cotangent of the inner variable", t, bar)
+    }
+
+    /// `state = Φ_t(x, state)`, and its derivative along (dx, tangent) into `tangent`.
+    ///
+    /// # Errors
+    /// If an objective fails, or [`Error::NonFinite`].
+    pub fn push_forward(
+        &mut self,
+        t: usize,
+        dx: &[T],
+        state: &mut [T],
+        tangent: &mut [T],
+    ) -> Result<()> {
+        self.cx.step = t;
+        self.dynamics
+            .push_forward(&mut self.cx, dx, state, tangent)?;
+        self.expect_finite("the inner variable", t, state)?;
+        self.expect_finite("the tangent of the inner variable", t, tangent)
+    }
+
+    /// f(x, y_K) at s_K = `state`.
+    ///
+    /// # Errors
+    /// If the outer objective fails, or [`Error::NonFinite`].
+    pub fn value(&mut self, state: &[T]) -> Result<T> {
+        let draw = self.cx.outer_draw();
+        let value = self.cx.outer.value(&state[..self.problem.y_len()], draw)?;
+        if value.is_finite() {
+            Ok(value)
+        } else {
+            Err(self.non_finite("the outer objective", None))
+        }
+    }
+
+    /// f(x, y_K); `bar` becomes the cotangent of s_K, and ∇_x f is collected.
+    ///
+    /// # Errors
+    /// If the outer objective fails, or [`Error::NonFinite`].
+    pub fn seed(&mut self, state: &[T], bar: &mut [T]) -> Result<T> {
+        let value = self.value(state)?;
+        let (y, draw) = (&state[..self.problem.y_len()], self.cx.outer_draw());
+        bar.fill(T::zero());
+        self.cx.outer.grad_y(y, draw, &mut bar[..y.len()])?;
+        if self.problem.outer().depends_on_x() {
+            self.cx.outer.grad_x(y, draw, T::one())?;
+        }
+        self.expect_finite("the gradient of the outer objective", self.steps, bar)?;
+        Ok(value)
+    }
+
+    /// `x_bar +=` everything collected, and the path through the start, whose cotangent
+    /// is `bar`.
+    ///
+    /// # Errors
+    /// If an objective or the start fails, or [`Error::NonFinite`].
+    pub fn finish(&mut self, bar: &[T], x_bar: &mut [T]) -> Result<()> {
+        let y_bar = &bar[..self.problem.y_len()];
+        let cx = &mut self.cx;
+        cx.inner.finish(x_bar)?;
+        cx.outer.finish(x_bar)?;
+        crate::vector::axpy(T::one(), &cx.x_bar, x_bar);
+        cx.x_bar.fill(T::zero());
+        self.problem.start().pull(cx.x, cx.key(), y_bar, x_bar)?;
+        if all_finite(x_bar) {
+            Ok(())
+        } else {
+            Err(self.non_finite("the hypergradient", None))
+        }
+    }
+
+    /// The tangent of s_0 along dx.
+    pub(super) fn start_tangent(&mut self, dx: &[T]) -> Result<Vec<T>> {
+        let mut tangent = self.zero_state();
+        let dy = &mut tangent[..self.problem.y_len()];
+        self.problem
+            .start()
+            .push(self.cx.x, self.cx.key(), dx, dy)?;
+        Ok(tangent)
+    }
+
+    /// The calls so far: inner, outer.
+    #[must_use]
+    pub fn calls(&self) -> (Calls, Calls) {
+        self.cx.calls()
+    }
+
+    fn expect_finite(&self, what: &'static str, t: usize, values: &[T]) -> Result<()> {
+        if all_finite(values) {
+            Ok(())
+        } else {
+            Err(self.non_finite(what, Some(t)))
+        }
+    }
+
+    fn non_finite(&self, what: &'static str, t: Option<usize>) -> Error {
+        Error::NonFinite {
+            what,
+            inner_step: t.map(|t| (t + 1).min(self.steps)),
+            outer_step: Some(self.cx.outer_step),
+        }
+    }
+}
