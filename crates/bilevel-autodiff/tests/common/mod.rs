@@ -1,0 +1,7 @@
+//! What the tests of this crate share: every primitive, random graphs, differences.
+#![allow(dead_code, clippy::unwrap_used)]
+
+pub(crate) mod calculus;
+pub(crate) mod instance;
+pub(crate) mod kind;
+pub(crate) mod source;
