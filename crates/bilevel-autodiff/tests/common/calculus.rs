@@ -111,3 +111,11 @@ pub(crate) fn distance(a: &[f64], b: &[f64]) -> f64 {
     let apart: Vec<f64> = a.iter().zip(b).map(|(a, b)| a - b).collect();
     norm(&apart)
 }
+
+/// The inputs that are real numbers.
+pub(crate) fn real_inputs(graph: &Graph) -> Vec<NodeId> {
+    let inputs = graph.inputs().iter().copied();
+    inputs
+        .filter(|&id| graph.node(id).dtype == DType::Real)
+        .collect()
+}

@@ -2,6 +2,8 @@
 #![allow(dead_code, clippy::unwrap_used)]
 
 pub(crate) mod calculus;
+pub(crate) mod case;
 pub(crate) mod instance;
 pub(crate) mod kind;
+pub(crate) mod noise;
 pub(crate) mod source;

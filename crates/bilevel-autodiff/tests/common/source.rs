@@ -23,7 +23,12 @@ impl Source {
 
     /// A number of [low, high) that `f32` holds too.
     pub(crate) fn number(&mut self, low: f64, high: f64) -> f64 {
-        f64::from(self.0.random_range(low..high) as f32)
+        f64::from(self.wide(low, high) as f32)
+    }
+
+    /// A number of [low, high).
+    pub(crate) fn wide(&mut self, low: f64, high: f64) -> f64 {
+        self.0.random_range(low..high)
     }
 
     /// As [`Source::number`], of either sign.
