@@ -1,0 +1,485 @@
+//! Random graphs as the objectives of real problems are built: rows, weights, classes.
+
+use bilevel_autodiff::graph::{Binary, Compare, DType, Graph, NodeId, Op, Shape, Unary};
+use bilevel_autodiff::reference::Value;
+
+use super::kind::Kind;
+use super::source::Source;
+
+/// What a random graph is like.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Style {
+    /// At most so many rows.
+    pub(crate) rows: usize,
+    /// How many primitives are tried.
+    pub(crate) steps: usize,
+    /// Whether `stop_gradient` occurs: a derivative past it is no gradient of anything.
+    pub(crate) stops: bool,
+}
+
+impl Default for Style {
+    fn default() -> Self {
+        Self {
+            rows: 700,
+            steps: 24,
+            stops: true,
+        }
+    }
+}
+
+/// A random graph and arguments for it. The outputs are one to three scalars, the objectives, and then
+/// up to two tensors. What exceeds [`LIMIT`] in size is scaled down before it is used.
+pub(crate) fn random_case(seed: u64, style: Style) -> (Graph, Vec<Value<f64>>) {
+    let mut source = Source::new(seed);
+    let rows = match source.below(6) {
+        0 => 1 + source.below(4),
+        1 => 120 + source.below(20),
+        2 => 250 + source.below(10),
+        _ => 1 + source.below(700),
+    };
+    let mut case = Case {
+        rows: rows.min(style.rows),
+        graph: Graph::new(),
+        arguments: Vec::new(),
+        pool: Vec::new(),
+        source,
+    };
+    case.start();
+    for step in 0..style.steps {
+        // The primitives of models are more frequent than the rest, all of which occur.
+        let kind = match step % 3 {
+            0 => case.source.one_of(FREQUENT),
+            _ => case.source.one_of(Kind::ALL),
+        };
+        if kind != Kind::StopGradient || style.stops {
+            let grown = case.grow(kind);
+            if let Some((id, size)) = grown {
+                case.keep(id, size);
+            }
+        }
+    }
+    case.finish();
+    (case.graph, case.arguments)
+}
+
+/// No number that is used further is larger.
+pub(crate) const LIMIT: f64 = 4.0;
+
+const FREQUENT: &[Kind] = &[
+    Kind::MatMul,
+    Kind::MatMul,
+    Kind::MatMul,
+    Kind::MatMul,
+    Kind::Sum,
+    Kind::Mul,
+    Kind::Add,
+    Kind::Tanh,
+    Kind::TakeRows,
+    Kind::AddRows,
+    Kind::Pick,
+    Kind::Place,
+];
+
+/// A node of real numbers and a bound of their size.
+#[derive(Clone, Copy)]
+struct Entry {
+    id: NodeId,
+    size: f64,
+}
+
+struct Case {
+    rows: usize,
+    graph: Graph,
+    arguments: Vec<Value<f64>>,
+    pool: Vec<Entry>,
+    source: Source,
+}
+
+impl Case {
+    /// The inputs: a table, weights, a bias, one number per row, a scalar, a batch of matrices.
+    fn start(&mut self) {
+        let [columns, classes] = [(); 2].map(|()| 1 + self.source.below(5));
+        let batch = self.source.below(4);
+        for shape in [
+            vec![self.rows, columns],
+            vec![columns, classes],
+            vec![columns, classes],
+            vec![classes],
+            vec![self.rows],
+            vec![],
+            vec![batch, columns, classes],
+        ] {
+            self.real(&shape);
+        }
+    }
+
+    fn real(&mut self, shape: &[usize]) -> NodeId {
+        let id = self.graph.input(shape.to_vec(), DType::Real);
+        let numbers = (0..shape.iter().product()).map(|_| self.source.number(-1.0, 1.0));
+        self.arguments.push(Value::Real(numbers.collect()));
+        self.pool.push(Entry { id, size: 1.0 });
+        id
+    }
+
+    fn indices(&mut self, shape: &[usize], below: usize) -> NodeId {
+        let id = self.graph.input(shape.to_vec(), DType::Index);
+        let count = shape.iter().product();
+        let numbers = (0..count).map(|_| self.source.below(below) as u32);
+        self.arguments.push(Value::Index(numbers.collect()));
+        id
+    }
+
+    fn push(&mut self, op: Op, operands: &[NodeId]) -> NodeId {
+        self.graph.push(op, operands).unwrap()
+    }
+
+    fn shape(&self, id: NodeId) -> Shape {
+        self.graph.shape(id).to_vec()
+    }
+
+    /// Into the pool, scaled by a power of two if it could be large.
+    fn keep(&mut self, id: NodeId, size: f64) {
+        if size <= LIMIT {
+            self.pool.push(Entry { id, size });
+            return;
+        }
+        let factor = 0.5_f64.powi((size / LIMIT).log2().ceil() as i32);
+        let scalar = self.graph.constant(factor);
+        let factors = self.fit(scalar, &self.shape(id));
+        let scaled = self.push(Op::Binary(Binary::Mul), &[id, factors]);
+        let size = size * factor;
+        self.pool.push(Entry { id: scaled, size });
+    }
+
+    /// In this shape, to which it can be broadcast.
+    fn fit(&mut self, id: NodeId, shape: &[usize]) -> NodeId {
+        let mut own = self.shape(id);
+        let mut id = id;
+        if own.len() < shape.len() {
+            own.splice(..0, vec![1; shape.len() - own.len()]);
+            id = self.push(Op::Reshape(own.clone()), &[id]);
+        }
+        if own == shape {
+            id
+        } else {
+            self.push(Op::Broadcast(shape.to_vec()), &[id])
+        }
+    }
+
+    /// Any node, the later ones more often, and those with a row for each row.
+    fn any(&mut self) -> Entry {
+        let count = self.pool.len();
+        let candidates = [(); 3].map(|()| self.source.below(count));
+        let late = candidates[0].max(candidates[1]);
+        let is_row = |i: usize| self.graph.shape(self.pool[i].id).first() == Some(&self.rows);
+        let rows = candidates.iter().copied().find(|&i| is_row(i));
+        self.pool[rows.unwrap_or(late)]
+    }
+
+    /// Any node whose shape is accepted.
+    fn any_where(&mut self, accept: impl Fn(&[usize]) -> bool) -> Option<Entry> {
+        let fitting: Vec<Entry> = self
+            .pool
+            .iter()
+            .copied()
+            .filter(|entry| accept(self.graph.shape(entry.id)))
+            .collect();
+        (!fitting.is_empty()).then(|| self.source.one_of(&fitting))
+    }
+
+    /// Any node and a second one in its shape.
+    fn two(&mut self) -> [Entry; 2] {
+        let first = self.any();
+        let shape = self.shape(first.id);
+        let fits = |own: &[usize]| {
+            own.len() <= shape.len()
+                && own
+                    .iter()
+                    .rev()
+                    .zip(shape.iter().rev())
+                    .all(|(&own, &to)| own == to || own == 1)
+        };
+        // The node itself fits.
+        let mut second = self.any_where(fits).unwrap_or(first);
+        second.id = self.fit(second.id, &shape);
+        if self.source.chance(0.5) {
+            [first, second]
+        } else {
+            [second, first]
+        }
+    }
+
+    /// Between 1/2 and 3/2, whatever it was.
+    fn positive(&mut self, entry: Entry) -> NodeId {
+        let sigmoid = self.push(Op::Unary(Unary::Sigmoid), &[entry.id]);
+        let half = self.graph.constant(0.5);
+        let half = self.fit(half, &self.shape(sigmoid));
+        self.push(Op::Binary(Binary::Add), &[sigmoid, half])
+    }
+
+    fn unary(&mut self, unary: Unary, size: impl Fn(f64) -> f64) -> (NodeId, f64) {
+        let a = self.any();
+        (self.push(Op::Unary(unary), &[a.id]), size(a.size))
+    }
+
+    fn unary_of_positive(&mut self, unary: Unary) -> (NodeId, f64) {
+        let a = self.any();
+        let a = self.positive(a);
+        (self.push(Op::Unary(unary), &[a]), 2.0)
+    }
+
+    fn binary(&mut self, binary: Binary, size: impl Fn(f64, f64) -> f64) -> (NodeId, f64) {
+        let [a, b] = self.two();
+        let id = self.push(Op::Binary(binary), &[a.id, b.id]);
+        (id, size(a.size, b.size))
+    }
+
+    /// One primitive more: the result and a bound of its size, or nothing where no node fits.
+    fn grow(&mut self, kind: Kind) -> Option<(NodeId, f64)> {
+        Some(match kind {
+            Kind::Input => {
+                let a = self.any();
+                let shape = self.shape(a.id);
+                (self.real(&shape), 1.0)
+            }
+            Kind::Constant => {
+                let value = self.source.one_of(&[0.0, 1.0, -0.5, 0.1, 2.0]);
+                (self.graph.constant(value), 2.0)
+            }
+            Kind::Neg => self.unary(Unary::Neg, |a| a),
+            Kind::Exp => self.unary(Unary::Exp, f64::exp),
+            Kind::Ln => self.unary_of_positive(Unary::Ln),
+            Kind::Sqrt => self.unary_of_positive(Unary::Sqrt),
+            Kind::Recip => self.unary_of_positive(Unary::Recip),
+            Kind::Tanh => self.unary(Unary::Tanh, |_| 1.0),
+            Kind::Sigmoid => self.unary(Unary::Sigmoid, |_| 1.0),
+            Kind::Softplus => self.unary(Unary::Softplus, |a| a + 0.7),
+            Kind::Relu => self.unary(Unary::Relu, |a| a),
+            Kind::Abs => self.unary(Unary::Abs, |a| a),
+            Kind::Sign => self.unary(Unary::Sign, |_| 1.0),
+            Kind::Sin => self.unary(Unary::Sin, |_| 1.0),
+            Kind::Cos => self.unary(Unary::Cos, |_| 1.0),
+            Kind::Add => self.binary(Binary::Add, |a, b| a + b),
+            Kind::Sub => self.binary(Binary::Sub, |a, b| a + b),
+            Kind::Mul => self.binary(Binary::Mul, |a, b| a * b),
+            Kind::Div | Kind::Pow => {
+                let [a, b] = self.two();
+                if kind == Kind::Div {
+                    let b = self.positive(b);
+                    (self.push(Op::Binary(Binary::Div), &[a.id, b]), 2.0 * a.size)
+                } else {
+                    let a = self.positive(a);
+                    let id = self.push(Op::Binary(Binary::Pow), &[a, b.id]);
+                    (id, 2.0_f64.powf(b.size))
+                }
+            }
+            Kind::Maximum => self.binary(Binary::Max, f64::max),
+            Kind::Minimum => self.binary(Binary::Min, f64::max),
+            Kind::Equal => self.compare(Compare::Equal),
+            Kind::Less | Kind::Select => self.compare(Compare::Less),
+            Kind::LessEqual => self.compare(Compare::LessEqual),
+            Kind::StopGradient => {
+                let a = self.any();
+                (self.push(Op::StopGradient, &[a.id]), a.size)
+            }
+            Kind::Sum | Kind::Max => return self.reduce(kind),
+            Kind::MatMul => return self.matmul(),
+            Kind::Reshape
+            | Kind::Transpose
+            | Kind::Broadcast
+            | Kind::Slice
+            | Kind::Pad
+            | Kind::Concat => return self.moved(kind),
+            Kind::TakeRows | Kind::AddRows | Kind::Pick | Kind::Place => return self.indexed(kind),
+        })
+    }
+
+    fn compare(&mut self, compare: Compare) -> (NodeId, f64) {
+        let [mut p, q] = self.two();
+        if compare == Compare::Equal && self.source.chance(0.5) {
+            p.id = q.id;
+        }
+        let mask = self.push(Op::Compare(compare), &[p.id, q.id]);
+        let shape = self.shape(mask);
+        let a = self.any_where(|own| own == shape).unwrap_or(p);
+        let b = self.any_where(|own| own == shape).unwrap_or(q);
+        (
+            self.push(Op::Select, &[mask, a.id, b.id]),
+            a.size.max(b.size),
+        )
+    }
+
+    fn reduce(&mut self, kind: Kind) -> Option<(NodeId, f64)> {
+        let a = self.any();
+        let shape = self.shape(a.id);
+        let axes = self.source.subset(shape.len());
+        let count: usize = axes.iter().map(|&axis| shape[axis]).product();
+        if kind == Kind::Sum {
+            let size = a.size * count as f64;
+            return Some((self.push(Op::Sum(axes), &[a.id]), size));
+        }
+        // The maximum of nothing is −∞.
+        (count > 0).then(|| (self.push(Op::Max(axes), &[a.id]), a.size))
+    }
+
+    /// A product whose common axis is that of the rows or any other, of a node with another one or with
+    /// further weights, on either side.
+    fn matmul(&mut self) -> Option<(NodeId, f64)> {
+        let a = self.any_where(|shape| shape.len() >= 2)?;
+        let a = if self.source.chance(0.5) {
+            let rows = self.rows;
+            self.any_where(|shape| shape.len() == 2 && shape[0] == rows)?
+        } else {
+            a
+        };
+        let shape = self.shape(a.id);
+        let rank = shape.len();
+        let left = self.source.chance(0.4);
+        let inner = shape[rank - if left { 2 } else { 1 }];
+        let fits = |own: &[usize], right: bool| {
+            own.len() == rank
+                && own[..rank - 2] == shape[..rank - 2]
+                && own[rank - if right { 1 } else { 2 }] == inner
+                // Rows by rows are too many elements.
+                && own.iter().chain(&shape).filter(|&&size| size > 64).count() < 3
+        };
+        let right = self.source.chance(0.4);
+        let b = match self.any_where(|own| fits(own, right)) {
+            Some(b) => b,
+            None => {
+                let size = 1 + self.source.below(4);
+                let ends = if right { [size, inner] } else { [inner, size] };
+                let id = self.real(&[&shape[..rank - 2], &ends[..]].concat());
+                Entry { id, size: 1.0 }
+            }
+        };
+        let outer = |shape: &[usize], flag: bool| shape[rank - if flag { 1 } else { 2 }];
+        let sizes = (outer(&shape, left), outer(self.graph.shape(b.id), !right));
+        if sizes.0 * sizes.1 > 5000 {
+            return None;
+        }
+        // Half of them as bᵀ·aᵀ.
+        let id = if self.source.chance(0.5) {
+            self.push(Op::MatMul { left, right }, &[a.id, b.id])
+        } else {
+            let op = Op::MatMul {
+                left: !right,
+                right: !left,
+            };
+            self.push(op, &[b.id, a.id])
+        };
+        Some((id, a.size * b.size * inner as f64))
+    }
+
+    fn moved(&mut self, kind: Kind) -> Option<(NodeId, f64)> {
+        let a = self.any_where(|shape| !shape.is_empty())?;
+        let shape = self.shape(a.id);
+        let axis = self.source.below(shape.len());
+        let op = match kind {
+            Kind::Reshape => {
+                let mut other = shape.clone();
+                if shape.len() >= 2 && self.source.chance(0.5) {
+                    let last = other.pop()?;
+                    let end = other.len() - 1;
+                    other[end] *= last;
+                } else if shape.len() < 3 {
+                    other.insert(axis, 1);
+                }
+                Op::Reshape(other)
+            }
+            Kind::Transpose => Op::Transpose(self.source.permutation(shape.len())),
+            Kind::Broadcast => {
+                let mut other = shape.clone();
+                for size in &mut other {
+                    if *size == 1 {
+                        *size = 1 + self.source.below(3);
+                    }
+                }
+                Op::Broadcast(other)
+            }
+            Kind::Slice => {
+                let start = self.source.below(shape[axis] + 1);
+                let len = self.source.below(shape[axis] - start + 1);
+                Op::Slice { axis, start, len }
+            }
+            Kind::Pad => Op::Pad {
+                axis,
+                before: self.source.below(3),
+                after: self.source.below(3),
+            },
+            _ => {
+                let fits = |own: &[usize]| {
+                    own.len() == shape.len()
+                        && (0..own.len()).all(|i| i == axis || own[i] == shape[i])
+                };
+                let b = self.any_where(fits)?;
+                let joined = self.push(Op::Concat(axis), &[a.id, b.id]);
+                return Some((joined, a.size.max(b.size)));
+            }
+        };
+        Some((self.push(op, &[a.id]), a.size))
+    }
+
+    fn indexed(&mut self, kind: Kind) -> Option<(NodeId, f64)> {
+        let a = self.any_where(|shape| shape.first().is_some_and(|&size| size > 0))?;
+        let shape = self.shape(a.id);
+        let last = shape[shape.len() - 1];
+        Some(match kind {
+            Kind::TakeRows => {
+                let count = self.source.one_of(&[self.rows, 0, 1, 3, 17]);
+                let index = self.indices(&[count], shape[0]);
+                (self.push(Op::TakeRows, &[a.id, index]), a.size)
+            }
+            Kind::AddRows => {
+                let rows = self.source.one_of(&[self.rows, 1, 4]);
+                let index = self.indices(&shape[..1], rows);
+                let size = a.size * shape[0] as f64;
+                (self.push(Op::AddRows(rows), &[a.id, index]), size)
+            }
+            Kind::Pick if last > 0 => {
+                let index = self.indices(&shape[..shape.len() - 1], last);
+                (self.push(Op::Pick, &[a.id, index]), a.size)
+            }
+            Kind::Place if shape.len() < 3 => {
+                let size = 1 + self.source.below(4);
+                let index = self.indices(&shape, size);
+                (self.push(Op::Place(size), &[a.id, index]), a.size)
+            }
+            _ => return None,
+        })
+    }
+
+    /// The objectives, each a mean of some of the later nodes, and tensors.
+    fn finish(&mut self) {
+        let objectives = 1 + self.source.below(3);
+        for _ in 0..objectives {
+            let parts = 2 + self.source.below(4);
+            let mut sum = self.graph.constant(0.0);
+            for _ in 0..parts {
+                let part = self.mean();
+                sum = self.push(Op::Binary(Binary::Add), &[sum, part]);
+            }
+            self.graph.outputs.push(sum);
+        }
+        for _ in 0..self.source.below(3) {
+            let tensor = self.any().id;
+            self.graph.outputs.push(tensor);
+        }
+    }
+
+    /// The mean of a late node or of its squares.
+    fn mean(&mut self) -> NodeId {
+        let half = self.pool.len() / 2;
+        let late = half + self.source.below(self.pool.len() - half);
+        let mut id = self.pool[late].id;
+        if self.source.chance(0.5) {
+            id = self.push(Op::Binary(Binary::Mul), &[id, id]);
+        }
+        let count = self.graph.node(id).len().max(1);
+        let axes = (0..self.graph.shape(id).len()).collect();
+        let sum = self.push(Op::Sum(axes), &[id]);
+        let sum = self.push(Op::Reshape(Vec::new()), &[sum]);
+        let factor = self.graph.constant(1.0 / count as f64);
+        self.push(Op::Binary(Binary::Mul), &[sum, factor])
+    }
+}

@@ -1,0 +1,9 @@
+//! What the tests of this crate share: every primitive, random graphs, differences.
+#![allow(dead_code, clippy::unwrap_used)]
+
+pub(crate) mod calculus;
+pub(crate) mod case;
+pub(crate) mod instance;
+pub(crate) mod kind;
+pub(crate) mod noise;
+pub(crate) mod source;
