@@ -10,6 +10,7 @@ mod program;
 pub mod reference;
 mod rule;
 mod trace;
+mod traced;
 pub mod transform;
 
 pub use cpu::{Argument, Real, Workspace};
@@ -18,3 +19,4 @@ pub use graph::{DType, Graph, NodeId, Shape};
 pub use plan::{Cost, Passes};
 pub use program::Program;
 pub use trace::{Tracer, Var, trace};
+pub use traced::{Data, Inputs, Settings, Traced};

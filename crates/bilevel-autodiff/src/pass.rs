@@ -2,10 +2,12 @@
 
 mod common;
 mod dead;
+mod residuals;
 mod simplify;
 
 pub(crate) use common::common;
 pub(crate) use dead::dead;
+pub(crate) use residuals::residuals;
 pub(crate) use simplify::simplify;
 
 use crate::error::Result;

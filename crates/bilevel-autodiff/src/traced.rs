@@ -213,6 +213,10 @@ impl<T: Real> Objective<T> for Traced<T> {
         true
     }
 
+    fn has_tape(&self) -> bool {
+        true
+    }
+
     fn at<'a>(&'a self, x: &'a [T]) -> bilevel::Result<Box<dyn AtX<T> + 'a>> {
         if x.len() != self.x_layout.len() {
             return Err(bilevel::Error::Length {

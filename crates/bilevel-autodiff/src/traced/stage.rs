@@ -154,7 +154,7 @@ fn early_part(source: &Source, rho: &Graph) -> Result<Graph> {
 }
 
 /// Copies what the outputs need beyond what is placed already.
-fn copy_needed(graph: &Graph, new: &mut Graph, placed: &mut [Option<NodeId>]) -> Result<()> {
+pub(super) fn copy_needed(graph: &Graph, new: &mut Graph, placed: &mut [Option<NodeId>]) -> Result<()> {
     let mut needed = vec![false; graph.nodes().len()];
     let mut wanted = graph.outputs.clone();
     while let Some(id) = wanted.pop() {

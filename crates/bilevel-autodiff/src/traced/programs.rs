@@ -1,0 +1,326 @@
+//! The programs of a traced objective, each compiled when it is first needed.
+
+use std::sync::OnceLock;
+
+use super::stage::Staged;
+use crate::cpu::Real;
+use crate::error::Result;
+use crate::graph::{DType, Graph, NodeId};
+use crate::pass::residuals;
+use crate::plan::{Delivery, Passes, can_be_blocked};
+use crate::program::{Options, Program, optimise};
+use crate::transform::{grad, jvp, vjp};
+
+/// A program that is compiled once, or whose error is kept.
+type Lazy<T> = OnceLock<Result<Program<T>>>;
+
+/// All programs of h̃ and ρ. Their arguments are those of h̃: what crosses the cut, y parts, data, labels,
+/// batch; then what each says.
+pub(super) struct Programs<T> {
+    passes: Passes,
+    rho_graph: Graph,
+    h: Graph,
+    /// Inputs of h̃ that cross the cut and depend on x.
+    x_side: Vec<NodeId>,
+    y: Vec<NodeId>,
+    /// x parts of ρ.
+    rho_x: Vec<NodeId>,
+    /// Results of ρ that depend on x, by their numbers.
+    rho_on_x: Vec<usize>,
+    /// Numbers of the x parts that cross as they are.
+    value: Lazy<T>,
+    grad_y: Lazy<T>,
+    grad_x: Lazy<T>,
+    pull: Lazy<T>,
+    push: Lazy<T>,
+    rho: Lazy<T>,
+    unstage: Lazy<T>,
+    push_rho: Lazy<T>,
+    tape: OnceLock<Result<TapePrograms<T>>>,
+}
+
+/// A gradient that keeps what the second-order products need, and these products from it.
+pub(super) struct TapePrograms<T> {
+    /// Results: y parts, then what is kept.
+    pub(super) linearize: Program<T>,
+    /// Further arguments: what is kept, v parts. Results: y parts and x side, added.
+    pub(super) pull: Program<T>,
+    /// Numbers of each kept tensor.
+    pub(super) lens: Vec<usize>,
+}
+
+impl<T: Real> Programs<T> {
+    pub(super) fn new(staged: &Staged, passes: Passes) -> Result<Self> {
+        let counts = staged.counts;
+        let inputs = staged.h.inputs();
+        let crossing = staged.crossing.len();
+        let x_side = staged
+            .crossing
+            .iter()
+            .zip(inputs)
+            .filter(|(crossing, _)| crossing.depends_on_x)
+            .map(|(_, &id)| id)
+            .collect();
+        let rho_x = staged.rho.inputs()[..counts.x].to_vec();
+        let on_x = staged.rho.depends_on(&rho_x);
+        let rho_on_x = (0..staged.rho.outputs.len())
+            .filter(|&number| on_x[staged.rho.outputs[number].index()])
+            .collect();
+        Ok(Self {
+            passes,
+            y: inputs[crossing..crossing + counts.y].to_vec(),
+            h: staged.h.clone(),
+            rho_graph: staged.rho.clone(),
+            x_side,
+            rho_x,
+            rho_on_x,
+            value: OnceLock::new(),
+            grad_y: OnceLock::new(),
+            grad_x: OnceLock::new(),
+            pull: OnceLock::new(),
+            push: OnceLock::new(),
+            rho: OnceLock::new(),
+            unstage: OnceLock::new(),
+            push_rho: OnceLock::new(),
+            tape: OnceLock::new(),
+        })
+    }
+
+    fn compile(&self, graph: &Graph, added: &[bool]) -> Result<Program<T>> {
+        let options = Options {
+            passes: self.passes,
+            deliveries: added
+                .iter()
+                .map(|&add| Delivery {
+                    add,
+                    blocked: false,
+                })
+                .collect(),
+            ..Options::default()
+        };
+        Program::with(graph, &options)
+    }
+
+    /// h.
+    pub(super) fn value(&self) -> Result<&Program<T>> {
+        lazy(&self.value, || self.compile(&self.h, &[]))
+    }
+
+    /// ∇_y h: y parts.
+    pub(super) fn grad_y(&self) -> Result<&Program<T>> {
+        lazy(&self.grad_y, || {
+            let mut graph = self.h.clone();
+            graph.outputs = grad(&mut graph, self.h.outputs[0], &self.y)?;
+            self.compile(&graph, &[])
+        })
+    }
+
+    /// scale · ∇ h on the x side, added. A further argument: scale.
+    pub(super) fn grad_x(&self) -> Result<&Program<T>> {
+        lazy(&self.grad_x, || {
+            let mut graph = self.h.clone();
+            let scale = graph.input(Vec::new(), DType::Real);
+            let output = graph.outputs[0];
+            let shape = graph.shape(output).to_vec();
+            let seed = graph.expand(scale, &shape)?;
+            let bars = vjp(&mut graph, &[(output, seed)], &self.x_side)?;
+            graph.outputs = zeros_for_none(&mut graph, bars, &self.x_side)?;
+            self.compile(&graph, &vec![true; self.x_side.len()])
+        })
+    }
+
+    /// The gradient on the y side and its derivative along v: (∇_y h, ∇²_yy h v, ∇²_xy h v).
+    fn pull_graph(&self) -> Result<(Graph, Vec<NodeId>, Vec<NodeId>)> {
+        let mut graph = self.h.clone();
+        let v = parts_like(&mut graph, &self.y);
+        let mut wrt = self.y.clone();
+        wrt.extend(&self.x_side);
+        let gradient = grad(&mut graph, self.h.outputs[0], &wrt)?;
+        let along: Vec<(NodeId, NodeId)> = self.y.iter().copied().zip(v).collect();
+        let products = jvp(&mut graph, &along, &gradient)?;
+        let products = zeros_for_none(&mut graph, products, &wrt)?;
+        Ok((graph, gradient[..self.y.len()].to_vec(), products))
+    }
+
+    /// ∇²_yy h v and, on the x side, ∇²_xy h v, added. Further arguments: v parts.
+    pub(super) fn pull(&self) -> Result<&Program<T>> {
+        lazy(&self.pull, || {
+            let (mut graph, _, products) = self.pull_graph()?;
+            let added = vec![true; products.len()];
+            graph.outputs = products;
+            self.compile(&graph, &added)
+        })
+    }
+
+    /// ∇²_yy h dy + ∇²_yx h dx, added: y parts. Further arguments: x side and y parts of the direction.
+    pub(super) fn push(&self) -> Result<&Program<T>> {
+        lazy(&self.push, || {
+            let mut graph = self.h.clone();
+            let mut along: Vec<NodeId> = self.x_side.clone();
+            along.extend(&self.y);
+            let tangents = parts_like(&mut graph, &along);
+            let gradient = grad(&mut graph, self.h.outputs[0], &self.y)?;
+            let along: Vec<(NodeId, NodeId)> = along.into_iter().zip(tangents).collect();
+            let products = jvp(&mut graph, &along, &gradient)?;
+            graph.outputs = zeros_for_none(&mut graph, products, &self.y)?;
+            self.compile(&graph, &vec![true; self.y.len()])
+        })
+    }
+
+    /// ρ(x). Arguments: x parts, data, labels.
+    pub(super) fn rho(&self) -> Result<&Program<T>> {
+        lazy(&self.rho, || self.compile(&self.rho_graph, &[]))
+    }
+
+    /// (∂ρ/∂x)ᵀ·bars, added: x parts. Further arguments: the cotangents of the results that depend on x.
+    pub(super) fn unstage(&self) -> Result<&Program<T>> {
+        lazy(&self.unstage, || {
+            let mut graph = self.rho_graph.clone();
+            let results: Vec<NodeId> = self.rho_on_x.iter().map(|&i| graph.outputs[i]).collect();
+            let bars = parts_like(&mut graph, &results);
+            let seeds: Vec<(NodeId, NodeId)> = results.into_iter().zip(bars).collect();
+            let bars = vjp(&mut graph, &seeds, &self.rho_x)?;
+            graph.outputs = zeros_for_none(&mut graph, bars, &self.rho_x)?;
+            self.compile(&graph, &vec![true; self.rho_x.len()])
+        })
+    }
+
+    /// ∂ρ/∂x·dx: the results that depend on x. Further arguments: the parts of dx.
+    pub(super) fn push_rho(&self) -> Result<&Program<T>> {
+        lazy(&self.push_rho, || {
+            let mut graph = self.rho_graph.clone();
+            let dx = parts_like(&mut graph, &self.rho_x);
+            let results: Vec<NodeId> = self.rho_on_x.iter().map(|&i| graph.outputs[i]).collect();
+            let along: Vec<(NodeId, NodeId)> = self.rho_x.iter().copied().zip(dx).collect();
+            let tangents = jvp(&mut graph, &along, &results)?;
+            graph.outputs = zeros_for_none(&mut graph, tangents, &results)?;
+            self.compile(&graph, &[])
+        })
+    }
+
+    /// The programs of a tape.
+    pub(super) fn tape(&self) -> Result<&TapePrograms<T>> {
+        let programs = self.tape.get_or_init(|| self.compile_tape());
+        programs.as_ref().map_err(Clone::clone)
+    }
+
+    fn compile_tape(&self) -> Result<TapePrograms<T>> {
+        let (mut graph, gradient, products) = self.pull_graph()?;
+        let (gradients, added) = (gradient.len(), products.len());
+        graph.outputs = gradient;
+        graph.outputs.extend(products);
+        // One optimised graph for both, so that both know the nodes that are kept.
+        let graph = optimise(&graph, self.passes)?;
+        let inputs = graph.inputs().len();
+        let v = graph.inputs()[inputs - self.y.len()..].to_vec();
+        let (gradient, products) = graph.outputs.split_at(gradients);
+        let kept = residuals(&graph, products, &v);
+        let lens: Vec<usize> = kept.iter().map(|&id| graph.node(id).len()).collect();
+
+        let mut first = graph.clone();
+        first.outputs = gradient.to_vec();
+        first.outputs.extend(&kept);
+        let (second, places) = from_kept(&graph, &kept, products)?;
+        // Block by block where both cut the same rows.
+        let blocked: Vec<bool> = kept
+            .iter()
+            .zip(&places)
+            .map(|(&id, &place)| {
+                let rows = can_be_blocked(&second, self.passes, place);
+                rows.is_some() && rows == can_be_blocked(&first, self.passes, id)
+            })
+            .collect();
+        let mut blocked_inputs = vec![false; second.inputs().len()];
+        let start = blocked_inputs.len() - kept.len();
+        blocked_inputs[start..].copy_from_slice(&blocked);
+        let pull = Program::with(
+            &second,
+            &Options {
+                passes: self.passes,
+                deliveries: vec![
+                    Delivery {
+                        add: true,
+                        blocked: false
+                    };
+                    added
+                ],
+                blocked_inputs,
+                partition: None,
+            },
+        )?;
+        let mut deliveries = vec![Delivery::default(); gradients];
+        deliveries.extend(blocked.iter().map(|&blocked| Delivery {
+            add: false,
+            blocked,
+        }));
+        let linearize = Program::with(
+            &first,
+            &Options {
+                passes: self.passes,
+                deliveries,
+                blocked_inputs: Vec::new(),
+                partition: Some(pull.partition()).filter(|_| blocked.contains(&true)),
+            },
+        )?;
+        Ok(TapePrograms {
+            linearize,
+            pull,
+            lens,
+        })
+    }
+}
+
+/// The same graph with what is kept as further inputs in place of what it was computed from; and where
+/// these inputs are.
+fn from_kept(
+    graph: &Graph,
+    kept: &[NodeId],
+    products: &[NodeId],
+) -> Result<(Graph, Vec<NodeId>)> {
+    let mut new = Graph::new();
+    let mut placed: Vec<Option<NodeId>> = vec![None; graph.nodes().len()];
+    for &id in graph.inputs() {
+        let node = graph.node(id);
+        placed[id.index()] = Some(new.input(node.shape.clone(), node.dtype));
+    }
+    let places: Vec<NodeId> = kept
+        .iter()
+        .map(|&id| new.input(graph.shape(id).to_vec(), DType::Real))
+        .collect();
+    for (&id, &place) in kept.iter().zip(&places) {
+        placed[id.index()] = Some(place);
+    }
+    let mut graph = graph.clone();
+    graph.outputs = products.to_vec();
+    super::stage::copy_needed(&graph, &mut new, &mut placed)?;
+    Ok((new, places))
+}
+
+fn lazy<'l, T>(
+    place: &'l Lazy<T>,
+    compile: impl FnOnce() -> Result<Program<T>>,
+) -> Result<&'l Program<T>> {
+    place.get_or_init(compile).as_ref().map_err(Clone::clone)
+}
+
+/// Further inputs with the shapes of these nodes.
+fn parts_like(graph: &mut Graph, ids: &[NodeId]) -> Vec<NodeId> {
+    ids.iter()
+        .map(|&id| {
+            let shape = graph.shape(id).to_vec();
+            graph.input(shape, DType::Real)
+        })
+        .collect()
+}
+
+fn zeros_for_none(
+    graph: &mut Graph,
+    found: Vec<Option<NodeId>>,
+    like: &[NodeId],
+) -> Result<Vec<NodeId>> {
+    found
+        .into_iter()
+        .zip(like)
+        .map(|(id, &like)| id.map_or_else(|| graph.constant_like(0.0, like), Ok))
+        .collect()
+}
