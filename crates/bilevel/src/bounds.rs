@@ -41,11 +41,16 @@ impl<T: Scalar> Bounds<T> {
         (self.lower[index], self.upper[index])
     }
 
-    /// Projects z onto the box.
+    /// Projects z onto the box. A NaN stays one, to be found.
     pub fn project(&self, z: &mut [T]) {
         for (index, value) in z.iter_mut().enumerate() {
             let (lower, upper) = self.at(index);
-            *value = value.max(lower).min(upper);
+            // The maximum of a NaN and a bound would be the bound.
+            if *value < lower {
+                *value = lower;
+            } else if *value > upper {
+                *value = upper;
+            }
         }
     }
 

@@ -4,36 +4,18 @@
 
 mod common;
 
+use bilevel::adjoint::{Rollout, directional};
 use bilevel::check::{
-    adjoint_dot_test, forward_check, gradient_check, replay_check, second_order_check,
+    adjoint_dot_test, forward_check, gradient_check, random_direction, replay_check,
+    second_order_check,
 };
 use bilevel::dynamics::Transform;
-use bilevel::vector::relative_difference;
+use bilevel::vector::{axpy, dot, norm, relative_difference};
 use bilevel::{
-    Adjoint, Bounds, Checkpointed, Field, FixedStart, GradientDescent, Hyper, HyperGradient, Key,
-    Problem, Reverse, ReverseTape, Schedule, StartFromX, Unrolled,
+    Bounds, Checkpointed, Field, GradientDescent, Hyper, HyperGradient, Key, Problem, Reverse,
+    ReverseTape, Unrolled,
 };
-use common::{Rows, plain, weighted};
-
-/// 8 weights, 3 numbers for the start, 1 for the step size.
-const X_LEN: usize = 12;
-const STEPS: usize = 13;
-
-fn x() -> Vec<f64> {
-    (0..X_LEN)
-        .map(|i| 0.7 * (1.3 * i as f64 + 0.4).sin())
-        .collect()
-}
-
-fn problem(batch: usize, coupling: f64, start_from_x: bool) -> Problem<f64> {
-    let inner = weighted(Rows::new(8, batch, 0.3), X_LEN);
-    let outer = plain(Rows::new(6, batch.min(6), 1.1), X_LEN, coupling);
-    if start_from_x {
-        Problem::new(inner, outer, StartFromX::new(8..11)).unwrap()
-    } else {
-        Problem::new(inner, outer, FixedStart(vec![0.2, -0.1, 0.3])).unwrap()
-    }
-}
+use common::{Rows, STEPS, X_LEN, plain, problem, unrolled, weighted, x};
 
 fn fields() -> Vec<Field> {
     let aggregate = |schedule: &str| Field::Aggregate {
@@ -55,17 +37,6 @@ fn fields() -> Vec<Field> {
         .map(aggregate),
     );
     fields
-}
-
-fn unrolled(
-    dynamics: &GradientDescent<f64>,
-    adjoint: impl Adjoint<f64> + 'static,
-) -> Unrolled<f64> {
-    Unrolled {
-        dynamics: Box::new(dynamics.clone()),
-        steps: STEPS,
-        adjoint: Box::new(adjoint),
-    }
 }
 
 /// The whole grid: what it says of each pair is in one place.
@@ -110,6 +81,59 @@ fn every_field_and_schedule_full_and_mini_batch_fixed_and_learned_start() {
                 let label = format!("{field:?}, batch {batch}, start {start_from_x}, {coupling}");
                 assert_agreement(&problem(batch, coupling, start_from_x), &dynamics, &label);
             }
+        }
+    }
+}
+
+/// The checks look at outer step 0, where a schedule over outer steps is like any other: the
+/// same agreement at a later one.
+#[test]
+fn every_field_and_schedule_at_a_later_outer_step() {
+    const LATER: usize = 6;
+    let (x, key) = (x(), Key::from_seed(3));
+    let direction: Vec<f64> = random_direction(key, X_LEN);
+    for field in fields() {
+        for batch in [8, 3] {
+            let label = format!("{field:?}, batch {batch}");
+            let problem = problem(batch, 0.05, true);
+            let dynamics = GradientDescent {
+                step_size: Hyper::Fixed(0.4),
+                field: field.clone(),
+                bounds: None,
+            };
+            let gradient = |method: &Unrolled<f64>, outer_step| {
+                let mut out = vec![0.0; X_LEN];
+                method
+                    .estimate(&problem, &x, key, outer_step, &mut out)
+                    .unwrap();
+                out
+            };
+            let reverse = unrolled(&dynamics, Reverse);
+            let later = gradient(&reverse, LATER);
+            let (slope, size) = (dot(&later, &direction), norm(&later));
+
+            let at = |distance: f64| {
+                let mut moved = x.clone();
+                axpy(distance, &direction, &mut moved);
+                let report = reverse.evaluate(&problem, &moved, key, LATER).unwrap();
+                report.value
+            };
+            let h = 1e-3;
+            let difference = (8.0 * (at(h) - at(-h)) - (at(2.0 * h) - at(-2.0 * h))) / (12.0 * h);
+            let error = (slope - difference).abs() / size;
+            assert!(error < 1e-7, "{label}: differences {error}");
+
+            let mut rollout = Rollout::new(&problem, &dynamics, STEPS, &x, key, LATER).unwrap();
+            let (_, forward) = directional(&mut rollout, &direction).unwrap();
+            let error = (slope - forward).abs() / size;
+            assert!(error < 1e-12, "{label}: forward {error}");
+
+            let checkpointed = unrolled(&dynamics, Checkpointed { slots: 4 });
+            assert_eq!(later, gradient(&checkpointed, LATER), "{label}");
+
+            let per_outer = format!("{field:?}").contains("PerOuter");
+            let changes = later != gradient(&reverse, 0);
+            assert_eq!(changes, per_outer || batch == 3, "{label}");
         }
     }
 }
@@ -182,7 +206,7 @@ fn hand_written_products_are_right() {
 /// The checks must be able to fail: a product with a wrong sign is found by each.
 #[test]
 fn a_wrong_product_is_found() {
-    use bilevel::Closures;
+    use bilevel::{Closures, FixedStart};
     let right = |x: &[f64], y: &[f64]| (y[0] * x[0]).sin();
     let wrong = move || {
         Closures::<f64>::new(
@@ -237,67 +261,4 @@ fn a_wrong_product_is_found() {
             .unwrap()
             .passed()
     );
-}
-
-/// The draws of a sweep are what makes mini-batch estimates honest: another outer step
-/// or another key sees other rows, and so gives another gradient.
-#[test]
-fn estimates_differ_between_outer_steps_and_keys() {
-    let problem = problem(3, 0.0, false);
-    let method = unrolled(&GradientDescent::default(), Reverse);
-    let gradient = |seed, outer_step| {
-        let mut out = vec![0.0; X_LEN];
-        method
-            .estimate(&problem, &x(), Key::from_seed(seed), outer_step, &mut out)
-            .unwrap();
-        out
-    };
-    assert_eq!(gradient(0, 0), gradient(0, 0));
-    assert_ne!(gradient(0, 0), gradient(0, 1));
-    assert_ne!(gradient(0, 0), gradient(1, 0));
-}
-
-/// Every step of a sweep draws anew, and each objective draws for itself.
-#[test]
-fn draws_differ_between_inner_steps_and_objectives() {
-    use bilevel::{Closures, Draw};
-    use std::sync::{Arc, Mutex};
-    let seen: Arc<Mutex<Vec<Vec<Draw>>>> = Arc::new(Mutex::new(vec![Vec::new(); 2]));
-    let watched = |which: usize| {
-        let seen = Arc::clone(&seen);
-        Closures::<f64>::new(
-            1,
-            1,
-            |_, _, _| 0.0,
-            move |_, _, draw, _| seen.lock().unwrap()[which].push(draw),
-        )
-        .with_grad_x(|_, _, _, _| {})
-    };
-    let problem = Problem::new(watched(0), watched(1), FixedStart(vec![0.0])).unwrap();
-    let method = Unrolled {
-        dynamics: Box::new(GradientDescent {
-            field: Field::Aggregate {
-                schedule: Schedule::Constant { weight: 0.5 },
-                outer_scale: 1.0,
-            },
-            ..GradientDescent::<f64>::default()
-        }),
-        steps: 6,
-        ..Unrolled::default()
-    };
-    for outer_step in 0..2 {
-        method
-            .evaluate(&problem, &[0.0], Key::from_seed(0), outer_step)
-            .unwrap();
-    }
-    let seen = seen.lock().unwrap();
-    let mut rows: Vec<Vec<usize>> = seen
-        .iter()
-        .flatten()
-        .map(|draw| draw.rows(1000, 10).unwrap().collect())
-        .collect();
-    assert_eq!(rows.len(), 24);
-    rows.sort();
-    rows.dedup();
-    assert_eq!(rows.len(), 24, "two evaluations saw the same batch");
 }

@@ -6,9 +6,9 @@ use std::time::Duration;
 use bilevel::driver::{Driver, GradientNorm, RunState, Trace, Why};
 use bilevel::objective::FiniteDifference;
 use bilevel::{
-    Adam, Adjoint, Checkpointed, Closures, Error, Field, FirstOrder, FixedStart, GradientDescent,
-    Hyper, HyperGradient, Key, Objective, Problem, Reverse, ReverseTape, Role, Sgd, StartFromX,
-    Unrolled,
+    Adam, Adjoint, Bounds, Checkpointed, Closures, Error, Field, FirstOrder, FixedStart,
+    GradientDescent, Hyper, HyperGradient, Key, Objective, Problem, Reverse, ReverseTape, Role,
+    Sgd, StartFromX, Unrolled,
 };
 
 /// g = (y − x)²/2, or y²/2 where x does not enter; f = (y − 1)²/2.
@@ -219,6 +219,36 @@ fn a_diverging_inner_training_says_where() {
         error.to_string(),
         "the inner variable became non-finite at inner step 2 of outer step 7"
     );
+}
+
+#[test]
+fn a_box_does_not_hide_what_is_not_a_number() {
+    let inner = Closures::<f64>::new(
+        1,
+        1,
+        |x, y, _| x[0] * y[0].sqrt(),
+        |x, y, _, out| out[0] += x[0] / (2.0 * y[0].sqrt()),
+    )
+    .with_grad_x(|_, y, _, out| out[0] += y[0].sqrt());
+    let outer = Closures::<f64>::new(1, 1, |_, y, _| y[0], |_, _, _, out| out[0] += 1.0);
+    let problem = Problem::new(inner, outer, FixedStart(vec![0.5])).unwrap();
+    let method = Unrolled {
+        dynamics: Box::new(GradientDescent {
+            step_size: Hyper::Fixed(1.0),
+            bounds: Some(Bounds::uniform(-1.0, 1.0).unwrap()),
+            ..GradientDescent::default()
+        }),
+        steps: 5,
+        ..Unrolled::default()
+    };
+    // The first step goes to −1 at the least, where the root is not a number.
+    let error = method
+        .evaluate(&problem, &[4.0], Key::from_seed(0), 0)
+        .unwrap_err();
+    let Error::NonFinite { inner_step, .. } = error else {
+        panic!("{error}");
+    };
+    assert_eq!(inner_step, Some(2));
 }
 
 fn run(outer_steps: usize, tolerance: f64, time_limit: Option<Duration>) -> (RunState<f64>, Why) {

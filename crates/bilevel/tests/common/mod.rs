@@ -4,7 +4,9 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use bilevel::{Closures, Draw};
+use bilevel::{
+    Adjoint, Closures, Draw, FixedStart, GradientDescent, Problem, StartFromX, Unrolled,
+};
 
 /// Rows of inputs (three numbers each) and one target.
 #[derive(Clone)]
@@ -236,4 +238,35 @@ pub(crate) fn plain(data: Rows, x_len: usize, coupling: f64) -> Closures<f64> {
             out[j] += coupling * y[j % 3].sin();
         }
     })
+}
+
+/// 8 weights, 3 numbers for the start, 1 for the step size.
+pub(crate) const X_LEN: usize = 12;
+pub(crate) const STEPS: usize = 13;
+
+pub(crate) fn x() -> Vec<f64> {
+    (0..X_LEN)
+        .map(|i| 0.7 * (1.3 * i as f64 + 0.4).sin())
+        .collect()
+}
+
+pub(crate) fn problem(batch: usize, coupling: f64, start_from_x: bool) -> Problem<f64> {
+    let inner = weighted(Rows::new(8, batch, 0.3), X_LEN);
+    let outer = plain(Rows::new(6, batch.min(6), 1.1), X_LEN, coupling);
+    if start_from_x {
+        Problem::new(inner, outer, StartFromX::new(8..11)).unwrap()
+    } else {
+        Problem::new(inner, outer, FixedStart(vec![0.2, -0.1, 0.3])).unwrap()
+    }
+}
+
+pub(crate) fn unrolled(
+    dynamics: &GradientDescent<f64>,
+    adjoint: impl Adjoint<f64> + 'static,
+) -> Unrolled<f64> {
+    Unrolled {
+        dynamics: Box::new(dynamics.clone()),
+        steps: STEPS,
+        adjoint: Box::new(adjoint),
+    }
 }
