@@ -19,4 +19,4 @@ pub use graph::{DType, Graph, NodeId, Shape};
 pub use plan::{Cost, Passes};
 pub use program::Program;
 pub use trace::{Tracer, Var, trace};
-pub use traced::{Data, Inputs, Settings, Traced};
+pub use traced::{Call, Data, Inputs, Settings, Traced};

@@ -9,8 +9,8 @@ pub(crate) mod view;
 
 pub(crate) use lower::{Delivery, StageCode};
 
-use crate::error::{Error, Result};
 use crate::cpu::CHUNK;
+use crate::error::{Error, Result};
 use crate::graph::{Graph, NodeId, Op};
 use instruction::Instruction;
 use lower::Lowering;
@@ -44,7 +44,11 @@ impl Partition {
             131_073..=4_194_304 => 8,
             _ => 4,
         };
-        let group_rows = rows.div_ceil(groups).max(128).next_multiple_of(LANES).min(rows.max(1));
+        let group_rows = rows
+            .div_ceil(groups)
+            .max(128)
+            .next_multiple_of(LANES)
+            .min(rows.max(1));
         let target = if widest > 64 {
             // Packing the other operand of a wide product costs less the more rows share it.
             640
@@ -52,7 +56,10 @@ impl Partition {
             (CACHE / (streamed.max(1) * size)).clamp(64, 512)
         };
         let blocks = group_rows.div_ceil(target);
-        let block_rows = group_rows.div_ceil(blocks).next_multiple_of(LANES).min(group_rows);
+        let block_rows = group_rows
+            .div_ceil(blocks)
+            .next_multiple_of(LANES)
+            .min(group_rows);
         Self {
             rows,
             group_rows,
@@ -155,7 +162,11 @@ impl Plan {
             code.push(StageCode::default());
         }
         code.push(lowering.deliver_rest(deliveries));
-        let partial_len = code.iter().map(|stage| stage.partial_len).max().unwrap_or(0);
+        let partial_len = code
+            .iter()
+            .map(|stage| stage.partial_len)
+            .max()
+            .unwrap_or(0);
         let partition = partition.unwrap_or_else(|| {
             let (widest, streamed) = widths(graph, &rows, &stages, &needed);
             Partition::choose(rows.count, widest, streamed, partial_len, size)
@@ -184,7 +195,9 @@ impl Plan {
                 let rows = partition.rows;
                 let efforts = stage.instructions.iter().map(|i| effort(i, rows));
                 // An exponential or a strided copy takes as long as some multiplications.
-                efforts.map(|(flops, elements, _)| flops + 4.0 * elements).sum()
+                efforts
+                    .map(|(flops, elements, _)| flops + 4.0 * elements)
+                    .sum()
             })
             .collect();
         Ok(Self {
@@ -203,7 +216,11 @@ impl Plan {
         let mut cost = Cost::default();
         for (stage, code) in self.stages.iter().enumerate() {
             // An instruction over rows runs for each block; together they see all rows.
-            let rows = if stage % 2 == 1 { self.partition.rows } else { 1 };
+            let rows = if stage % 2 == 1 {
+                self.partition.rows
+            } else {
+                1
+            };
             for instruction in &code.instructions {
                 let (flops, elements, moved) = effort(instruction, rows);
                 cost.product_flops += flops;
@@ -277,7 +294,11 @@ fn effort(instruction: &Instruction, rows: usize) -> (f64, f64, f64) {
             width,
             to_rows,
             ..
-        } => (0.0, (rows * width) as f64, ((2 * rows + to_rows) * width) as f64),
+        } => (
+            0.0,
+            (rows * width) as f64,
+            ((2 * rows + to_rows) * width) as f64,
+        ),
         Instruction::Select(s) => {
             let places: f64 =
                 s.inner.iter().map(|&(n, _)| n as f64).product::<f64>() * size(s.lanes);

@@ -107,7 +107,11 @@ impl<T: Real> Program<T> {
         Ok(Self {
             constants: plan.constants.iter().map(|&c| T::from_f64(c)).collect(),
             inputs,
-            outputs: graph.outputs.iter().map(|&id| graph.node(id).len()).collect(),
+            outputs: graph
+                .outputs
+                .iter()
+                .map(|&id| graph.node(id).len())
+                .collect(),
             plan,
         })
     }

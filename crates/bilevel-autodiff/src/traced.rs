@@ -15,7 +15,7 @@ use bilevel::{Layout, Objective};
 use crate::cpu::Real;
 use crate::error::{Error, Result};
 use crate::graph::{Graph, NodeId};
-use crate::plan::Passes;
+use crate::plan::{Cost, Passes};
 use crate::trace::{Tracer, Var};
 use programs::Programs;
 use stage::Staged;
@@ -106,7 +106,14 @@ impl<T: Real> Traced<T> {
         batch: Option<usize>,
         function: impl for<'t> Fn(&Inputs<'t>) -> Var<'t>,
     ) -> Result<Self> {
-        Self::with(x_layout, y_layout, data, batch, Settings::default(), function)
+        Self::with(
+            x_layout,
+            y_layout,
+            data,
+            batch,
+            Settings::default(),
+            function,
+        )
     }
 
     /// The same with other settings.
@@ -172,6 +179,70 @@ impl<T: Real> Traced<T> {
             .get_or_init(|| Programs::new(&variant.staged, self.settings.passes))
             .as_ref()
             .map_err(Clone::clone)
+    }
+}
+
+/// What a method asks of a traced objective, each one program.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Call {
+    /// h.
+    Value,
+    /// ∇_y h.
+    GradY,
+    /// ∇_x h.
+    GradX,
+    /// ∇²_yy h·v and ∇²_xy h·v.
+    Pull,
+    /// ∇²_yy h·dy + ∇²_yx h·dx.
+    Push,
+    /// ∇_y h with what the products need.
+    Linearize,
+    /// The products of [`Call::Pull`] from it.
+    PullTape,
+}
+
+impl<T: Real> Traced<T> {
+    /// What one call costs with so many threads, on a batch where there is one; known before the first.
+    ///
+    /// # Errors
+    /// If its program cannot be compiled.
+    pub fn cost(&self, call: Call, threads: usize) -> Result<Cost> {
+        let programs = self.programs(self.batched.is_some())?;
+        let program = match call {
+            Call::Value => programs.value()?,
+            Call::GradY => programs.grad_y()?,
+            Call::GradX => programs.grad_x()?,
+            Call::Pull => programs.pull()?,
+            Call::Push => programs.push()?,
+            Call::Linearize => &programs.tape()?.linearize,
+            Call::PullTape => &programs.tape()?.pull,
+        };
+        Ok(program.cost(threads))
+    }
+
+    /// How many numbers one linearisation keeps.
+    ///
+    /// # Errors
+    /// If its program cannot be compiled.
+    pub fn tape_numbers(&self) -> Result<usize> {
+        let programs = self.programs(self.batched.is_some())?;
+        Ok(programs.tape()?.lens.iter().sum())
+    }
+
+    /// Bytes of the data.
+    #[must_use]
+    pub fn data_bytes(&self) -> usize {
+        let tensors = self
+            .data
+            .tensors
+            .iter()
+            .map(|tensor| size_of_val(&*tensor.values));
+        let labels = self
+            .data
+            .labels
+            .iter()
+            .map(|(_, labels)| size_of_val(&**labels));
+        tensors.chain(labels).sum()
     }
 }
 

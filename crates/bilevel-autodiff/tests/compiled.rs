@@ -17,10 +17,34 @@ use common::noise::{assert_close, bounds};
 fn variants() -> Vec<(&'static str, Passes)> {
     vec![
         ("no pass", Passes::NONE),
-        ("simplify", Passes { simplify: true, ..Passes::NONE }),
-        ("common", Passes { common: true, ..Passes::NONE }),
-        ("fuse", Passes { fuse: true, ..Passes::NONE }),
-        ("row_block", Passes { row_block: true, ..Passes::NONE }),
+        (
+            "simplify",
+            Passes {
+                simplify: true,
+                ..Passes::NONE
+            },
+        ),
+        (
+            "common",
+            Passes {
+                common: true,
+                ..Passes::NONE
+            },
+        ),
+        (
+            "fuse",
+            Passes {
+                fuse: true,
+                ..Passes::NONE
+            },
+        ),
+        (
+            "row_block",
+            Passes {
+                row_block: true,
+                ..Passes::NONE
+            },
+        ),
         ("all passes", Passes::default()),
     ]
 }
@@ -43,12 +67,17 @@ fn run(graph: &Graph, arguments: &[Value<f64>], passes: Passes) -> Vec<Vec<f64>>
         .collect();
     let mut places: Vec<&mut [f64]> = outputs.iter_mut().map(Vec::as_mut_slice).collect();
     let mut workspace = Workspace::default();
-    program.run(&mut workspace, &arguments, &mut places).unwrap();
+    program
+        .run(&mut workspace, &arguments, &mut places)
+        .unwrap();
     // A second run in used memory gives the same bits.
     let first = outputs.clone();
     let mut places: Vec<&mut [f64]> = outputs.iter_mut().map(Vec::as_mut_slice).collect();
-    program.run(&mut workspace, &arguments, &mut places).unwrap();
-    let bits = |all: &[Vec<f64>]| -> Vec<u64> { all.iter().flatten().map(|a| a.to_bits()).collect() };
+    program
+        .run(&mut workspace, &arguments, &mut places)
+        .unwrap();
+    let bits =
+        |all: &[Vec<f64>]| -> Vec<u64> { all.iter().flatten().map(|a| a.to_bits()).collect() };
     assert_eq!(bits(&first), bits(&outputs));
     outputs
 }
@@ -65,7 +94,10 @@ fn compare(graph: &Graph, arguments: &[Value<f64>], seed: u64) {
     let exact = evaluate(graph, arguments).unwrap();
     let bounds = bounds(graph, arguments, f64::EPSILON / 2.0);
     for (name, passes) in variants() {
-        let found: Vec<Value<f64>> = run(graph, arguments, passes).into_iter().map(Value::Real).collect();
+        let found: Vec<Value<f64>> = run(graph, arguments, passes)
+            .into_iter()
+            .map(Value::Real)
+            .collect();
         assert_close(&format!("seed {seed}, {name}"), &found, &exact, &bounds);
     }
 }

@@ -4,7 +4,9 @@ use std::fmt;
 use std::str::FromStr;
 use std::time::Duration;
 
-use bilevel::{Adam, Adjoint, Checkpointed, FirstOrder, Optimizer, Reverse, Scalar, Schedule, Sgd};
+use bilevel::{
+    Adam, Adjoint, Checkpointed, FirstOrder, Optimizer, Reverse, ReverseTape, Scalar, Schedule, Sgd,
+};
 use bilevel_tasks::model::Model;
 
 /// Names further from what was typed than this are no help.
@@ -134,13 +136,14 @@ pub(crate) fn schedule(text: &str) -> Result<Schedule, String> {
 /// A model in the library's own form.
 pub(crate) fn model(text: &str) -> Result<Model, String> {
     text.parse()
-        .map_err(|error| format!("{error}{}", suggestion(text, &["softmax"])))
+        .map_err(|error| format!("{error}{}", suggestion(text, &["softmax", "mlp"])))
 }
 
 /// How training is differentiated.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum AdjointChoice {
     Reverse,
+    ReverseTape,
     Checkpointed { slots: usize },
     FirstOrder,
 }
@@ -149,6 +152,7 @@ impl AdjointChoice {
     pub(crate) fn build<T: Scalar>(self) -> Box<dyn Adjoint<T>> {
         match self {
             Self::Reverse => Box::new(Reverse),
+            Self::ReverseTape => Box::new(ReverseTape),
             Self::Checkpointed { slots } => Box::new(Checkpointed { slots }),
             Self::FirstOrder => Box::new(FirstOrder),
         }
@@ -161,13 +165,17 @@ impl FromStr for AdjointChoice {
     fn from_str(text: &str) -> Result<Self, String> {
         match text.split_once(':') {
             None if text == "reverse" => Ok(Self::Reverse),
+            Some(("reverse", "tape")) => Ok(Self::ReverseTape),
             None if text == "first-order" => Ok(Self::FirstOrder),
             Some(("checkpointed", slots)) => Ok(Self::Checkpointed {
                 slots: positive_count(slots)?,
             }),
             _ => Err(format!(
-                "expected reverse, checkpointed:C or first-order, found {text:?}{}",
-                suggestion(text, &["reverse", "checkpointed", "first-order"])
+                "expected reverse, reverse:tape, checkpointed:C or first-order, found {text:?}{}",
+                suggestion(
+                    text,
+                    &["reverse", "reverse:tape", "checkpointed", "first-order"]
+                )
             )),
         }
     }
@@ -177,6 +185,7 @@ impl fmt::Display for AdjointChoice {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Reverse => f.write_str("reverse"),
+            Self::ReverseTape => f.write_str("reverse:tape"),
             Self::Checkpointed { slots } => write!(f, "checkpointed:{slots}"),
             Self::FirstOrder => f.write_str("first-order"),
         }
@@ -254,7 +263,7 @@ mod tests {
 
     #[test]
     fn what_is_printed_is_what_is_read() {
-        for text in ["reverse", "checkpointed:7", "first-order"] {
+        for text in ["reverse", "reverse:tape", "checkpointed:7", "first-order"] {
             assert_eq!(text.parse::<AdjointChoice>().unwrap().to_string(), text);
         }
         for text in ["sgd:0.5", "adam:0.05"] {

@@ -131,7 +131,7 @@ impl<T: Real> Cleaning<T> {
             bilevel::check_batch("trusted batch", batch, trusted.rows())?;
         }
         let loss = |data: &Dataset, settings: LossSettings, model: Model| {
-            model.loss(Arc::new(Examples::<T>::new(data)), settings, rows)
+            model.loss(&Examples::<T>::new(data), settings, rows)
         };
         let plain = |batch| LossSettings {
             weighted: false,
@@ -148,11 +148,12 @@ impl<T: Real> Cleaning<T> {
             problem: Problem::from_shared(
                 loss(data.train(), inner, model)?,
                 loss(&trusted, plain(settings.trusted_batch), model)?,
-                Arc::new(FixedStart(model.start(columns, classes))),
+                Arc::new(FixedStart(model.start(columns, classes, key))),
             )?,
-            held_out: held_out
-                .map(|rows| loss(&rows, plain(None), model))
-                .transpose()?,
+            held_out: match held_out {
+                Some(rows) => Some(loss(&rows, plain(None), model)?),
+                None => None,
+            },
             wrong: data.wrong(),
             settings: settings.clone(),
         })

@@ -1,28 +1,24 @@
 //! Models: what is trained on rows of features.
-
-mod softmax;
+//!
+//! A model is its logits, traced; losses, gradients and second-order products follow from them.
 
 use std::fmt;
 use std::str::FromStr;
 use std::sync::Arc;
 
-use bilevel::{Objective, Scalar};
-use ndarray::LinalgScalar;
+use bilevel::{Key, Layout, Scalar, Stream};
+pub use bilevel_autodiff::Real;
+use bilevel_autodiff::{Argument, Data, Program, Traced, Var, Workspace, trace};
 
 use crate::Error;
 use crate::data::Dataset;
 
-/// A scalar that the matrix product knows too.
-pub trait Real: Scalar + LinalgScalar {}
-
-impl<T: Scalar + LinalgScalar> Real for T {}
-
 /// Rows of features with class labels, in the precision of the model.
 #[derive(Clone, Debug)]
 pub struct Examples<T> {
-    features: Vec<T>,
+    features: Arc<[T]>,
     columns: usize,
-    labels: Vec<u32>,
+    labels: Arc<[u32]>,
     classes: usize,
 }
 
@@ -34,7 +30,7 @@ impl<T: Real> Examples<T> {
         Self {
             features: data.features().iter().map(convert).collect(),
             columns: data.columns(),
-            labels: data.labels().to_vec(),
+            labels: data.labels().into(),
             classes: data.classes(),
         }
     }
@@ -62,10 +58,6 @@ impl<T: Real> Examples<T> {
     pub fn labels(&self) -> &[u32] {
         &self.labels
     }
-
-    fn row(&self, row: usize) -> &[T] {
-        &self.features[row * self.columns..(row + 1) * self.columns]
-    }
 }
 
 /// How the rows of a loss are weighted and drawn.
@@ -88,23 +80,64 @@ pub enum Model {
     /// Training starts at zero.
     #[default]
     Softmax,
+    /// One hidden layer: logits relu(A·W₁ + b₁)·W₂ + b₂, y = (W₁, inputs × hidden; b₁; W₂, hidden ×
+    /// classes; b₂). Training starts at He-normal weights (arXiv 1502.01852) and zero biases.
+    Mlp {
+        /// Width of the hidden layer, at least 1.
+        hidden: usize,
+    },
 }
 
 impl Model {
-    /// How many numbers y has.
+    /// The parts of y.
     #[must_use]
-    pub fn y_len(self, columns: usize, classes: usize) -> usize {
+    pub fn layout(self, columns: usize, classes: usize) -> Layout {
         match self {
-            Self::Softmax => (columns + 1) * classes,
+            Self::Softmax => {
+                Layout::new([("weight", vec![columns, classes]), ("bias", vec![classes])])
+            }
+            Self::Mlp { hidden } => Layout::new([
+                ("hidden weight", vec![columns, hidden]),
+                ("hidden bias", vec![hidden]),
+                ("weight", vec![hidden, classes]),
+                ("bias", vec![classes]),
+            ]),
         }
     }
 
-    /// Where training starts.
+    /// How many numbers y has.
     #[must_use]
-    pub fn start<T: Scalar>(self, columns: usize, classes: usize) -> Vec<T> {
-        match self {
-            Self::Softmax => vec![T::zero(); self.y_len(columns, classes)],
+    pub fn y_len(self, columns: usize, classes: usize) -> usize {
+        self.layout(columns, classes).len()
+    }
+
+    /// Where training starts: weights drawn from `key` with variance 2 / inputs before a relu, or zero.
+    #[must_use]
+    pub fn start<T: Scalar>(self, columns: usize, classes: usize, key: Key) -> Vec<T> {
+        let layout = self.layout(columns, classes);
+        let mut y = vec![T::zero(); layout.len()];
+        if self == Self::Softmax {
+            return y;
         }
+        let weights = layout.parts().iter().filter(|part| part.shape.len() == 2);
+        for (number, part) in weights.enumerate() {
+            let scale = (2.0 / part.shape[0] as f64).sqrt();
+            let key = key.stream(Stream::Start).fold_in(number as u64);
+            let to = &mut y[part.start..part.start + part.len()];
+            for (to, normal) in to.iter_mut().zip(key.normals()) {
+                *to = T::from_f64(scale * normal);
+            }
+        }
+        y
+    }
+
+    /// The logits of rows of features, rows × classes.
+    fn logits<'t>(self, features: Var<'t>, y: &dyn Fn(&str) -> Var<'t>) -> Var<'t> {
+        let last = match self {
+            Self::Softmax => features,
+            Self::Mlp { .. } => (features.matmul(y("hidden weight")) + y("hidden bias")).relu(),
+        };
+        last.matmul(y("weight")) + y("bias")
     }
 
     /// The mean over rows of weight · cross-entropy, as an objective in (x, y); x has
@@ -114,31 +147,96 @@ impl Model {
     /// If there are no rows, a batch is larger than their number, or x is too short.
     pub fn loss<T: Real>(
         self,
-        examples: Arc<Examples<T>>,
+        examples: &Examples<T>,
         settings: LossSettings,
         x_len: usize,
-    ) -> Result<Arc<dyn Objective<T>>, Error> {
-        match self {
-            Self::Softmax => Ok(Arc::new(softmax::SoftmaxLoss::new(
-                examples, settings, x_len,
-            )?)),
+    ) -> Result<Arc<Traced<T>>, Error> {
+        let rows = examples.rows();
+        if let Some(batch) = settings.batch {
+            bilevel::check_batch("batch", batch, rows)?;
         }
+        if rows == 0 {
+            return Err(Error::NoRows);
+        }
+        if settings.weighted && x_len != rows {
+            return Err(Error::Length {
+                what: "numbers of x",
+                expected: rows,
+                found: x_len,
+            });
+        }
+        let layout = self.layout(examples.columns, examples.classes);
+        let parts: Vec<String> = layout
+            .parts()
+            .iter()
+            .map(|part| part.name.clone())
+            .collect();
+        let data = Data::new(rows)
+            .rows(
+                "features",
+                Arc::clone(&examples.features),
+                &[examples.columns],
+            )
+            .labels("labels", Arc::clone(&examples.labels));
+        let x_layout = Layout::vector("x", x_len);
+        let traced = Traced::new(x_layout, layout, data, settings.batch, |v| {
+            let logits = self.logits(v.data("features"), &|part| v.y(part));
+            let mut losses = logits.cross_entropy(v.labels("labels"));
+            if settings.weighted {
+                losses = v.x_rows("x").sigmoid() * losses;
+            }
+            let mut loss = losses.mean();
+            if settings.weight_decay > 0.0 {
+                for part in &parts {
+                    loss = loss + v.y(part).square().sum_all() * (settings.weight_decay / 2.0);
+                }
+            }
+            loss
+        });
+        traced
+            .map(Arc::new)
+            .map_err(|error| Error::Method(error.into()))
     }
 
     /// The probability of each class for each row: rows × classes.
-    #[must_use]
-    pub fn probabilities<T: Real>(self, y: &[T], examples: &Examples<T>) -> Vec<T> {
-        match self {
-            Self::Softmax => softmax::probabilities(y, examples),
-        }
+    ///
+    /// # Errors
+    /// If y has another length than the model.
+    pub fn probabilities<T: Real>(self, y: &[T], examples: &Examples<T>) -> Result<Vec<T>, Error> {
+        let layout = self.layout(examples.columns, examples.classes);
+        let mut out = vec![T::zero(); examples.rows() * examples.classes];
+        let mut run = || -> bilevel_autodiff::Result<()> {
+            let shapes = layout.parts().iter().map(|part| part.shape.clone());
+            let inputs: Vec<_> = std::iter::once(vec![examples.rows(), examples.columns])
+                .chain(shapes)
+                .map(|shape| (shape, bilevel_autodiff::DType::Real))
+                .collect();
+            let graph = trace(&inputs, |v| {
+                let part = |name: &str| {
+                    let place = layout.parts().iter().position(|part| part.name == name);
+                    v[1 + place.unwrap_or(0)]
+                };
+                vec![self.logits(v[0], &part).softmax(1)]
+            })?;
+            let mut arguments = vec![Argument::Real(&examples.features)];
+            for part in layout.parts() {
+                let end = (part.start + part.len()).min(y.len());
+                arguments.push(Argument::Real(&y[part.start.min(end)..end]));
+            }
+            let program = Program::compile(&graph)?;
+            program.run(&mut Workspace::default(), &arguments, &mut [&mut out])
+        };
+        run().map_err(|error| Error::Method(error.into()))?;
+        Ok(out)
     }
 }
 
 impl fmt::Display for Model {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.write_str(match self {
-            Self::Softmax => "softmax",
-        })
+        match self {
+            Self::Softmax => formatter.write_str("softmax"),
+            Self::Mlp { hidden } => write!(formatter, "mlp:{hidden}"),
+        }
     }
 }
 
@@ -146,13 +244,20 @@ impl FromStr for Model {
     type Err = Error;
 
     fn from_str(text: &str) -> Result<Self, Error> {
-        match text {
-            "softmax" => Ok(Self::Softmax),
-            _ => Err(Error::Unknown {
-                what: "model",
-                name: text.to_owned(),
-                known: "softmax",
-            }),
+        let unknown = || Error::Unknown {
+            what: "model",
+            name: text.to_owned(),
+            known: "softmax or mlp:H with H ≥ 1 hidden units",
+        };
+        match text.split_once(':') {
+            None if text == "softmax" => Ok(Self::Softmax),
+            Some(("mlp", hidden)) => hidden
+                .parse()
+                .ok()
+                .filter(|&hidden| hidden >= 1)
+                .map(|hidden| Self::Mlp { hidden })
+                .ok_or_else(unknown),
+            _ => Err(unknown()),
         }
     }
 }

@@ -3,7 +3,8 @@
 use std::sync::Arc;
 
 use bilevel::vector::axpy;
-use bilevel::{Draw, Objective};
+use bilevel::{Draw, Key, Objective};
+use bilevel_autodiff::Traced;
 
 use crate::Error;
 use crate::data::Dataset;
@@ -19,6 +20,7 @@ use crate::model::{Examples, LossSettings, Model, Real, predictions};
 /// | `steps` | 300 | at least 1 | gradients, at most |
 /// | `step_size` | 0.5 | positive | |
 /// | `weight_decay` | 0 | at least 0 | D of D‖y‖²/2 |
+/// | `key` | | | what a random start is drawn from |
 #[derive(Clone, Copy, PartialEq, Debug)]
 pub struct Trainer {
     /// What is trained.
@@ -29,6 +31,8 @@ pub struct Trainer {
     pub step_size: f64,
     /// D of D‖y‖²/2.
     pub weight_decay: f64,
+    /// What a random start is drawn from.
+    pub key: Key,
 }
 
 /// Sees the number of a step and its result.
@@ -51,7 +55,7 @@ impl Trainer {
     /// If there are no rows or training diverges.
     pub fn train<T: Real>(&self, data: &Dataset) -> Result<Classifier<T>, Error> {
         let loss = self.loss::<T>(data)?;
-        let start = self.model.start(data.columns(), data.classes());
+        let start = self.model.start(data.columns(), data.classes(), self.key);
         let y = self.descend(&*loss, start, self.steps, &mut |_, _| Ok(()))?;
         Ok(self.classifier(y))
     }
@@ -68,7 +72,7 @@ impl Trainer {
     ) -> Result<(Classifier<T>, usize), Error> {
         let (loss, watched) = (self.loss::<T>(data)?, self.loss::<T>(held_out)?);
         let mut watched = watched.at(&[])?;
-        let start: Vec<T> = self.model.start(data.columns(), data.classes());
+        let start: Vec<T> = self.model.start(data.columns(), data.classes(), self.key);
         let mut best = (T::infinity(), 0, start.clone());
         self.descend(&*loss, start, self.steps, &mut |step, y| {
             if step.is_multiple_of(LOOK) || step == self.steps {
@@ -82,13 +86,13 @@ impl Trainer {
         Ok((self.classifier(best.2), best.1))
     }
 
-    fn loss<T: Real>(&self, data: &Dataset) -> Result<Arc<dyn Objective<T>>, Error> {
+    fn loss<T: Real>(&self, data: &Dataset) -> Result<Arc<Traced<T>>, Error> {
         let settings = LossSettings {
             weighted: false,
             batch: None,
             weight_decay: self.weight_decay,
         };
-        self.model.loss(Arc::new(Examples::new(data)), settings, 0)
+        self.model.loss(&Examples::new(data), settings, 0)
     }
 
     fn classifier<T: Real>(&self, y: Vec<T>) -> Classifier<T> {
@@ -150,15 +154,17 @@ impl<T: Real> Classifier<T> {
     }
 
     /// The probability of each class for each row: rows × classes.
-    #[must_use]
-    pub fn probabilities(&self, data: &Dataset) -> Vec<T> {
+    ///
+    /// # Errors
+    /// If the data have other columns or classes than those that the model was trained on.
+    pub fn probabilities(&self, data: &Dataset) -> Result<Vec<T>, Error> {
         self.model.probabilities(&self.y, &Examples::new(data))
     }
 
     /// The share of rows whose most probable class is their label; None without rows.
     #[must_use]
     pub fn accuracy(&self, data: &Dataset) -> Option<f64> {
-        let predicted = predictions(&self.probabilities(data), data.classes());
+        let predicted = predictions(&self.probabilities(data).ok()?, data.classes());
         crate::metrics::accuracy(&predicted, data.labels())
             .ok()
             .flatten()
@@ -179,6 +185,7 @@ mod tests {
             steps: 300,
             step_size: 0.5,
             weight_decay: 0.0,
+            key: Key::from_seed(0),
         };
         let classifier = trainer.train::<f32>(&data.select(&train).unwrap()).unwrap();
         let accuracy = classifier.accuracy(&data.select(&test).unwrap()).unwrap();
@@ -192,6 +199,7 @@ mod tests {
             steps: 50,
             step_size: 1e38,
             weight_decay: 1.0,
+            key: Key::from_seed(0),
         };
         assert!(trainer.train::<f32>(&digits()).is_err());
     }

@@ -1,7 +1,5 @@
 //! Is a hypergradient right? Checks that anyone can run on an own problem.
 
-use rand::RngExt;
-
 use crate::adjoint::{Rollout, directional};
 use crate::dynamics::Dynamics;
 use crate::vector::{axpy, dot, norm};
@@ -27,13 +25,7 @@ impl Comparison {
 /// A direction of norm 1 with independent normal numbers before scaling.
 #[must_use]
 pub fn random_direction<T: Scalar>(key: Key, len: usize) -> Vec<T> {
-    let mut rng = key.rng();
-    let mut normal = || {
-        // Box–Muller; 1 − u lies in (0, 1].
-        let (u, v): (f64, f64) = (rng.random(), rng.random());
-        (-2.0 * (1.0 - u).ln()).sqrt() * (std::f64::consts::TAU * v).cos()
-    };
-    let mut direction: Vec<f64> = (0..len).map(|_| normal()).collect();
+    let mut direction: Vec<f64> = key.normals().take(len).collect();
     let size = norm(&direction);
     if size > 0.0 {
         for value in &mut direction {

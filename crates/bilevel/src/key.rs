@@ -75,6 +75,18 @@ impl Key {
         ChaCha8Rng::from_seed(self.0)
     }
 
+    /// Independent numbers of the standard normal distribution, as many as are asked for
+    /// (Box and Muller, 1958).
+    pub fn normals(self) -> impl Iterator<Item = f64> {
+        use rand::RngExt;
+        let mut rng = self.rng();
+        std::iter::repeat_with(move || {
+            // 1 − u lies in (0, 1].
+            let (u, v): (f64, f64) = (rng.random(), rng.random());
+            (-2.0 * (1.0 - u).ln()).sqrt() * (std::f64::consts::TAU * v).cos()
+        })
+    }
+
     fn derive(self, number: u64) -> Self {
         let mut rng = rand_chacha::ChaCha12Rng::from_seed(self.0);
         rng.set_stream(number);

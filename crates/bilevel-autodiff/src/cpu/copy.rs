@@ -9,13 +9,7 @@ pub(super) fn zero<T: Real>(frame: &Frame<'_, T>, to: At, count: usize) {
     unsafe { std::slice::from_raw_parts_mut(frame.write(to), count) }.fill(T::zero());
 }
 
-pub(super) fn run<T: Real>(
-    frame: &Frame<'_, T>,
-    from: At,
-    to: At,
-    axes: &[CopyAxis],
-    add: bool,
-) {
+pub(super) fn run<T: Real>(frame: &Frame<'_, T>, from: At, to: At, axes: &[CopyAxis], add: bool) {
     const MOST: usize = 12;
     let (from, to) = (frame.read(from), frame.write(to));
     // Without allocation for all shapes that are met.

@@ -4,7 +4,7 @@ use pulp::{Arch, Simd, WithSimd};
 
 use super::{Frame, Real};
 use crate::graph::{Binary, Compare, Unary};
-use crate::plan::instruction::{Elementwise, Fused, FusedOperand, FusedOut, Function};
+use crate::plan::instruction::{Elementwise, Function, Fused, FusedOperand, FusedOut};
 
 /// Elements of one chunk of a fused kernel.
 pub(crate) const CHUNK: usize = 1024;
@@ -191,7 +191,8 @@ impl<T: Real> Kernel<T> {
     fn unary(&self, f: impl Fn(T) -> T) {
         for i in 0..self.inner {
             // Safety: the plan's guarantee, see the head of the module.
-            let out = unsafe { std::slice::from_raw_parts_mut(self.out.add(i * self.lanes), self.lanes) };
+            let out =
+                unsafe { std::slice::from_raw_parts_mut(self.out.add(i * self.lanes), self.lanes) };
             let a = self.row(0, i);
             if self.operands[0].walks {
                 // Safety: as above.
@@ -214,7 +215,8 @@ impl<T: Real> Kernel<T> {
         let walks = (self.operands[0].walks, self.operands[1].walks);
         for i in 0..self.inner {
             // Safety: the plan's guarantee, see the head of the module.
-            let out = unsafe { std::slice::from_raw_parts_mut(self.out.add(i * self.lanes), self.lanes) };
+            let out =
+                unsafe { std::slice::from_raw_parts_mut(self.out.add(i * self.lanes), self.lanes) };
             let (a, b) = (self.row(0, i), self.row(1, i));
             // Safety: as above; one number is read where an operand does not walk.
             unsafe {
@@ -253,7 +255,8 @@ impl<T: Real> Kernel<T> {
         let (m, a, b) = (step(0), step(1), step(2));
         for i in 0..self.inner {
             // Safety: the plan's guarantee, see the head of the module.
-            let out = unsafe { std::slice::from_raw_parts_mut(self.out.add(i * self.lanes), self.lanes) };
+            let out =
+                unsafe { std::slice::from_raw_parts_mut(self.out.add(i * self.lanes), self.lanes) };
             let (mask, yes, no) = (self.row(0, i), self.row(1, i), self.row(2, i));
             if (m, a, b) == (1, 1, 0) {
                 // Safety: as above.

@@ -65,15 +65,28 @@ impl<T: Real> Workspace<T> {
         let threads = rayon::current_num_threads();
         let block_len = plan.block_len + plan.slots * CHUNK;
         grow(&mut self.arena, plan.arena_len);
-        grow(&mut self.partial, plan.partial_len * plan.partition.groups());
-        grow(&mut self.blocks, block_len * threads.min(plan.partition.groups()).max(1).max(
-            if plan.partition.groups() > 1 { threads } else { 1 },
-        ));
+        grow(
+            &mut self.partial,
+            plan.partial_len * plan.partition.groups(),
+        );
+        grow(
+            &mut self.blocks,
+            block_len
+                * threads
+                    .min(plan.partition.groups())
+                    .max(1)
+                    .max(if plan.partition.groups() > 1 {
+                        threads
+                    } else {
+                        1
+                    }),
+        );
         self.inputs.clear();
-        self.inputs.extend(arguments.iter().map(|argument| match argument {
-            Argument::Real(values) => Slot::Real(values.as_ptr()),
-            Argument::Index(values) => Slot::Index(values.as_ptr()),
-        }));
+        self.inputs
+            .extend(arguments.iter().map(|argument| match argument {
+                Argument::Real(values) => Slot::Real(values.as_ptr()),
+                Argument::Index(values) => Slot::Index(values.as_ptr()),
+            }));
         self.outputs.clear();
         self.outputs
             .extend(outputs.iter_mut().map(|output| output.as_mut_ptr()));
@@ -161,7 +174,10 @@ fn run_rows<T: Real>(
                 to.fill(T::zero());
             }
             for number in 0..groups {
-                let at = At::start(Space::Partial, number * plan.partial_len + merge.partial + first);
+                let at = At::start(
+                    Space::Partial,
+                    number * plan.partial_len + merge.partial + first,
+                );
                 // Safety: as above.
                 let part = unsafe { std::slice::from_raw_parts(frame.read(at), len) };
                 for (to, &part) in to.iter_mut().zip(part) {

@@ -45,8 +45,7 @@ macro_rules! real {
                 // stands in the low bits.
                 let x = if self > $most { $most } else { self };
                 let x = if x < $least { $least } else { x };
-                let shifted =
-                    x.multiply_add::<FUSED>(std::f64::consts::LOG2_E as $type, $magic);
+                let shifted = x.multiply_add::<FUSED>(std::f64::consts::LOG2_E as $type, $magic);
                 let n = shifted - $magic;
                 let r = n.multiply_add::<FUSED>(-$high, x);
                 let r = n.multiply_add::<FUSED>(-$low, r);
@@ -56,7 +55,8 @@ macro_rules! real {
                 }
                 let power = power.multiply_add::<FUSED>(r, 1.0);
                 // In two steps, so that neither leaves the range before the result does.
-                let n = (shifted.to_bits() as $signed).wrapping_sub(($magic as $type).to_bits() as $signed);
+                let n = (shifted.to_bits() as $signed)
+                    .wrapping_sub(($magic as $type).to_bits() as $signed);
                 let half = n >> 1;
                 let scale = |n: $signed| <$type>::from_bits(((n + $bias) as $bits) << $mantissa);
                 let result = power * scale(half) * scale(n - half);
@@ -122,7 +122,11 @@ mod tests {
                 || (expected < 1e-37 && (found - expected).abs() < 1e-44)
                 || found == expected;
             assert!(close, "{x} {found} {expected}");
-            assert!((x.exponential::<false>() - expected).abs() <= 3.0 * f32::EPSILON * expected + 1e-44 || expected.is_infinite());
+            assert!(
+                (x.exponential::<false>() - expected).abs()
+                    <= 3.0 * f32::EPSILON * expected + 1e-44
+                    || expected.is_infinite()
+            );
         }
     }
 

@@ -129,7 +129,9 @@ fn resolve<'a>(
     rows: usize,
     few: &'a mut [(usize, [isize; 1]); MOST],
 ) -> Axes<'a> {
-    let resolved = axes.iter().map(|&(count, stride)| (count, [stride.at(rows)]));
+    let resolved = axes
+        .iter()
+        .map(|&(count, stride)| (count, [stride.at(rows)]));
     if axes.len() > MOST {
         return Axes::Many(resolved.collect());
     }

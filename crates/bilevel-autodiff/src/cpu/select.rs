@@ -53,9 +53,15 @@ pub(super) fn run<T: Real>(frame: &Frame<'_, T>, kernel: &SelectClass) {
     let class = kernel.class.at(frame.rows);
     let index = frame.index(kernel.index);
     let (data, value) = if kernel.scatter {
-        (frame.write(kernel.data).cast_const(), frame.read(kernel.value))
+        (
+            frame.write(kernel.data).cast_const(),
+            frame.read(kernel.value),
+        )
     } else {
-        (frame.read(kernel.data), frame.write(kernel.value).cast_const())
+        (
+            frame.read(kernel.data),
+            frame.write(kernel.value).cast_const(),
+        )
     };
     let inner: Vec<(usize, [isize; 3])>;
     let axes: &[(usize, [isize; 3])] = if kernel.inner.is_empty() {

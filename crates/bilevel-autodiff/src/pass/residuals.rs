@@ -20,7 +20,11 @@ pub(crate) fn residuals(graph: &Graph, outputs: &[NodeId], second: &[NodeId]) ->
     for id in graph.ids().filter(|&id| early(id)) {
         let node = graph.node(id);
         let keepable = node.dtype == DType::Real && !matches!(node.op, Op::Input(_));
-        let price = if keepable { node.len() as u64 } else { Network::INFINITE };
+        let price = if keepable {
+            node.len() as u64
+        } else {
+            Network::INFINITE
+        };
         network.edge(before(id), after(id), price);
         for &operand in &node.operands {
             network.edge(after(operand), before(id), Network::INFINITE);
@@ -30,7 +34,10 @@ pub(crate) fn residuals(graph: &Graph, outputs: &[NodeId], second: &[NodeId]) ->
         }
     }
     // What the later part reads.
-    for id in graph.ids().filter(|id| needed[id.index()] && late[id.index()]) {
+    for id in graph
+        .ids()
+        .filter(|id| needed[id.index()] && late[id.index()])
+    {
         for &operand in graph.node(id).operands.iter().filter(|&&o| early(o)) {
             network.edge(after(operand), sink, Network::INFINITE);
         }
@@ -72,7 +79,11 @@ impl Network {
     /// Which vertices still reach the sink when the flow is at its largest: the cut next to the sink.
     fn cut(&mut self, source: usize, sink: usize) -> Vec<bool> {
         while let Some(path) = self.path(source, sink) {
-            let least = path.iter().map(|&edge| self.edges[edge].1).min().unwrap_or(0);
+            let least = path
+                .iter()
+                .map(|&edge| self.edges[edge].1)
+                .min()
+                .unwrap_or(0);
             if least >= Self::INFINITE / 2 {
                 // Nothing that may be kept separates the two.
                 break;

@@ -169,12 +169,7 @@ fn simpler_binary(
 }
 
 /// value · (other · a) as one product.
-fn scaled_again(
-    new: &mut Graph,
-    value: f64,
-    a: NodeId,
-    shape: &[usize],
-) -> Result<Option<NodeId>> {
+fn scaled_again(new: &mut Graph, value: f64, a: NodeId, shape: &[usize]) -> Result<Option<NodeId>> {
     let inner = new.node(a).clone();
     if inner.op == Op::Unary(Unary::Neg) {
         let factor = fill(new, -value, shape)?;
@@ -192,11 +187,7 @@ fn scaled_again(
     Ok(None)
 }
 
-fn simpler_transpose(
-    new: &mut Graph,
-    permutation: &[usize],
-    a: NodeId,
-) -> Result<Option<NodeId>> {
+fn simpler_transpose(new: &mut Graph, permutation: &[usize], a: NodeId) -> Result<Option<NodeId>> {
     if permutation.iter().enumerate().all(|(i, &axis)| i == axis) {
         return Ok(Some(a));
     }
@@ -251,7 +242,11 @@ fn simpler_sum(
             if !axes.iter().any(repeated) {
                 return Ok(None);
             }
-            let times: usize = axes.iter().filter(|a| repeated(a)).map(|&a| to[a]).product();
+            let times: usize = axes
+                .iter()
+                .filter(|a| repeated(a))
+                .map(|&a| to[a])
+                .product();
             let rest: Vec<usize> = axes.iter().copied().filter(|a| !repeated(a)).collect();
             let sum = if rest.is_empty() {
                 inner.operands[0]
@@ -270,7 +265,10 @@ fn untransposed(graph: &Graph, id: NodeId, flag: bool) -> (NodeId, bool) {
     let node = graph.node(id);
     if let Op::Transpose(permutation) = &node.op {
         let rank = permutation.len();
-        let swaps = permutation[..rank - 2].iter().enumerate().all(|(i, &axis)| i == axis)
+        let swaps = permutation[..rank - 2]
+            .iter()
+            .enumerate()
+            .all(|(i, &axis)| i == axis)
             && permutation[rank - 2] == rank - 1;
         if swaps {
             return (node.operands[0], !flag);

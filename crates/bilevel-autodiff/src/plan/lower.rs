@@ -92,8 +92,7 @@ impl<'g> Lowering<'g> {
                 Op::Input(number) => {
                     let space = Space::Input(number);
                     if let (true, Some(axis)) = (blocked_inputs.get(number) == Some(&true), axis) {
-                        lowering.block[index] =
-                            Some(View::lanes(space, &node.shape, axis, true));
+                        lowering.block[index] = Some(View::lanes(space, &node.shape, axis, true));
                     } else {
                         lowering.full[index] = Some(View::natural(space, 0, &node.shape, None));
                         if axis.is_some() {
@@ -433,7 +432,9 @@ impl<'g> Lowering<'g> {
                 .map(|(axis, _)| (view.dims[axis], view.strides[axis]));
             let mut next = |&size: &usize| match size {
                 1 => (Extent::Fixed(1), Stride::ZERO),
-                _ => strides.next().unwrap_or((Extent::Fixed(size), Stride::ZERO)),
+                _ => strides
+                    .next()
+                    .unwrap_or((Extent::Fixed(size), Stride::ZERO)),
             };
             let (dims, strides) = to.iter().map(&mut next).unzip();
             self.set(
@@ -465,7 +466,10 @@ impl<'g> Lowering<'g> {
         let accumulates = self.stages.kind(id) == Kind::Reduction;
         let lane = match rows {
             Some(axis) => Some(axis),
-            None => shape.len().checked_sub(1).filter(|last| !axes.contains(last)),
+            None => shape
+                .len()
+                .checked_sub(1)
+                .filter(|last| !axes.contains(last)),
         };
         let part = |reduced: bool| -> Vec<(usize, Stride)> {
             (0..shape.len())
@@ -510,7 +514,12 @@ impl<'g> Lowering<'g> {
         let partial = self.code.partial_len;
         self.code.partial_len += len;
         // Straight to the result, if that is all it is for.
-        let mut delivered = self.graph.outputs.iter().enumerate().filter(|(_, o)| **o == id);
+        let mut delivered = self
+            .graph
+            .outputs
+            .iter()
+            .enumerate()
+            .filter(|(_, o)| **o == id);
         let used = self
             .graph
             .nodes()

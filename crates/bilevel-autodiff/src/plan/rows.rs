@@ -51,8 +51,9 @@ impl Rows {
             .iter()
             .enumerate()
             .map(|(index, node)| {
-                let mut axes = (0..node.shape.len())
-                    .filter(|&axis| node.shape[axis] == count && classes.class(index, axis) == class);
+                let mut axes = (0..node.shape.len()).filter(|&axis| {
+                    node.shape[axis] == count && classes.class(index, axis) == class
+                });
                 match (axes.next(), axes.next()) {
                     (Some(axis), None) => Some(axis),
                     _ => None,
@@ -192,8 +193,16 @@ impl Classes {
                     self.unite((index, axis), (from_a, axis));
                     self.unite((index, axis), (from_b, axis));
                 }
-                let (m, k) = if *left { (end - 1, end - 2) } else { (end - 2, end - 1) };
-                let (l, n) = if *right { (end - 1, end - 2) } else { (end - 2, end - 1) };
+                let (m, k) = if *left {
+                    (end - 1, end - 2)
+                } else {
+                    (end - 2, end - 1)
+                };
+                let (l, n) = if *right {
+                    (end - 1, end - 2)
+                } else {
+                    (end - 2, end - 1)
+                };
                 self.unite((index, end - 2), (from_a, m));
                 self.unite((index, end - 1), (from_b, n));
                 self.unite((from_a, k), (from_b, l));

@@ -45,10 +45,8 @@ impl Stages {
                     .operands
                     .iter()
                     .map(|operand| {
-                        let (of, at) = (
-                            stages.kind[operand.index()],
-                            stages.stage[operand.index()],
-                        );
+                        let (of, at) =
+                            (stages.kind[operand.index()], stages.stage[operand.index()]);
                         let in_rows = matches!(kind, Kind::Row | Kind::Reduction);
                         match (of, in_rows) {
                             (Kind::Given, true) => 1,
@@ -96,9 +94,9 @@ fn kind(graph: &Graph, rows: &Rows, id: NodeId) -> Kind {
         Op::Slice { axis, .. } | Op::Pad { axis, .. } => {
             row(own.is_some_and(|own| own != *axis) && of(0) == own)
         }
-        Op::Concat(axis) => row(
-            own.is_some_and(|own| own != *axis) && of(0) == own && of(1) == own,
-        ),
+        Op::Concat(axis) => {
+            row(own.is_some_and(|own| own != *axis) && of(0) == own && of(1) == own)
+        }
         Op::Sum(axes) => match of(0) {
             Some(axis) if axes.contains(&axis) => Kind::Reduction,
             Some(axis) => row(own == Some(axis)),

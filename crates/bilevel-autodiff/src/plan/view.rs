@@ -110,7 +110,12 @@ pub(crate) struct View {
 
 impl View {
     /// Row-major; `per_row` follows if an axis is that of the rows.
-    pub(crate) fn natural(space: Space, offset: usize, shape: &[usize], rows: Option<usize>) -> Self {
+    pub(crate) fn natural(
+        space: Space,
+        offset: usize,
+        shape: &[usize],
+        rows: Option<usize>,
+    ) -> Self {
         let mut stride = 1;
         let mut strides = vec![Stride::ZERO; shape.len()];
         for (axis, &size) in shape.iter().enumerate().rev() {

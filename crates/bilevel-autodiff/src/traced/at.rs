@@ -320,7 +320,10 @@ impl<T: Real> AtX<T> for TracedAtX<'_, T> {
             if !std::mem::take(&mut side.collected) {
                 continue;
             }
-            let on_x = side.crossing.iter().filter(|crossing| crossing.depends_on_x);
+            let on_x = side
+                .crossing
+                .iter()
+                .filter(|crossing| crossing.depends_on_x);
             let mut arguments = Arguments::new();
             rho_arguments(self.traced, self.x, &mut arguments);
             let mut staged = false;
@@ -382,7 +385,10 @@ impl<T: Real> SecondOrder<T> for TracedAtX<'_, T> {
         let Some(side) = &mut self.sides[usize::from(batched)] else {
             return Ok(());
         };
-        let mut on_x = side.crossing.iter().filter(|crossing| crossing.depends_on_x);
+        let mut on_x = side
+            .crossing
+            .iter()
+            .filter(|crossing| crossing.depends_on_x);
         if on_x.any(|crossing| matches!(crossing.from, Origin::Rho(_))) {
             let tangents = &mut side.tangents;
             if tangents.is_empty() {
@@ -396,7 +402,9 @@ impl<T: Real> SecondOrder<T> for TracedAtX<'_, T> {
             rho_arguments(traced, self.x, &mut arguments);
             arguments.parts(&traced.x_layout, dx);
             let mut results = Results::new();
-            tangents.iter_mut().for_each(|tangent| results.push(tangent));
+            tangents
+                .iter_mut()
+                .for_each(|tangent| results.push(tangent));
             side.programs
                 .push_rho()?
                 .run(&mut self.workspace, arguments.all(), results.all())?;

@@ -272,11 +272,7 @@ impl<T: Real> Programs<T> {
 
 /// The same graph with what is kept as further inputs in place of what it was computed from; and where
 /// these inputs are.
-fn from_kept(
-    graph: &Graph,
-    kept: &[NodeId],
-    products: &[NodeId],
-) -> Result<(Graph, Vec<NodeId>)> {
+fn from_kept(graph: &Graph, kept: &[NodeId], products: &[NodeId]) -> Result<(Graph, Vec<NodeId>)> {
     let mut new = Graph::new();
     let mut placed: Vec<Option<NodeId>> = vec![None; graph.nodes().len()];
     for &id in graph.inputs() {

@@ -57,8 +57,7 @@ impl Staged {
         early_roots.extend(&roles.data);
         let on_inputs = graph.depends_on(&early_roots);
         let needed = graph.needed_for(&graph.outputs);
-        let is_early =
-            |id: NodeId| staged && on_inputs[id.index()] && !late[id.index()];
+        let is_early = |id: NodeId| staged && on_inputs[id.index()] && !late[id.index()];
 
         // What the late part reads of the early one, with what only repeats elements left to it.
         let mut crossing: Vec<NodeId> = Vec::new();
@@ -85,7 +84,12 @@ impl Staged {
             }
         }
         if !staged {
-            crossing = roles.x.iter().copied().filter(|id| needed[id.index()]).collect();
+            crossing = roles
+                .x
+                .iter()
+                .copied()
+                .filter(|id| needed[id.index()])
+                .collect();
         }
         crossing.sort_unstable();
 
@@ -154,7 +158,11 @@ fn early_part(source: &Source, rho: &Graph) -> Result<Graph> {
 }
 
 /// Copies what the outputs need beyond what is placed already.
-pub(super) fn copy_needed(graph: &Graph, new: &mut Graph, placed: &mut [Option<NodeId>]) -> Result<()> {
+pub(super) fn copy_needed(
+    graph: &Graph,
+    new: &mut Graph,
+    placed: &mut [Option<NodeId>],
+) -> Result<()> {
     let mut needed = vec![false; graph.nodes().len()];
     let mut wanted = graph.outputs.clone();
     while let Some(id) = wanted.pop() {

@@ -8,6 +8,7 @@ use anyhow::{Context, anyhow};
 use bilevel::{
     Checkpointed, Field, FixedStart, GradientDescent, Hyper, HyperGradient, Key, Problem, Unrolled,
 };
+use bilevel_autodiff::{Call, Traced};
 use bilevel_tasks::data::npy::{self, NpyValues};
 use bilevel_tasks::data::{Dataset, numbered_classes};
 use bilevel_tasks::model::{Examples, LossSettings, Model, Real};
@@ -27,8 +28,8 @@ struct BenchResult {
     first_ms: f64,
     peak_rss_mb: Option<f64>,
     rss_before_mb: Option<f64>,
-    /// Null until costs are predicted.
-    predicted_peak_mb: Option<f64>,
+    /// Of the data in the precision of the run, states and work space.
+    predicted_peak_mb: f64,
     flops: f64,
     gflops: f64,
     gradient_norm: f64,
@@ -104,13 +105,13 @@ impl Inputs {
                     train.1
                 ));
             }
-            let y = folder.join(format!("y_{model}.npy"));
+            let y = folder.join(format!("y_{}.npy", model.to_string().replace(':', "")));
             // Rows of fewer classes than the model has are no error: its start says how many.
             let y_len = npy::NpyArray::read(&y)?.to_f64().len();
-            let outputs = y_len / (train.1 + 1);
+            let outputs = outputs(model, train.1, y_len);
             if outputs < classes || model.y_len(train.1, outputs) != y_len {
                 return Err(anyhow!(
-                    "{}: expected (columns + 1) × classes numbers for {} columns and at least {classes} classes, found {y_len}",
+                    "{}: expected the numbers of a {model} model of {} columns and at least {classes} classes, found {y_len}",
                     y.display(),
                     train.1
                 ));
@@ -129,46 +130,83 @@ impl Inputs {
         };
         read().map_err(Failure::usage)
     }
+}
 
-    /// The floating-point operations in the matrix products of one hypergradient, a
-    /// multiplication and an addition counted as two, biases and exponentials left out.
-    ///
-    /// A product of the n×d inputs with d×c weights takes 2ndc. A gradient has two of them
-    /// (logits, and inputs transposed times residuals), a second-order product three (logits of
-    /// the weights and of the direction, and one transposed); K steps back take K second-order
-    /// products, the steps forward, repeated ones among them, one gradient each; the outer loss
-    /// takes one product of its own rows for its value and two for its gradient.
-    fn flops(&self, steps: usize, adjoint: AdjointChoice) -> f64 {
-        let one = |data: &Dataset| {
-            2.0 * data.rows() as f64 * data.columns() as f64 * data.classes() as f64
+/// How many classes a model of so many numbers has.
+fn outputs(model: Model, columns: usize, y_len: usize) -> usize {
+    // The numbers grow evenly with the classes.
+    let none = model.y_len(columns, 0);
+    y_len.saturating_sub(none) / (model.y_len(columns, 1) - none)
+}
+
+/// The two losses, where training starts, and what is known before a run.
+struct Case<T> {
+    inner: Arc<Traced<T>>,
+    outer: Arc<Traced<T>>,
+    x: Vec<T>,
+    y: Vec<T>,
+}
+
+impl<T: Real> Case<T> {
+    fn new(inputs: &Inputs, model: Model) -> Result<Self, Failure> {
+        let loss = |data: &Dataset, weighted| {
+            let settings = LossSettings {
+                weighted,
+                batch: None,
+                weight_decay: 0.0,
+            };
+            let loss = model.loss(&Examples::<T>::new(data), settings, inputs.train.rows());
+            loss.map_err(Failure::usage)
         };
-        let forward = match adjoint {
+        let convert = |values: &[f64]| values.iter().map(|&value| T::from_f64(value)).collect();
+        Ok(Self {
+            inner: loss(&inputs.train, true)?,
+            outer: loss(&inputs.validation, false)?,
+            x: convert(&inputs.x),
+            y: convert(&inputs.y),
+        })
+    }
+
+    fn problem(&self) -> Result<Problem<T>, Failure> {
+        let start = Arc::new(FixedStart(self.y.clone()));
+        Problem::from_shared(self.inner.clone(), self.outer.clone(), start).map_err(Failure::usage)
+    }
+
+    /// Floating-point operations in matrix products, and bytes at the peak: data, states, tapes and the
+    /// memory of the programs.
+    fn predict(&self, steps: usize, adjoint: AdjointChoice) -> Result<(f64, f64), Failure> {
+        let threads = rayon::current_num_threads();
+        let cost = |of: &Traced<T>, call| of.cost(call, threads).map_err(Failure::run);
+        let (inner, outer) = (&*self.inner, &*self.outer);
+        let (forward, back, kept) = match adjoint {
+            AdjointChoice::ReverseTape => (Call::Linearize, Call::PullTape, steps),
+            AdjointChoice::Checkpointed { slots } => (Call::GradY, Call::Pull, slots.min(steps)),
+            AdjointChoice::Reverse | AdjointChoice::FirstOrder => (Call::GradY, Call::Pull, steps),
+        };
+        let forward_steps = match adjoint {
             AdjointChoice::Checkpointed { slots } => {
                 Checkpointed { slots }.forward_steps(steps) as f64
             }
-            AdjointChoice::Reverse | AdjointChoice::FirstOrder => steps as f64,
+            _ => steps as f64,
         };
-        one(&self.train) * (2.0 * forward + 3.0 * steps as f64) + 3.0 * one(&self.validation)
+        let (forward, back) = (cost(inner, forward)?, cost(inner, back)?);
+        let (value, seed) = (cost(outer, Call::Value)?, cost(outer, Call::GradY)?);
+        let flops = forward.product_flops * forward_steps
+            + back.product_flops * steps as f64
+            + value.product_flops
+            + seed.product_flops;
+        let tape = match adjoint {
+            AdjointChoice::ReverseTape => inner.tape_numbers().map_err(Failure::run)? * steps,
+            _ => 0,
+        };
+        let numbers = kept * self.y.len() + tape + 8 * self.y.len() + 4 * self.x.len();
+        let bytes = inner.data_bytes()
+            + outer.data_bytes()
+            + numbers * size_of::<T>()
+            + forward.peak_bytes.max(back.peak_bytes)
+            + value.peak_bytes.max(seed.peak_bytes);
+        Ok((flops, bytes as f64))
     }
-}
-
-fn problem<T: Real>(inputs: &Inputs, model: Model) -> Result<Problem<T>, Failure> {
-    let loss = |data: &Dataset, weighted| {
-        let settings = LossSettings {
-            weighted,
-            batch: None,
-            weight_decay: 0.0,
-        };
-        let examples = Arc::new(Examples::<T>::new(data));
-        model.loss(examples, settings, inputs.train.rows())
-    };
-    let start = inputs.y.iter().map(|&y| T::from_f64(y)).collect();
-    Problem::from_shared(
-        loss(&inputs.train, true).map_err(Failure::usage)?,
-        loss(&inputs.validation, false).map_err(Failure::usage)?,
-        Arc::new(FixedStart(start)),
-    )
-    .map_err(Failure::usage)
 }
 
 fn time<T: Real>(
@@ -176,9 +214,11 @@ fn time<T: Real>(
     inputs: &Inputs,
     values: impl Fn(&[T]) -> NpyValues,
 ) -> Result<BenchResult, Failure> {
+    let case = Case::<T>::new(inputs, arguments.model)?;
+    // The peers count from the moment when the data are loaded.
     let rss_before_mb = memory::resident_mb();
     let begin = Instant::now();
-    let problem = problem::<T>(inputs, arguments.model)?;
+    let problem = case.problem()?;
     let method = Unrolled::<T> {
         dynamics: Box::new(GradientDescent {
             step_size: Hyper::Fixed(arguments.step_size),
@@ -189,12 +229,12 @@ fn time<T: Real>(
         adjoint: arguments.adjoint.build(),
     };
     method.validate(&problem).map_err(Failure::usage)?;
-    let x: Vec<T> = inputs.x.iter().map(|&x| T::from_f64(x)).collect();
+    let x = &case.x;
     let mut gradient = vec![T::zero(); x.len()];
     let key = Key::from_seed(arguments.common.seed);
     let mut call = || {
         method
-            .estimate(&problem, &x, key, 0, &mut gradient)
+            .estimate(&problem, x, key, 0, &mut gradient)
             .map(|_| ())
             .map_err(Failure::run)
     };
@@ -216,7 +256,7 @@ fn time<T: Real>(
     if let Some(path) = &arguments.gradient {
         npy::write_vector(path, values(&gradient)).map_err(Failure::run)?;
     }
-    let flops = inputs.flops(arguments.steps, arguments.adjoint);
+    let (flops, bytes) = case.predict(arguments.steps, arguments.adjoint)?;
     Ok(BenchResult {
         case: format!(
             "cleaning {} K={} {} {}",
@@ -230,7 +270,7 @@ fn time<T: Real>(
         first_ms,
         peak_rss_mb: memory::peak_mb(),
         rss_before_mb,
-        predicted_peak_mb: None,
+        predicted_peak_mb: bytes / 1e6,
         flops,
         gflops: flops / (median_ms * 1e6),
         gradient_norm: bilevel::vector::norm(&gradient),

@@ -5,6 +5,7 @@ mod task;
 
 use std::time::Instant;
 
+use bilevel::Key;
 use bilevel::check::gradient_check;
 use bilevel_tasks::cleaning::{
     Baseline, Cleaned, Cleaning, CleaningData, CleaningSettings, baselines, kept, retrain,
@@ -44,11 +45,11 @@ fn finish(arguments: &CleanArguments, task: &Task, folder: &Folder) -> Result<()
     let cleaned = clean(arguments, task, folder, &mut progress)?;
 
     progress.say("training on the rows that are kept");
-    let trainer = trainer(&task.settings);
+    let trainer = trainer(&task.settings, task.key);
     let retrained: Classifier<f32> =
         retrain(&task.data, &kept(&cleaned.weights), &trainer, task.key).map_err(Failure::run)?;
     let seconds = begin.elapsed().as_secs_f64();
-    let scores = result::scores(&task.data, &cleaned.weights, &retrained);
+    let scores = result::scores(&task.data, &cleaned.weights, &retrained)?;
     folder.write("scores.csv", result::scores_csv(&scores)?)?;
 
     progress.say("comparing with simple ways");
@@ -134,12 +135,13 @@ fn clean(
 
 /// The baselines' training does not depend on the method's own step size, so that they are the
 /// same beside every method; with weight decay D the loss is D more curved.
-fn trainer(settings: &CleaningSettings) -> Trainer {
+fn trainer(settings: &CleaningSettings, key: Key) -> Trainer {
     Trainer {
         model: settings.model,
         steps: 300,
         step_size: 0.5 / (1.0 + settings.weight_decay),
         weight_decay: settings.weight_decay,
+        key,
     }
 }
 

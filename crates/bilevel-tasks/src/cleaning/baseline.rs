@@ -133,7 +133,7 @@ pub fn baselines<T: Real>(
 
     let begin = Instant::now();
     let classes = data.train().classes();
-    let probabilities = trusted.probabilities(data.train());
+    let probabilities = trusted.probabilities(data.train())?;
     let given = data.train().labels();
     let scores: Vec<f64> = probabilities
         .chunks_exact(classes)

@@ -17,12 +17,7 @@ impl Lowering<'_> {
         let rank = node.shape.len();
         let accumulates = self.stages.kind(id) == Kind::Reduction;
         let c = if accumulates {
-            let mut view = View::natural(
-                crate::plan::view::Space::Partial,
-                0,
-                &node.shape,
-                None,
-            );
+            let mut view = View::natural(crate::plan::view::Space::Partial, 0, &node.shape, None);
             view.at = self.partial(id, outputs);
             view
         } else {

@@ -59,7 +59,11 @@ impl Lowering<'_> {
         let lane = rows
             .filter(|_| self.in_rows())
             .or_else(|| places.checked_sub(1));
-        let (data, value) = if scatter { (&to, &source) } else { (&source, &to) };
+        let (data, value) = if scatter {
+            (&to, &source)
+        } else {
+            (&source, &to)
+        };
         let strides = |axis: usize| -> [Stride; 3] {
             [data.strides[axis], index.strides[axis], value.strides[axis]]
         };

@@ -153,10 +153,10 @@ pub(super) fn scores(
     data: &CleaningData,
     weights: &[f64],
     retrained: &Classifier<f32>,
-) -> Vec<Score> {
+) -> Result<Vec<Score>, Failure> {
     let train = data.train();
     let (names, classes) = (train.class_names(), train.classes());
-    let probabilities = retrained.probabilities(train);
+    let probabilities = retrained.probabilities(train).map_err(Failure::run)?;
     let suggested = predictions(&probabilities, classes);
     let kept = kept(weights);
     let mut order: Vec<usize> = (0..weights.len()).collect();
@@ -166,7 +166,7 @@ pub(super) fn scores(
             .total_cmp(&weights[b])
             .then(rows[a].cmp(&rows[b]))
     });
-    order
+    let scores = order
         .into_iter()
         .enumerate()
         .map(|(rank, position)| {
@@ -182,7 +182,8 @@ pub(super) fn scores(
                 position,
             }
         })
-        .collect()
+        .collect();
+    Ok(scores)
 }
 
 /// The text of `scores.csv`.
