@@ -2,11 +2,20 @@
 
 use std::fmt;
 
-use crate::error::{Error, Result};
+use crate::error::{Error, Fault, Result};
 use crate::rule;
 
 /// The sizes of the axes of a tensor, outermost first; empty for a scalar.
 pub type Shape = Vec<usize>;
+
+/// How many elements a tensor of this shape has, unless they are more than can be addressed.
+/// Axes without elements do not make up for huge ones, over which there may be a sum.
+pub(crate) fn element_count(shape: &[usize]) -> Option<usize> {
+    let most = isize::MAX as usize / size_of::<f64>();
+    let others = shape.iter().filter(|&&size| size > 0);
+    let count = others.fold(1, |count: usize, &size| count.saturating_mul(size));
+    (count <= most).then(|| if shape.contains(&0) { 0 } else { count })
+}
 
 /// The number of a node in its graph. Operands stand before the nodes that use them.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Debug)]
@@ -230,7 +239,8 @@ impl Node {
     /// How many elements the result has.
     #[must_use]
     pub fn len(&self) -> usize {
-        self.shape.iter().product()
+        let sizes = self.shape.iter();
+        sizes.fold(1, |count: usize, &size| count.saturating_mul(size))
     }
 
     /// Whether the result has no elements.
@@ -316,8 +326,16 @@ impl Graph {
     /// # Errors
     /// [`Error::Operation`] if the operands do not fit.
     pub fn push(&mut self, op: Op, operands: &[NodeId]) -> Result<NodeId> {
-        let nodes: Vec<&Node> = operands.iter().map(|&id| self.node(id)).collect();
-        let (shape, dtype) = rule::infer(&op, &nodes).map_err(|fault| Error::Operation {
+        let nodes: Vec<&Node> = operands
+            .iter()
+            .filter_map(|&id| self.nodes.get(id.index()))
+            .collect();
+        let inferred = if nodes.len() == operands.len() {
+            rule::infer(&op, &nodes)
+        } else {
+            Err(Fault::Foreign)
+        };
+        let (shape, dtype) = inferred.map_err(|fault| Error::Operation {
             operation: op.name(),
             operands: nodes.iter().map(|node| node.shape.clone()).collect(),
             fault,

@@ -10,15 +10,18 @@ mod reduce;
 mod shape;
 
 use crate::error::{Fault, Result};
-use crate::graph::{DType, Graph, Node, NodeId, Op, Shape};
+use crate::graph::{DType, Graph, Node, NodeId, Op, Shape, element_count};
 
 /// The shape and kind of the result.
 pub(crate) fn infer(op: &Op, operands: &[&Node]) -> Result<(Shape, DType), Fault> {
-    match op {
-        // Inputs and constants bring their shapes along.
-        Op::Input(_) | Op::Constant(_) => Err(Fault::Shape {
-            expected: "no operands".to_owned(),
-        }),
+    let count = operand_count(op);
+    if operands.len() != count {
+        return Err(shape_fault(format!("{count} operands")));
+    }
+    let (shape, dtype) = match op {
+        Op::Input(_) | Op::Constant(_) => Err(shape_fault(
+            "an input or a constant, which bring their shapes",
+        )),
         Op::Unary(_) | Op::Binary(_) | Op::Compare(_) | Op::Select => {
             elementwise::infer(op, operands)
         }
@@ -32,6 +35,42 @@ pub(crate) fn infer(op: &Op, operands: &[&Node]) -> Result<(Shape, DType), Fault
         Op::Sum(_) | Op::Max(_) => reduce::infer(op, operands),
         Op::TakeRows | Op::AddRows(_) | Op::Pick | Op::Place(_) => index::infer(op, operands),
         Op::MatMul { .. } => matmul::infer(op, operands),
+    }?;
+    expect_addressable(&shape)?;
+    Ok((shape, dtype))
+}
+
+fn operand_count(op: &Op) -> usize {
+    match op {
+        Op::Input(_) | Op::Constant(_) => 0,
+        Op::Unary(_)
+        | Op::Reshape(_)
+        | Op::Transpose(_)
+        | Op::Broadcast(_)
+        | Op::Slice { .. }
+        | Op::Pad { .. }
+        | Op::Sum(_)
+        | Op::Max(_)
+        | Op::StopGradient => 1,
+        Op::Binary(_)
+        | Op::Compare(_)
+        | Op::Concat(_)
+        | Op::TakeRows
+        | Op::AddRows(_)
+        | Op::Pick
+        | Op::Place(_)
+        | Op::MatMul { .. } => 2,
+        Op::Select => 3,
+    }
+}
+
+/// Fails if no memory could hold a tensor of this shape.
+pub(crate) fn expect_addressable(shape: &[usize]) -> Result<(), Fault> {
+    match element_count(shape) {
+        Some(_) => Ok(()),
+        None => Err(shape_fault(format!(
+            "no more elements than can be addressed, found a shape {shape:?}"
+        ))),
     }
 }
 

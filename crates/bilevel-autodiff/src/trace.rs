@@ -7,6 +7,7 @@ use std::panic::Location;
 
 use crate::error::{Error, Fault, Result};
 use crate::graph::{Binary, Compare, DType, Graph, NodeId, Op, Shape, Unary};
+use crate::rule;
 
 type Place = &'static Location<'static>;
 
@@ -43,26 +44,36 @@ pub struct Var<'t> {
 ///
 /// # Errors
 /// [`Error::Operation`]: the first operation that makes no sense.
+#[track_caller]
 pub fn trace(
     inputs: &[(Shape, DType)],
     function: impl for<'t> FnOnce(&[Var<'t>]) -> Vec<Var<'t>>,
 ) -> Result<Graph> {
     let tracer = Tracer::default();
-    let variables: Vec<Var<'_>> = inputs
-        .iter()
-        .map(|(shape, dtype)| tracer.input(shape.clone(), *dtype))
-        .collect();
-    let outputs = function(&variables);
-    let outputs = outputs
-        .into_iter()
-        .map(|output| tracer.own(output, "output"))
-        .collect::<Vec<_>>();
+    // Loops, not closures, so that an error has the line of the caller of this function.
+    let mut variables = Vec::with_capacity(inputs.len());
+    for (shape, dtype) in inputs {
+        variables.push(tracer.input(shape.clone(), *dtype));
+    }
+    let mut outputs = function(&variables);
+    for output in &mut outputs {
+        *output = tracer.own(*output, "output");
+    }
     tracer.finish(&outputs)
 }
 
 impl Tracer {
     /// A further argument of the function.
+    #[track_caller]
     pub fn input(&self, shape: Shape, dtype: DType) -> Var<'_> {
+        if let Err(fault) = rule::expect_addressable(&shape) {
+            return self.fail(Error::Operation {
+                operation: "input",
+                operands: vec![shape],
+                fault,
+                location: Some(Location::caller()),
+            });
+        }
         let id = self.graph.borrow_mut().input(shape, dtype);
         Var {
             tracer: self,
@@ -424,11 +435,14 @@ impl<'t> Var<'t> {
     #[track_caller]
     #[must_use]
     pub fn broadcast(self, shape: &[usize]) -> Self {
-        let rank = self.shape().len();
-        if self.id.is_some() && rank > shape.len() {
-            return self.push(Location::caller(), Op::Broadcast(shape.to_vec()), &[]);
+        let own = self.shape();
+        let fits = common_shape(&[own, shape.to_vec()]).is_some_and(|common| common == shape);
+        if fits {
+            self.expanded(Location::caller(), shape)
+        } else {
+            // An error that tells the operand's own shape.
+            self.push(Location::caller(), Op::Broadcast(shape.to_vec()), &[])
         }
-        self.expanded(Location::caller(), shape)
     }
 
     /// `len` elements of an axis from `start` on.
@@ -561,9 +575,11 @@ impl<'t> Var<'t> {
     #[track_caller]
     #[must_use]
     pub fn cross_entropy(self, classes: Self) -> Self {
+        // First, since it is what tells that the classes do not fit.
+        let picked = self.pick(classes);
         let shape = classes.shape();
         let axis = shape.len();
-        self.log_sum_exp(axis).reshape(&shape) - self.pick(classes)
+        self.log_sum_exp(axis).reshape(&shape) - picked
     }
 }
 

@@ -5,14 +5,6 @@ use crate::error::{Fault, Result};
 use crate::graph::{Binary, Compare, DType, Graph, Node, NodeId, Op, Shape, Unary};
 
 pub(super) fn infer(op: &Op, operands: &[&Node]) -> Result<(Shape, DType), Fault> {
-    let count = match op {
-        Op::Unary(_) => 1,
-        Op::Select => 3,
-        _ => 2,
-    };
-    if operands.len() != count {
-        return Err(shape_fault(format!("{count} operands")));
-    }
     let shape = &operands[0].shape;
     if operands.iter().any(|node| node.shape != *shape) {
         return Err(shape_fault("operands of the same shape"));

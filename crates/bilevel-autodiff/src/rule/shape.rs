@@ -2,7 +2,7 @@
 
 use super::{expect_axis, expect_dtype, shape_fault};
 use crate::error::{Fault, Result};
-use crate::graph::{DType, Graph, Node, NodeId, Op, Shape};
+use crate::graph::{DType, Graph, Node, NodeId, Op, Shape, element_count};
 
 pub(super) fn infer(op: &Op, operands: &[&Node]) -> Result<(Shape, DType), Fault> {
     let a = operands[0];
@@ -13,7 +13,7 @@ pub(super) fn infer(op: &Op, operands: &[&Node]) -> Result<(Shape, DType), Fault
     }
     let shape = match op {
         Op::Reshape(shape) => {
-            if shape.iter().product::<usize>() != a.len() {
+            if element_count(shape) != Some(a.len()) {
                 return Err(shape_fault(format!(
                     "a shape of {} elements, not {shape:?}",
                     a.len()
@@ -65,7 +65,7 @@ pub(super) fn infer(op: &Op, operands: &[&Node]) -> Result<(Shape, DType), Fault
             expect_axis(a, *axis)?;
             expect_dtype(a, DType::Real)?;
             let mut shape = a.shape.clone();
-            shape[*axis] += before + after;
+            shape[*axis] = shape[*axis].saturating_add(*before).saturating_add(*after);
             shape
         }
         Op::Concat(axis) => {
@@ -80,7 +80,7 @@ pub(super) fn infer(op: &Op, operands: &[&Node]) -> Result<(Shape, DType), Fault
                 )));
             }
             let mut shape = a.shape.clone();
-            shape[*axis] += b.shape[*axis];
+            shape[*axis] = shape[*axis].saturating_add(b.shape[*axis]);
             shape
         }
         _ => a.shape.clone(),

@@ -1,5 +1,6 @@
 //! Forward mode.
 
+use super::expect_same_shapes;
 use crate::error::Result;
 use crate::graph::{Graph, NodeId};
 use crate::rule;
@@ -12,12 +13,13 @@ use crate::rule;
 /// derivatives, without a second tape.
 ///
 /// # Errors
-/// If a tangent has not the shape of its node.
+/// [`Error::Operation`](crate::Error::Operation) if a tangent has not the shape of its node.
 pub fn jvp(
     graph: &mut Graph,
     inputs: &[(NodeId, NodeId)],
     outputs: &[NodeId],
 ) -> Result<Vec<Option<NodeId>>> {
+    expect_same_shapes(graph, "jvp", inputs)?;
     let roots: Vec<NodeId> = inputs.iter().map(|&(id, _)| id).collect();
     let depends = graph.depends_on(&roots);
     let needed = graph.needed_for(outputs);

@@ -1,5 +1,6 @@
 //! Reverse mode.
 
+use super::expect_same_shapes;
 use crate::error::{Error, Result};
 use crate::graph::{Graph, NodeId};
 use crate::rule::{self, sum_of};
@@ -8,12 +9,13 @@ use crate::rule::{self, sum_of};
 /// depends on it. `outputs` are pairs of a node and its cotangent.
 ///
 /// # Errors
-/// If a cotangent has not the shape of its output.
+/// [`Error::Operation`] if a cotangent has not the shape of its output.
 pub fn vjp(
     graph: &mut Graph,
     outputs: &[(NodeId, NodeId)],
     wrt: &[NodeId],
 ) -> Result<Vec<Option<NodeId>>> {
+    expect_same_shapes(graph, "vjp", outputs)?;
     let depends = graph.depends_on(wrt);
     let count = graph.nodes().len();
     let mut bars: Vec<Option<NodeId>> = vec![None; count];
