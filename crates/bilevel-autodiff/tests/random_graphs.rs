@@ -4,7 +4,7 @@
 
 mod common;
 
-use bilevel_autodiff::graph::{Graph, NodeId, Op};
+use bilevel_autodiff::graph::{DType, Graph, NodeId, Op};
 use bilevel_autodiff::reference::{Value, evaluate};
 use bilevel_autodiff::transform::grad;
 use proptest::prelude::*;
@@ -23,8 +23,17 @@ fn rows(graph: &Graph) -> usize {
 #[test]
 fn every_primitive_and_every_role_of_the_rows_occurs_often() {
     let mut kinds = vec![0; Kind::ALL.len()];
-    let mut counts = [0; 6];
-    let [left, right, over, chains, gathers, objectives] = &mut counts;
+    let mut counts = [0; 8];
+    let [
+        left,
+        right,
+        over,
+        chains,
+        gathers,
+        objectives,
+        indices,
+        masks,
+    ] = &mut counts;
     for seed in 0..CASES {
         let (graph, _) = random_case(seed, Style::default());
         let needed = graph.needed_for(&graph.outputs);
@@ -45,6 +54,9 @@ fn every_primitive_and_every_role_of_the_rows_occurs_often() {
                 Op::MatMul { left: true, .. } if is_row(node.operands[0]) => *over += 1,
                 _ => {}
             }
+            let moved = Kind::of(&node.op) != Kind::Input && !node.op.is_elementwise();
+            *indices += usize::from(moved && node.dtype == DType::Index);
+            *masks += usize::from(moved && node.dtype == DType::Mask);
             let row_wise = |id: NodeId| graph.node(id).op.is_elementwise() && is_row(id);
             let chained = node.operands.iter().any(|&id| row_wise(id));
             *chains +=

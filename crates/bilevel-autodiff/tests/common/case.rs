@@ -42,6 +42,7 @@ pub(crate) fn random_case(seed: u64, style: Style) -> (Graph, Vec<Value<f64>>) {
         graph: Graph::new(),
         arguments: Vec::new(),
         pool: Vec::new(),
+        used_indices: Vec::new(),
         source,
     };
     case.start();
@@ -87,11 +88,16 @@ struct Entry {
     size: f64,
 }
 
+/// The place in the pool of the scalar among the first inputs.
+const SCALAR: usize = 5;
+
 struct Case {
     rows: usize,
     graph: Graph,
     arguments: Vec<Value<f64>>,
     pool: Vec<Entry>,
+    /// Nodes of indices, and a number that they are below.
+    used_indices: Vec<(NodeId, usize)>,
     source: Source,
 }
 
@@ -121,7 +127,25 @@ impl Case {
         id
     }
 
+    /// Indices below a number: of their own, those used before, or others in another shape.
     fn indices(&mut self, shape: &[usize], below: usize) -> NodeId {
+        let used = self.used_indices.iter();
+        let same = used.filter(|(id, most)| *most <= below && self.graph.shape(*id) == shape);
+        let same: Vec<NodeId> = same.map(|&(id, _)| id).collect();
+        if !same.is_empty() && self.source.chance(0.5) {
+            return self.source.one_of(&same);
+        }
+        let id = if self.source.chance(0.3) {
+            let flat = self.new_indices(&[shape.iter().product()], below);
+            self.push(Op::Reshape(shape.to_vec()), &[flat])
+        } else {
+            self.new_indices(shape, below)
+        };
+        self.used_indices.push((id, below));
+        id
+    }
+
+    fn new_indices(&mut self, shape: &[usize], below: usize) -> NodeId {
         let id = self.graph.input(shape.to_vec(), DType::Index);
         let count = shape.iter().product();
         let numbers = (0..count).map(|_| self.source.below(below) as u32);
@@ -300,13 +324,47 @@ impl Case {
             p.id = q.id;
         }
         let mask = self.push(Op::Compare(compare), &[p.id, q.id]);
+        let mask = self.moved_mask(mask);
         let shape = self.shape(mask);
-        let a = self.any_where(|own| own == shape).unwrap_or(p);
-        let b = self.any_where(|own| own == shape).unwrap_or(q);
-        (
-            self.push(Op::Select, &[mask, a.id, b.id]),
-            a.size.max(b.size),
-        )
+        let fits = |own: &[usize]| own == shape;
+        let [mut a, mut b] = [p, q].map(|other| self.any_where(fits).unwrap_or(other));
+        for entry in [&mut a, &mut b] {
+            if self.graph.shape(entry.id) != shape {
+                // A scalar fits always.
+                *entry = self.scalar();
+                entry.id = self.fit(entry.id, &shape);
+            }
+        }
+        let size = a.size.max(b.size);
+        (self.push(Op::Select, &[mask, a.id, b.id]), size)
+    }
+
+    /// Half of the masks in another shape.
+    fn moved_mask(&mut self, mask: NodeId) -> NodeId {
+        let shape = self.shape(mask);
+        let op = match (self.source.below(8), shape.first()) {
+            (0, _) => Op::Transpose(self.source.permutation(shape.len())),
+            (1, _) => Op::Reshape([&[1], &shape[..]].concat()),
+            (2, Some(&size)) => Op::Slice {
+                axis: 0,
+                start: size / 3,
+                len: size / 2,
+            },
+            (3, Some(_)) => Op::Broadcast(
+                shape
+                    .iter()
+                    .map(|&size| if size == 1 { 3 } else { size })
+                    .collect(),
+            ),
+            _ => return mask,
+        };
+        self.push(op, &[mask])
+    }
+
+    /// One number: an input or what was made of inputs.
+    fn scalar(&mut self) -> Entry {
+        let scalar = self.any_where(<[usize]>::is_empty);
+        scalar.unwrap_or(self.pool[SCALAR])
     }
 
     fn reduce(&mut self, kind: Kind) -> Option<(NodeId, f64)> {
