@@ -378,6 +378,8 @@ impl<'g> Lowering<'g> {
                 .iter()
                 .map(|&axis| (shape[axis], view.strides[axis]))
                 .collect();
+            // Along an axis of size 1 nobody walks, whatever its stride.
+            let lane = lane.filter(|&axis| shape[axis] != 1);
             let stride = lane.map_or(Stride::ZERO, |axis| view.strides[axis]);
             if let Some((_, inner)) = collapse(&inner)
                 && (stride == Stride::ONE || stride == Stride::ZERO)

@@ -4,7 +4,7 @@
 //! not, belongs to a later stage.
 
 use super::rows::Rows;
-use crate::graph::{Graph, NodeId, Op};
+use crate::graph::{DType, Graph, NodeId, Op};
 
 /// How a node is computed.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -85,6 +85,8 @@ fn kind(graph: &Graph, rows: &Rows, id: NodeId) -> Kind {
     let row = |holds: bool| if holds { Kind::Row } else { Kind::Whole };
     match &node.op {
         Op::Input(_) | Op::Constant(_) => Kind::Given,
+        // A view of the argument: there is no copy of indices, block by block or whole.
+        Op::Reshape(_) | Op::StopGradient if node.dtype == DType::Index => Kind::Whole,
         Op::Unary(_) | Op::Binary(_) | Op::Compare(_) | Op::Select | Op::StopGradient => {
             row(own.is_some() && node.operands.iter().all(|&a| rows.of(a) == own))
         }
