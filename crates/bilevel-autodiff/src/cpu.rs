@@ -14,9 +14,11 @@ mod real;
 mod reduce;
 mod select;
 mod threads;
+mod vector;
 
 pub(crate) use elementwise::CHUNK;
 pub use machine::{Argument, Workspace};
+pub(crate) use matmul::MOST_COLUMNS;
 pub use real::Real;
 
 use crate::plan::instruction::Instruction;

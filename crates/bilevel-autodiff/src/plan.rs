@@ -1,5 +1,6 @@
 //! From a graph to what runs: rows, stages, instructions, memory, cost.
 
+mod fuse;
 pub(crate) mod instruction;
 mod lower;
 mod memory;
@@ -7,7 +8,7 @@ mod rows;
 mod stage;
 pub(crate) mod view;
 
-pub(crate) use lower::{Delivery, StageCode};
+pub(crate) use lower::{Delivery, Merge, StageCode};
 
 use crate::cpu::CHUNK;
 use crate::error::{Error, Result};
@@ -172,11 +173,15 @@ impl Plan {
             Partition::choose(rows.count, widest, streamed, partial_len, size)
         });
         let (buffers, constants) = (lowering.buffers, lowering.constants);
+        if passes.fuse {
+            fuse::fuse(&mut code);
+        }
         let layout = memory::lay_out(&buffers, &mut code, partition.block_rows);
         for stage in &mut code {
             let places = stage
-                .instructions
+                .prelude
                 .iter_mut()
+                .chain(&mut stage.instructions)
                 .flat_map(Instruction::places_mut)
                 .chain(stage.merges.iter_mut().map(|merge| &mut merge.to));
             for at in places {
@@ -224,6 +229,11 @@ impl Plan {
             for instruction in &code.instructions {
                 let (flops, elements, moved) = effort(instruction, rows);
                 cost.product_flops += flops;
+                cost.elements += elements;
+                cost.bytes_moved += moved * size as f64;
+            }
+            for instruction in &code.prelude {
+                let (_, elements, moved) = effort(instruction, 1);
                 cost.elements += elements;
                 cost.bytes_moved += moved * size as f64;
             }

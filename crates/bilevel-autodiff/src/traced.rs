@@ -37,7 +37,7 @@ use stage::Staged;
 /// })?;
 /// let mut gradient = [0.0; 2];
 /// h.at(&[0.0; 3])?.grad_y(&[0.0; 2], Draw::All, &mut gradient)?;
-/// assert_eq!(gradient, [-4.0 / 6.0, -5.0 / 6.0]);
+/// assert_eq!(gradient, [-4.0 / 6.0, -2.5 / 3.0]);
 /// # Ok::<(), bilevel::Error>(())
 /// ```
 pub struct Traced<T> {

@@ -4,7 +4,7 @@ use super::elementwise::CHUNK;
 use super::threads::each;
 use super::{Frame, Real};
 use crate::plan::view::{At, Space};
-use crate::plan::{Plan, StageCode};
+use crate::plan::{Merge, Plan, StageCode};
 
 /// An argument of a program.
 #[derive(Clone, Copy, Debug)]
@@ -107,6 +107,9 @@ impl<T: Real> Workspace<T> {
                     frame.run(instruction);
                 }
             } else if !code.instructions.is_empty() {
+                for instruction in &code.prelude {
+                    frame.run(instruction);
+                }
                 let parallel = plan.effort[stage] >= WORTH_A_THREAD;
                 run_rows(plan, code, &frame, block_len, parallel);
             }
@@ -161,31 +164,8 @@ fn run_rows<T: Real>(
         (0..groups).for_each(|number| group(number, 0));
     }
     for merge in &code.merges {
-        let task = |piece: usize| {
-            let first = piece * MERGED_AT_ONCE;
-            let len = MERGED_AT_ONCE.min(merge.len - first);
-            let to = frame.write(At {
-                offset: merge.to.offset + first,
-                ..merge.to
-            });
-            // Safety: the plan's guarantee, see the head of the module.
-            let to = unsafe { std::slice::from_raw_parts_mut(to, len) };
-            if !merge.add {
-                to.fill(T::zero());
-            }
-            for number in 0..groups {
-                let at = At::start(
-                    Space::Partial,
-                    number * plan.partial_len + merge.partial + first,
-                );
-                // Safety: as above.
-                let part = unsafe { std::slice::from_raw_parts(frame.read(at), len) };
-                for (to, &part) in to.iter_mut().zip(part) {
-                    *to += part;
-                }
-            }
-        };
         let pieces = merge.len.div_ceil(MERGED_AT_ONCE);
+        let task = |piece: usize| add_up(plan, merge, piece, frame);
         if parallel && (merge.len * groups) as f64 >= WORTH_A_THREAD {
             each(pieces, &task);
         } else {
@@ -195,4 +175,37 @@ fn run_rows<T: Real>(
 }
 
 /// Sums that are added up at once: they stay in the first-level cache.
-const MERGED_AT_ONCE: usize = 4096;
+const MERGED_AT_ONCE: usize = 1024;
+
+/// Adds up a piece of the partial sums of all groups, in the order of the groups.
+fn add_up<T: Real>(plan: &Plan, merge: &Merge, piece: usize, frame: &Frame<'_, T>) {
+    let first = piece * MERGED_AT_ONCE;
+    let len = MERGED_AT_ONCE.min(merge.len - first);
+    let mut sums = [T::zero(); MERGED_AT_ONCE];
+    let sums = &mut sums[..len];
+    for number in 0..plan.partition.groups() {
+        let at = At::start(
+            Space::Partial,
+            number * plan.partial_len + merge.partial + first,
+        );
+        // Safety: the plan's guarantee, see the head of the module.
+        let part = unsafe { std::slice::from_raw_parts(frame.read(at), len) };
+        for (sum, &part) in sums.iter_mut().zip(part) {
+            *sum += part;
+        }
+    }
+    let to = frame.write(merge.to);
+    let rows = merge.len / merge.columns.max(1);
+    for (place, &sum) in (first..).zip(&*sums) {
+        let place = if merge.columns == 1 {
+            place
+        } else {
+            place % rows * merge.columns + place / rows
+        };
+        // Safety: as above.
+        unsafe {
+            let to = to.add(place);
+            *to = if merge.add { *to + sum } else { sum };
+        }
+    }
+}

@@ -1,39 +1,157 @@
-//! Matrix products, by the `gemm` crate.
+//! Matrix products: by the `gemm` crate, or by kernels of our own where one side is narrow.
+
+mod narrow;
+
+use pulp::{Arch, Simd, WithSimd};
 
 use super::{Frame, Real};
 use crate::plan::instruction::MatMul;
+pub(super) use narrow::Kernel;
+pub(crate) use narrow::MOST_COLUMNS;
+use narrow::{Dots, Updates};
 
 pub(super) fn run<T: Real>(frame: &Frame<'_, T>, kernel: &MatMul) {
     let rows = frame.rows;
-    let (m, k, n) = (kernel.m.at(rows), kernel.k.at(rows), kernel.n.at(rows));
-    let (a, b, c) = (
-        frame.read(kernel.a.at),
-        frame.read(kernel.b.at),
-        frame.write(kernel.c.at),
-    );
-    let product = |[da, db, dc]: [isize; 3]| {
-        let (a, b, c) = (
-            a.wrapping_offset(da),
-            b.wrapping_offset(db),
-            c.wrapping_offset(dc),
-        );
+    let product = Product {
+        m: kernel.m.at(rows),
+        k: kernel.k.at(rows),
+        n: kernel.n.at(rows),
+        a: Side {
+            start: frame.read(kernel.a.at),
+            row: kernel.a.row.at(rows),
+            column: kernel.a.column.at(rows),
+        },
+        b: Side {
+            start: frame.read(kernel.b.at),
+            row: kernel.b.row.at(rows),
+            column: kernel.b.column.at(rows),
+        },
+        c: frame.write(kernel.c.at),
+        c_row: kernel.c.row.at(rows),
+        c_column: kernel.c.column.at(rows),
+        add: kernel.add,
+    };
+    if kernel.batches.is_empty() {
+        product.run();
+        return;
+    }
+    let batches: Vec<(usize, [isize; 3])> = kernel
+        .batches
+        .iter()
+        .map(|(count, strides)| (*count, strides.map(|stride| stride.at(rows))))
+        .collect();
+    super::walk(&batches, |[a, b, c]| {
+        let mut one = product;
+        one.a.start = one.a.start.wrapping_offset(a);
+        one.b.start = one.b.start.wrapping_offset(b);
+        one.c = one.c.wrapping_offset(c);
+        one.run();
+    });
+}
+
+#[derive(Clone, Copy)]
+struct Side<T> {
+    start: *const T,
+    row: isize,
+    column: isize,
+}
+
+impl<T> Side<T> {
+    fn transposed(self) -> Self {
+        Self {
+            start: self.start,
+            row: self.column,
+            column: self.row,
+        }
+    }
+}
+
+/// `c (+)= a·b`.
+#[derive(Clone, Copy)]
+struct Product<T> {
+    m: usize,
+    k: usize,
+    n: usize,
+    a: Side<T>,
+    b: Side<T>,
+    c: *mut T,
+    c_row: isize,
+    c_column: isize,
+    add: bool,
+}
+
+impl<T: Real> Product<T> {
+    fn run(self) {
+        if self.m < self.n {
+            // The transposed product has the narrow side on the right.
+            return Self {
+                m: self.n,
+                n: self.m,
+                a: self.b.transposed(),
+                b: self.a.transposed(),
+                c_row: self.c_column,
+                c_column: self.c_row,
+                ..self
+            }
+            .directed();
+        }
+        self.directed();
+    }
+
+    fn directed(self) {
+        let narrow = self.n <= MOST_COLUMNS;
+        if narrow && self.a.column == 1 && self.b.row == 1 {
+            // Rows of a and columns of b in one piece: each element is a dot product.
+            return vectorised(Dots {
+                rows: self.m,
+                inner: self.k,
+                columns: self.n,
+                a: self.a.start,
+                a_row: self.a.row,
+                b: self.b.start,
+                b_column: self.b.column,
+                c: self.c,
+                c_row: self.c_row,
+                c_column: self.c_column,
+                add: self.add,
+            });
+        }
+        if narrow && self.a.row == 1 && self.b.row == 1 && self.c_row == 1 {
+            // Columns of a in one piece, and those of c: a sum of outer products.
+            return vectorised(Updates {
+                rows: self.m,
+                inner: self.k,
+                columns: self.n,
+                a: self.a.start,
+                a_column: self.a.column,
+                b: self.b.start,
+                b_column: self.b.column,
+                c: self.c,
+                c_column: self.c_column,
+                add: self.add,
+            });
+        }
+        self.general();
+    }
+
+    fn general(self) {
         // Safety: the plan's guarantee, see the head of the module.
         unsafe {
             gemm::gemm(
-                m,
-                n,
-                k,
-                c,
-                kernel.c.column.at(rows),
-                kernel.c.row.at(rows),
-                kernel.add,
-                a,
-                kernel.a.column.at(rows),
-                kernel.a.row.at(rows),
-                b,
-                kernel.b.column.at(rows),
-                kernel.b.row.at(rows),
-                if kernel.add { T::one() } else { T::zero() },
+                self.m,
+                self.n,
+                self.k,
+                self.c,
+                self.c_column,
+                self.c_row,
+                self.add,
+                self.a.start,
+                self.a.column,
+                self.a.row,
+                self.b.start,
+                self.b.column,
+                self.b.row,
+                if self.add { T::one() } else { T::zero() },
                 T::one(),
                 false,
                 false,
@@ -41,15 +159,19 @@ pub(super) fn run<T: Real>(frame: &Frame<'_, T>, kernel: &MatMul) {
                 gemm::Parallelism::None,
             );
         }
-    };
-    if kernel.batches.is_empty() {
-        product([0; 3]);
-    } else {
-        let batches: Vec<(usize, [isize; 3])> = kernel
-            .batches
-            .iter()
-            .map(|(count, strides)| (*count, strides.map(|stride| stride.at(rows))))
-            .collect();
-        super::walk(&batches, product);
     }
+}
+
+/// Runs a kernel with the vectors of the machine.
+fn vectorised<T: Real>(kernel: impl Kernel<T>) {
+    struct Vectorised<T, K>(K, std::marker::PhantomData<T>);
+    impl<T: Real, K: Kernel<T>> WithSimd for Vectorised<T, K> {
+        type Output = ();
+
+        #[inline(always)]
+        fn with_simd<S: Simd>(self, simd: S) {
+            T::with_lanes(simd, self.0);
+        }
+    }
+    Arch::new().dispatch(Vectorised(kernel, std::marker::PhantomData::<T>));
 }

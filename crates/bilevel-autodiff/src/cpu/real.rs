@@ -1,6 +1,10 @@
 //! The two types of numbers, with the functions that vectorise.
 
 use bilevel::Scalar;
+use pulp::Simd;
+
+use super::matmul::Kernel;
+use super::vector::Of;
 
 /// `f32` or `f64`: what a program computes with.
 ///
@@ -16,6 +20,10 @@ pub trait Real: Scalar {
     #[doc(hidden)]
     #[must_use]
     fn multiply_add<const FUSED: bool>(self, b: Self, c: Self) -> Self;
+
+    /// Runs a kernel with the vectors of this type.
+    #[doc(hidden)]
+    fn with_lanes<S: Simd>(simd: S, kernel: impl Kernel<Self>);
 }
 
 /// 1/n! from the highest power down to the first, for e^r on |r| ≤ ln 2 / 2.
@@ -70,6 +78,11 @@ macro_rules! real {
                 } else {
                     self * b + c
                 }
+            }
+
+            #[inline(always)]
+            fn with_lanes<S: Simd>(simd: S, kernel: impl Kernel<Self>) {
+                kernel.run(Of(simd));
             }
         }
     };

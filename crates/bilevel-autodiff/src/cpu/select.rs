@@ -82,6 +82,14 @@ pub(super) fn run<T: Real>(frame: &Frame<'_, T>, kernel: &SelectClass) {
         );
         if kernel.scatter {
             for c in 0..kernel.classes as isize {
+                if lane[0] == 1 {
+                    // Safety: the plan's guarantee, see the head of the module.
+                    unsafe {
+                        let row = data.offset(class * c).cast_mut();
+                        std::slice::from_raw_parts_mut(row, lanes).fill(T::zero());
+                    }
+                    continue;
+                }
                 for l in 0..lanes as isize {
                     // Safety: the plan's guarantee, see the head of the module.
                     unsafe { *data.offset(class * c + lane[0] * l).cast_mut() = T::zero() };

@@ -38,12 +38,16 @@ pub(crate) struct Delivery {
 pub(crate) struct Merge {
     pub(crate) partial: usize,
     pub(crate) len: usize,
+    /// Columns of a matrix whose partial sums stand column by column; 1 where they are in order.
+    pub(crate) columns: usize,
     pub(crate) to: At,
     pub(crate) add: bool,
 }
 
 #[derive(Clone, Debug, Default)]
 pub(crate) struct StageCode {
+    /// Runs once before the blocks.
+    pub(crate) prelude: Vec<Instruction>,
     pub(crate) instructions: Vec<Instruction>,
     pub(crate) merges: Vec<Merge>,
     /// Partial sums of one group, in numbers.
@@ -62,6 +66,8 @@ pub(crate) struct Lowering<'g> {
     block: Vec<Option<View>>,
     /// Copies in the order of lanes that this stage made already.
     copies: Vec<Option<View>>,
+    /// Copies of matrices column by column.
+    columns: Vec<Option<View>>,
     pub(crate) code: StageCode,
     stage: usize,
 }
@@ -83,6 +89,7 @@ impl<'g> Lowering<'g> {
             full: vec![None; count],
             block: vec![None; count],
             copies: vec![None; count],
+            columns: vec![None; count],
             code: StageCode::default(),
             stage: 0,
         };
@@ -123,6 +130,7 @@ impl<'g> Lowering<'g> {
         self.code = StageCode::default();
         self.stage = stage;
         self.copies.fill(None);
+        self.columns.fill(None);
         for id in self.graph.ids() {
             if !needed[id.index()]
                 || self.stages.stage(id) != stage
@@ -223,25 +231,8 @@ impl<'g> Lowering<'g> {
         self.code.instructions.push(instruction);
     }
 
-    /// `to = from`, both of the same shape.
     fn copy(&mut self, from: &View, to: &View, add: bool) {
-        let axis = |i: usize| CopyAxis {
-            extent: from.dims[i],
-            from: from.strides[i],
-            to: to.strides[i],
-        };
-        let mut axes: Vec<CopyAxis> = (0..from.dims.len())
-            .map(axis)
-            .filter(|axis| axis.extent != Extent::Fixed(1))
-            .collect();
-        // Written in order; the rows go last.
-        axes.sort_by_key(|axis| std::cmp::Reverse((axis.to.rows, axis.to.fixed)));
-        self.emit(Instruction::Copy {
-            from: from.at,
-            to: to.at,
-            axes,
-            add,
-        });
+        self.emit(copying(from, to, add));
     }
 
     /// The operand in the order in which kernels write.
@@ -260,8 +251,32 @@ impl<'g> Lowering<'g> {
             return copy.clone();
         }
         let copy = self.allocate(&shape, axis);
-        self.copy(&view, &copy, false);
+        let instruction = copying(&view, &copy, false);
+        if self.in_rows() && axis.is_none() {
+            // The same for all blocks.
+            self.code.prelude.push(instruction);
+        } else {
+            self.emit(instruction);
+        }
         self.copies[id.index()] = Some(copy.clone());
+        copy
+    }
+
+    /// A matrix that all blocks read, with its columns in one piece each: copied once before the blocks.
+    pub(crate) fn by_columns(&mut self, id: NodeId, view: &View) -> View {
+        let shape = self.node(id).shape.clone();
+        if let Some(copy) = &self.columns[id.index()] {
+            return copy.clone();
+        }
+        let number = self.buffers.len();
+        self.buffers.push(Buffer {
+            stage: None,
+            len: shape.iter().product(),
+        });
+        let mut copy = View::natural(Space::Buffer(number), 0, &shape, None);
+        copy.strides = vec![Stride::ONE, Stride::fixed(shape[0])];
+        self.code.prelude.push(copying(view, &copy, false));
+        self.columns[id.index()] = Some(copy.clone());
         copy
     }
 
@@ -486,7 +501,7 @@ impl<'g> Lowering<'g> {
             _ => Reduction::Sum,
         };
         let to = if accumulates {
-            self.partial(id, outputs)
+            self.partial(id, 1, outputs)
         } else {
             let to = self.allocate(&node.shape, self.rows.of(id));
             let at = to.at;
@@ -510,7 +525,7 @@ impl<'g> Lowering<'g> {
     }
 
     /// A place for the partial sums of a reduction over the rows, and where they go in the end.
-    pub(crate) fn partial(&mut self, id: NodeId, outputs: &[Delivery]) -> At {
+    pub(crate) fn partial(&mut self, id: NodeId, columns: usize, outputs: &[Delivery]) -> At {
         let shape = self.node(id).shape.clone();
         let len: usize = shape.iter().product();
         let partial = self.code.partial_len;
@@ -544,6 +559,7 @@ impl<'g> Lowering<'g> {
         self.code.merges.push(Merge {
             partial,
             len,
+            columns,
             to,
             add,
         });
@@ -610,6 +626,27 @@ impl<'g> Lowering<'g> {
         };
         let from = self.view(id);
         self.copy(&from, &to, delivery.add);
+    }
+}
+
+/// `to = from`, both of the same shape.
+fn copying(from: &View, to: &View, add: bool) -> Instruction {
+    let axis = |i: usize| CopyAxis {
+        extent: from.dims[i],
+        from: from.strides[i],
+        to: to.strides[i],
+    };
+    let mut axes: Vec<CopyAxis> = (0..from.dims.len())
+        .map(axis)
+        .filter(|axis| axis.extent != Extent::Fixed(1))
+        .collect();
+    // Written in order.
+    axes.sort_by_key(|axis| std::cmp::Reverse((axis.to.rows, axis.to.fixed)));
+    Instruction::Copy {
+        from: from.at,
+        to: to.at,
+        axes,
+        add,
     }
 }
 

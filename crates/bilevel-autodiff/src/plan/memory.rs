@@ -83,6 +83,13 @@ fn lifetimes(buffers: &[Buffer], stages: &mut [StageCode]) -> HashMap<usize, (us
                 note(number, end);
             }
         }
+        for instruction in &mut code.prelude {
+            for at in instruction.places_mut() {
+                if let Space::Buffer(number) = at.space {
+                    note(number, begin);
+                }
+            }
+        }
         for instruction in &mut code.instructions {
             for at in instruction.places_mut() {
                 let Space::Buffer(number) = at.space else {

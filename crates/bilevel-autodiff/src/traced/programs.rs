@@ -43,7 +43,7 @@ pub(super) struct Programs<T> {
 pub(super) struct TapePrograms<T> {
     /// Results: y parts, then what is kept.
     pub(super) linearize: Program<T>,
-    /// Further arguments: what is kept, v parts. Results: y parts and x side, added.
+    /// Further arguments: v parts, what is kept. Results: y parts and x side, added.
     pub(super) pull: Program<T>,
     /// Numbers of each kept tensor.
     pub(super) lens: Vec<usize>,
@@ -217,12 +217,10 @@ impl<T: Real> Programs<T> {
         let kept = residuals(&graph, products, &v);
         let lens: Vec<usize> = kept.iter().map(|&id| graph.node(id).len()).collect();
 
-        let mut first = graph.clone();
-        first.outputs = gradient.to_vec();
-        first.outputs.extend(&kept);
+        let first = without_last(&graph, self.y.len(), gradient, &kept)?;
         let (second, places) = from_kept(&graph, &kept, products)?;
         // Block by block where both cut the same rows.
-        let blocked: Vec<bool> = kept
+        let blocked: Vec<bool> = first.outputs[gradients..]
             .iter()
             .zip(&places)
             .map(|(&id, &place)| {
@@ -268,6 +266,27 @@ impl<T: Real> Programs<T> {
             lens,
         })
     }
+}
+
+/// The part of the graph that needs none of its last `count` inputs: the gradient and what is kept.
+fn without_last(
+    graph: &Graph,
+    count: usize,
+    gradient: &[NodeId],
+    kept: &[NodeId],
+) -> Result<Graph> {
+    let mut new = Graph::new();
+    let mut placed: Vec<Option<NodeId>> = vec![None; graph.nodes().len()];
+    let inputs = graph.inputs();
+    for &id in &inputs[..inputs.len() - count] {
+        let node = graph.node(id);
+        placed[id.index()] = Some(new.input(node.shape.clone(), node.dtype));
+    }
+    let mut graph = graph.clone();
+    graph.outputs = gradient.to_vec();
+    graph.outputs.extend(kept);
+    super::stage::copy_needed(&graph, &mut new, &mut placed)?;
+    Ok(new)
 }
 
 /// The same graph with what is kept as further inputs in place of what it was computed from; and where

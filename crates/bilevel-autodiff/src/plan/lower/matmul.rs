@@ -1,11 +1,12 @@
 //! Matrix products: whole, with rows on one side, or summed over the rows.
 
 use super::Lowering;
+use crate::cpu::MOST_COLUMNS;
 use crate::graph::{NodeId, Op};
 use crate::plan::instruction::{Instruction, MatMul, Matrix};
 use crate::plan::lower::Delivery;
 use crate::plan::stage::Kind;
-use crate::plan::view::{Stride, View};
+use crate::plan::view::{Space, Stride, View};
 
 impl Lowering<'_> {
     pub(super) fn matmul(&mut self, id: NodeId, outputs: &[Delivery]) {
@@ -13,12 +14,25 @@ impl Lowering<'_> {
         let Op::MatMul { left, right } = node.op else {
             return;
         };
-        let (a, b) = (self.view(node.operands[0]), self.view(node.operands[1]));
+        let (mut a, mut b) = (self.view(node.operands[0]), self.view(node.operands[1]));
         let rank = node.shape.len();
         let accumulates = self.stages.kind(id) == Kind::Reduction;
+        let (m, n) = (node.shape[rank - 2], node.shape[rank - 1]);
+        if self.in_rows() && !accumulates && rank == 2 {
+            // The narrow kernels want what all blocks read column by column.
+            if self.rows.of(node.operands[1]).is_none() && n <= MOST_COLUMNS {
+                b = self.by_columns_of(node.operands[1], &b, right);
+            } else if self.rows.of(node.operands[0]).is_none() && m <= MOST_COLUMNS {
+                a = self.by_columns_of(node.operands[0], &a, !left);
+            }
+        }
         let c = if accumulates {
-            let mut view = View::natural(crate::plan::view::Space::Partial, 0, &node.shape, None);
-            view.at = self.partial(id, outputs);
+            let narrow = rank == 2 && n <= MOST_COLUMNS && n < m;
+            let mut view = View::natural(Space::Partial, 0, &node.shape, None);
+            if narrow {
+                view.strides = vec![Stride::ONE, Stride::fixed(m)];
+            }
+            view.at = self.partial(id, if narrow { n } else { 1 }, outputs);
             view
         } else {
             let rows = self.rows.of(id);
@@ -50,5 +64,15 @@ impl Lowering<'_> {
             batches,
             add: accumulates,
         }));
+    }
+
+    /// The operand so that what is summed over follows each other; `transposed` says that it is the last
+    /// axis.
+    fn by_columns_of(&mut self, id: NodeId, view: &View, transposed: bool) -> View {
+        let summed = view.strides[usize::from(transposed)];
+        if summed == Stride::ONE || transposed {
+            return view.clone();
+        }
+        self.by_columns(id, view)
     }
 }
