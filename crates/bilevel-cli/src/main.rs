@@ -33,12 +33,12 @@ fn main() -> ExitCode {
 }
 
 fn run(arguments: &Arguments) -> Result<(), Failure> {
-    if let Some(threads) = arguments.verb.common().threads {
-        rayon::ThreadPoolBuilder::new()
-            .num_threads(threads)
-            .build_global()
-            .map_err(Failure::usage)?;
-    }
+    // This thread is one of them, so that it need not be woken for each of many short tasks.
+    rayon::ThreadPoolBuilder::new()
+        .num_threads(arguments.verb.common().threads.unwrap_or(0))
+        .use_current_thread()
+        .build_global()
+        .map_err(Failure::usage)?;
     match &arguments.verb {
         Verb::Clean(options) => command::clean::run(options),
         Verb::Check(options) => command::check::run(options),
