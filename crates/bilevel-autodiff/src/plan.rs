@@ -42,23 +42,19 @@ impl Partition {
         const CACHE: usize = 400_000;
         let groups = match partial * size {
             0..=131_072 => 16,
-            131_073..=4_194_304 => std::env::var("GRP")
-                .ok()
-                .and_then(|v| v.parse().ok())
-                .unwrap_or(8),
+            131_073..=4_194_304 => 8,
             _ => 4,
         };
+        // Partial sums and the packing of wide products are shared by the rows of a group.
+        let least = if widest > 64 { 256 } else { 128 };
         let group_rows = rows
             .div_ceil(groups)
-            .max(128)
+            .max(least)
             .next_multiple_of(LANES)
             .min(rows.max(1));
         let target = if widest > 64 {
             // Packing the other operand of a wide product costs less the more rows share it.
-            std::env::var("TGT")
-                .ok()
-                .and_then(|v| v.parse().ok())
-                .unwrap_or(640)
+            320
         } else {
             (CACHE / (streamed.max(1) * size)).clamp(64, 512)
         };
