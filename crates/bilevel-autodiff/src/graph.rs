@@ -381,6 +381,16 @@ impl Graph {
         }
     }
 
+    /// The number that every element of the node is, where the graph says so.
+    pub(crate) fn uniform(&self, id: NodeId) -> Option<f64> {
+        let node = self.node(id);
+        match node.op {
+            Op::Constant(bits) => Some(f64::from_bits(bits)),
+            Op::Broadcast(_) | Op::Reshape(_) => self.uniform(node.operands[0]),
+            _ => None,
+        }
+    }
+
     pub(crate) fn unary(&mut self, unary: Unary, a: NodeId) -> Result<NodeId> {
         self.push(Op::Unary(unary), &[a])
     }

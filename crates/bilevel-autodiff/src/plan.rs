@@ -351,8 +351,9 @@ fn widths(graph: &Graph, rows: &Rows, stages: &Stages, needed: &[bool]) -> (usiz
     )
 }
 
-/// Whether the node can be handed over block by block in this graph: row by row, and read by rows alone.
-pub(crate) fn can_be_blocked(graph: &Graph, passes: Passes, id: NodeId) -> Option<usize> {
+/// How the node is cut where it can be handed over block by block in this graph, row by row and read by
+/// rows alone: how many rows, and along which axis.
+pub(crate) fn can_be_blocked(graph: &Graph, passes: Passes, id: NodeId) -> Option<(usize, usize)> {
     if !passes.row_block {
         return None;
     }
@@ -364,7 +365,7 @@ pub(crate) fn can_be_blocked(graph: &Graph, passes: Passes, id: NodeId) -> Optio
     });
     let given_or_row = matches!(stages.kind(id), Kind::Given | Kind::Row);
     (read_by_rows && given_or_row)
-        .then(|| rows.of(id).map(|_| rows.count))
+        .then(|| rows.of(id).map(|axis| (rows.count, axis)))
         .flatten()
 }
 

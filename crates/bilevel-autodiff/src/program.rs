@@ -216,7 +216,7 @@ pub(crate) fn optimise(graph: &Graph, passes: Passes) -> Result<Graph> {
 }
 
 /// What the indices of an input have to be below.
-fn bound(graph: &Graph, input: NodeId) -> usize {
+pub(crate) fn bound(graph: &Graph, input: NodeId) -> usize {
     let mut same = vec![input];
     let mut bound = usize::MAX;
     for id in graph.ids() {

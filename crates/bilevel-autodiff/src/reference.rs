@@ -350,7 +350,8 @@ fn apply<T: Scalar>(unary: Unary, a: T) -> T {
             } else if a < T::zero() {
                 -one
             } else {
-                T::zero()
+                // Zero, or a NaN.
+                a
             }
         }
         Unary::Sin => a.sin(),
@@ -365,15 +366,16 @@ fn combine<T: Scalar>(binary: Binary, a: T, b: T) -> T {
         Binary::Mul => a * b,
         Binary::Div => a / b,
         Binary::Pow => a.powf(b),
+        // A NaN stays one.
         Binary::Max => {
-            if b <= a {
+            if b <= a || a.is_nan() {
                 a
             } else {
                 b
             }
         }
         Binary::Min => {
-            if a <= b {
+            if a <= b || a.is_nan() {
                 a
             } else {
                 b

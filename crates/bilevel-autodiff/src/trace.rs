@@ -303,7 +303,7 @@ impl<'t> Var<'t> {
         self.unary(Unary::Softplus)
     }
 
-    /// max(x, 0); its derivative at 0 is taken for 0.
+    /// max(x, 0); its derivative at 0 is taken for 0. A NaN stays one.
     #[track_caller]
     #[must_use]
     pub fn relu(self) -> Self {
@@ -317,7 +317,7 @@ impl<'t> Var<'t> {
         self.unary(Unary::Abs)
     }
 
-    /// −1, 0 or 1.
+    /// −1, 0 or 1. A NaN stays one.
     #[track_caller]
     #[must_use]
     pub fn sign(self) -> Self {
@@ -345,28 +345,32 @@ impl<'t> Var<'t> {
         self.binary(Binary::Mul, self)
     }
 
-    /// x to the power of `exponent`, as a tensor.
+    /// x to the power of `exponent`, element by element; NaN for a negative x and an exponent that is not
+    /// whole. The derivative in a variable exponent is xᵉ·ln x, NaN at x = 0: for a number, use
+    /// [`Var::powf`].
     #[track_caller]
     #[must_use]
     pub fn pow(self, exponent: Self) -> Self {
         self.binary(Binary::Pow, exponent)
     }
 
-    /// x to the power of a number.
+    /// x to the power of a number. A whole exponent of at least 0 has all derivatives at 0 too.
     #[track_caller]
     #[must_use]
     pub fn powf(self, exponent: f64) -> Self {
         self.binary(Binary::Pow, self.number(exponent))
     }
 
-    /// The larger of the two; where they are equal, the first is the one that has a derivative.
+    /// The larger of the two; where they are equal, the first is the one that has a derivative. NaN
+    /// where either is one.
     #[track_caller]
     #[must_use]
     pub fn maximum(self, other: Self) -> Self {
         self.binary(Binary::Max, other)
     }
 
-    /// The smaller of the two; where they are equal, the first is the one that has a derivative.
+    /// The smaller of the two; where they are equal, the first is the one that has a derivative. NaN
+    /// where either is one.
     #[track_caller]
     #[must_use]
     pub fn minimum(self, other: Self) -> Self {
@@ -497,7 +501,7 @@ impl<'t> Var<'t> {
     }
 
     /// The maximum over these axes, which stay with size 1. Elements that reach it together share
-    /// the derivative.
+    /// the derivative. NaN where any is one, −∞ of none.
     #[track_caller]
     #[must_use]
     pub fn max(self, axes: &[usize]) -> Self {

@@ -1,7 +1,9 @@
 //! A traced function of (x, y) as an [`Objective`] of `bilevel`.
 
+mod arguments;
 mod at;
 mod data;
+mod products;
 mod programs;
 mod stage;
 
@@ -16,6 +18,7 @@ use crate::cpu::Real;
 use crate::error::{Error, Result};
 use crate::graph::{Graph, NodeId};
 use crate::plan::{Cost, Passes};
+use crate::program::bound;
 use crate::trace::{Tracer, Var};
 use programs::Programs;
 use stage::Staged;
@@ -98,7 +101,8 @@ impl<T: Real> Traced<T> {
     ///
     /// # Errors
     /// The first operation that makes no sense, with its line; [`Error::NotScalar`]; data whose
-    /// lengths do not fit; a batch that is empty or larger than the number of rows.
+    /// lengths do not fit; [`Error::Index`] for a label that is not below the number of classes it selects
+    /// from; a batch that is empty or larger than the number of rows.
     pub fn new(
         x_layout: Layout,
         y_layout: Layout,
@@ -142,6 +146,7 @@ impl<T: Real> Traced<T> {
         let batch = batch.filter(|&batch| batch < rows);
         let variant = |batch: Option<usize>| -> Result<(Variant<T>, bool)> {
             let source = trace(&x_layout, &y_layout, &data, batch, &function)?;
+            expect_labels(&data, &source)?;
             let depends = source.graph.depends_on(&source.roles.x);
             let depends = depends[source.graph.outputs[0].index()];
             let staged = Staged::new(&source, settings.staged)?;
@@ -267,6 +272,22 @@ fn trace<T: Real>(
     }
 }
 
+/// Every label has to be below the size of the axes that it selects from.
+fn expect_labels<T: Real>(data: &Data<T>, source: &Source) -> Result<()> {
+    for ((name, labels), &input) in data.labels.iter().zip(&source.roles.labels) {
+        let size = bound(&source.graph, input);
+        if let Some(place) = labels.iter().position(|&label| label as usize >= size) {
+            return Err(Error::Index {
+                what: format!("the labels {name:?}"),
+                place,
+                index: labels[place],
+                size,
+            });
+        }
+    }
+    Ok(())
+}
+
 impl<T: Real> Objective<T> for Traced<T> {
     fn x_layout(&self) -> &Layout {
         &self.x_layout
@@ -289,13 +310,7 @@ impl<T: Real> Objective<T> for Traced<T> {
     }
 
     fn at<'a>(&'a self, x: &'a [T]) -> bilevel::Result<Box<dyn AtX<T> + 'a>> {
-        if x.len() != self.x_layout.len() {
-            return Err(bilevel::Error::Length {
-                what: "x",
-                expected: self.x_layout.len(),
-                found: x.len(),
-            });
-        }
-        Ok(Box::new(at::TracedAtX::new(self, x)?))
+        at::expect("x", self.x_layout.len(), x.len())?;
+        Ok(Box::new(at::TracedAtX::new(self, x)))
     }
 }

@@ -171,7 +171,8 @@ impl<T: Real> Kernel<T> {
                         } else if a < zero {
                             -one
                         } else {
-                            zero
+                            // Zero, or a NaN.
+                            a
                         }
                     },
                 ),
@@ -196,13 +197,14 @@ impl<T: Real> Kernel<T> {
                     |a, b| a / b,
                 ),
                 Binary::Pow => self.binary(T::powf),
+                // A NaN stays one.
                 Binary::Max => self.binary(
                     #[inline(always)]
-                    |a, b| if b <= a { a } else { b },
+                    |a, b| if b <= a || a.is_nan() { a } else { b },
                 ),
                 Binary::Min => self.binary(
                     #[inline(always)]
-                    |a, b| if a <= b { a } else { b },
+                    |a, b| if a <= b || a.is_nan() { a } else { b },
                 ),
             },
             Function::Compare(compare) => match compare {

@@ -17,16 +17,6 @@ pub(crate) fn simplify(graph: &Graph) -> Result<Graph> {
     })
 }
 
-/// The number that every element of the node is, where the graph says so.
-fn uniform(graph: &Graph, id: NodeId) -> Option<f64> {
-    let node = graph.node(id);
-    match node.op {
-        Op::Constant(bits) => Some(f64::from_bits(bits)),
-        Op::Broadcast(_) | Op::Reshape(_) => uniform(graph, node.operands[0]),
-        _ => None,
-    }
-}
-
 fn fill(new: &mut Graph, value: f64, shape: &[usize]) -> Result<NodeId> {
     let scalar = new.constant(value);
     new.expand(scalar, shape)
@@ -39,7 +29,7 @@ fn simpler(new: &mut Graph, node: &Node, operands: &[NodeId]) -> Result<Option<N
         Op::Unary(unary) => simpler_unary(new, *unary, operands[0], shape),
         Op::Binary(binary) => simpler_binary(new, *binary, operands[0], operands[1], shape),
         Op::Select if operands[1] == operands[2] => Ok(Some(operands[1])),
-        Op::Select => match (uniform(new, operands[1]), uniform(new, operands[2])) {
+        Op::Select => match (new.uniform(operands[1]), new.uniform(operands[2])) {
             (Some(a), Some(b)) if a.to_bits() == b.to_bits() => Ok(Some(operands[1])),
             _ => Ok(None),
         },
@@ -89,7 +79,7 @@ fn simpler_unary(
     if unary != Unary::Neg {
         return Ok(None);
     }
-    if let Some(value) = uniform(new, a) {
+    if let Some(value) = new.uniform(a) {
         return fill(new, -value, shape).map(Some);
     }
     let inner = new.node(a).clone();
@@ -109,7 +99,7 @@ fn simpler_binary(
     b: NodeId,
     shape: &[usize],
 ) -> Result<Option<NodeId>> {
-    let (left, right) = (uniform(new, a), uniform(new, b));
+    let (left, right) = (new.uniform(a), new.uniform(b));
     if let (Some(x), Some(y)) = (left, right) {
         let value = match binary {
             Binary::Add => Some(x + y),
@@ -179,7 +169,7 @@ fn scaled_again(new: &mut Graph, value: f64, a: NodeId, shape: &[usize]) -> Resu
         return Ok(None);
     }
     for (place, &operand) in inner.operands.iter().enumerate() {
-        if let Some(other) = uniform(new, operand) {
+        if let Some(other) = new.uniform(operand) {
             let factor = fill(new, value * other, shape)?;
             return new.mul(factor, inner.operands[1 - place]).map(Some);
         }
@@ -226,7 +216,7 @@ fn simpler_sum(
         return Ok(Some(a));
     }
     let count: usize = axes.iter().map(|&axis| inner.shape[axis]).product();
-    if let Some(value) = uniform(new, a) {
+    if let Some(value) = new.uniform(a) {
         return fill(new, value * count as f64, shape).map(Some);
     }
     match &inner.op {

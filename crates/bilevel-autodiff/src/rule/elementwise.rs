@@ -147,13 +147,29 @@ fn binary_partial(
             let ratio = graph.unary(Unary::Neg, ratio)?;
             graph.mul(v, ratio)?
         }
-        (Binary::Pow, true) => {
-            let one = graph.constant_like(1.0, b)?;
-            let less = graph.binary(Binary::Sub, b, one)?;
-            let power = graph.binary(Binary::Pow, a, less)?;
-            let partial = graph.mul(b, power)?;
-            graph.mul(v, partial)?
-        }
+        (Binary::Pow, true) => match graph.uniform(b) {
+            // Step by step down to a constant: b·aᵇ⁻¹ alone is 0·0⁻¹ at a = 0 after a few derivatives.
+            Some(0.0) => return Ok(None),
+            Some(1.0) => v,
+            Some(exponent) => {
+                let power = if exponent == 2.0 {
+                    a
+                } else {
+                    let less = graph.constant_like(exponent - 1.0, a)?;
+                    graph.binary(Binary::Pow, a, less)?
+                };
+                let partial = graph.scale(exponent, power)?;
+                graph.mul(v, partial)?
+            }
+            None => {
+                let one = graph.constant_like(1.0, b)?;
+                let less = graph.binary(Binary::Sub, b, one)?;
+                let power = graph.binary(Binary::Pow, a, less)?;
+                let partial = graph.mul(b, power)?;
+                graph.mul(v, partial)?
+            }
+        },
+        (Binary::Pow, false) if graph.uniform(b).is_some() => return Ok(None),
         (Binary::Pow, false) => {
             let ln = graph.unary(Unary::Ln, a)?;
             let partial = graph.mul(out, ln)?;

@@ -1,26 +1,24 @@
 //! A traced objective at a fixed x: the programs with their memory.
 
+use bilevel::Draw;
 use bilevel::objective::{AtX, SecondOrder, Taped};
-use bilevel::{Draw, Layout};
 
 use super::Traced;
+use super::arguments::{Arguments, Lists, Results};
 use super::programs::Programs;
 use super::stage::{Crossing, Origin};
 use crate::cpu::{Argument, Real, Workspace};
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::program::Program;
 
-/// Tensors that one program takes and gives at most: then a call allocates nothing.
-const MOST_ARGUMENTS: usize = 160;
-const MOST_RESULTS: usize = 64;
-
-pub(super) struct TracedAtX<'a, T> {
-    traced: &'a Traced<T>,
-    x: &'a [T],
+pub(super) struct TracedAtX<'a, T: 'static> {
+    pub(super) traced: &'a Traced<T>,
+    pub(super) x: &'a [T],
     /// On all rows, and on batches; made when first needed.
-    sides: [Option<Side<'a, T>>; 2],
+    pub(super) sides: [Option<Side<'a, T>>; 2],
     rows: BatchRows,
-    workspace: Workspace<T>,
+    pub(super) workspace: Workspace<T>,
+    pub(super) lists: Lists<T>,
 }
 
 /// The rows of the batch that is looked at, and their labels.
@@ -31,104 +29,21 @@ struct BatchRows {
 }
 
 /// What crosses the cut at this x.
-struct Side<'a, T> {
-    programs: &'a Programs<T>,
-    crossing: &'a [Crossing],
+pub(super) struct Side<'a, T> {
+    pub(super) programs: &'a Programs<T>,
+    pub(super) crossing: &'a [Crossing],
     rho: Vec<Vec<T>>,
     /// The cotangents of what depends on x, in the order of `crossing`.
     bars: Vec<Vec<T>>,
     /// Tangents of the results of ρ that depend on x, for products with a direction.
-    tangents: Vec<Vec<T>>,
+    pub(super) tangents: Vec<Vec<T>>,
     collected: bool,
 }
 
-/// The arguments of a call.
-struct Arguments<'s, T> {
-    list: [Argument<'s, T>; MOST_ARGUMENTS],
-    len: usize,
-}
-
-impl<'s, T> Arguments<'s, T> {
-    fn new() -> Self {
-        Self {
-            list: [const { Argument::Real(&[]) }; MOST_ARGUMENTS],
-            len: 0,
-        }
-    }
-
-    fn push(&mut self, argument: Argument<'s, T>) {
-        if let Some(place) = self.list.get_mut(self.len) {
-            *place = argument;
-        }
-        self.len += 1;
-    }
-
-    fn real(&mut self, values: &'s [T]) {
-        self.push(Argument::Real(values));
-    }
-
-    /// The parts of a flat variable.
-    fn parts(&mut self, layout: &Layout, values: &'s [T]) {
-        for part in layout.parts() {
-            self.real(&values[part.start..part.start + part.len()]);
-        }
-    }
-
-    fn all(&self) -> &[Argument<'s, T>] {
-        &self.list[..self.len.min(MOST_ARGUMENTS)]
-    }
-}
-
-/// The places of results of a call.
-struct Results<'s, T> {
-    list: [&'s mut [T]; MOST_RESULTS],
-    len: usize,
-}
-
-impl<'s, T> Results<'s, T> {
-    fn new() -> Self {
-        Self {
-            list: std::array::from_fn(|_| Default::default()),
-            len: 0,
-        }
-    }
-
-    fn push(&mut self, values: &'s mut [T]) {
-        if let Some(place) = self.list.get_mut(self.len) {
-            *place = values;
-        }
-        self.len += 1;
-    }
-
-    fn parts(&mut self, layout: &Layout, mut values: &'s mut [T]) {
-        for part in layout.parts() {
-            let (own, rest) = std::mem::take(&mut values).split_at_mut(part.len());
-            self.push(own);
-            values = rest;
-        }
-    }
-
-    fn all(&mut self) -> &mut [&'s mut [T]] {
-        &mut self.list[..self.len.min(MOST_RESULTS)]
-    }
-}
-
 impl<'a, T: Real> TracedAtX<'a, T> {
-    pub(super) fn new(traced: &'a Traced<T>, x: &'a [T]) -> Result<Self> {
+    pub(super) fn new(traced: &'a Traced<T>, x: &'a [T]) -> Self {
         let batch = traced.batch.unwrap_or(0);
-        let tensors = traced.x_layout.parts().len()
-            + traced.y_layout.parts().len()
-            + traced.data.tensors.len()
-            + traced.data.labels.len();
-        // Parts stand for themselves and for a direction; the cut and a tape add a few.
-        if 2 * tensors + MOST_RESULTS > MOST_ARGUMENTS {
-            return Err(Error::Setting {
-                field: "parts of x and y and tensors of the data",
-                range: "at most 48 together",
-                value: tensors.to_string(),
-            });
-        }
-        Ok(Self {
+        Self {
             traced,
             x,
             sides: [None, None],
@@ -142,11 +57,12 @@ impl<'a, T: Real> TracedAtX<'a, T> {
                     .collect(),
             },
             workspace: Workspace::default(),
-        })
+            lists: Lists::default(),
+        }
     }
 
     /// Fills in the rows of the draw; whether there are fewer than all.
-    fn draw(&mut self, draw: Draw) -> Result<bool> {
+    pub(super) fn draw(&mut self, draw: Draw) -> Result<bool> {
         let data = &self.traced.data;
         let rows = self
             .traced
@@ -181,13 +97,13 @@ impl<'a, T: Real> TracedAtX<'a, T> {
             .map(|&id| vec![T::zero(); staged.rho.node(id).len()])
             .collect();
         if !rho.is_empty() {
-            let mut arguments = Arguments::new();
-            rho_arguments(traced, self.x, &mut arguments);
-            let mut results = Results::new();
+            let (mut arguments, mut results) = self.lists.lend();
+            rho_arguments(traced, batched, self.x, &mut arguments);
             rho.iter_mut().for_each(|values| results.push(values));
             programs
                 .rho()?
                 .run(&mut self.workspace, arguments.all(), results.all())?;
+            self.lists.take_back(arguments, results);
         }
         let bars = staged
             .crossing
@@ -207,7 +123,7 @@ impl<'a, T: Real> TracedAtX<'a, T> {
 
     /// Runs a program of h̃ on (y, what `more` adds); `results` fills in the places, from y's own
     /// result and the bars of the x side.
-    fn run<'s>(
+    pub(super) fn run<'s>(
         &'s mut self,
         draw: Draw,
         y: &'s [T],
@@ -222,7 +138,7 @@ impl<'a, T: Real> TracedAtX<'a, T> {
         };
         side.collected |= collects;
         let program = program(side.programs)?;
-        let mut arguments = Arguments::new();
+        let (mut arguments, mut places) = self.lists.lend();
         let traced = self.traced;
         for crossing in side.crossing {
             arguments.real(match crossing.from {
@@ -248,24 +164,44 @@ impl<'a, T: Real> TracedAtX<'a, T> {
             arguments.push(Argument::Index(&self.rows.index));
         }
         more(&mut arguments, &side.tangents);
-        let mut places = Results::new();
         results(&mut places, &mut side.bars);
-        program.run(&mut self.workspace, arguments.all(), places.all())
+        program.run(&mut self.workspace, arguments.all(), places.all())?;
+        self.lists.take_back(arguments, places);
+        Ok(())
     }
 }
 
-fn rho_arguments<'s, T: Real>(traced: &'s Traced<T>, x: &'s [T], arguments: &mut Arguments<'s, T>) {
+/// Fails unless the flat variable has the length of its layout.
+pub(super) fn expect(what: &'static str, expected: usize, found: usize) -> bilevel::Result<()> {
+    if expected == found {
+        Ok(())
+    } else {
+        Err(bilevel::Error::Length {
+            what,
+            expected,
+            found,
+        })
+    }
+}
+
+pub(super) fn rho_arguments<'s, T: Real>(
+    traced: &'s Traced<T>,
+    batched: bool,
+    x: &'s [T],
+    arguments: &mut Arguments<'s, T>,
+) {
     arguments.parts(&traced.x_layout, x);
     for tensor in &traced.data.tensors {
         arguments.real(&tensor.values);
     }
-    for (_, labels) in &traced.data.labels {
+    for (_, labels) in traced.data.labels.iter().filter(|_| !batched) {
         arguments.push(Argument::Index(labels));
     }
 }
 
 impl<T: Real> AtX<T> for TracedAtX<'_, T> {
     fn value(&mut self, y: &[T], draw: Draw) -> bilevel::Result<T> {
+        expect("y", self.traced.y_layout.len(), y.len())?;
         let mut value = [T::zero()];
         self.run(
             draw,
@@ -280,6 +216,8 @@ impl<T: Real> AtX<T> for TracedAtX<'_, T> {
 
     fn grad_y(&mut self, y: &[T], draw: Draw, out: &mut [T]) -> bilevel::Result<()> {
         let layout = &self.traced.y_layout;
+        expect("y", layout.len(), y.len())?;
+        expect("the gradient in y", layout.len(), out.len())?;
         self.run(
             draw,
             y,
@@ -295,6 +233,7 @@ impl<T: Real> AtX<T> for TracedAtX<'_, T> {
         if !self.traced.depends_on_x {
             return Ok(());
         }
+        expect("y", self.traced.y_layout.len(), y.len())?;
         let scale = [scale];
         self.run(
             draw,
@@ -316,7 +255,9 @@ impl<T: Real> AtX<T> for TracedAtX<'_, T> {
     }
 
     fn finish(&mut self, x_bar: &mut [T]) -> bilevel::Result<()> {
-        for side in self.sides.iter_mut().flatten() {
+        expect("the cotangent of x", self.x.len(), x_bar.len())?;
+        for (number, side) in self.sides.iter_mut().enumerate() {
+            let Some(side) = side else { continue };
             if !std::mem::take(&mut side.collected) {
                 continue;
             }
@@ -324,8 +265,8 @@ impl<T: Real> AtX<T> for TracedAtX<'_, T> {
                 .crossing
                 .iter()
                 .filter(|crossing| crossing.depends_on_x);
-            let mut arguments = Arguments::new();
-            rho_arguments(self.traced, self.x, &mut arguments);
+            let (mut arguments, mut results) = self.lists.lend();
+            rho_arguments(self.traced, number == 1, self.x, &mut arguments);
             let mut staged = false;
             for (crossing, bar) in on_x.zip(&side.bars) {
                 match crossing.from {
@@ -341,7 +282,6 @@ impl<T: Real> AtX<T> for TracedAtX<'_, T> {
                 }
             }
             if staged {
-                let mut results = Results::new();
                 results.parts(&self.traced.x_layout, x_bar);
                 side.programs.unstage()?.run(
                     &mut self.workspace,
@@ -349,164 +289,9 @@ impl<T: Real> AtX<T> for TracedAtX<'_, T> {
                     results.all(),
                 )?;
             }
+            self.lists.take_back(arguments, results);
             side.bars.iter_mut().for_each(|bar| bar.fill(T::zero()));
         }
-        Ok(())
-    }
-}
-
-impl<T: Real> SecondOrder<T> for TracedAtX<'_, T> {
-    fn pull(&mut self, y: &[T], draw: Draw, v: &[T], y_bar: &mut [T]) -> bilevel::Result<()> {
-        let layout = &self.traced.y_layout;
-        self.run(
-            draw,
-            y,
-            true,
-            Programs::pull,
-            |arguments, _| arguments.parts(layout, v),
-            |results, bars| {
-                results.parts(layout, y_bar);
-                bars.iter_mut().for_each(|bar| results.push(bar));
-            },
-        )?;
-        Ok(())
-    }
-
-    fn push(
-        &mut self,
-        y: &[T],
-        draw: Draw,
-        dx: &[T],
-        dy: &[T],
-        out: &mut [T],
-    ) -> bilevel::Result<()> {
-        let batched = self.draw(draw)?;
-        let traced = self.traced;
-        let Some(side) = &mut self.sides[usize::from(batched)] else {
-            return Ok(());
-        };
-        let mut on_x = side
-            .crossing
-            .iter()
-            .filter(|crossing| crossing.depends_on_x);
-        if on_x.any(|crossing| matches!(crossing.from, Origin::Rho(_))) {
-            let tangents = &mut side.tangents;
-            if tangents.is_empty() {
-                let staged = side
-                    .crossing
-                    .iter()
-                    .filter(|c| c.depends_on_x && matches!(c.from, Origin::Rho(_)));
-                tangents.extend(staged.map(|crossing| vec![T::zero(); crossing.len]));
-            }
-            let mut arguments = Arguments::new();
-            rho_arguments(traced, self.x, &mut arguments);
-            arguments.parts(&traced.x_layout, dx);
-            let mut results = Results::new();
-            tangents
-                .iter_mut()
-                .for_each(|tangent| results.push(tangent));
-            side.programs
-                .push_rho()?
-                .run(&mut self.workspace, arguments.all(), results.all())?;
-        }
-        let crossing = side.crossing;
-        self.run(
-            draw,
-            y,
-            false,
-            Programs::push,
-            |arguments, tangents| {
-                let mut tangents = tangents.iter();
-                for crossing in crossing.iter().filter(|crossing| crossing.depends_on_x) {
-                    match crossing.from {
-                        Origin::X(part) => {
-                            let part = &traced.x_layout.parts()[part];
-                            arguments.real(&dx[part.start..part.start + part.len()]);
-                        }
-                        Origin::Rho(_) => {
-                            arguments.real(tangents.next().map_or(&[], Vec::as_slice));
-                        }
-                    }
-                }
-                arguments.parts(&traced.y_layout, dy);
-            },
-            |results, _| results.parts(&traced.y_layout, out),
-        )?;
-        Ok(())
-    }
-}
-
-impl<T: Real> Taped<T> for TracedAtX<'_, T> {
-    fn tape_len(&self, draw: Draw) -> usize {
-        let batched = self
-            .traced
-            .batch
-            .is_some_and(|batch| draw.rows(self.traced.data.row_count(), batch).is_some());
-        // A program that cannot be compiled is an error as soon as it is run.
-        let programs = self.traced.programs(batched).and_then(Programs::tape);
-        programs.map_or(0, |tape| tape.lens.iter().sum())
-    }
-
-    fn linearize(
-        &mut self,
-        y: &[T],
-        draw: Draw,
-        out: &mut [T],
-        tape: &mut [T],
-    ) -> bilevel::Result<()> {
-        let layout = &self.traced.y_layout;
-        let batched = self.draw(draw)?;
-        let kept = self.traced.programs(batched)?.tape()?;
-        let lens = &kept.lens;
-        self.run(
-            draw,
-            y,
-            false,
-            |_| Ok(&kept.linearize),
-            |_, _| {},
-            |results, _| {
-                results.parts(layout, out);
-                let mut rest = tape;
-                for &len in lens {
-                    let (own, more) = std::mem::take(&mut rest).split_at_mut(len);
-                    results.push(own);
-                    rest = more;
-                }
-            },
-        )?;
-        Ok(())
-    }
-
-    fn pull_tape(
-        &mut self,
-        y: &[T],
-        draw: Draw,
-        tape: &[T],
-        v: &[T],
-        y_bar: &mut [T],
-    ) -> bilevel::Result<()> {
-        let layout = &self.traced.y_layout;
-        let batched = self.draw(draw)?;
-        let kept = self.traced.programs(batched)?.tape()?;
-        let lens = &kept.lens;
-        self.run(
-            draw,
-            y,
-            true,
-            |_| Ok(&kept.pull),
-            |arguments, _| {
-                arguments.parts(layout, v);
-                let mut start = 0;
-                for &len in lens {
-                    arguments.real(&tape[start..start + len]);
-                    start += len;
-                }
-            },
-            |results, bars| {
-                results.parts(layout, y_bar);
-                bars.iter_mut().for_each(|bar| results.push(bar));
-            },
-        )?;
         Ok(())
     }
 }

@@ -110,6 +110,8 @@ impl<T: Real> Data<T> {
 #[derive(Debug)]
 pub struct Inputs<'t> {
     tracer: &'t Tracer,
+    /// Rows of the data, and of what is looked at here.
+    all_rows: usize,
     rows: usize,
     batch: Option<Var<'t>>,
     x: Vec<(String, Var<'t>)>,
@@ -152,6 +154,7 @@ impl<'t> Inputs<'t> {
             .collect();
         Self {
             tracer,
+            all_rows: data.rows,
             rows,
             batch: batch.map(|batch| tracer.input(vec![batch], DType::Index)),
             x,
@@ -190,7 +193,22 @@ impl<'t> Inputs<'t> {
     #[must_use]
     pub fn x_rows(&self, name: &str) -> Var<'t> {
         let var = self.find("part of x", name, &self.x);
-        self.batch.map_or(var, |batch| var.take_rows(batch))
+        let shape = var.shape();
+        if shape.first() != Some(&self.all_rows) {
+            // After another error this one is not kept.
+            return self.tracer.fail(Error::Operation {
+                operation: "x_rows",
+                operands: vec![shape],
+                fault: Fault::Shape {
+                    expected: format!("a row for each of the {} rows of the data", self.all_rows),
+                },
+                location: Some(std::panic::Location::caller()),
+            });
+        }
+        match self.batch {
+            Some(batch) => var.take_rows(batch),
+            None => var,
+        }
     }
 
     /// A part of y.
@@ -232,19 +250,20 @@ impl<'t> Inputs<'t> {
 
     #[track_caller]
     fn find(&self, what: &'static str, name: &str, among: &[(String, Var<'t>)]) -> Var<'t> {
-        let found = among.iter().find(|(own, _)| own == name);
-        found.map(|&(_, var)| var).unwrap_or_else(|| {
-            let known: Vec<&str> = among.iter().map(|(own, _)| own.as_str()).collect();
-            self.tracer.fail(Error::Operation {
-                operation: "input",
-                operands: Vec::new(),
-                fault: Fault::Unknown {
-                    what,
-                    name: name.to_owned(),
-                    known: format!("{known:?}"),
-                },
-                location: Some(std::panic::Location::caller()),
-            })
+        if let Some(&(_, var)) = among.iter().find(|(own, _)| own == name) {
+            return var;
+        }
+        let known: Vec<&str> = among.iter().map(|(own, _)| own.as_str()).collect();
+        // Not in a closure, whose caller would be this line.
+        self.tracer.fail(Error::Operation {
+            operation: "input",
+            operands: Vec::new(),
+            fault: Fault::Unknown {
+                what,
+                name: name.to_owned(),
+                known: format!("{known:?}"),
+            },
+            location: Some(std::panic::Location::caller()),
         })
     }
 }

@@ -4,7 +4,7 @@
 
 use super::Source;
 use crate::error::Result;
-use crate::graph::{Graph, NodeId, Op};
+use crate::graph::{DType, Graph, NodeId, Op};
 
 /// An objective after the cut.
 pub(super) struct Staged {
@@ -80,6 +80,11 @@ impl Staged {
                     moved[id.index()] = true;
                     read.extend(&node.operands);
                 }
+                // A mask is no result of a program: what is compared crosses.
+                _ if node.dtype != DType::Real => {
+                    moved[id.index()] = true;
+                    read.extend(&node.operands);
+                }
                 _ => crossing.push(id),
             }
         }
@@ -144,12 +149,15 @@ fn late_part(source: &Source, crossing: &[NodeId]) -> Result<Graph> {
     Ok(new)
 }
 
-/// ρ with the x parts and the data as its inputs, in this order.
+/// ρ with the x parts, the data and, where they are those of all rows, the labels as its inputs, in this
+/// order.
 fn early_part(source: &Source, rho: &Graph) -> Result<Graph> {
     let roles = &source.roles;
     let mut new = Graph::new();
     let mut placed: Vec<Option<NodeId>> = vec![None; rho.nodes().len()];
-    for &id in roles.x.iter().chain(&roles.data).chain(&roles.labels) {
+    // The labels of a batch are late.
+    let labels = roles.labels.iter().filter(|_| roles.batch.is_none());
+    for &id in roles.x.iter().chain(&roles.data).chain(labels) {
         let node = rho.node(id);
         placed[id.index()] = Some(new.input(node.shape.clone(), node.dtype));
     }

@@ -6,4 +6,5 @@ pub(crate) mod case;
 pub(crate) mod instance;
 pub(crate) mod kind;
 pub(crate) mod noise;
+pub(crate) mod objective;
 pub(crate) mod source;

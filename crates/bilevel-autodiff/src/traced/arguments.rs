@@ -1,0 +1,92 @@
+//! The arguments and results of a call, in lists whose memory is used again.
+
+use bilevel::Layout;
+
+use crate::cpu::{Argument, Real};
+
+/// The memory of the lists between calls: both are empty.
+pub(super) struct Lists<T: 'static> {
+    arguments: Vec<Argument<'static, T>>,
+    results: Vec<&'static mut [T]>,
+}
+
+impl<T> Default for Lists<T> {
+    fn default() -> Self {
+        Self {
+            arguments: Vec::new(),
+            results: Vec::new(),
+        }
+    }
+}
+
+impl<T: Real> Lists<T> {
+    /// Empty lists of what is borrowed for a call.
+    pub(super) fn lend<'s>(&mut self) -> (Arguments<'s, T>, Results<'s, T>) {
+        // An empty list is collected into the memory that it came from.
+        let arguments = std::mem::take(&mut self.arguments);
+        let results = std::mem::take(&mut self.results);
+        (
+            Arguments(arguments.into_iter().map(|_| Argument::Real(&[])).collect()),
+            Results(results.into_iter().map(|_| Default::default()).collect()),
+        )
+    }
+
+    /// Takes the memory back.
+    pub(super) fn take_back(
+        &mut self,
+        mut arguments: Arguments<'_, T>,
+        mut results: Results<'_, T>,
+    ) {
+        arguments.0.clear();
+        results.0.clear();
+        let (arguments, results) = (arguments.0.into_iter(), results.0.into_iter());
+        self.arguments = arguments.map(|_| Argument::Real(&[])).collect();
+        self.results = results.map(|_| Default::default()).collect();
+    }
+}
+
+/// The arguments of a call.
+pub(super) struct Arguments<'s, T>(Vec<Argument<'s, T>>);
+
+impl<'s, T> Arguments<'s, T> {
+    pub(super) fn push(&mut self, argument: Argument<'s, T>) {
+        self.0.push(argument);
+    }
+
+    pub(super) fn real(&mut self, values: &'s [T]) {
+        self.push(Argument::Real(values));
+    }
+
+    /// The parts of a flat variable, which has the length of the layout.
+    pub(super) fn parts(&mut self, layout: &Layout, values: &'s [T]) {
+        for part in layout.parts() {
+            self.real(&values[part.start..part.start + part.len()]);
+        }
+    }
+
+    pub(super) fn all(&self) -> &[Argument<'s, T>] {
+        &self.0
+    }
+}
+
+/// The places of results of a call.
+pub(super) struct Results<'s, T>(Vec<&'s mut [T]>);
+
+impl<'s, T> Results<'s, T> {
+    pub(super) fn push(&mut self, values: &'s mut [T]) {
+        self.0.push(values);
+    }
+
+    /// The parts of a flat variable, which has the length of the layout.
+    pub(super) fn parts(&mut self, layout: &Layout, mut values: &'s mut [T]) {
+        for part in layout.parts() {
+            let (own, rest) = std::mem::take(&mut values).split_at_mut(part.len());
+            self.push(own);
+            values = rest;
+        }
+    }
+
+    pub(super) fn all(&mut self) -> &mut [&'s mut [T]] {
+        &mut self.0
+    }
+}
