@@ -31,18 +31,9 @@ pub(crate) enum Verb {
         #[command(subcommand)]
         case: BenchCase,
     },
-}
-
-impl Verb {
-    pub(crate) fn common(&self) -> &CommonArguments {
-        match self {
-            Self::Clean(arguments) => &arguments.common,
-            Self::Check(arguments) => &arguments.common,
-            Self::Bench {
-                case: BenchCase::Cleaning(arguments),
-            } => &arguments.common,
-        }
-    }
+    /// Go on with a run of clean that was stopped or killed, to the same bits as if it had not
+    /// been; of a finished run, print the result again.
+    Resume(ResumeArguments),
 }
 
 #[derive(Args, Debug)]
@@ -217,12 +208,37 @@ pub(crate) struct CleanArguments {
     /// Outer steps without improvement on the held-out rows before the run ends [default: 20]
     #[arg(long, value_name = "N", allow_negative_numbers = true, value_parser = parse::positive_count, help_heading = "Run")]
     pub(crate) patience: Option<usize>,
-    /// Begin no further outer step after this time: 10s, 5m, 1h
+    /// Begin no further outer step after this time: 10s, 5m, 1h; `bilevel resume` goes on from
+    /// there
     #[arg(long, value_name = "TIME", allow_negative_numbers = true, value_parser = parse::time, help_heading = "Run")]
     pub(crate) time_limit: Option<Duration>,
 
     #[command(flatten, next_help_heading = "Output")]
     pub(crate) common: CommonArguments,
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct ResumeArguments {
+    /// Folder of the run
+    #[arg(value_name = "DIR")]
+    pub(crate) folder: PathBuf,
+    /// Begin no further outer step after this time from now: 10s, 5m, 1h; that of the run unless
+    /// given
+    #[arg(long, value_name = "TIME", allow_negative_numbers = true, value_parser = parse::time)]
+    pub(crate) time_limit: Option<Duration>,
+    /// Go on although the program or the processor is another one than that of the run: the result
+    /// may then differ from that of a run in one piece
+    #[arg(long)]
+    pub(crate) allow_different_bits: bool,
+    /// Threads; those of the run unless given. Results do not depend on it
+    #[arg(long, value_name = "N", allow_negative_numbers = true, value_parser = parse::threads)]
+    pub(crate) threads: Option<usize>,
+    /// Print exactly one JSON document on standard output, everything else on standard error
+    #[arg(long)]
+    pub(crate) json: bool,
+    /// No progress and no report, errors alone
+    #[arg(long)]
+    pub(crate) quiet: bool,
 }
 
 #[derive(Args, Debug)]

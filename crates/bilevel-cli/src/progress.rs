@@ -11,24 +11,35 @@ const PAUSE: Duration = Duration::from_secs(5);
 pub(crate) enum Progress {
     Quiet,
     Bar(ProgressBar),
-    Lines { total: usize, last: Instant },
+    Lines {
+        total: usize,
+        last: Instant,
+        start: Option<(usize, Instant)>,
+    },
 }
 
 impl Progress {
-    /// For `total` outer steps.
-    pub(crate) fn new(quiet: bool, total: usize) -> Self {
+    /// For `total` outer steps, of which `done` are done already.
+    pub(crate) fn new(quiet: bool, total: usize, done: usize) -> Self {
         if quiet {
             Self::Quiet
         } else if std::io::stderr().is_terminal() {
             let template = "{msg} {bar:30} {pos}/{len}, {eta} left";
-            let bar = ProgressBar::new(total as u64).with_message("learning weights");
+            let bar = ProgressBar::new(total as u64)
+                .with_message("learning weights")
+                .with_position(done as u64);
+            // Time left is told from the steps of this process alone.
+            bar.reset_eta();
             Self::Bar(match ProgressStyle::with_template(template) {
                 Ok(style) => bar.with_style(style),
                 Err(_) => bar,
             })
         } else {
-            let last = Instant::now();
-            Self::Lines { total, last }
+            Self::Lines {
+                total,
+                last: Instant::now(),
+                start: None,
+            }
         }
     }
 
@@ -37,11 +48,13 @@ impl Progress {
         match self {
             Self::Quiet => {}
             Self::Bar(bar) => bar.set_position(step.step as u64),
-            Self::Lines { total, last } => {
-                if step.step == 0 || step.step == *total || last.elapsed() >= PAUSE {
+            Self::Lines { total, last, start } => {
+                let (first, begin) = *start.get_or_insert((step.step, Instant::now()));
+                if step.step == first || step.step == *total || last.elapsed() >= PAUSE {
                     *last = Instant::now();
+                    let left = time_left(begin.elapsed(), step.step - first, *total - step.step);
                     line(&format!(
-                        "outer step {} of at most {total}, {:.1} s: loss on trusted rows {:.4}",
+                        "outer step {} of at most {total}, {:.1} s: loss on trusted rows {:.4}{left}",
                         step.step, step.seconds, step.f
                     ));
                 }
@@ -62,6 +75,15 @@ impl Progress {
             Self::Lines { .. } => line(what),
         }
     }
+}
+
+/// ", at most 12 s left", where steps were made and are left.
+fn time_left(spent: Duration, made: usize, left: usize) -> String {
+    if made == 0 || left == 0 {
+        return String::new();
+    }
+    let seconds = spent.as_secs_f64() / made as f64 * left as f64;
+    format!(", at most {seconds:.0} s left at this pace")
 }
 
 impl Drop for Progress {

@@ -25,6 +25,8 @@ pub(crate) struct Facts<'a> {
     pub(crate) kept_step: usize,
     pub(crate) why: Why,
     pub(crate) folder: &'a Path,
+    /// The command that goes on, where the run can.
+    pub(crate) resume: Option<&'a str>,
     pub(crate) repeat: &'a str,
 }
 
@@ -275,8 +277,11 @@ fn files(facts: &Facts<'_>) -> String {
             "WARNING: the gradient that moved the weights does not agree with finite differences (relative error {error}):\ndo not rely on these results; a smaller --step-size may help."
         )
     };
+    let resume = facts.resume.map_or_else(String::new, |command| {
+        format!("This is not the end of the run. To go on from here: {command}\n")
+    });
     format!(
-        "{checked}\n\nAll rows with rank and suggestion: {0}/scores.csv; figures: result.json, history.jsonl; settings: config.toml.\nTo repeat: {1}\n",
+        "{checked}\n\nAll rows with rank and suggestion: {0}/scores.csv; figures: result.json, history.jsonl; settings: config.toml.\n{resume}To repeat: {1}\n",
         facts.folder.display(),
         facts.repeat
     )

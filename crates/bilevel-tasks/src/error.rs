@@ -3,6 +3,7 @@
 use std::io;
 use std::path::PathBuf;
 
+use crate::checkpoint::CheckpointProblem;
 use crate::corruption::CorruptionKind;
 use crate::data::idx::IdxProblem;
 use crate::data::npy::NpyProblem;
@@ -36,6 +37,14 @@ pub enum Error {
         path: PathBuf,
         /// What the operating system said.
         source: io::Error,
+    },
+    /// The contents of a checkpoint are not what they should be.
+    #[error("{}: {problem}", path.display())]
+    Checkpoint {
+        /// The file.
+        path: PathBuf,
+        /// What was expected and what was found.
+        problem: CheckpointProblem,
     },
     /// The contents of an NPY file are not what they should be.
     #[error("{}: {problem}", path.display())]

@@ -1,7 +1,8 @@
 //! The files of a run.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
+use anyhow::anyhow;
 use bilevel::objective::Calls;
 use bilevel_tasks::cleaning::{Baseline, CleaningData, OuterStep, kept};
 use bilevel_tasks::model::predictions;
@@ -301,4 +302,41 @@ pub(super) fn config(arguments: &CleanArguments, task: &Task) -> Result<String, 
         },
     };
     toml::to_string(&config).map_err(Failure::usage)
+}
+
+/// Settings that may differ between the parts of a run.
+const FREE: [&str; 2] = ["threads", "time_limit_seconds"];
+
+/// The file `path` must say of a run that is continued what this program makes of its options.
+pub(super) fn expect_config(
+    path: &Path,
+    arguments: &CleanArguments,
+    task: &Task,
+) -> Result<(), Failure> {
+    let read = |text: &str| text.parse::<toml::Table>().map_err(Failure::usage);
+    let began = std::fs::read_to_string(path)
+        .map_err(|source| Failure::usage(anyhow!(source).context(path.display().to_string())))?;
+    let (began, now) = (read(&began)?, read(&config(arguments, task)?)?);
+    for (group, settings) in &now {
+        let Some(settings) = settings.as_table() else {
+            continue;
+        };
+        let before = began.get(group).and_then(toml::Value::as_table);
+        let before = before.cloned().unwrap_or_default();
+        for name in settings.keys().chain(before.keys()) {
+            let (expected, found) = (before.get(name), settings.get(name));
+            if expected != found && !FREE.contains(&name.as_str()) {
+                let text = |value: Option<&toml::Value>| {
+                    value.map_or_else(|| "nothing".to_owned(), toml::Value::to_string)
+                };
+                return Err(Failure::usage(anyhow!(
+                    "{}: expected {group}.{name} to be {}, as when the run began, found {}: this program takes the same options differently",
+                    path.display(),
+                    text(expected),
+                    text(found)
+                )));
+            }
+        }
+    }
+    Ok(())
 }
