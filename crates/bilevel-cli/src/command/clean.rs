@@ -194,7 +194,7 @@ impl Session<'_> {
         let (arguments, task) = (self.arguments, self.task);
         let common = &arguments.common;
         let total = task.settings.outer_steps;
-        let mut progress = Progress::new(common.quiet, total, self.state.run.outer_step);
+        let mut progress = Progress::new(common.quiet, total);
         let why = self.learn(&mut progress)?;
         let folder = self.recorder.folder;
         let resume = resume_command(folder.shown());
