@@ -10,7 +10,7 @@ mod baseline;
 mod split;
 
 pub use baseline::{Baseline, baselines, retrain};
-pub use split::{CleaningData, Split};
+pub use split::{CleaningData, RowNumbers, Split};
 
 use std::sync::Arc;
 use std::time::Duration;

@@ -1,5 +1,7 @@
 //! `bilevel clean`: finds wrong labels.
 
+pub(crate) mod findings;
+mod input;
 pub(crate) mod result;
 mod task;
 
@@ -19,6 +21,7 @@ use crate::folder::Folder;
 use crate::memory;
 use crate::progress::{Progress, line};
 use crate::report::{Facts, report};
+use input::Source;
 use result::{Baselines, CleanResult, GradientCheck};
 use task::Task;
 
@@ -26,9 +29,17 @@ pub(crate) fn run(arguments: &CleanArguments) -> Result<(), Failure> {
     let common = &arguments.common;
     Folder::expect_new(common.out.as_deref())?;
     let task = Task::new(arguments)?;
+    if !common.quiet {
+        for warning in &task.findings.warnings {
+            line(&format!("warning: {warning}"));
+        }
+    }
     let config = result::config(arguments, &task)?;
     let folder = Folder::create(common.out.as_deref(), "clean")?;
     folder.write("config.toml", config)?;
+    if let Some(scaling) = &task.scaling {
+        folder.write("scaling.csv", result::scaling_csv(scaling)?)?;
+    }
     finish(arguments, &task, &folder).map_err(|failure| Failure {
         error: failure.error.context(format!(
             "the run failed; what it had computed is in {}",
@@ -49,7 +60,12 @@ fn finish(arguments: &CleanArguments, task: &Task, folder: &Folder) -> Result<()
     let retrained: Classifier<f32> =
         retrain(&task.data, &kept(&cleaned.weights), &trainer, task.key).map_err(Failure::run)?;
     let seconds = begin.elapsed().as_secs_f64();
-    let scores = result::scores(&task.data, &cleaned.weights, &retrained)?;
+    let scores = result::scores(
+        &task.data,
+        task.ids.as_deref(),
+        &cleaned.weights,
+        &retrained,
+    )?;
     folder.write("scores.csv", result::scores_csv(&scores)?)?;
 
     progress.say("comparing with simple ways");
@@ -83,6 +99,7 @@ fn finish(arguments: &CleanArguments, task: &Task, folder: &Folder) -> Result<()
         retrained_accuracy: row.retrained_accuracy,
         baselines: Baselines(simple),
         gradient_check,
+        input: &task.findings,
     };
     let document = crate::json(&result)?;
     folder.write("result.json", &document)?;
@@ -90,7 +107,7 @@ fn finish(arguments: &CleanArguments, task: &Task, folder: &Folder) -> Result<()
         result: &result,
         scores: &scores,
         data: &task.data,
-        digits: arguments.images.is_none(),
+        what: &Source::of(arguments).rows_text(),
         corrupted: task.corruption.map(|corruption| corruption.rate),
         kept_step: cleaned.step.step,
         why: cleaned.why,
