@@ -1,6 +1,8 @@
 //! Running the command in a folder of its own.
 #![allow(dead_code, clippy::unwrap_used, clippy::panic)]
 
+pub(crate) mod tables;
+
 use std::path::Path;
 use std::process::Command;
 

@@ -11,6 +11,7 @@
 //! [`Table`] is what the file says; a [`Preparation`] makes a
 //! [`Dataset`](super::Dataset) of it.
 
+mod cell;
 mod header;
 mod preparation;
 mod problem;
@@ -19,7 +20,6 @@ mod text;
 pub use preparation::{ColumnScale, Missing, MissingFound, Preparation, Prepared};
 pub use problem::{Known, Place, TableProblem};
 
-use std::collections::HashMap;
 use std::io::Read;
 use std::path::{Path, PathBuf};
 
@@ -27,6 +27,7 @@ use csv::{ByteRecord, Reader, ReaderBuilder, Trim};
 
 use super::npy;
 use crate::Error;
+use cell::{Labels, boolean, number, utf8};
 use header::{Header, Role};
 use text::{Failure, Quotes};
 
@@ -333,39 +334,6 @@ impl Table {
     }
 }
 
-/// Texts of labels, each kept once.
-#[derive(Clone, PartialEq, Debug, Default)]
-struct Labels {
-    names: Vec<String>,
-    numbers: HashMap<String, usize>,
-    /// The name of each row; None where missing.
-    rows: Vec<Option<usize>>,
-}
-
-impl Labels {
-    fn push(&mut self, label: &str) {
-        if label.is_empty() {
-            self.rows.push(None);
-            return;
-        }
-        let number = self.numbers.get(label).copied().unwrap_or_else(|| {
-            let number = self.names.len();
-            self.names.push(label.to_owned());
-            self.numbers.insert(label.to_owned(), number);
-            number
-        });
-        self.rows.push(Some(number));
-    }
-}
-
-impl FromIterator<String> for Labels {
-    fn from_iter<I: IntoIterator<Item = String>>(labels: I) -> Self {
-        let mut all = Self::default();
-        labels.into_iter().for_each(|label| all.push(&label));
-        all
-    }
-}
-
 /// Whether the name of a file ends in `.npy`; the labels of NPY features are a table if not.
 #[must_use]
 pub fn is_npy(path: &Path) -> bool {
@@ -385,51 +353,6 @@ fn reader<R: Read>(file: R, path: &Path) -> Reader<Quotes<R>> {
         .flexible(true)
         .trim(Trim::All)
         .from_reader(Quotes::new(file, separator))
-}
-
-fn utf8<'a>(cell: &'a [u8], place: &dyn Fn() -> Place) -> Result<&'a str, TableProblem> {
-    std::str::from_utf8(cell).map_err(|_| TableProblem::Text {
-        place: place(),
-        found: String::from_utf8_lossy(cell).chars().take(40).collect(),
-    })
-}
-
-fn is_missing(cell: &str) -> bool {
-    const MISSING: [&str; 6] = ["na", "n/a", "nan", "null", "none", "?"];
-    cell.is_empty() || MISSING.iter().any(|word| cell.eq_ignore_ascii_case(word))
-}
-
-/// A feature; not a number where it is missing.
-fn number(cell: &[u8], place: &dyn Fn() -> Place) -> Result<f64, TableProblem> {
-    let cell = utf8(cell, place)?;
-    if is_missing(cell) {
-        return Ok(f64::NAN);
-    }
-    match cell.parse::<f64>() {
-        Ok(value) if !value.is_infinite() => Ok(value),
-        Ok(_) => Err(TableProblem::Infinite {
-            place: place(),
-            found: format!("{cell:?}"),
-        }),
-        Err(_) if cell.eq_ignore_ascii_case("true") => Ok(1.0),
-        Err(_) if cell.eq_ignore_ascii_case("false") => Ok(0.0),
-        Err(_) => Err(TableProblem::NotNumber {
-            place: place(),
-            found: cell.chars().take(40).collect(),
-        }),
-    }
-}
-
-fn boolean(cell: &[u8], place: &dyn Fn() -> Place) -> Result<bool, TableProblem> {
-    let cell = utf8(cell, place)?;
-    match cell.to_ascii_lowercase().as_str() {
-        "true" | "yes" | "1" | "1.0" => Ok(true),
-        "false" | "no" | "0" | "0.0" => Ok(false),
-        _ => Err(TableProblem::NotBoolean {
-            place: place(),
-            found: cell.chars().take(40).collect(),
-        }),
-    }
 }
 
 #[cfg(test)]
