@@ -130,7 +130,7 @@ fn a_bad_table_is_one_message_and_no_folder() {
         ),
         (
             "twice.csv --label y",
-            "line 1: expected each column name once, found \"a\" twice",
+            "line 1: expected the names of the columns, each once, found \"a\" twice",
         ),
         ("noname.csv --label y", "found none for column 2 of 3"),
         ("semicolon.csv --label y", "separated by semicolons"),

@@ -186,8 +186,9 @@ fn missing_values_are_filled_or_their_rows_left_out() {
     let ran = succeed(here, &format!("{options} --missing drop --json --out drop"));
     assert_eq!(document(&ran)["rows"], 38);
     assert!(
-        ran.stderr
-            .contains("warning: t.csv: 2 cells are missing in 2 rows"),
+        ran.stderr.contains(
+            "warning: t.csv: 2 cells are missing in 2 rows (columns \"a\"): these rows are left out"
+        ),
         "{}",
         ran.stderr
     );

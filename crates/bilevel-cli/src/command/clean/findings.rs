@@ -81,10 +81,14 @@ impl MissingValues {
                     0 => String::new(),
                     labels => format!(", and {labels} labels,"),
                 };
-                let columns: Vec<&String> = file.columns.keys().take(SHOWN).collect();
-                let more = if file.columns.len() > SHOWN { ", …" } else { "" };
+                let columns = examples(file.columns.keys().map(|name| format!("{name:?}")));
+                let columns = if columns.is_empty() {
+                    columns
+                } else {
+                    format!(" (columns {columns})")
+                };
                 format!(
-                    "{}: {} cells{labels} are missing in {} rows (columns {columns:?}{more}): {done}",
+                    "{}: {} cells{labels} are missing in {} rows{columns}: {done}",
                     file.file, file.cells, file.rows
                 )
             })
@@ -133,7 +137,7 @@ impl Findings {
         warnings.extend(duplicates.warnings());
         if !untrusted_classes.is_empty() {
             warnings.push(format!(
-                "no trusted row has the label {}: rows with such labels will be suspected",
+                "no trusted row has the label {}: rows with such labels may be suspected without cause",
                 examples(untrusted_classes.iter().map(|name| format!("{name:?}")))
             ));
         }

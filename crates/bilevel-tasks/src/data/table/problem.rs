@@ -115,7 +115,7 @@ pub enum TableProblem {
         of: usize,
     },
     /// Two columns of one name.
-    #[error("line {line}: expected each column name once, found {name:?} twice")]
+    #[error("line {line}: expected the names of the columns, each once, found {name:?} twice")]
     SameName {
         /// Line of the header.
         line: u64,
