@@ -87,6 +87,7 @@ fn the_defaults_find_the_wrong_labels() {
             "f",
             "f1",
             "gradient_check",
+            "input",
             "method",
             "model",
             "outer_steps",

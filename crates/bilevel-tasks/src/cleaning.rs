@@ -14,7 +14,7 @@ mod split;
 pub use baseline::{Baseline, baselines, retrain};
 pub use checkpoint::{CleaningCheckpoint, Origin, Results};
 pub use run::{Cleaned, CleaningState, Kept, OuterStep, Progress, Watch};
-pub use split::{CleaningData, Split};
+pub use split::{CleaningData, RowNumbers, Split};
 
 use std::sync::Arc;
 use std::time::Duration;

@@ -1,6 +1,8 @@
 //! `bilevel clean`: finds wrong labels.
 
+pub(crate) mod findings;
 mod gradient;
+mod input;
 mod record;
 pub(crate) mod result;
 mod task;
@@ -27,6 +29,7 @@ use crate::interrupt;
 use crate::memory;
 use crate::progress::{Progress, line};
 use crate::report::{Facts, report};
+use input::Source;
 pub(crate) use record::CHECKPOINT;
 use record::{History, Recorder, Watcher};
 use result::{Baselines, CleanResult};
@@ -36,11 +39,19 @@ pub(crate) fn run(arguments: &CleanArguments) -> Result<(), Failure> {
     let common = &arguments.common;
     Folder::expect_new(common.out.as_deref())?;
     let task = Task::new(arguments)?;
+    if !common.quiet {
+        for warning in &task.findings.warnings {
+            line(&format!("warning: {warning}"));
+        }
+    }
     let config = result::config(arguments, &task)?;
     let origin = origin(&task, &config)?;
     let state = task.cleaning.start(&*arguments.outer_optimizer.build());
     let (folder, history) = Folder::create(common.out.as_deref(), "clean", |folder| {
         folder.write("config.toml", &config)?;
+        if let Some(scaling) = &task.scaling {
+            folder.write("scaling.csv", result::scaling_csv(scaling)?)?;
+        }
         let history = History::create(folder)?;
         let checkpoint = CleaningCheckpoint {
             origin: Cow::Borrowed(&origin),
@@ -213,7 +224,12 @@ impl Session<'_> {
             retrain(&task.data, &kept(&cleaned.weights), &trainer, task.key)
                 .map_err(Failure::run)?;
         let seconds = (self.state.run.elapsed + begin.elapsed()).as_secs_f64();
-        let scores = result::scores(&task.data, &cleaned.weights, &retrained)?;
+        let scores = result::scores(
+            &task.data,
+            task.ids.as_deref(),
+            &cleaned.weights,
+            &retrained,
+        )?;
         folder.write("scores.csv", result::scores_csv(&scores)?)?;
 
         progress.say("comparing with simple ways");
@@ -247,6 +263,7 @@ impl Session<'_> {
             retrained_accuracy: row.retrained_accuracy,
             baselines: Baselines(simple),
             gradient_check,
+            input: &task.findings,
         };
         let document = crate::json(&result)?;
         folder.write("result.json", &document)?;
@@ -254,7 +271,7 @@ impl Session<'_> {
             result: &result,
             scores: &scores,
             data: &task.data,
-            digits: arguments.images.is_none(),
+            what: &Source::of(arguments).rows_text(),
             corrupted: task.corruption.map(|corruption| corruption.rate),
             kept_step: cleaned.step.step,
             why: cleaned.why,

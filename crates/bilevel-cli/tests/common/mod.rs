@@ -1,6 +1,8 @@
 //! Running the command in a folder of its own.
 #![allow(dead_code, clippy::unwrap_used, clippy::panic)]
 
+pub(crate) mod tables;
+
 use std::path::Path;
 use std::process::Command;
 
@@ -120,4 +122,24 @@ fn timeless(text: &str) -> Value {
         }
     }
     value
+}
+
+/// An NPY file of version 1.0 with this header and these bytes behind it.
+pub(crate) fn write_npy(path: &Path, descr: &str, fortran: bool, shape: &str, bytes: &[u8]) {
+    let fortran = if fortran { "True" } else { "False" };
+    let header =
+        format!("{{'descr': '{descr}', 'fortran_order': {fortran}, 'shape': {shape}, }}\n");
+    let mut file = b"\x93NUMPY\x01\x00".to_vec();
+    file.extend((header.len() as u16).to_le_bytes());
+    file.extend(header.as_bytes());
+    file.extend(bytes);
+    std::fs::write(path, file).unwrap();
+}
+
+/// The same bytes, gzipped.
+pub(crate) fn gzipped(bytes: &[u8]) -> Vec<u8> {
+    use std::io::Write;
+    let mut packed = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::default());
+    packed.write_all(bytes).unwrap();
+    packed.finish().unwrap()
 }
