@@ -168,6 +168,12 @@ fn a_run_that_the_clock_stopped_goes_on() {
     let first = steps("parts");
     assert!(first < 61, "{first}");
 
+    // What was written after the checkpoint does not count.
+    let path = here.join("parts/history.jsonl");
+    let mut later = fs::read(&path).unwrap();
+    later.extend(b"{\"step\":12345}\n".repeat(10_000));
+    fs::write(&path, later).unwrap();
+
     // The limit of a resumed run begins anew: that of the run itself, or another.
     fs::create_dir(here.join("elsewhere")).unwrap();
     let elsewhere = here.join("elsewhere");
