@@ -5,6 +5,7 @@ mod arguments;
 mod command;
 mod failure;
 mod folder;
+mod interrupt;
 mod memory;
 mod method;
 mod parse;
@@ -17,7 +18,7 @@ use std::process::ExitCode;
 
 use clap::Parser;
 
-use arguments::{Arguments, Verb};
+use arguments::{Arguments, BenchCase, Verb};
 use failure::Failure;
 
 fn main() -> ExitCode {
@@ -33,17 +34,33 @@ fn main() -> ExitCode {
 }
 
 fn run(arguments: &Arguments) -> Result<(), Failure> {
-    if let Some(threads) = arguments.verb.common().threads {
-        rayon::ThreadPoolBuilder::new()
-            .num_threads(threads)
-            .build_global()
-            .map_err(Failure::usage)?;
-    }
     match &arguments.verb {
-        Verb::Clean(options) => command::clean::run(options),
-        Verb::Check(options) => command::check::run(options),
-        Verb::Bench { case } => command::bench::run(case),
+        Verb::Clean(options) => {
+            use_threads(options.common.threads)?;
+            command::clean::run(options)
+        }
+        Verb::Check(options) => {
+            use_threads(options.common.threads)?;
+            command::check::run(options)
+        }
+        Verb::Bench { case } => {
+            let BenchCase::Cleaning(options) = case;
+            use_threads(options.common.threads)?;
+            command::bench::run(case)
+        }
+        Verb::Resume(options) => command::resume::run(options),
     }
+}
+
+/// So many threads for all that follows; one for each processor unless given.
+fn use_threads(threads: Option<usize>) -> Result<(), Failure> {
+    let Some(threads) = threads else {
+        return Ok(());
+    };
+    rayon::ThreadPoolBuilder::new()
+        .num_threads(threads)
+        .build_global()
+        .map_err(Failure::usage)
 }
 
 /// Writes to standard output; a reader that went away (`| head`) is no error.
