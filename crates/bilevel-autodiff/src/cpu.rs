@@ -133,21 +133,38 @@ impl<T: Real> Frame<'_, T> {
 }
 
 /// Walks over all places of some axes, outermost first, with the offsets of N tensors.
+#[inline(always)]
 fn walk<const N: usize>(axes: &[(usize, [isize; N])], mut visit: impl FnMut([isize; N])) {
-    fn nested<const N: usize>(
-        axes: &[(usize, [isize; N])],
-        mut at: [isize; N],
-        visit: &mut impl FnMut([isize; N]),
-    ) {
-        let Some(((count, strides), rest)) = axes.split_first() else {
-            return visit(at);
-        };
-        for _ in 0..*count {
-            nested(rest, at, visit);
-            for (at, stride) in at.iter_mut().zip(strides) {
-                *at += stride;
-            }
+    // The short cases, which are nearly all, without a call for each place.
+    match axes {
+        [] => visit([0; N]),
+        [one] => along(one, [0; N], &mut visit),
+        [outer, inner] => along(outer, [0; N], &mut |at| along(inner, at, &mut visit)),
+        _ => nested(axes, [0; N], &mut visit),
+    }
+}
+
+#[inline(always)]
+fn along<const N: usize>(
+    &(count, strides): &(usize, [isize; N]),
+    mut at: [isize; N],
+    visit: &mut impl FnMut([isize; N]),
+) {
+    for _ in 0..count {
+        visit(at);
+        for (at, stride) in at.iter_mut().zip(strides) {
+            *at += stride;
         }
     }
-    nested(axes, [0; N], &mut visit);
+}
+
+fn nested<const N: usize>(
+    axes: &[(usize, [isize; N])],
+    at: [isize; N],
+    visit: &mut impl FnMut([isize; N]),
+) {
+    match axes.split_first() {
+        None => visit(at),
+        Some((outer, rest)) => along(outer, at, &mut |at| nested(rest, at, visit)),
+    }
 }

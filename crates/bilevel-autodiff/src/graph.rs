@@ -8,6 +8,9 @@ use crate::rule;
 /// The sizes of the axes of a tensor, outermost first; empty for a scalar.
 pub type Shape = Vec<usize>;
 
+/// Axes of a tensor at most: kernels walk them without allocating.
+pub(crate) const MOST_AXES: usize = 12;
+
 /// How many elements a tensor of this shape has, unless they are more than can be addressed.
 /// Axes without elements do not make up for huge ones, over which there may be a sum.
 pub(crate) fn element_count(shape: &[usize]) -> Option<usize> {

@@ -42,7 +42,10 @@ impl Partition {
         const CACHE: usize = 400_000;
         let groups = match partial * size {
             0..=131_072 => 16,
-            131_073..=4_194_304 => 8,
+            131_073..=4_194_304 => std::env::var("GRP")
+                .ok()
+                .and_then(|v| v.parse().ok())
+                .unwrap_or(8),
             _ => 4,
         };
         let group_rows = rows
@@ -52,7 +55,10 @@ impl Partition {
             .min(rows.max(1));
         let target = if widest > 64 {
             // Packing the other operand of a wide product costs less the more rows share it.
-            640
+            std::env::var("TGT")
+                .ok()
+                .and_then(|v| v.parse().ok())
+                .unwrap_or(640)
         } else {
             (CACHE / (streamed.max(1) * size)).clamp(64, 512)
         };

@@ -10,7 +10,7 @@ mod reduce;
 mod shape;
 
 use crate::error::{Fault, Result};
-use crate::graph::{DType, Graph, Node, NodeId, Op, Shape, element_count};
+use crate::graph::{DType, Graph, MOST_AXES, Node, NodeId, Op, Shape, element_count};
 
 /// The shape and kind of the result.
 pub(crate) fn infer(op: &Op, operands: &[&Node]) -> Result<(Shape, DType), Fault> {
@@ -64,9 +64,12 @@ fn operand_count(op: &Op) -> usize {
     }
 }
 
-/// Fails if no memory could hold a tensor of this shape.
+/// Fails if a tensor has more axes than kernels walk, or if no memory could hold it.
 pub(crate) fn expect_addressable(shape: &[usize]) -> Result<(), Fault> {
     match element_count(shape) {
+        Some(_) if shape.len() > MOST_AXES => Err(shape_fault(format!(
+            "at most {MOST_AXES} axes, found a shape {shape:?}"
+        ))),
         Some(_) => Ok(()),
         None => Err(shape_fault(format!(
             "no more elements than can be addressed, found a shape {shape:?}"

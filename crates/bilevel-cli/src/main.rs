@@ -54,11 +54,10 @@ fn run(arguments: &Arguments) -> Result<(), Failure> {
 
 /// So many threads for all that follows; one for each processor unless given.
 fn use_threads(threads: Option<usize>) -> Result<(), Failure> {
-    let Some(threads) = threads else {
-        return Ok(());
-    };
+    // This thread is one of them, so that it need not be woken for each of many short tasks.
     rayon::ThreadPoolBuilder::new()
-        .num_threads(threads)
+        .num_threads(threads.unwrap_or(0))
+        .use_current_thread()
         .build_global()
         .map_err(Failure::usage)
 }

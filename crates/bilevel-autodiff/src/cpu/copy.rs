@@ -1,6 +1,7 @@
 //! Elements moved from strides to strides.
 
 use super::{Frame, Real, walk};
+use crate::graph::MOST_AXES;
 use crate::plan::instruction::CopyAxis;
 use crate::plan::view::At;
 
@@ -10,24 +11,13 @@ pub(super) fn zero<T: Real>(frame: &Frame<'_, T>, to: At, count: usize) {
 }
 
 pub(super) fn run<T: Real>(frame: &Frame<'_, T>, from: At, to: At, axes: &[CopyAxis], add: bool) {
-    const MOST: usize = 12;
     let (from, to) = (frame.read(from), frame.write(to));
-    // Without allocation for all shapes that are met.
-    let mut fixed = [(0_usize, [0_isize; 2]); MOST];
-    let resolve = |axis: &CopyAxis| {
+    let mut resolved = [(0_usize, [0_isize; 2]); MOST_AXES];
+    for (slot, axis) in resolved.iter_mut().zip(axes) {
         let strides = [axis.from.at(frame.rows), axis.to.at(frame.rows)];
-        (axis.extent.at(frame.rows), strides)
-    };
-    let long: Vec<(usize, [isize; 2])>;
-    let axes: &[(usize, [isize; 2])] = if axes.len() <= MOST {
-        for (slot, axis) in fixed.iter_mut().zip(axes) {
-            *slot = resolve(axis);
-        }
-        &fixed[..axes.len()]
-    } else {
-        long = axes.iter().map(resolve).collect();
-        &long
-    };
+        *slot = (axis.extent.at(frame.rows), strides);
+    }
+    let axes = &resolved[..axes.len().min(MOST_AXES)];
     // The innermost axis, and before it those that continue it.
     let (mut count, strides, mut outer) = match axes.split_last() {
         None => (1, [0, 0], axes),

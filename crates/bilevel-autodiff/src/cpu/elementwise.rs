@@ -137,45 +137,87 @@ impl<T: Real> Kernel<T> {
         let mask = |holds: bool| if holds { one } else { zero };
         match self.function {
             Function::Unary(unary) => match unary {
-                Unary::Neg => self.unary(|a| -a),
+                Unary::Neg => self.unary(
+                    #[inline(always)]
+                    |a| -a,
+                ),
                 Unary::Exp => self.unary(T::exponential::<FUSED>),
                 Unary::Ln => self.unary(T::ln),
                 Unary::Sqrt => self.unary(T::sqrt),
-                Unary::Recip => self.unary(|a| one / a),
+                Unary::Recip => self.unary(
+                    #[inline(always)]
+                    |a| one / a,
+                ),
                 Unary::Tanh => self.unary(T::tanh),
                 Unary::Sigmoid => self.unary(
                     #[inline(always)]
                     |a| one / (one + (-a).exponential::<FUSED>()),
                 ),
-                Unary::Softplus => self.unary(|a| a.max(zero) + (-a.abs()).exp().ln_1p()),
+                Unary::Softplus => self.unary(
+                    #[inline(always)]
+                    |a| a.max(zero) + (-a.abs()).exp().ln_1p(),
+                ),
                 // A NaN stays one.
-                Unary::Relu => self.unary(|a| if a < zero { zero } else { a }),
+                Unary::Relu => self.unary(
+                    #[inline(always)]
+                    |a| if a < zero { zero } else { a },
+                ),
                 Unary::Abs => self.unary(T::abs),
-                Unary::Sign => self.unary(|a| {
-                    if a > zero {
-                        one
-                    } else if a < zero {
-                        -one
-                    } else {
-                        zero
-                    }
-                }),
+                Unary::Sign => self.unary(
+                    #[inline(always)]
+                    |a| {
+                        if a > zero {
+                            one
+                        } else if a < zero {
+                            -one
+                        } else {
+                            zero
+                        }
+                    },
+                ),
                 Unary::Sin => self.unary(T::sin),
                 Unary::Cos => self.unary(T::cos),
             },
             Function::Binary(binary) => match binary {
-                Binary::Add => self.binary(|a, b| a + b),
-                Binary::Sub => self.binary(|a, b| a - b),
-                Binary::Mul => self.binary(|a, b| a * b),
-                Binary::Div => self.binary(|a, b| a / b),
+                Binary::Add => self.binary(
+                    #[inline(always)]
+                    |a, b| a + b,
+                ),
+                Binary::Sub => self.binary(
+                    #[inline(always)]
+                    |a, b| a - b,
+                ),
+                Binary::Mul => self.binary(
+                    #[inline(always)]
+                    |a, b| a * b,
+                ),
+                Binary::Div => self.binary(
+                    #[inline(always)]
+                    |a, b| a / b,
+                ),
                 Binary::Pow => self.binary(T::powf),
-                Binary::Max => self.binary(|a, b| if b <= a { a } else { b }),
-                Binary::Min => self.binary(|a, b| if a <= b { a } else { b }),
+                Binary::Max => self.binary(
+                    #[inline(always)]
+                    |a, b| if b <= a { a } else { b },
+                ),
+                Binary::Min => self.binary(
+                    #[inline(always)]
+                    |a, b| if a <= b { a } else { b },
+                ),
             },
             Function::Compare(compare) => match compare {
-                Compare::Equal => self.binary(|a, b| mask(a == b)),
-                Compare::Less => self.binary(|a, b| mask(a < b)),
-                Compare::LessEqual => self.binary(|a, b| mask(a <= b)),
+                Compare::Equal => self.binary(
+                    #[inline(always)]
+                    |a, b| mask(a == b),
+                ),
+                Compare::Less => self.binary(
+                    #[inline(always)]
+                    |a, b| mask(a < b),
+                ),
+                Compare::LessEqual => self.binary(
+                    #[inline(always)]
+                    |a, b| mask(a <= b),
+                ),
             },
             Function::Select => self.select(),
         }

@@ -164,48 +164,52 @@ fn run_rows<T: Real>(
         (0..groups).for_each(|number| group(number, 0));
     }
     for merge in &code.merges {
-        let pieces = merge.len.div_ceil(MERGED_AT_ONCE);
-        let task = |piece: usize| add_up(plan, merge, piece, frame);
+        let (rows, columns) = (merge.len / merge.columns.max(1), merge.columns);
+        let tiles = rows.div_ceil(TILE_ROWS) * columns.div_ceil(TILE_COLUMNS);
+        let task = |tile: usize| add_up(plan, merge, (rows, tile), frame);
         if parallel && (merge.len * groups) as f64 >= WORTH_A_THREAD {
-            each(pieces, &task);
+            each(tiles, &task);
         } else {
-            (0..pieces).for_each(task);
+            (0..tiles).for_each(task);
         }
     }
 }
 
-/// Sums that are added up at once: they stay in the first-level cache.
-const MERGED_AT_ONCE: usize = 1024;
+/// Sums that are added up at once: few enough to stay in the first-level cache, and as many columns as fill
+/// a line of it when they are written side by side.
+const TILE_ROWS: usize = 64;
+const TILE_COLUMNS: usize = 16;
 
-/// Adds up a piece of the partial sums of all groups, in the order of the groups.
-fn add_up<T: Real>(plan: &Plan, merge: &Merge, piece: usize, frame: &Frame<'_, T>) {
-    let first = piece * MERGED_AT_ONCE;
-    let len = MERGED_AT_ONCE.min(merge.len - first);
-    let mut sums = [T::zero(); MERGED_AT_ONCE];
-    let sums = &mut sums[..len];
+/// Adds up a tile of the partial sums of all groups, in the order of the groups. Partial sums stand column by
+/// column, results row by row.
+fn add_up<T: Real>(plan: &Plan, merge: &Merge, (rows, tile): (usize, usize), frame: &Frame<'_, T>) {
+    let row_tiles = rows.div_ceil(TILE_ROWS);
+    let (row, column) = (
+        tile % row_tiles * TILE_ROWS,
+        tile / row_tiles * TILE_COLUMNS,
+    );
+    let height = TILE_ROWS.min(rows - row);
+    let width = TILE_COLUMNS.min(merge.columns - column);
+    let mut sums = [[T::zero(); TILE_ROWS]; TILE_COLUMNS];
     for number in 0..plan.partition.groups() {
-        let at = At::start(
-            Space::Partial,
-            number * plan.partial_len + merge.partial + first,
-        );
-        // Safety: the plan's guarantee, see the head of the module.
-        let part = unsafe { std::slice::from_raw_parts(frame.read(at), len) };
-        for (sum, &part) in sums.iter_mut().zip(part) {
-            *sum += part;
+        let start = number * plan.partial_len + merge.partial + column * rows + row;
+        for (j, sums) in sums[..width].iter_mut().enumerate() {
+            let at = At::start(Space::Partial, start + j * rows);
+            // Safety: the plan's guarantee, see the head of the module.
+            let part = unsafe { std::slice::from_raw_parts(frame.read(at), height) };
+            for (sum, &part) in sums.iter_mut().zip(part) {
+                *sum += part;
+            }
         }
     }
     let to = frame.write(merge.to);
-    let rows = merge.len / merge.columns.max(1);
-    for (place, &sum) in (first..).zip(&*sums) {
-        let place = if merge.columns == 1 {
-            place
-        } else {
-            place % rows * merge.columns + place / rows
-        };
-        // Safety: as above.
-        unsafe {
-            let to = to.add(place);
-            *to = if merge.add { *to + sum } else { sum };
+    for i in 0..height {
+        for (j, sums) in sums[..width].iter().enumerate() {
+            // Safety: as above.
+            unsafe {
+                let to = to.add((row + i) * merge.columns + column + j);
+                *to = if merge.add { *to + sums[i] } else { sums[i] };
+            }
         }
     }
 }

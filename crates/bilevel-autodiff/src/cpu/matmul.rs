@@ -5,6 +5,7 @@ mod narrow;
 use pulp::{Arch, Simd, WithSimd};
 
 use super::{Frame, Real};
+use crate::graph::MOST_AXES;
 use crate::plan::instruction::MatMul;
 pub(super) use narrow::Kernel;
 pub(crate) use narrow::MOST_COLUMNS;
@@ -35,18 +36,20 @@ pub(super) fn run<T: Real>(frame: &Frame<'_, T>, kernel: &MatMul) {
         product.run();
         return;
     }
-    let batches: Vec<(usize, [isize; 3])> = kernel
-        .batches
-        .iter()
-        .map(|(count, strides)| (*count, strides.map(|stride| stride.at(rows))))
-        .collect();
-    super::walk(&batches, |[a, b, c]| {
-        let mut one = product;
-        one.a.start = one.a.start.wrapping_offset(a);
-        one.b.start = one.b.start.wrapping_offset(b);
-        one.c = one.c.wrapping_offset(c);
-        one.run();
-    });
+    let mut batches = [(0_usize, [0_isize; 3]); MOST_AXES];
+    for (slot, (count, strides)) in batches.iter_mut().zip(&kernel.batches) {
+        *slot = (*count, strides.map(|stride| stride.at(rows)));
+    }
+    super::walk(
+        &batches[..kernel.batches.len().min(MOST_AXES)],
+        |[a, b, c]| {
+            let mut one = product;
+            one.a.start = one.a.start.wrapping_offset(a);
+            one.b.start = one.b.start.wrapping_offset(b);
+            one.c = one.c.wrapping_offset(c);
+            one.run();
+        },
+    );
 }
 
 #[derive(Clone, Copy)]

@@ -2,12 +2,12 @@
 
 use pulp::{Arch, Simd, WithSimd};
 
-use super::{Frame, Real, walk};
+use super::{Frame, Real};
 use crate::plan::instruction::{Reduce, Reduction};
 use crate::plan::view::Stride;
 
-/// Axes of any tensor that is met without allocation.
-const MOST: usize = 8;
+/// Axes of a tensor at most; the trace refuses more.
+const MOST: usize = crate::graph::MOST_AXES;
 
 pub(super) fn run<T: Real>(frame: &Frame<'_, T>, kernel: &Reduce) {
     Arch::new().dispatch(Kernel { frame, kernel });
@@ -27,40 +27,43 @@ impl<T: Real> WithSimd for Kernel<'_, '_, T> {
         let lanes = kernel.lanes.at(frame.rows);
         let lane = kernel.lane.at(frame.rows);
         let (from, to) = (frame.read(kernel.from), frame.write(kernel.to));
-        let (mut kept, mut reduced) = ([(0, [0]); MOST], [(0, [0]); MOST]);
-        let kept = resolve(&kernel.kept, frame.rows, &mut kept);
-        let reduced = resolve(&kernel.reduced, frame.rows, &mut reduced);
+        let (kept, count) = resolve(&kernel.kept, frame.rows);
+        let kept = &kept[..count];
+        let (reduced, count) = resolve(&kernel.reduced, frame.rows);
+        let reduced = &reduced[..count];
         let mut place = 0;
-        walk(&kept, |[offset]| {
+        let mut at_kept = Odometer::new(kept);
+        while let Some(offset) = at_kept.next(kept) {
             let from = from.wrapping_offset(offset);
+            let mut at_reduced = Odometer::new(reduced);
             if kernel.reduction == Reduction::Accumulate {
                 let mut sum = T::zero();
-                walk(&reduced, |[offset]| {
+                while let Some(offset) = at_reduced.next(reduced) {
                     // Safety: the plan's guarantee, see the head of the module.
                     sum += unsafe { sum_of(from.wrapping_offset(offset), lanes, lane) };
-                });
+                }
                 // Safety: as above.
                 unsafe { *to.add(place) += sum };
                 place += 1;
-                return;
+                continue;
             }
             // Safety: as above.
             let out = unsafe { std::slice::from_raw_parts_mut(to.add(place), lanes) };
             place += lanes;
             let sums = kernel.reduction == Reduction::Sum;
             out.fill(if sums { T::zero() } else { T::neg_infinity() });
-            walk(&reduced, |[offset]| {
+            while let Some(offset) = at_reduced.next(reduced) {
                 let from = from.wrapping_offset(offset);
                 if lane == 1 {
                     // Safety: as above.
                     let from = unsafe { std::slice::from_raw_parts(from, lanes) };
                     if sums {
-                        for (out, &a) in out.iter_mut().zip(from) {
-                            *out += a;
+                        for l in 0..lanes {
+                            out[l] += from[l];
                         }
                     } else {
-                        for (out, &a) in out.iter_mut().zip(from) {
-                            *out = larger(*out, a);
+                        for l in 0..lanes {
+                            out[l] = larger(out[l], from[l]);
                         }
                     }
                 } else {
@@ -70,8 +73,46 @@ impl<T: Real> WithSimd for Kernel<'_, '_, T> {
                         *out = if sums { *out + a } else { larger(*out, a) };
                     }
                 }
-            });
-        });
+            }
+        }
+    }
+}
+
+/// All places of some axes, one after the other: without a closure, which would not be compiled for the
+/// vectors of the machine.
+struct Odometer {
+    left: usize,
+    at: [usize; MOST],
+    offset: isize,
+}
+
+impl Odometer {
+    #[inline(always)]
+    fn new(axes: &[(usize, isize)]) -> Self {
+        Self {
+            left: axes.iter().map(|&(count, _)| count).product(),
+            at: [0; MOST],
+            offset: 0,
+        }
+    }
+
+    #[inline(always)]
+    fn next(&mut self, axes: &[(usize, isize)]) -> Option<isize> {
+        if self.left == 0 {
+            return None;
+        }
+        self.left -= 1;
+        let offset = self.offset;
+        for (place, &(count, stride)) in axes.iter().enumerate().rev() {
+            self.at[place] += 1;
+            self.offset += stride;
+            if self.at[place] < count {
+                break;
+            }
+            self.offset -= stride * count as isize;
+            self.at[place] = 0;
+        }
+        Some(offset)
     }
 }
 
@@ -108,35 +149,22 @@ unsafe fn sum_of<T: Real>(from: *const T, count: usize, stride: isize) -> T {
     ((a + b) + (c + d)) + ((e + f) + (g + h))
 }
 
-enum Axes<'a> {
-    Few(&'a [(usize, [isize; 1])]),
-    Many(Vec<(usize, [isize; 1])>),
-}
-
-impl std::ops::Deref for Axes<'_> {
-    type Target = [(usize, [isize; 1])];
-
-    fn deref(&self) -> &Self::Target {
-        match self {
-            Self::Few(axes) => axes,
-            Self::Many(axes) => axes,
+/// The axes with their strides in this block, those that continue each other as one.
+#[inline(always)]
+fn resolve(axes: &[(usize, Stride)], rows: usize) -> ([(usize, isize); MOST], usize) {
+    let mut resolved = [(1, 0); MOST];
+    let mut len = 0;
+    for &(count, stride) in axes {
+        let stride = stride.at(rows);
+        if count == 1 {
+            continue;
+        }
+        if len > 0 && resolved[len - 1].1 == stride * count as isize {
+            resolved[len - 1] = (resolved[len - 1].0 * count, stride);
+        } else {
+            resolved[len] = (count, stride);
+            len += 1;
         }
     }
-}
-
-fn resolve<'a>(
-    axes: &[(usize, Stride)],
-    rows: usize,
-    few: &'a mut [(usize, [isize; 1]); MOST],
-) -> Axes<'a> {
-    let resolved = axes
-        .iter()
-        .map(|&(count, stride)| (count, [stride.at(rows)]));
-    if axes.len() > MOST {
-        return Axes::Many(resolved.collect());
-    }
-    for (slot, axis) in few.iter_mut().zip(resolved) {
-        *slot = axis;
-    }
-    Axes::Few(&few[..axes.len()])
+    (resolved, len)
 }

@@ -1,6 +1,7 @@
 //! Rows and classes selected by indices, which were checked where they came in.
 
 use super::{Frame, Real, walk};
+use crate::graph::MOST_AXES;
 use crate::plan::instruction::SelectClass;
 use crate::plan::view::At;
 
@@ -63,17 +64,11 @@ pub(super) fn run<T: Real>(frame: &Frame<'_, T>, kernel: &SelectClass) {
             frame.write(kernel.value).cast_const(),
         )
     };
-    let inner: Vec<(usize, [isize; 3])>;
-    let axes: &[(usize, [isize; 3])] = if kernel.inner.is_empty() {
-        &[]
-    } else {
-        inner = kernel
-            .inner
-            .iter()
-            .map(|(count, strides)| (*count, strides.map(|stride| stride.at(frame.rows))))
-            .collect();
-        &inner
-    };
+    let mut resolved = [(0_usize, [0_isize; 3]); MOST_AXES];
+    for (slot, (count, strides)) in resolved.iter_mut().zip(&kernel.inner) {
+        *slot = (*count, strides.map(|stride| stride.at(frame.rows)));
+    }
+    let axes = &resolved[..kernel.inner.len().min(MOST_AXES)];
     walk(axes, |[d, i, v]| {
         let (data, index, value) = (
             data.wrapping_offset(d),

@@ -27,7 +27,8 @@ impl Lowering<'_> {
             }
         }
         let c = if accumulates {
-            let narrow = rank == 2 && n <= MOST_COLUMNS && n < m;
+            // The long side in one piece suits all kernels.
+            let narrow = rank == 2 && n < m;
             let mut view = View::natural(Space::Partial, 0, &node.shape, None);
             if narrow {
                 view.strides = vec![Stride::ONE, Stride::fixed(m)];
