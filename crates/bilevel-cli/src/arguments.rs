@@ -31,18 +31,9 @@ pub(crate) enum Verb {
         #[command(subcommand)]
         case: BenchCase,
     },
-}
-
-impl Verb {
-    pub(crate) fn common(&self) -> &CommonArguments {
-        match self {
-            Self::Clean(arguments) => &arguments.common,
-            Self::Check(arguments) => &arguments.common,
-            Self::Bench {
-                case: BenchCase::Cleaning(arguments),
-            } => &arguments.common,
-        }
-    }
+    /// Go on with a run of clean that was stopped or killed, to the same bits as if it had not
+    /// been; of a finished run, print the result again.
+    Resume(ResumeArguments),
 }
 
 #[derive(Args, Debug)]
@@ -143,32 +134,97 @@ pub(crate) enum WeightsName {
     PerRow,
 }
 
+/// What is done about missing values.
+#[derive(ValueEnum, Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum MissingName {
+    /// They are an error, which names the first and counts them
+    Error,
+    /// A missing feature becomes the mean of its column; a missing label is an error
+    Mean,
+    /// Rows with missing features or labels are left out
+    Drop,
+}
+
 #[derive(Args, Debug)]
 pub(crate) struct CleanArguments {
+    /// Table of rows whose labels are doubted: CSV, or TSV if its name ends in .tsv (gzipped or not), with
+    /// a first line of column names. Every column that has no other purpose must hold numbers,
+    /// true or false; it is standardised with the mean and standard deviation of this table, which
+    /// scaling.csv keeps. Rows are counted from 0, without the first line. A column called id is
+    /// carried to scores.csv, not learned from; nor is a first column without a name
+    #[arg(value_name = "DATA", group = "data_source", help_heading = "Data")]
+    pub(crate) data: Option<PathBuf>,
+    /// Column of labels, texts or integers
+    #[arg(long, value_name = "COLUMN", help_heading = "Data")]
+    pub(crate) label: Option<String>,
+    /// Column of names of the rows, carried to scores.csv instead of the column called id
+    #[arg(long, value_name = "COLUMN", help_heading = "Data")]
+    pub(crate) id: Option<String>,
+    /// Column that is not learned from, such as one of text; may be given several times
+    #[arg(long, value_name = "COLUMN", help_heading = "Data")]
+    pub(crate) ignore: Vec<String>,
+    /// What is done about empty cells, NA, NaN, null, None and ? [default: error]
+    #[arg(long, value_name = "CHOICE", value_enum, help_heading = "Data")]
+    pub(crate) missing: Option<MissingName>,
+    /// Table of rows whose labels you know to be right, with the same columns
+    #[arg(long, value_name = "FILE", group = "trust", help_heading = "Data")]
+    pub(crate) trusted: Option<PathBuf>,
+    /// Column of DATA, or of the table of labels, that tells which rows have labels that you know to be
+    /// right: true or false, yes or no, 1 or 0
+    #[arg(long, value_name = "COLUMN", group = "trust", help_heading = "Data")]
+    pub(crate) trusted_column: Option<String>,
+    /// Table of test rows with right labels, with the same columns
+    #[arg(long, value_name = "FILE", help_heading = "Data")]
+    pub(crate) test: Option<PathBuf>,
+    /// NPY file of features, rows × columns, standardised like a table
+    #[arg(
+        long,
+        value_name = "FILE",
+        requires = "labels",
+        group = "data_source",
+        help_heading = "Data"
+    )]
+    pub(crate) features: Option<PathBuf>,
     /// IDX file of images, gzipped or not (the MNIST family)
-    #[arg(long, value_name = "FILE", requires = "labels", help_heading = "Data")]
+    #[arg(
+        long,
+        value_name = "FILE",
+        requires = "labels",
+        group = "data_source",
+        help_heading = "Data"
+    )]
     pub(crate) images: Option<PathBuf>,
-    /// IDX file of their labels
-    #[arg(long, value_name = "FILE", requires = "images", help_heading = "Data")]
+    /// Their labels: an IDX file for images; for features an NPY file of integers, or a table with the
+    /// column --label, which need not be named if it is the only one
+    #[arg(long, value_name = "FILE", help_heading = "Data")]
     pub(crate) labels: Option<PathBuf>,
+    /// NPY file of features whose labels you know to be right
+    #[arg(long, value_name = "FILE", requires_all = ["features", "trusted_labels"], group = "trust", help_heading = "Data")]
+    pub(crate) trusted_features: Option<PathBuf>,
+    /// Their labels, NPY or table
+    #[arg(
+        long,
+        value_name = "FILE",
+        requires = "trusted_features",
+        help_heading = "Data"
+    )]
+    pub(crate) trusted_labels: Option<PathBuf>,
     /// Rows whose labels are doubted, drawn at random; 1000 of the digits, else all that are not
     /// trusted
     #[arg(long, value_name = "N", allow_negative_numbers = true, value_parser = parse::positive_count, help_heading = "Data")]
     pub(crate) train_rows: Option<usize>,
     /// Rows whose labels you know to be right, drawn at random from the same file; 297 of the
-    /// digits, to be stated for other data
-    #[arg(long, value_name = "N", allow_negative_numbers = true, value_parser = parse::positive_count, help_heading = "Data")]
+    /// digits; for other data state this, or which rows these are
+    #[arg(long, value_name = "N", allow_negative_numbers = true, value_parser = parse::positive_count, group = "trust", help_heading = "Data")]
     pub(crate) trusted_rows: Option<usize>,
     /// IDX file of test images, with right labels
     #[arg(long, value_name = "FILE", requires_all = ["images", "test_labels"], help_heading = "Data")]
     pub(crate) test_images: Option<PathBuf>,
-    /// IDX file of their labels
-    #[arg(
-        long,
-        value_name = "FILE",
-        requires = "test_images",
-        help_heading = "Data"
-    )]
+    /// NPY file of test features, with right labels
+    #[arg(long, value_name = "FILE", requires_all = ["features", "test_labels"], help_heading = "Data")]
+    pub(crate) test_features: Option<PathBuf>,
+    /// Labels of the test images or test features
+    #[arg(long, value_name = "FILE", help_heading = "Data")]
     pub(crate) test_labels: Option<PathBuf>,
     /// For experiments on data with right labels: make this share of the training labels wrong;
     /// 0.5 for the digits
@@ -217,12 +273,37 @@ pub(crate) struct CleanArguments {
     /// Outer steps without improvement on the held-out rows before the run ends [default: 20]
     #[arg(long, value_name = "N", allow_negative_numbers = true, value_parser = parse::positive_count, help_heading = "Run")]
     pub(crate) patience: Option<usize>,
-    /// Begin no further outer step after this time: 10s, 5m, 1h
+    /// Begin no further outer step after this time: 10s, 5m, 1h; `bilevel resume` goes on from
+    /// there
     #[arg(long, value_name = "TIME", allow_negative_numbers = true, value_parser = parse::time, help_heading = "Run")]
     pub(crate) time_limit: Option<Duration>,
 
     #[command(flatten, next_help_heading = "Output")]
     pub(crate) common: CommonArguments,
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct ResumeArguments {
+    /// Folder of the run
+    #[arg(value_name = "DIR")]
+    pub(crate) folder: PathBuf,
+    /// Begin no further outer step after this time from now: 10s, 5m, 1h; that of the run unless
+    /// given
+    #[arg(long, value_name = "TIME", allow_negative_numbers = true, value_parser = parse::time)]
+    pub(crate) time_limit: Option<Duration>,
+    /// Go on although the program or the processor is another one than that of the run: the result
+    /// may then differ from that of a run in one piece
+    #[arg(long)]
+    pub(crate) allow_different_bits: bool,
+    /// Threads; those of the run unless given. Results do not depend on it
+    #[arg(long, value_name = "N", allow_negative_numbers = true, value_parser = parse::threads)]
+    pub(crate) threads: Option<usize>,
+    /// Print exactly one JSON document on standard output, everything else on standard error
+    #[arg(long)]
+    pub(crate) json: bool,
+    /// No progress and no report, errors alone
+    #[arg(long)]
+    pub(crate) quiet: bool,
 }
 
 #[derive(Args, Debug)]

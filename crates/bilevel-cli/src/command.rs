@@ -3,6 +3,7 @@
 pub(crate) mod bench;
 pub(crate) mod check;
 pub(crate) mod clean;
+pub(crate) mod resume;
 
 use serde::Serialize;
 
@@ -20,7 +21,9 @@ fn deliver(
 ) -> Result<(), Failure> {
     let document = crate::json(result)?;
     if common.out.is_some() {
-        Folder::create(common.out.as_deref(), verb)?.write("result.json", &document)?;
+        Folder::create(common.out.as_deref(), verb, |folder| {
+            folder.write("result.json", &document)
+        })?;
     }
     if common.json {
         crate::print(&document)

@@ -1,16 +1,21 @@
 //! The folder of a run.
 
-use std::fs::{self, File};
-use std::io::{self, Write};
+use std::ffi::OsString;
+use std::fs;
+use std::io;
 use std::path::{Path, PathBuf};
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use anyhow::{Context, anyhow};
+use anyhow::anyhow;
+use bilevel_tasks::checkpoint;
 
 use crate::failure::Failure;
 
-/// A folder that this run made.
-pub(crate) struct Folder(PathBuf);
+/// The folder of a run.
+pub(crate) struct Folder {
+    path: PathBuf,
+    shown: PathBuf,
+}
 
 impl Folder {
     /// Fails early, before any work, if the folder that was asked for exists.
@@ -22,88 +27,95 @@ impl Folder {
         }
     }
 
-    /// Makes the folder asked for, or one under `bilevel-out` that ends in date and time.
-    pub(crate) fn create(out: Option<&Path>, verb: &str) -> Result<Self, Failure> {
-        if let Some(path) = out {
-            return match make(path) {
-                Ok(()) => Ok(Self(path.to_owned())),
-                Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Err(taken(path)),
-                Err(error) => Err(cannot(path, error)),
-            };
+    /// Makes the folder asked for, or one under `bilevel-out` that ends in date and time. It
+    /// appears at once with all that `fill` puts in it, or not at all.
+    pub(crate) fn create<R>(
+        out: Option<&Path>,
+        verb: &str,
+        fill: impl FnOnce(&Self) -> Result<R, Failure>,
+    ) -> Result<(Self, R), Failure> {
+        let path = out.map_or_else(
+            || {
+                let name = format!("{verb}-{}", date_and_time(SystemTime::now()));
+                Path::new("bilevel-out").join(name)
+            },
+            Path::to_owned,
+        );
+        let new = make_beside(&path).map_err(|error| cannot(&path, error))?;
+        let made = fill(&Self::at(new.clone(), path.clone()))
+            // Nothing was begun yet.
+            .map_err(|failure| Failure { code: 2, ..failure })
+            .and_then(|filled| Ok((appear(&new, path, out.is_some())?, filled)));
+        if made.is_err() {
+            // What was asked for is not there; nothing more can be done about this part.
+            let _ = fs::remove_dir_all(&new);
         }
-        let name = format!("{verb}-{}", date_and_time(SystemTime::now()));
-        // Runs that begin in the same second are told apart by a number.
-        let mut path = Path::new("bilevel-out").join(&name);
-        let mut number = 2;
-        loop {
-            match make(&path) {
-                Ok(()) => return Ok(Self(path)),
-                Err(error) if error.kind() == io::ErrorKind::AlreadyExists && number < 1000 => {
-                    path.set_file_name(format!("{name}-{number}"));
-                    number += 1;
-                }
-                Err(error) => return Err(cannot(&path, error)),
-            }
-        }
+        made.map(|(path, filled)| (Self::at(path.clone(), path), filled))
     }
 
-    pub(crate) fn path(&self) -> &Path {
-        &self.0
+    /// A folder that is there; messages call it `shown`.
+    pub(crate) fn at(path: PathBuf, shown: PathBuf) -> Self {
+        Self { path, shown }
     }
 
-    /// Writes a whole file.
+    /// As the user knows it.
+    pub(crate) fn shown(&self) -> &Path {
+        &self.shown
+    }
+
+    /// A file in it.
+    pub(crate) fn file(&self, name: &str) -> PathBuf {
+        self.path.join(name)
+    }
+
+    /// Writes a file that is there as a whole or not at all.
     pub(crate) fn write(&self, name: &str, contents: impl AsRef<[u8]>) -> Result<(), Failure> {
-        let path = self.0.join(name);
-        fs::write(&path, contents)
-            .with_context(|| format!("{} cannot be written", path.display()))
-            .map_err(Failure::run)
-    }
-
-    /// A file that grows line by line.
-    pub(crate) fn lines(&self, name: &str) -> Result<Lines, Failure> {
-        let path = self.0.join(name);
-        let file = File::create(&path)
-            .with_context(|| format!("{} cannot be written", path.display()))
-            .map_err(Failure::run)?;
-        let failed = None;
-        Ok(Lines { path, file, failed })
+        checkpoint::write_whole(&self.file(name), contents.as_ref()).map_err(Failure::run)
     }
 }
 
-/// A file of lines, each of which is handed to the system at once: a crash loses none.
-pub(crate) struct Lines {
-    path: PathBuf,
-    file: File,
-    failed: Option<io::Error>,
-}
-
-impl Lines {
-    /// Appends a line; the first failure is kept for [`Lines::finish`].
-    pub(crate) fn append(&mut self, mut line: String) {
-        line.push('\n');
-        if self.failed.is_none() {
-            self.failed = self.file.write_all(line.as_bytes()).err();
-        }
-    }
-
-    pub(crate) fn finish(self) -> Result<(), Failure> {
-        match self.failed {
-            None => Ok(()),
-            Some(error) => Err(Failure::run(
-                anyhow!(error).context(format!("{} cannot be written", self.path.display())),
-            )),
-        }
-    }
-}
-
-/// Makes the folder and its parents; fails if it is there.
-fn make(path: &Path) -> io::Result<()> {
+/// Makes a folder beside `path` under another name, and the parents.
+fn make_beside(path: &Path) -> io::Result<PathBuf> {
+    let name = path.file_name().ok_or(io::ErrorKind::InvalidInput)?;
     if let Some(parent) = path.parent() {
         // A file in the place of a parent "exists" too, which would be taken for the folder.
         fs::create_dir_all(parent)
             .map_err(|error| io::Error::new(io::ErrorKind::NotADirectory, error))?;
     }
-    fs::create_dir(path)
+    let mut hidden = OsString::from(".");
+    hidden.push(name);
+    hidden.push(format!(".new-{}", std::process::id()));
+    let new = path.with_file_name(hidden);
+    fs::create_dir(&new)?;
+    Ok(new)
+}
+
+/// Gives the folder `new` its name; where that is ours to choose and taken, a number follows it.
+fn appear(new: &Path, mut path: PathBuf, asked_for: bool) -> Result<PathBuf, Failure> {
+    let first = path.clone();
+    let mut number = 2;
+    checkpoint::sync_folder(new).map_err(|error| cannot(&path, error))?;
+    loop {
+        // A rename would silently take the place of an empty folder.
+        let moved = if path.symlink_metadata().is_ok() {
+            Err(io::ErrorKind::AlreadyExists.into())
+        } else {
+            fs::rename(new, &path)
+        };
+        match moved {
+            Ok(()) => break,
+            Err(error) if path.symlink_metadata().is_err() => return Err(cannot(&path, error)),
+            Err(_) if asked_for || number > 1000 => return Err(taken(&path)),
+            Err(_) => {
+                path.clone_from(&first);
+                path.as_mut_os_string().push(format!("-{number}"));
+                number += 1;
+            }
+        }
+    }
+    let parent = path.parent().unwrap_or(Path::new(""));
+    checkpoint::sync_folder(parent).map_err(|error| cannot(&path, error))?;
+    Ok(path)
 }
 
 fn taken(path: &Path) -> Failure {

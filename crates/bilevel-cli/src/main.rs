@@ -5,6 +5,7 @@ mod arguments;
 mod command;
 mod failure;
 mod folder;
+mod interrupt;
 mod memory;
 mod method;
 mod parse;
@@ -17,7 +18,7 @@ use std::process::ExitCode;
 
 use clap::Parser;
 
-use arguments::{Arguments, Verb};
+use arguments::{Arguments, BenchCase, Verb};
 use failure::Failure;
 
 fn main() -> ExitCode {
@@ -33,17 +34,32 @@ fn main() -> ExitCode {
 }
 
 fn run(arguments: &Arguments) -> Result<(), Failure> {
+    match &arguments.verb {
+        Verb::Clean(options) => {
+            use_threads(options.common.threads)?;
+            command::clean::run(options)
+        }
+        Verb::Check(options) => {
+            use_threads(options.common.threads)?;
+            command::check::run(options)
+        }
+        Verb::Bench { case } => {
+            let BenchCase::Cleaning(options) = case;
+            use_threads(options.common.threads)?;
+            command::bench::run(case)
+        }
+        Verb::Resume(options) => command::resume::run(options),
+    }
+}
+
+/// So many threads for all that follows; one for each processor unless given.
+fn use_threads(threads: Option<usize>) -> Result<(), Failure> {
     // This thread is one of them, so that it need not be woken for each of many short tasks.
     rayon::ThreadPoolBuilder::new()
-        .num_threads(arguments.verb.common().threads.unwrap_or(0))
+        .num_threads(threads.unwrap_or(0))
         .use_current_thread()
         .build_global()
-        .map_err(Failure::usage)?;
-    match &arguments.verb {
-        Verb::Clean(options) => command::clean::run(options),
-        Verb::Check(options) => command::check::run(options),
-        Verb::Bench { case } => command::bench::run(case),
-    }
+        .map_err(Failure::usage)
 }
 
 /// Writes to standard output; a reader that went away (`| head`) is no error.

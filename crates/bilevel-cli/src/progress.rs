@@ -4,44 +4,64 @@ use std::io::{IsTerminal, Write};
 use std::time::{Duration, Instant};
 
 use bilevel_tasks::cleaning::OuterStep;
-use indicatif::{ProgressBar, ProgressStyle};
+use indicatif::{HumanDuration, ProgressBar, ProgressStyle};
 
 const PAUSE: Duration = Duration::from_secs(5);
 
-pub(crate) enum Progress {
+/// Shows the outer steps and what is done after them.
+pub(crate) struct Progress {
+    form: Form,
+    /// Outer steps, at most.
+    total: usize,
+    /// The first step that this process made, and when.
+    first: Option<(usize, Instant)>,
+}
+
+enum Form {
     Quiet,
     Bar(ProgressBar),
-    Lines { total: usize, last: Instant },
+    Lines { last: Instant },
 }
 
 impl Progress {
     /// For `total` outer steps.
     pub(crate) fn new(quiet: bool, total: usize) -> Self {
-        if quiet {
-            Self::Quiet
+        let form = if quiet {
+            Form::Quiet
         } else if std::io::stderr().is_terminal() {
-            let template = "{msg} {bar:30} {pos}/{len}, {eta} left";
-            let bar = ProgressBar::new(total as u64).with_message("learning weights");
-            Self::Bar(match ProgressStyle::with_template(template) {
+            let bar = ProgressBar::new(total as u64);
+            let template = "learning weights {bar:30} {pos}/{len}{msg}";
+            Form::Bar(match ProgressStyle::with_template(template) {
                 Ok(style) => bar.with_style(style),
                 Err(_) => bar,
             })
         } else {
             let last = Instant::now();
-            Self::Lines { total, last }
+            Form::Lines { last }
+        };
+        Self {
+            form,
+            total,
+            first: None,
         }
     }
 
     /// An outer step is done.
     pub(crate) fn step(&mut self, step: &OuterStep) {
-        match self {
-            Self::Quiet => {}
-            Self::Bar(bar) => bar.set_position(step.step as u64),
-            Self::Lines { total, last } => {
-                if step.step == 0 || step.step == *total || last.elapsed() >= PAUSE {
+        let (first, begin) = *self.first.get_or_insert((step.step, Instant::now()));
+        let total = self.total;
+        let left = time_left(begin.elapsed(), step.step - first, total - step.step);
+        match &mut self.form {
+            Form::Quiet => {}
+            Form::Bar(bar) => {
+                bar.set_position(step.step as u64);
+                bar.set_message(left);
+            }
+            Form::Lines { last } => {
+                if step.step == first || step.step == total || last.elapsed() >= PAUSE {
                     *last = Instant::now();
                     line(&format!(
-                        "outer step {} of at most {total}, {:.1} s: loss on trusted rows {:.4}",
+                        "outer step {} of at most {total}, {:.1} s: loss on trusted rows {:.4}{left}",
                         step.step, step.seconds, step.f
                     ));
                 }
@@ -51,22 +71,36 @@ impl Progress {
 
     /// What is done after the outer steps.
     pub(crate) fn say(&mut self, what: &str) {
-        match self {
-            Self::Quiet => {}
-            Self::Bar(bar) => {
+        match &mut self.form {
+            Form::Quiet => {}
+            Form::Bar(bar) => {
                 bar.finish_and_clear();
                 let spinner = ProgressBar::new_spinner().with_message(what.to_owned());
                 spinner.enable_steady_tick(Duration::from_millis(100));
                 *bar = spinner;
             }
-            Self::Lines { .. } => line(what),
+            Form::Lines { .. } => line(what),
         }
     }
 }
 
+/// ", at most 12s left", where steps were made and are left: early stopping may end it sooner.
+fn time_left(spent: Duration, made: usize, left: usize) -> String {
+    let (true, Ok(made), Ok(left)) = (left > 0, u32::try_from(made), u32::try_from(left)) else {
+        return String::new();
+    };
+    let Some(step) = spent.checked_div(made) else {
+        return String::new();
+    };
+    format!(
+        ", at most {:#} left",
+        HumanDuration(step.saturating_mul(left))
+    )
+}
+
 impl Drop for Progress {
     fn drop(&mut self) {
-        if let Self::Bar(bar) = self {
+        if let Form::Bar(bar) = &self.form {
             bar.finish_and_clear();
         }
     }
@@ -75,4 +109,19 @@ impl Drop for Progress {
 /// A line on standard error; there is nobody to tell when that fails.
 pub(crate) fn line(text: &str) {
     let _ = writeln!(std::io::stderr(), "{text}");
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_time_left_follows_from_the_steps_made_here() {
+        let spent = Duration::from_secs(20);
+        assert_eq!(time_left(spent, 10, 90), ", at most 3m left");
+        assert_eq!(time_left(spent, 10, 3), ", at most 6s left");
+        // Nothing is known yet, or nothing is left.
+        assert_eq!(time_left(Duration::ZERO, 0, 90), "");
+        assert_eq!(time_left(spent, 10, 0), "");
+    }
 }

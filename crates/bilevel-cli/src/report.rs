@@ -16,15 +16,18 @@ const CEILING: &str = "clean_rows";
 
 /// What the report is made of.
 pub(crate) struct Facts<'a> {
-    pub(crate) result: &'a CleanResult,
+    pub(crate) result: &'a CleanResult<'a>,
     pub(crate) scores: &'a [Score],
     pub(crate) data: &'a CleaningData,
-    pub(crate) digits: bool,
+    /// What the rows are, after their number.
+    pub(crate) what: &'a str,
     /// The share of labels that was made wrong, where that was asked for.
     pub(crate) corrupted: Option<f64>,
     pub(crate) kept_step: usize,
     pub(crate) why: Why,
     pub(crate) folder: &'a Path,
+    /// The command that goes on, where the run can.
+    pub(crate) resume: Option<&'a str>,
     pub(crate) repeat: &'a str,
 }
 
@@ -43,11 +46,7 @@ pub(crate) fn report(facts: &Facts<'_>) -> String {
 
 fn done(facts: &Facts<'_>) -> String {
     let result = facts.result;
-    let what = if facts.digits {
-        "pictures of handwritten digits (they come with the program)"
-    } else {
-        "pictures"
-    };
+    let what = facts.what;
     let wrong = match facts.corrupted {
         None => String::new(),
         Some(0.0) => {
@@ -112,6 +111,10 @@ fn most_suspect(facts: &Facts<'_>) -> String {
     if truth.is_some() {
         rows[0].push("truth".to_owned());
     }
+    let named = facts.scores.iter().any(|score| score.id.is_some());
+    if named {
+        rows[0].push("id".to_owned());
+    }
     for score in facts.scores.iter().take(SHOWN) {
         let mut row = vec![
             score.rank.to_string(),
@@ -124,6 +127,7 @@ fn most_suspect(facts: &Facts<'_>) -> String {
         if let Some(truth) = truth {
             row.push(names[truth[score.position] as usize].clone());
         }
+        row.extend(score.id.clone());
         rows.push(row);
     }
     let wrong = facts.data.wrong().map_or(String::new(), |wrong| {
@@ -175,7 +179,7 @@ fn comparison(facts: &Facts<'_>) -> String {
     )
 }
 
-fn own(result: &CleanResult) -> Baseline {
+fn own(result: &CleanResult<'_>) -> Baseline {
     Baseline {
         f1: result.f1,
         auc: result.auc,
@@ -253,7 +257,7 @@ fn winners(facts: &Facts<'_>) -> String {
         };
     }
     if judged == 0 {
-        text += "  That cannot be told here: it is not known which labels are wrong, and there are no test rows\n  (--test-images and --test-labels). Look at some suspects by hand before you trust them.\n";
+        text += "  That cannot be told here: it is not known which labels are wrong, and there are no test rows\n  (--test, or --test-features or --test-images with --test-labels). Look at some suspects by hand before you trust them.\n";
     } else if lost == judged {
         text +=
             "  So on data like these there is no need to learn weights: simple ways do better.\n";
@@ -275,8 +279,11 @@ fn files(facts: &Facts<'_>) -> String {
             "WARNING: the gradient that moved the weights does not agree with finite differences (relative error {error}):\ndo not rely on these results; a smaller --step-size may help."
         )
     };
+    let resume = facts.resume.map_or_else(String::new, |command| {
+        format!("This is not the end of the run. To go on from here: {command}\n")
+    });
     format!(
-        "{checked}\n\nAll rows with rank and suggestion: {0}/scores.csv; figures: result.json, history.jsonl; settings: config.toml.\nTo repeat: {1}\n",
+        "{checked}\n\nAll rows with rank and suggestion: {0}/scores.csv; figures: result.json, history.jsonl; settings: config.toml.\n{resume}To repeat: {1}\n",
         facts.folder.display(),
         facts.repeat
     )

@@ -119,14 +119,27 @@ fn figures_and_gradient() {
     for name in ["median_ms", "min_ms", "first_ms", "gflops"] {
         assert!(wide[name].as_f64().unwrap() > 0.0, "{name} {wide}");
     }
-    assert!(wide["predicted_peak_mb"].is_null());
+    let predicted =
+        |result: &serde_json::Value| result["predicted_peak_mb"].as_f64().unwrap() * 1e6;
+    assert!(predicted(&wide) > 0.0, "{wide}");
     // 2·12·3·2 a product, five for each of seven steps, and three of the six trusted rows.
     assert_eq!(wide["flops"], 7.0 * 5.0 * 144.0 + 3.0 * 72.0);
     let gradient = read_vector(&here.join("wide.npy"), 12).unwrap();
     let norm = gradient.iter().map(|g| g * g).sum::<f64>().sqrt();
     assert!((wide["gradient_norm"].as_f64().unwrap() / norm - 1.0).abs() < 1e-12);
 
-    run("--dtype f64 --adjoint checkpointed:2 --gradient again.npy");
+    let kept = run("--dtype f64 --adjoint checkpointed:2 --gradient again.npy");
+    // Five states of eight numbers fewer.
+    let spared = predicted(&wide) - predicted(&kept);
+    assert!((spared - 5.0 * 64.0).abs() < 1e-3, "{spared}");
+    // The sweep back repeats no forward product.
+    let tape = run("--dtype f64 --adjoint reverse:tape --gradient tape.npy");
+    assert_eq!(tape["flops"], 7.0 * 4.0 * 144.0 + 3.0 * 72.0);
+    assert!(predicted(&tape) > predicted(&wide));
+    let taped = read_vector(&here.join("tape.npy"), 12).unwrap();
+    for (taped, wide) in taped.iter().zip(&gradient) {
+        assert!((taped - wide).abs() < 1e-12 * norm);
+    }
     let (a, b) = (here.join("wide.npy"), here.join("again.npy"));
     assert_eq!(fs::read(a).unwrap(), fs::read(b).unwrap());
 

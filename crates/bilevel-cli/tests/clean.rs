@@ -59,7 +59,13 @@ fn the_defaults_find_the_wrong_labels() {
     let out = folder.path().join("out");
     assert_eq!(
         entries(&out),
-        ["config.toml", "history.jsonl", "result.json", "scores.csv"]
+        [
+            "checkpoint",
+            "config.toml",
+            "history.jsonl",
+            "result.json",
+            "scores.csv"
+        ]
     );
 
     let result: Value =
@@ -81,6 +87,7 @@ fn the_defaults_find_the_wrong_labels() {
             "f",
             "f1",
             "gradient_check",
+            "input",
             "method",
             "model",
             "outer_steps",
@@ -358,7 +365,13 @@ fn a_run_that_fails_keeps_what_it_had_and_says_where() {
         &format!("{QUICK} --step-size 1e30 --weight-decay 1 --out out"),
     );
     assert_eq!((ran.code, ran.stdout.as_str()), (1, ""));
-    assert!(ran.stderr.contains("inner step"), "{}", ran.stderr);
+    for part in [
+        "the inner variable became non-finite at inner step 2 of outer step 0",
+        "try a smaller --step-size than 1000000000000000000000000000000 or a smaller --weight-decay than 1",
+        "the last good state, before outer step 0, is kept in out/checkpoint",
+    ] {
+        assert!(ran.stderr.contains(part), "{part}\n{}", ran.stderr);
+    }
     assert!(
         ran.stderr.contains("what it had computed is in out"),
         "{}",
@@ -366,7 +379,7 @@ fn a_run_that_fails_keeps_what_it_had_and_says_where() {
     );
     assert_eq!(
         entries(&folder.path().join("out")),
-        ["config.toml", "history.jsonl"]
+        ["checkpoint", "config.toml", "history.jsonl"]
     );
 }
 

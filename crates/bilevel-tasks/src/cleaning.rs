@@ -7,19 +7,19 @@
 //! BDA (arXiv 2006.04045), Improved Bilevel Model (arXiv 2009.00690).
 
 mod baseline;
+mod checkpoint;
+mod run;
 mod split;
 
 pub use baseline::{Baseline, baselines, retrain};
-pub use split::{CleaningData, Split};
+pub use checkpoint::{CleaningCheckpoint, Origin, Results};
+pub use run::{Cleaned, CleaningState, Kept, OuterStep, Progress, Watch};
+pub use split::{CleaningData, RowNumbers, Split};
 
 use std::sync::Arc;
 use std::time::Duration;
 
-use bilevel::driver::{Patience, Why};
-use bilevel::{
-    Calls, Draw, Driver, FixedStart, HyperGradient, Iterate, Key, Objective, Observer, Optimizer,
-    Problem, RunState, Stream,
-};
+use bilevel::{FixedStart, Key, Objective, Problem, Stream};
 
 use crate::Error;
 use crate::data::Dataset;
@@ -37,7 +37,7 @@ use crate::model::{Examples, LossSettings, Model, Real};
 /// | `early_stopping` | 0.2 | 0 … 1, both excluded | share of the trusted rows that is held out, to choose the outer step that is kept; None keeps the last |
 /// | `patience` | 20 | at least 1 | outer steps without improvement on them before the run ends |
 /// | `outer_steps` | 60 | at least 1 | updates of x |
-/// | `time_limit` | none | | no update is begun after it |
+/// | `time_limit` | none | | no update is begun after it, counted from the start of the run |
 #[derive(Clone, PartialEq, Debug)]
 pub struct CleaningSettings {
     /// What is trained.
@@ -54,7 +54,8 @@ pub struct CleaningSettings {
     pub patience: usize,
     /// Updates of x, at most.
     pub outer_steps: usize,
-    /// No update is begun after it.
+    /// No update is begun after it, counted from the start of the run, also where it is
+    /// continued.
     pub time_limit: Option<Duration>,
 }
 
@@ -183,53 +184,6 @@ impl<T: Real> Cleaning<T> {
         &self.problem
     }
 
-    /// Cleans: follows the hypergradient of `method` with `optimizer`, shows every outer
-    /// step to `on_step`, and keeps the best step on the held-out rows, or the last.
-    ///
-    /// # Errors
-    /// What the method refuses before the run, or what stops it.
-    pub fn run(
-        &self,
-        method: &dyn HyperGradient<T>,
-        optimizer: &dyn Optimizer<T>,
-        key: Key,
-        on_step: &mut dyn FnMut(&OuterStep),
-    ) -> Result<Cleaned<T>, Error> {
-        let mut watcher = Watcher {
-            cleaning: self,
-            patience: Patience::new(self.settings.patience),
-            kept: None,
-            calls: (Calls::default(), Calls::default()),
-            on_step,
-        };
-        let mut state = RunState::new(vec![T::zero(); self.problem.x_len()], optimizer);
-        let why = Driver {
-            problem: &self.problem,
-            method,
-            optimizer,
-            outer_steps: self.settings.outer_steps,
-            time_limit: self.settings.time_limit,
-            key,
-            observers: vec![&mut watcher],
-        }
-        .run(&mut state)?;
-        let (inner_calls, outer_calls) = watcher.calls;
-        let Some((step, x, y)) = watcher.kept else {
-            // A run that ended well has shown at least one step to its observers.
-            return Err(Error::NoRows);
-        };
-        Ok(Cleaned {
-            weights: weights(&x),
-            x,
-            y,
-            step,
-            outer_steps: state.outer_step,
-            why,
-            inner_calls,
-            outer_calls,
-        })
-    }
-
     /// F1, AUC and the rest for given weights; None where the truth is not known.
     ///
     /// # Errors
@@ -257,92 +211,4 @@ pub fn weights<T: Real>(x: &[T]) -> Vec<f64> {
 #[must_use]
 pub fn kept(weights: &[f64]) -> Vec<bool> {
     weights.iter().map(|&weight| weight >= 0.5).collect()
-}
-
-/// One outer step of a run: x after `step` updates, and what training at it gave.
-#[derive(Clone, PartialEq, Debug)]
-pub struct OuterStep {
-    /// How many updates led here; 0 is the start.
-    pub step: usize,
-    /// Time since the start of the run.
-    pub seconds: f64,
-    /// f(y_K) over all trusted rows that are not held out.
-    pub f: f64,
-    /// g(x, y_K) over all training rows.
-    pub g: f64,
-    /// ‖hypergradient‖₂ at x.
-    pub hypergradient_norm: f64,
-    /// Mean cross-entropy of the held-out trusted rows, where some are held out.
-    pub held_out: Option<f64>,
-    /// The figures of cleaning at x, where the truth is known.
-    pub metrics: Option<CleaningMetrics>,
-    /// Calls of the inner objective so far, in estimates alone.
-    pub inner_calls: Calls,
-    /// Calls of the outer objective so far, in estimates alone.
-    pub outer_calls: Calls,
-}
-
-/// What cleaning found.
-#[derive(Clone, PartialEq, Debug)]
-pub struct Cleaned<T> {
-    /// One weight for each training row, at the kept step.
-    pub weights: Vec<f64>,
-    /// x at the kept step.
-    pub x: Vec<T>,
-    /// y_K at the kept step.
-    pub y: Vec<T>,
-    /// The kept step.
-    pub step: OuterStep,
-    /// How many updates were made in all.
-    pub outer_steps: usize,
-    /// Why the run ended.
-    pub why: Why,
-    /// All calls of the inner objective.
-    pub inner_calls: Calls,
-    /// All calls of the outer objective.
-    pub outer_calls: Calls,
-}
-
-struct Watcher<'w, T> {
-    cleaning: &'w Cleaning<T>,
-    patience: Patience,
-    kept: Option<(OuterStep, Vec<T>, Vec<T>)>,
-    calls: (Calls, Calls),
-    on_step: &'w mut dyn FnMut(&OuterStep),
-}
-
-impl<T: Real> Observer<T> for Watcher<'_, T> {
-    fn observe(&mut self, iterate: &Iterate<'_, T>) -> bilevel::Result<Option<Why>> {
-        let problem = &self.cleaning.problem;
-        let value = |objective: &dyn Objective<T>| -> bilevel::Result<f64> {
-            let value = objective
-                .at(iterate.x)?
-                .value(&iterate.report.y, Draw::All)?;
-            Ok(value.to_double())
-        };
-        self.calls.0 += iterate.report.inner_calls;
-        self.calls.1 += iterate.report.outer_calls;
-        let step = OuterStep {
-            step: iterate.outer_step,
-            seconds: iterate.elapsed.as_secs_f64(),
-            f: value(problem.outer())?,
-            g: value(problem.inner())?,
-            hypergradient_norm: iterate.hypergradient_norm(),
-            held_out: self.cleaning.held_out.as_deref().map(value).transpose()?,
-            metrics: self
-                .cleaning
-                .metrics(&weights(iterate.x))
-                .map_err(bilevel::Error::objective)?,
-            inner_calls: self.calls.0,
-            outer_calls: self.calls.1,
-        };
-        let better = step
-            .held_out
-            .is_none_or(|loss| self.patience.improved(loss, step.step));
-        (self.on_step)(&step);
-        if better {
-            self.kept = Some((step, iterate.x.to_vec(), iterate.report.y.clone()));
-        }
-        Ok(self.patience.exhausted().then_some(Why::NoImprovement))
-    }
 }

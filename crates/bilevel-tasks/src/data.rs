@@ -4,11 +4,14 @@
 //! |---|---|
 //! | the embedded handwritten digits | [`digits()`](digits::digits) |
 //! | the files of the MNIST family | [`read_idx`](idx::read_idx) |
+//! | CSV and TSV files, NPY features with labels | [`Table`](table::Table), made a data set by a [`Preparation`](table::Preparation) |
 //! | single NumPy arrays | [`NpyArray`](npy::NpyArray) |
 
 pub mod digits;
+pub mod duplicates;
 pub mod idx;
 pub mod npy;
+pub mod table;
 
 use crate::Error;
 
@@ -160,6 +163,22 @@ impl Dataset {
         joined.features.extend_from_slice(&other.features);
         joined.labels.extend_from_slice(&other.labels);
         Ok(joined)
+    }
+
+    /// Fails if all rows are of one class: there is nothing to tell apart.
+    ///
+    /// # Errors
+    /// One class alone.
+    pub fn expect_two_classes(&self) -> Result<(), Error> {
+        match self.labels.first() {
+            Some(&class) if self.labels.iter().all(|&label| label == class) => {
+                Err(Error::OneClass {
+                    class: self.class_names[class as usize].clone(),
+                    rows: self.rows(),
+                })
+            }
+            _ => Ok(()),
+        }
     }
 
     /// Fails unless `other` has as many columns and classes.

@@ -3,9 +3,11 @@
 use std::io;
 use std::path::PathBuf;
 
+use crate::checkpoint::CheckpointProblem;
 use crate::corruption::CorruptionKind;
 use crate::data::idx::IdxProblem;
 use crate::data::npy::NpyProblem;
+use crate::data::table::TableProblem;
 
 /// What is wrong with data or settings: what was expected, what was found, and where.
 ///
@@ -37,6 +39,14 @@ pub enum Error {
         /// What the operating system said.
         source: io::Error,
     },
+    /// The contents of a checkpoint are not what they should be.
+    #[error("{}: {problem}", path.display())]
+    Checkpoint {
+        /// The file.
+        path: PathBuf,
+        /// What was expected and what was found.
+        problem: CheckpointProblem,
+    },
     /// The contents of an NPY file are not what they should be.
     #[error("{}: {problem}", path.display())]
     Npy {
@@ -44,6 +54,52 @@ pub enum Error {
         path: PathBuf,
         /// What was expected and what was found.
         problem: NpyProblem,
+    },
+    /// The contents of a table are not what they should be.
+    #[error("{}: {problem}", path.display())]
+    Table {
+        /// The file.
+        path: PathBuf,
+        /// What was expected and what was found.
+        problem: Box<TableProblem>,
+    },
+    /// A table with another number of features than the first.
+    #[error(
+        "{}: expected {expected} columns of features, as many as in the first table, found {found}",
+        path.display()
+    )]
+    Columns {
+        /// The file.
+        path: PathBuf,
+        /// Features of the first table.
+        expected: usize,
+        /// Features of this one.
+        found: usize,
+    },
+    /// Features and labels of the same rows disagree in their number.
+    #[error(
+        "{} holds {rows} rows of features and {} holds {label_rows} labels: expected one label for each row",
+        features.display(), labels.display()
+    )]
+    FeatureRows {
+        /// The file of features.
+        features: PathBuf,
+        /// Rows that it holds.
+        rows: usize,
+        /// The file of labels.
+        labels: PathBuf,
+        /// Labels that it holds.
+        label_rows: usize,
+    },
+    /// All rows have the same label.
+    #[error(
+        "expected rows of at least two classes, found {rows} rows that are all of class {class:?}"
+    )]
+    OneClass {
+        /// The class.
+        class: String,
+        /// Rows.
+        rows: usize,
     },
     /// Two files that describe the same rows disagree in their number.
     #[error(

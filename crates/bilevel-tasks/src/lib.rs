@@ -1,6 +1,7 @@
 //! Ready problems for `bilevel`.
 #![forbid(unsafe_code)]
 
+pub mod checkpoint;
 pub mod cleaning;
 pub mod corruption;
 pub mod data;

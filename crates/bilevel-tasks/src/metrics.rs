@@ -7,6 +7,8 @@
 //!
 //! A figure that is undefined is `None`, not 0 or NaN.
 
+use serde::{Deserialize, Serialize};
+
 use crate::Error;
 use crate::data::check_length;
 
@@ -69,7 +71,7 @@ impl Counts {
 }
 
 /// All figures of one cleaning.
-#[derive(Clone, Copy, PartialEq, Debug)]
+#[derive(Clone, Copy, PartialEq, Debug, Serialize, Deserialize)]
 pub struct CleaningMetrics {
     /// [`Counts::f1`]: positive is clean and kept.
     pub f1: Option<f64>,

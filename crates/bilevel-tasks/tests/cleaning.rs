@@ -53,12 +53,20 @@ fn run(
     let (data, key) = (data(400, 0.5), Key::from_seed(0));
     let cleaning = Cleaning::new(&data, settings, key).unwrap();
     let mut history = Vec::new();
-    let cleaned = cleaning
-        .run(method, &Adam::new(rate), key, &mut |step| {
-            history.push(step.clone());
-        })
+    let optimizer = Adam::new(rate);
+    let mut state = cleaning.start(&optimizer);
+    let why = cleaning
+        .run(
+            &mut state,
+            method,
+            &optimizer,
+            key,
+            &mut |step: &OuterStep| {
+                history.push(step.clone());
+            },
+        )
         .unwrap();
-    (cleaned, history)
+    (Cleaned::new(&state, why).unwrap(), history)
 }
 
 fn settings(outer_steps: usize, early_stopping: Option<f64>) -> CleaningSettings {
@@ -160,12 +168,14 @@ fn first_order_is_refused() {
     let (data, key) = (data(60, 0.5), Key::from_seed(0));
     let cleaning = Cleaning::<f32>::new(&data, &CleaningSettings::default(), key).unwrap();
     for schedule in [None, Some("constant:0.5")] {
+        let optimizer = Adam::new(0.1);
         let error = cleaning
             .run(
+                &mut cleaning.start(&optimizer),
                 &method(schedule, FirstOrder),
-                &Adam::new(0.1),
+                &optimizer,
                 key,
-                &mut |_| (),
+                &mut |_: &OuterStep| (),
             )
             .unwrap_err();
         let zero = matches!(
@@ -220,6 +230,7 @@ fn baselines_stand_in_their_natural_order() {
         steps: 200,
         step_size: 0.5,
         weight_decay: 0.0,
+        key,
     };
     let results = baselines::<f32>(&data, &trainer, key).unwrap();
     let names: Vec<_> = results.iter().map(|(name, _)| *name).collect();

@@ -26,7 +26,8 @@ pub struct Driver<'a, T> {
     pub optimizer: &'a dyn Optimizer<T>,
     /// T, the number of updates, at most; at least 1.
     pub outer_steps: usize,
-    /// No further update is begun after this time.
+    /// No further update is begun after this time, counted from the start of the run, also
+    /// where it is continued.
     pub time_limit: Option<Duration>,
     /// The root of all draws of the run.
     pub key: Key,
@@ -35,8 +36,9 @@ pub struct Driver<'a, T> {
 }
 
 /// What a run is made of between two steps: with the draws from the key it determines
-/// everything that follows.
+/// everything that follows, so a stored state continues to the same bits.
 #[derive(Clone, PartialEq, Debug)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct RunState<T> {
     /// x_t.
     pub x: Vec<T>,
@@ -93,6 +95,16 @@ pub trait Observer<T> {
     /// # Errors
     /// An error ends the run and is handed on.
     fn observe(&mut self, iterate: &Iterate<'_, T>) -> Result<Option<Why>>;
+
+    /// Called after each update, with the state that a run could be continued from: every
+    /// iterate before it has been observed. The place for checkpoints; does nothing unless
+    /// written.
+    ///
+    /// # Errors
+    /// An error ends the run and is handed on.
+    fn updated(&mut self, _state: &RunState<T>) -> Result<()> {
+        Ok(())
+    }
 }
 
 impl<T: Scalar> Driver<'_, T> {
@@ -112,7 +124,8 @@ impl<T: Scalar> Driver<'_, T> {
     }
 
     /// Runs from `state` until an observer, the time limit or the last step, and says
-    /// which it was. `state` is then the last iterate.
+    /// which it was. `state` is then the last iterate; a run that goes on from it estimates
+    /// and shows that iterate once more.
     ///
     /// # Errors
     /// What [`Driver::validate`] finds, or what stopped the run: `state` is then the last
@@ -163,6 +176,9 @@ impl<T: Scalar> Driver<'_, T> {
             }
             next.outer_step += 1;
             std::mem::swap(state, &mut next);
+            for observer in &mut self.observers {
+                observer.updated(state)?;
+            }
         }
     }
 

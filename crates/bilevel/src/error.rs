@@ -106,9 +106,17 @@ pub enum Error {
         /// What it said.
         source: Box<dyn std::error::Error + Send + Sync>,
     },
+    /// An observer failed: a history or a checkpoint could not be written.
+    #[error(transparent)]
+    Observer(Box<dyn std::error::Error + Send + Sync>),
 }
 
 impl Error {
+    /// For implementations of [`Observer`](crate::Observer): wraps what went wrong inside.
+    pub fn observer(source: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Self {
+        Self::Observer(source.into())
+    }
+
     /// For implementations of [`Objective`](crate::objective::Objective): wraps what went
     /// wrong inside.
     pub fn objective(source: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Self {

@@ -21,6 +21,7 @@ use rand_chacha::ChaCha8Rng;
 /// assert_ne!(key.stream(Stream::InnerBatch), key.stream(Stream::OuterBatch));
 /// ```
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct Key([u8; 32]);
 
 /// What a draw is for. Each purpose has a stream of its own, so that adding a draw in

@@ -7,8 +7,8 @@ use bilevel::driver::{Driver, GradientNorm, RunState, Trace, Why};
 use bilevel::objective::FiniteDifference;
 use bilevel::{
     Adam, Adjoint, Bounds, Checkpointed, Closures, Error, Field, FirstOrder, FixedStart,
-    GradientDescent, Hyper, HyperGradient, Key, Objective, Problem, Reverse, ReverseTape, Role,
-    Sgd, StartFromX, Unrolled,
+    GradientDescent, Hyper, HyperGradient, Iterate, Key, Objective, Observer, Problem, Reverse,
+    ReverseTape, Role, Sgd, StartFromX, Unrolled,
 };
 
 /// g = (y − x)²/2, or y²/2 where x does not enter; f = (y − 1)²/2.
@@ -283,30 +283,64 @@ fn a_run_says_why_it_ended() {
     assert_eq!((state.outer_step, why), (0, Why::TimeLimit));
 }
 
-/// A run cut in two and continued from its state gives the same bits as one in a piece.
+/// What an observer is shown after each update.
+#[derive(Default)]
+struct States(Vec<RunState<f64>>);
+
+impl Observer<f64> for States {
+    fn observe(&mut self, iterate: &Iterate<'_, f64>) -> bilevel::Result<Option<Why>> {
+        // In turn: iterate t, then the state that begins with t + 1.
+        assert_eq!(iterate.outer_step, self.0.len());
+        Ok(None)
+    }
+
+    fn updated(&mut self, state: &RunState<f64>) -> bilevel::Result<()> {
+        self.0.push(state.clone());
+        if state.outer_step == 12 {
+            return Err(Error::observer("the disk is full"));
+        }
+        Ok(())
+    }
+}
+
+fn go_on<'a>(
+    (problem, method, optimizer): &'a (Problem<f64>, Unrolled<f64>, Adam),
+    state: &mut RunState<f64>,
+    outer_steps: usize,
+    observers: Vec<&'a mut dyn Observer<f64>>,
+) -> bilevel::Result<Why> {
+    Driver {
+        problem,
+        method,
+        optimizer,
+        outer_steps,
+        time_limit: None,
+        key: Key::from_seed(0),
+        observers,
+    }
+    .run(state)
+}
+
+/// A run cut anywhere and continued from its state gives the same bits as one in a piece.
 #[test]
 fn a_run_continues_from_its_state() {
-    let problem = problem(true, true, false);
-    let method = method(0.5, 20, Reverse);
-    let optimizer = Adam::new(0.3);
-    let run = |state: &mut RunState<f64>, outer_steps| {
-        Driver {
-            problem: &problem,
-            method: &method,
-            optimizer: &optimizer,
-            outer_steps,
-            time_limit: None,
-            key: Key::from_seed(0),
-            observers: Vec::new(),
-        }
-        .run(state)
-        .unwrap()
-    };
-    let start = RunState::new(vec![5.0], &optimizer);
-    let mut whole = start.clone();
-    run(&mut whole, 9);
-    let mut parts = start;
-    run(&mut parts, 4);
-    run(&mut parts, 9);
-    assert_eq!((whole.x, whole.optimizer), (parts.x, parts.optimizer));
+    let parts = (
+        problem(true, true, false),
+        method(0.5, 20, Reverse),
+        Adam::new(0.3),
+    );
+    let start = || RunState::new(vec![5.0], &parts.2);
+    let mut whole = start();
+    let mut states = States::default();
+    go_on(&parts, &mut whole, 9, vec![&mut states]).unwrap();
+    assert_eq!(states.0.len(), 9);
+    for mut state in states.0 {
+        go_on(&parts, &mut state, 9, vec![]).unwrap();
+        assert_eq!((&whole.x, &whole.optimizer), (&state.x, &state.optimizer));
+    }
+
+    let mut failed = start();
+    let error = go_on(&parts, &mut failed, 20, vec![&mut States::default()]).unwrap_err();
+    assert_eq!(error.to_string(), "the disk is full");
+    assert_eq!(failed.outer_step, 12);
 }

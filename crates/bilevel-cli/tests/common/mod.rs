@@ -1,6 +1,8 @@
 //! Running the command in a folder of its own.
 #![allow(dead_code, clippy::unwrap_used, clippy::panic)]
 
+pub(crate) mod tables;
+
 use std::path::Path;
 use std::process::Command;
 
@@ -88,4 +90,56 @@ pub(crate) fn write_digits(folder: &Path, images: &str, labels: &str, first: usi
         .collect();
     write_idx(&folder.join(images), &[rows as u32, 8, 8], &pixels);
     write_idx(&folder.join(labels), &[rows as u32], &classes);
+}
+
+/// Starts `bilevel` with these words and returns at once; what it says is thrown away.
+pub(crate) fn start(folder: &Path, words: &str) -> std::process::Child {
+    Command::new(env!("CARGO_BIN_EXE_bilevel"))
+        .args(words.split_whitespace())
+        .current_dir(folder)
+        .stdout(std::process::Stdio::null())
+        .stderr(std::process::Stdio::null())
+        .spawn()
+        .unwrap()
+}
+
+/// `scores.csv`, `history.jsonl` and `result.json` of a run, without what may differ between two
+/// runs that do the same: times and memory.
+pub(crate) fn outcome(run: &Path) -> (String, Vec<Value>, Value) {
+    let read = |name: &str| std::fs::read_to_string(run.join(name)).unwrap();
+    let history = read("history.jsonl").lines().map(timeless).collect();
+    (read("scores.csv"), history, timeless(&read("result.json")))
+}
+
+fn timeless(text: &str) -> Value {
+    let mut value: Value = serde_json::from_str(text).unwrap();
+    for name in ["seconds", "peak_memory_mb"] {
+        assert!(value.as_object_mut().unwrap().remove(name).is_some() || name != "seconds");
+    }
+    if let Some(baselines) = value.get_mut("baselines").and_then(Value::as_object_mut) {
+        for (_, baseline) in baselines {
+            baseline.as_object_mut().unwrap().remove("seconds").unwrap();
+        }
+    }
+    value
+}
+
+/// An NPY file of version 1.0 with this header and these bytes behind it.
+pub(crate) fn write_npy(path: &Path, descr: &str, fortran: bool, shape: &str, bytes: &[u8]) {
+    let fortran = if fortran { "True" } else { "False" };
+    let header =
+        format!("{{'descr': '{descr}', 'fortran_order': {fortran}, 'shape': {shape}, }}\n");
+    let mut file = b"\x93NUMPY\x01\x00".to_vec();
+    file.extend((header.len() as u16).to_le_bytes());
+    file.extend(header.as_bytes());
+    file.extend(bytes);
+    std::fs::write(path, file).unwrap();
+}
+
+/// The same bytes, gzipped.
+pub(crate) fn gzipped(bytes: &[u8]) -> Vec<u8> {
+    use std::io::Write;
+    let mut packed = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::default());
+    packed.write_all(bytes).unwrap();
+    packed.finish().unwrap()
 }

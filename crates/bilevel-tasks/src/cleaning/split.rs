@@ -18,11 +18,22 @@ pub struct Split {
     pub test: usize,
 }
 
+/// Which row of its source each row is.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct RowNumbers {
+    /// Of the training rows.
+    pub train: Vec<usize>,
+    /// Of the trusted rows.
+    pub trusted: Vec<usize>,
+    /// Of the test rows.
+    pub test: Vec<usize>,
+}
+
 /// The rows of a cleaning task.
 #[derive(Clone, Debug)]
 pub struct CleaningData {
     train: Dataset,
-    train_rows: Vec<usize>,
+    numbers: RowNumbers,
     true_labels: Option<Vec<u32>>,
     trusted: Dataset,
     test: Option<Dataset>,
@@ -51,7 +62,11 @@ impl CleaningData {
             crate::data::check_length("true labels", train.rows(), labels.len())?;
         }
         Ok(Self {
-            train_rows: (0..train.rows()).collect(),
+            numbers: RowNumbers {
+                train: (0..train.rows()).collect(),
+                trusted: (0..trusted.rows()).collect(),
+                test: (0..test.as_ref().map_or(0, Dataset::rows)).collect(),
+            },
             train,
             true_labels,
             trusted,
@@ -83,10 +98,51 @@ impl CleaningData {
         let order = shuffled(source.rows(), key.stream(Stream::Split));
         let (train_rows, rest) = order.split_at(split.train);
         let (trusted_rows, rest) = rest.split_at(split.trusted);
-        let train = source.select(train_rows)?;
+        let test_rows = &rest[..split.test];
         let test = (split.test > 0)
-            .then(|| source.select(&rest[..split.test]))
+            .then(|| source.select(test_rows))
             .transpose()?;
+        let trusted = source.select(trusted_rows)?;
+        let mut data = Self::assemble(source, train_rows, trusted, test, corruption, key)?;
+        data.numbers.trusted = trusted_rows.to_vec();
+        data.numbers.test = test_rows.to_vec();
+        Ok(data)
+    }
+
+    /// Draws `count` training rows, or all in random order, among the rows `candidates` of
+    /// `source`, beside trusted and test rows that are known, and corrupts their labels if
+    /// asked to.
+    ///
+    /// # Errors
+    /// If there are too few rows, the parts disagree about columns or classes, or the
+    /// corruption makes no sense.
+    pub fn draw_train(
+        source: &Dataset,
+        candidates: &[usize],
+        count: Option<usize>,
+        (trusted, test): (Dataset, Option<Dataset>),
+        corruption: Option<&Corruption>,
+        key: Key,
+    ) -> Result<Self, Error> {
+        let wanted = count.unwrap_or(candidates.len());
+        let order = shuffled(candidates.len(), key.stream(Stream::Split));
+        let drawn = order.get(..wanted).ok_or(Error::TooFewRows {
+            wanted,
+            found: candidates.len(),
+        })?;
+        let rows: Vec<usize> = drawn.iter().map(|&index| candidates[index]).collect();
+        Self::assemble(source, &rows, trusted, test, corruption, key)
+    }
+
+    fn assemble(
+        source: &Dataset,
+        train_rows: &[usize],
+        trusted: Dataset,
+        test: Option<Dataset>,
+        corruption: Option<&Corruption>,
+        key: Key,
+    ) -> Result<Self, Error> {
+        let train = source.select(train_rows)?;
         let (train, true_labels) = match corruption {
             None => (train, None),
             Some(corruption) => {
@@ -96,11 +152,31 @@ impl CleaningData {
                 (train.with_labels(corrupted.labels)?, Some(truth))
             }
         };
-        let data = Self::new(train, true_labels, source.select(trusted_rows)?, test)?;
-        Ok(Self {
-            train_rows: train_rows.to_vec(),
-            ..data
-        })
+        let mut data = Self::new(train, true_labels, trusted, test)?;
+        data.numbers.train = train_rows.to_vec();
+        Ok(data)
+    }
+
+    /// The same rows, counted otherwise: row number n of a part becomes the n-th of
+    /// `numbers`, so that rows of a source of which some rows were left out keep the numbers
+    /// that they have there.
+    ///
+    /// # Errors
+    /// A row number beyond the list.
+    pub fn renumbered(mut self, numbers: &RowNumbers) -> Result<Self, Error> {
+        for (own, new) in [
+            (&mut self.numbers.train, &numbers.train),
+            (&mut self.numbers.trusted, &numbers.trusted),
+            (&mut self.numbers.test, &numbers.test),
+        ] {
+            for row in own.iter_mut() {
+                *row = *new.get(*row).ok_or(Error::Row {
+                    row: *row,
+                    rows: new.len(),
+                })?;
+            }
+        }
+        Ok(self)
     }
 
     /// The same with other test rows.
@@ -108,12 +184,11 @@ impl CleaningData {
     /// # Errors
     /// If they disagree about columns or classes.
     pub fn with_test(self, test: Dataset) -> Result<Self, Error> {
-        let rows = self.train_rows;
-        let data = Self::new(self.train, self.true_labels, self.trusted, Some(test))?;
-        Ok(Self {
-            train_rows: rows,
-            ..data
-        })
+        let numbers = self.numbers;
+        let mut data = Self::new(self.train, self.true_labels, self.trusted, Some(test))?;
+        data.numbers.train = numbers.train;
+        data.numbers.trusted = numbers.trusted;
+        Ok(data)
     }
 
     /// The training rows, with the labels that were given.
@@ -125,7 +200,13 @@ impl CleaningData {
     /// Which row of the source each training row is.
     #[must_use]
     pub fn train_rows(&self) -> &[usize] {
-        &self.train_rows
+        &self.numbers.train
+    }
+
+    /// Which row of its source each training, trusted and test row is.
+    #[must_use]
+    pub fn row_numbers(&self) -> &RowNumbers {
+        &self.numbers
     }
 
     /// The trusted rows.

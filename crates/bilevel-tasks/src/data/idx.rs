@@ -251,6 +251,18 @@ impl IdxArray {
         })
     }
 
+    /// Reads the bytes of a file, as [`IdxArray::read`] reads a file.
+    ///
+    /// # Errors
+    /// Contents that are not one whole IDX array.
+    pub fn from_bytes(bytes: &[u8], limit: Option<usize>) -> Result<Self, IdxProblem> {
+        Self::parse(bytes, limit).map_err(|failure| match failure {
+            // Of what is in memory, only unpacking can fail.
+            Failure::Read(source) => IdxProblem::Gzip { read: 0, source },
+            Failure::Problem(problem) => problem,
+        })
+    }
+
     fn parse(mut file: impl Read, limit: Option<usize>) -> Result<Self, Failure> {
         let mut start = Vec::new();
         read_up_to(&mut file, GZIP.len(), &mut start).map_err(Failure::Read)?;

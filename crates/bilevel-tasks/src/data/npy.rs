@@ -122,10 +122,14 @@ impl NpyArray {
     /// here.
     pub fn read(path: &Path) -> Result<Self, Error> {
         let bytes = fs::read(path).map_err(|source| unreadable(path, source))?;
-        Self::parse(&bytes).map_err(|problem| wrong(path, problem))
+        Self::from_bytes(&bytes).map_err(|problem| wrong(path, problem))
     }
 
-    fn parse(bytes: &[u8]) -> Result<Self, NpyProblem> {
+    /// Reads the bytes of a file.
+    ///
+    /// # Errors
+    /// Contents that are not one array of a type that is read here.
+    pub fn from_bytes(bytes: &[u8]) -> Result<Self, NpyProblem> {
         let (header, data) = split_header(bytes)?;
         let header = Header::parse(header)?;
         let size = || NpyProblem::Size {
@@ -172,6 +176,15 @@ impl NpyArray {
             NpyValues::U8(values) => values.iter().map(|&value| f64::from(value)).collect(),
         }
     }
+
+    /// The same, without a copy where they are in double precision already.
+    #[must_use]
+    pub fn into_f64(self) -> Vec<f64> {
+        match self.values {
+            NpyValues::F64(values) => values,
+            _ => self.to_f64(),
+        }
+    }
 }
 
 /// Reads the rows and columns of a matrix, as single-precision numbers row by row.
@@ -188,6 +201,18 @@ pub fn read_matrix(path: &Path) -> Result<(usize, usize, Vec<f32>), Error> {
         _ => array.to_f64().iter().map(|&value| value as f32).collect(),
     };
     Ok((rows, columns, values))
+}
+
+/// Reads the rows and columns of a matrix, as double-precision numbers row by row.
+///
+/// # Errors
+/// Those of [`NpyArray::read`], and another number of dimensions.
+pub fn read_matrix_f64(path: &Path) -> Result<(usize, usize, Vec<f64>), Error> {
+    let array = NpyArray::read(path)?;
+    match array.shape[..] {
+        [rows, columns] => Ok((rows, columns, array.into_f64())),
+        _ => Err(wrong(path, shape("(rows, columns)", array.shape))),
+    }
 }
 
 /// Reads a vector of `len` numbers, in double precision.
@@ -469,7 +494,7 @@ mod tests {
     }
 
     fn problem(bytes: &[u8]) -> String {
-        NpyArray::parse(bytes).unwrap_err().to_string()
+        NpyArray::from_bytes(bytes).unwrap_err().to_string()
     }
 
     #[test]
@@ -499,8 +524,8 @@ mod tests {
         let c = file(&header("'|u1'", "False", "(2, 3)"), &[1, 2, 3, 4, 5, 6]);
         let fortran = file(&header("'|u1'", "True", "(2, 3)"), &[1, 4, 2, 5, 3, 6]);
         assert_eq!(
-            NpyArray::parse(&c).unwrap(),
-            NpyArray::parse(&fortran).unwrap()
+            NpyArray::from_bytes(&c).unwrap(),
+            NpyArray::from_bytes(&fortran).unwrap()
         );
         // a[i, j, k] = 4i + 2j + k
         let cube = file(
@@ -508,11 +533,11 @@ mod tests {
             &[0, 4, 2, 6, 1, 5, 3, 7],
         );
         assert_eq!(
-            NpyArray::parse(&cube).unwrap().values,
+            NpyArray::from_bytes(&cube).unwrap().values,
             NpyValues::U8((0..8).collect())
         );
         let number = file(&header("'<i4'", "False", "()"), &7_i32.to_le_bytes());
-        let number = NpyArray::parse(&number).unwrap();
+        let number = NpyArray::from_bytes(&number).unwrap();
         assert_eq!(
             (number.shape, number.values),
             (vec![], NpyValues::I32(vec![7]))
@@ -528,7 +553,7 @@ mod tests {
         bytes.extend(text.as_bytes());
         bytes.push(9);
         assert_eq!(
-            NpyArray::parse(&bytes).unwrap().values,
+            NpyArray::from_bytes(&bytes).unwrap().values,
             NpyValues::U8(vec![9])
         );
     }
@@ -601,8 +626,8 @@ mod tests {
         /// Whatever the bytes, an answer comes.
         #[test]
         fn nothing_panics(header in "\\PC{0,60}", data in prop::collection::vec(any::<u8>(), 0..40)) {
-            let _ = NpyArray::parse(&file(&header, &data));
-            let _ = NpyArray::parse(&data);
+            let _ = NpyArray::from_bytes(&file(&header, &data));
+            let _ = NpyArray::from_bytes(&data);
         }
     }
 }

@@ -7,6 +7,7 @@ use crate::{Result, Scalar};
 
 /// Why a run ended.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[non_exhaustive]
 pub enum Why {
     /// All steps were made.
@@ -48,6 +49,7 @@ impl<T: Scalar> Observer<T> for GradientNorm {
 
 /// Counts how long a figure has not improved; for stop rules that watch one.
 #[derive(Clone, Copy, PartialEq, Debug)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct Patience {
     /// How many iterates in a row may pass without improvement.
     pub limit: usize,

@@ -8,6 +8,7 @@ use crate::{Draw, Error, Result, Role, Scalar};
 /// How often each oracle of an objective was called: the unit in which the literature
 /// compares methods.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct Calls {
     /// Values h.
     pub values: u64,

@@ -1,20 +1,24 @@
 //! The files of a run.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
+use anyhow::anyhow;
 use bilevel::objective::Calls;
 use bilevel_tasks::cleaning::{Baseline, CleaningData, OuterStep, kept};
+use bilevel_tasks::data::table::ColumnScale;
 use bilevel_tasks::model::predictions;
 use bilevel_tasks::train::Classifier;
 use serde::{Serialize, Serializer};
 
+use super::findings::Findings;
+use super::input::Source;
 use super::task::Task;
 use crate::arguments::CleanArguments;
 use crate::failure::Failure;
 
 /// `result.json`.
 #[derive(Serialize)]
-pub(crate) struct CleanResult {
+pub(crate) struct CleanResult<'a> {
     pub(crate) method: &'static str,
     pub(crate) model: String,
     pub(crate) rows: usize,
@@ -36,6 +40,7 @@ pub(crate) struct CleanResult {
     pub(crate) retrained_accuracy: Option<f64>,
     pub(crate) baselines: Baselines,
     pub(crate) gradient_check: GradientCheck,
+    pub(crate) input: &'a Findings,
 }
 
 /// The baselines by name, in their order.
@@ -143,6 +148,9 @@ pub(crate) struct Score {
     pub(crate) suspect: bool,
     pub(crate) suggested: String,
     pub(crate) p_suggested: f64,
+    /// The name of the row, where rows have names.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) id: Option<String>,
     /// Position among the training rows.
     #[serde(skip)]
     pub(crate) position: usize,
@@ -151,6 +159,7 @@ pub(crate) struct Score {
 /// The rows by rank: the smallest weight first, then by row.
 pub(super) fn scores(
     data: &CleaningData,
+    ids: Option<&[String]>,
     weights: &[f64],
     retrained: &Classifier<f32>,
 ) -> Result<Vec<Score>, Failure> {
@@ -171,8 +180,10 @@ pub(super) fn scores(
         .enumerate()
         .map(|(rank, position)| {
             let class = suggested[position] as usize;
+            let row = data.train_rows()[position];
             Score {
-                row: data.train_rows()[position],
+                row,
+                id: ids.and_then(|ids| ids.get(row).cloned()),
                 given: names[train.labels()[position] as usize].clone(),
                 weight: weights[position],
                 rank: rank + 1,
@@ -197,6 +208,21 @@ pub(super) fn scores_csv(scores: &[Score]) -> Result<Vec<u8>, Failure> {
         .map_err(|error| Failure::run(error.into_error()))
 }
 
+/// The text of `scaling.csv`.
+pub(super) fn scaling_csv(scaling: &[ColumnScale]) -> Result<Vec<u8>, Failure> {
+    let mut writer = csv::Writer::from_writer(Vec::new());
+    let header = writer.write_record(["column", "mean", "scale"]);
+    header.map_err(Failure::run)?;
+    for column in scaling {
+        let (mean, scale) = (column.mean.to_string(), column.scale.to_string());
+        let record = writer.write_record([&column.name, &mean, &scale]);
+        record.map_err(Failure::run)?;
+    }
+    writer
+        .into_inner()
+        .map_err(|error| Failure::run(error.into_error()))
+}
+
 /// `config.toml`: every setting as it was resolved.
 #[derive(Serialize)]
 struct Config {
@@ -209,10 +235,22 @@ struct Config {
 
 #[derive(Serialize)]
 struct DataConfig {
-    /// `digits`, or `idx` with the files.
+    /// `digits`, or `table`, `npy` or `idx` with the files.
     source: &'static str,
+    table: Option<PathBuf>,
+    features: Option<PathBuf>,
     images: Option<PathBuf>,
     labels: Option<PathBuf>,
+    label: Option<String>,
+    id: Option<String>,
+    ignore: Option<Vec<String>>,
+    missing: Option<&'static str>,
+    trusted: Option<PathBuf>,
+    trusted_column: Option<String>,
+    trusted_features: Option<PathBuf>,
+    trusted_labels: Option<PathBuf>,
+    test: Option<PathBuf>,
+    test_features: Option<PathBuf>,
     test_images: Option<PathBuf>,
     test_labels: Option<PathBuf>,
     train_rows: usize,
@@ -256,13 +294,21 @@ pub(super) fn config(arguments: &CleanArguments, task: &Task) -> Result<String, 
         version: env!("CARGO_PKG_VERSION"),
         seed: arguments.common.seed,
         data: DataConfig {
-            source: if arguments.images.is_some() {
-                "idx"
-            } else {
-                "digits"
-            },
+            source: Source::of(arguments).name(),
+            table: arguments.data.clone(),
+            features: arguments.features.clone(),
             images: arguments.images.clone(),
             labels: arguments.labels.clone(),
+            label: arguments.label.clone(),
+            id: arguments.id.clone(),
+            ignore: (!arguments.ignore.is_empty()).then(|| arguments.ignore.clone()),
+            missing: task.findings.missing_policy(),
+            trusted: arguments.trusted.clone(),
+            trusted_column: arguments.trusted_column.clone(),
+            trusted_features: arguments.trusted_features.clone(),
+            trusted_labels: arguments.trusted_labels.clone(),
+            test: arguments.test.clone(),
+            test_features: arguments.test_features.clone(),
             test_images: arguments.test_images.clone(),
             test_labels: arguments.test_labels.clone(),
             train_rows: data.train().rows(),
@@ -301,4 +347,41 @@ pub(super) fn config(arguments: &CleanArguments, task: &Task) -> Result<String, 
         },
     };
     toml::to_string(&config).map_err(Failure::usage)
+}
+
+/// Settings that may differ between the parts of a run.
+const FREE: [&str; 2] = ["threads", "time_limit_seconds"];
+
+/// The file `path` must say of a run that is continued what this program makes of its options.
+pub(super) fn expect_config(
+    path: &Path,
+    arguments: &CleanArguments,
+    task: &Task,
+) -> Result<(), Failure> {
+    let read = |text: &str| text.parse::<toml::Table>().map_err(Failure::usage);
+    let began = std::fs::read_to_string(path)
+        .map_err(|source| Failure::usage(anyhow!(source).context(path.display().to_string())))?;
+    let (began, now) = (read(&began)?, read(&config(arguments, task)?)?);
+    for (group, settings) in &now {
+        let Some(settings) = settings.as_table() else {
+            continue;
+        };
+        let before = began.get(group).and_then(toml::Value::as_table);
+        let before = before.cloned().unwrap_or_default();
+        for name in settings.keys().chain(before.keys()) {
+            let (expected, found) = (before.get(name), settings.get(name));
+            if expected != found && !FREE.contains(&name.as_str()) {
+                let text = |value: Option<&toml::Value>| {
+                    value.map_or_else(|| "nothing".to_owned(), toml::Value::to_string)
+                };
+                return Err(Failure::usage(anyhow!(
+                    "{}: expected {group}.{name} to be {}, as when the run began, found {}: this program takes the same options differently",
+                    path.display(),
+                    text(expected),
+                    text(found)
+                )));
+            }
+        }
+    }
+    Ok(())
 }

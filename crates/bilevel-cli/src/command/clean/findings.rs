@@ -1,0 +1,173 @@
+//! What is odd about the input: said before the run, and kept in `result.json`.
+
+mod duplicates;
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use bilevel_tasks::cleaning::CleaningData;
+use bilevel_tasks::data::table::{ColumnScale, Prepared};
+use serde::Serialize;
+
+use crate::arguments::MissingName;
+use duplicates::Duplicates;
+
+/// Examples in a message.
+const SHOWN: usize = 3;
+/// The part of `result.json` about the input.
+#[derive(Serialize)]
+pub(crate) struct Findings {
+    /// None where nothing can be missing, as in images.
+    missing: Option<MissingValues>,
+    /// Columns whose values are all the same.
+    constant_columns: Vec<String>,
+    duplicates: Duplicates,
+    /// Classes that no trusted row has.
+    untrusted_classes: Vec<String>,
+    /// All of this that needs a person's attention, in words.
+    pub(crate) warnings: Vec<String>,
+}
+
+#[derive(Serialize)]
+pub(crate) struct MissingValues {
+    /// `error`, `mean` or `drop`.
+    policy: &'static str,
+    files: Vec<MissingInFile>,
+}
+
+#[derive(Serialize)]
+struct MissingInFile {
+    file: String,
+    rows: usize,
+    cells: usize,
+    labels: usize,
+    columns: BTreeMap<String, usize>,
+}
+
+impl MissingValues {
+    /// What was missing in the files that were read.
+    pub(crate) fn new<'a>(
+        policy: Option<MissingName>,
+        files: impl IntoIterator<Item = (&'a Path, &'a Prepared)>,
+    ) -> Self {
+        Self {
+            policy: match policy {
+                None | Some(MissingName::Error) => "error",
+                Some(MissingName::Mean) => "mean",
+                Some(MissingName::Drop) => "drop",
+            },
+            files: files
+                .into_iter()
+                .map(|(file, prepared)| MissingInFile {
+                    file: file.display().to_string(),
+                    rows: prepared.missing.rows,
+                    cells: prepared.missing.cells,
+                    labels: prepared.missing.labels,
+                    columns: prepared.missing.columns.iter().cloned().collect(),
+                })
+                .collect(),
+        }
+    }
+
+    fn warnings(&self) -> Vec<String> {
+        let files = self.files.iter().filter(|file| file.rows > 0);
+        files
+            .map(|file| {
+                let done = match self.policy {
+                    "drop" => "these rows are left out",
+                    _ => "each becomes the mean of its column",
+                };
+                let labels = match file.labels {
+                    0 => String::new(),
+                    labels => format!(", and {labels} labels,"),
+                };
+                let columns = examples(file.columns.keys().map(|name| format!("{name:?}")));
+                let columns = if columns.is_empty() {
+                    columns
+                } else {
+                    format!(" (columns {columns})")
+                };
+                format!(
+                    "{}: {} cells{labels} are missing in {} rows{columns}: {done}",
+                    file.file, file.cells, file.rows
+                )
+            })
+            .collect()
+    }
+}
+
+impl Findings {
+    pub(crate) fn new(
+        data: &CleaningData,
+        missing: Option<MissingValues>,
+        scaling: Option<&[ColumnScale]>,
+    ) -> Self {
+        let constant_columns: Vec<String> = scaling
+            .unwrap_or_default()
+            .iter()
+            .filter(|column| column.constant)
+            .map(|column| column.name.clone())
+            .collect();
+        let duplicates = Duplicates::new(data);
+        let trusted = data.trusted();
+        let names = trusted.class_names().iter().enumerate();
+        let mut present = vec![false; trusted.classes()];
+        for labels in [data.train().labels(), data.true_labels().unwrap_or(&[])] {
+            labels
+                .iter()
+                .for_each(|&label| present[label as usize] = true);
+        }
+        for &label in trusted.labels() {
+            present[label as usize] = false;
+        }
+        let untrusted_classes: Vec<String> = names
+            .filter(|&(class, _)| present[class])
+            .map(|(_, name)| name.clone())
+            .collect();
+
+        let mut warnings = missing
+            .as_ref()
+            .map_or_else(Vec::new, MissingValues::warnings);
+        if !constant_columns.is_empty() {
+            warnings.push(format!(
+                "nothing can be learned from columns whose values are all the same: {}",
+                examples(constant_columns.iter().map(|name| format!("{name:?}")))
+            ));
+        }
+        warnings.extend(duplicates.warnings());
+        if !untrusted_classes.is_empty() {
+            warnings.push(format!(
+                "no trusted row has the label {}: rows with such labels may be suspected without cause",
+                examples(untrusted_classes.iter().map(|name| format!("{name:?}")))
+            ));
+        }
+        Self {
+            missing,
+            constant_columns,
+            duplicates,
+            untrusted_classes,
+            warnings,
+        }
+    }
+}
+
+impl Findings {
+    /// What was done about missing values, where there could be any.
+    pub(crate) fn missing_policy(&self) -> Option<&'static str> {
+        self.missing.as_ref().map(|missing| missing.policy)
+    }
+}
+
+fn examples(texts: impl ExactSizeIterator<Item = String>) -> String {
+    let count = texts.len();
+    limited(texts, count, ", ")
+}
+
+/// The first few of `count` texts.
+fn limited(texts: impl Iterator<Item = String>, count: usize, separator: &str) -> String {
+    let mut shown: Vec<String> = texts.take(SHOWN).collect();
+    if count > SHOWN {
+        shown.push("…".to_owned());
+    }
+    shown.join(separator)
+}

@@ -1,0 +1,86 @@
+//! Whether the gradient that moves the weights is right.
+
+use bilevel::check::gradient_check;
+use bilevel_tasks::cleaning::{Cleaning, CleaningData, CleaningSettings};
+
+use super::result::GradientCheck;
+use super::task::Task;
+use crate::arguments::CleanArguments;
+use crate::command::check;
+
+/// Multiplications that the check may cost: well below a second.
+const CHECK_BUDGET: usize = 4_000_000_000;
+const CHECK_ROWS: usize = 200;
+const CHECK_TRUSTED_ROWS: usize = 100;
+const CHECK_TOLERANCE: f64 = 1e-6;
+
+/// The hypergradient of this very task and method against central differences, in double
+/// precision, on a sample of the rows and at a random x.
+pub(super) fn check(arguments: &CleanArguments, task: &Task) -> GradientCheck {
+    let compare = || -> Result<_, bilevel_tasks::Error> {
+        let (data, settings) = sample(arguments, task)?;
+        let key = task.key;
+        let cleaning = Cleaning::<f64>::new(&data, &settings, key)?;
+        let x = check::random_x(key, data.train().rows());
+        let method = task.method.build::<f64>();
+        let problem = cleaning.problem();
+        Ok(gradient_check(
+            &method,
+            problem,
+            &x,
+            key,
+            1,
+            CHECK_TOLERANCE,
+        )?)
+    };
+    match compare() {
+        Ok(comparison) => GradientCheck {
+            relative_error: Some(comparison.relative_error),
+            passed: comparison.passed(),
+        },
+        Err(_) => GradientCheck {
+            relative_error: None,
+            passed: false,
+        },
+    }
+}
+
+/// At most so many rows, fewer where they are wide or the steps are many; mini-batches shrink
+/// with them.
+fn sample(
+    arguments: &CleanArguments,
+    task: &Task,
+) -> Result<(CleaningData, CleaningSettings), bilevel_tasks::Error> {
+    // 32 trainings, each step of which takes two products.
+    let row = task
+        .settings
+        .model
+        .y_len(task.data.train().columns(), task.data.train().classes())
+        .saturating_mul(64)
+        .saturating_mul(task.method.steps);
+    let affordable = (CHECK_BUDGET / row.max(1)).clamp(20, CHECK_ROWS);
+    let rows = task.data.train().rows().min(affordable);
+    let trusted = task.data.trusted().rows();
+    let trusted = trusted.min(CHECK_TRUSTED_ROWS.min(affordable));
+    // The rows were drawn in random order.
+    let first = |count: usize| (0..count).collect::<Vec<_>>();
+    let data = CleaningData::new(
+        task.data.train().select(&first(rows))?,
+        None,
+        task.data.trusted().select(&first(trusted))?,
+        None,
+    )?;
+    let share = |batch: Option<usize>, of: usize, all: usize| {
+        batch.map(|batch| (batch * of / all.max(1)).clamp(1, of))
+    };
+    let settings = check::settings(&arguments.method);
+    Ok((
+        data,
+        CleaningSettings {
+            model: task.settings.model,
+            batch: share(settings.batch, rows, task.data.train().rows()),
+            trusted_batch: share(settings.trusted_batch, trusted, task.data.trusted().rows()),
+            ..settings
+        },
+    ))
+}

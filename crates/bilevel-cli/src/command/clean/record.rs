@@ -1,0 +1,196 @@
+//! What is written while the weights are learned: history and checkpoints.
+
+use std::borrow::Cow;
+use std::fs::{File, OpenOptions, TryLockError};
+use std::io::{Seek, SeekFrom, Write};
+use std::path::PathBuf;
+use std::time::{Duration, Instant};
+
+use anyhow::anyhow;
+use bilevel::RunState;
+use bilevel::driver::Why;
+use bilevel_tasks::Error;
+use bilevel_tasks::checkpoint;
+use bilevel_tasks::cleaning::{self, CleaningCheckpoint, Origin, OuterStep, Results, Watch};
+
+use super::result::history_line;
+use crate::failure::Failure;
+use crate::folder::Folder;
+use crate::interrupt;
+use crate::progress::Progress;
+
+/// The name of the checkpoint in the folder of a run.
+pub(crate) const CHECKPOINT: &str = "checkpoint";
+const HISTORY: &str = "history.jsonl";
+
+/// Checkpoints take at most about this part of the time.
+const SHARE: u32 = 20;
+
+/// `history.jsonl`: each line is handed to the system at once. While it is open, the folder
+/// belongs to this process alone.
+pub(super) struct History {
+    path: PathBuf,
+    file: File,
+    /// Where the last whole line ends.
+    bytes: u64,
+}
+
+impl History {
+    /// A new, empty one.
+    pub(super) fn create(folder: &Folder) -> Result<Self, Failure> {
+        let path = folder.file(HISTORY);
+        let file = OpenOptions::new()
+            .write(true)
+            .create_new(true)
+            .open(&path)
+            .map_err(|error| wrong(&path, "cannot be written", error))?;
+        Self::lock(path, file, 0)
+    }
+
+    /// One that is there, without the lines behind its first `bytes` bytes: they were written
+    /// after the checkpoint, and will be written again.
+    pub(super) fn reopen(folder: &Folder, bytes: u64) -> Result<Self, Failure> {
+        let path = folder.file(HISTORY);
+        let file = OpenOptions::new()
+            .write(true)
+            .open(&path)
+            .map_err(|error| wrong(&path, "cannot be opened", error))?;
+        let mut history = Self::lock(path, file, bytes)?;
+        let (path, file) = (&history.path, &mut history.file);
+        let found = file
+            .metadata()
+            .map_err(|error| wrong(path, "cannot be read", error))?
+            .len();
+        if found < bytes {
+            return Err(Failure::usage(anyhow!(
+                "{}: expected the {bytes} bytes that the checkpoint knows of, or more; found {found}",
+                path.display()
+            )));
+        }
+        file.set_len(bytes)
+            .and_then(|()| file.seek(SeekFrom::Start(bytes)))
+            .map_err(|error| wrong(path, "cannot be written", error))?;
+        Ok(history)
+    }
+
+    fn lock(path: PathBuf, file: File, bytes: u64) -> Result<Self, Failure> {
+        match file.try_lock() {
+            Err(TryLockError::WouldBlock) => Err(Failure::usage(anyhow!(
+                "{}: another process is at work on this run; wait for its end, or stop it",
+                path.display()
+            ))),
+            // A file system without locks: nothing keeps a second process out there.
+            Ok(()) | Err(TryLockError::Error(_)) => Ok(Self { path, file, bytes }),
+        }
+    }
+
+    fn append(&mut self, mut line: String) -> Result<(), Error> {
+        line.push('\n');
+        self.file
+            .write_all(line.as_bytes())
+            .map_err(|source| self.cannot_write(source))?;
+        self.bytes += line.len() as u64;
+        Ok(())
+    }
+
+    /// Makes the lines so far outlast a power failure.
+    fn sync(&self) -> Result<(), Error> {
+        self.file
+            .sync_data()
+            .map_err(|source| self.cannot_write(source))
+    }
+
+    fn cannot_write(&self, source: std::io::Error) -> Error {
+        Error::Write {
+            path: self.path.clone(),
+            source,
+        }
+    }
+}
+
+fn wrong(path: &std::path::Path, what: &str, error: std::io::Error) -> Failure {
+    Failure::usage(anyhow!(error).context(format!("{} {what}", path.display())))
+}
+
+/// Writes history and checkpoints of a run.
+pub(super) struct Recorder<'a> {
+    pub(super) folder: &'a Folder,
+    pub(super) origin: &'a Origin,
+    history: History,
+    /// The outer step with which the last checkpoint goes on.
+    pub(super) saved_step: usize,
+    last: Instant,
+    cost: Duration,
+}
+
+impl<'a> Recorder<'a> {
+    /// For a folder that has a checkpoint, which goes on with this outer step.
+    pub(super) fn new(
+        folder: &'a Folder,
+        origin: &'a Origin,
+        history: History,
+        saved_step: usize,
+    ) -> Self {
+        Self {
+            folder,
+            origin,
+            history,
+            saved_step,
+            last: Instant::now(),
+            cost: Duration::ZERO,
+        }
+    }
+
+    /// Replaces the checkpoint.
+    pub(super) fn save(
+        &mut self,
+        run: &RunState<f32>,
+        progress: &cleaning::Progress<f32>,
+        ended: Option<Why>,
+        results: Option<&Results>,
+    ) -> Result<(), Error> {
+        let begin = Instant::now();
+        // First the lines that it counts on.
+        self.history.sync()?;
+        checkpoint::write(
+            &self.folder.file(CHECKPOINT),
+            &CleaningCheckpoint {
+                origin: Cow::Borrowed(self.origin),
+                run: Cow::Borrowed(run),
+                progress: Cow::Borrowed(progress),
+                history_bytes: self.history.bytes,
+                ended,
+                results: results.map(Cow::Borrowed),
+            },
+        )?;
+        self.saved_step = run.outer_step;
+        self.cost = begin.elapsed();
+        self.last = Instant::now();
+        Ok(())
+    }
+}
+
+/// Records each outer step, and shows how far the work is.
+pub(super) struct Watcher<'r, 'a> {
+    pub(super) recorder: &'r mut Recorder<'a>,
+    pub(super) progress: &'r mut Progress,
+}
+
+impl Watch<f32> for Watcher<'_, '_> {
+    fn step(&mut self, step: &OuterStep) -> Result<Option<Why>, Error> {
+        self.recorder.history.append(history_line(step))?;
+        self.progress.step(step);
+        Ok(interrupt::requested().then_some(Why::Interrupted))
+    }
+
+    fn updated(
+        &mut self,
+        run: &RunState<f32>,
+        progress: &cleaning::Progress<f32>,
+    ) -> Result<(), Error> {
+        if self.recorder.last.elapsed() >= self.recorder.cost * SHARE {
+            self.recorder.save(run, progress, None, None)?;
+        }
+        Ok(())
+    }
+}

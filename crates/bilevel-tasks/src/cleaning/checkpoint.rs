@@ -1,0 +1,104 @@
+//! What a checkpoint of a cleaning run holds.
+
+use std::borrow::Cow;
+use std::ffi::OsString;
+
+use bilevel::driver::Why;
+use bilevel::{Key, RunState};
+use serde::{Deserialize, Serialize};
+
+use super::{CleaningData, Progress};
+use crate::checkpoint::{CheckpointProblem, Fingerprint, decode};
+use crate::data::Dataset;
+
+/// A cleaning run between two steps: everything that continues it to the same bits, or, of
+/// a finished one, what it printed.
+///
+/// ```
+/// use bilevel_tasks::cleaning::CleaningCheckpoint;
+/// let problem = CleaningCheckpoint::decode(b"PK\x03\x04, some archive").unwrap_err();
+/// assert!(problem.to_string().starts_with("expected a checkpoint"));
+/// ```
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+pub struct CleaningCheckpoint<'a> {
+    /// Where the run comes from.
+    pub origin: Cow<'a, Origin>,
+    /// x, the optimizer's state, the outer step, and the time spent.
+    pub run: Cow<'a, RunState<f32>>,
+    /// What is kept so far, patience, calls.
+    pub progress: Cow<'a, Progress<f32>>,
+    /// How many bytes of the history belong to this state; what follows was written later.
+    pub history_bytes: u64,
+    /// Why there is no further outer step, where that is so.
+    pub ended: Option<Why>,
+    /// What was printed at the end, where the run is finished.
+    pub results: Option<Cow<'a, Results>>,
+}
+
+/// Where a run comes from: what has to be the same when it is continued.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+pub struct Origin {
+    /// Version of the program.
+    pub program: String,
+    /// The [instruction set](crate::checkpoint::instruction_set) that the bits belong to.
+    pub instruction_set: String,
+    /// The root of all draws.
+    pub key: Key,
+    /// The command, word by word.
+    pub command: Vec<OsString>,
+    /// The folder in which it was given.
+    pub folder: OsString,
+    /// [Fingerprint](crate::checkpoint::fingerprint) of the settings as text.
+    pub settings: u64,
+    /// [Fingerprint](CleaningData::fingerprint) of the data.
+    pub data: u64,
+}
+
+/// What a finished run printed.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+pub struct Results {
+    /// For a person.
+    pub text: String,
+    /// The document, as in `result.json`.
+    pub document: String,
+}
+
+impl CleaningCheckpoint<'_> {
+    /// What the bytes of a checkpoint hold.
+    ///
+    /// # Errors
+    /// As [`decode`].
+    pub fn decode(bytes: &[u8]) -> Result<CleaningCheckpoint<'static>, CheckpointProblem> {
+        decode(bytes)
+    }
+}
+
+impl CleaningData {
+    /// Tells whether these are the same rows in the same order with the same labels.
+    #[must_use]
+    pub fn fingerprint(&self) -> u64 {
+        let mut print = Fingerprint::default();
+        let rows = self.train_rows().iter();
+        print.list(rows.map(|&row| (row as u64).to_le_bytes()));
+        let truth = self.true_labels().unwrap_or_default().iter();
+        print.list(truth.map(|&label| u64::from(label).to_le_bytes()));
+        add(&mut print, self.train());
+        add(&mut print, self.trusted());
+        if let Some(test) = self.test() {
+            add(&mut print, test);
+        }
+        print.finish()
+    }
+}
+
+fn add(print: &mut Fingerprint, data: &Dataset) {
+    let shape = [data.rows(), data.columns(), data.classes()];
+    print.list(shape.iter().map(|&length| (length as u64).to_le_bytes()));
+    let features = data.features().iter();
+    print.list(features.map(|value| u64::from(value.to_bits()).to_le_bytes()));
+    let labels = data.labels().iter();
+    print.list(labels.map(|&label| u64::from(label).to_le_bytes()));
+    for name in data.class_names() {
+        print.text(name);
+    }
+}

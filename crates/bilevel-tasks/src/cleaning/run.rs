@@ -1,0 +1,301 @@
+//! The run of a cleaning task: what it is made of between two steps, and what it found.
+
+use bilevel::driver::{Patience, Why};
+use bilevel::{
+    Calls, Draw, Driver, HyperGradient, Iterate, Key, Objective, Observer, Optimizer, RunState,
+};
+use serde::{Deserialize, Serialize};
+
+use super::{Cleaning, weights};
+use crate::Error;
+use crate::metrics::CleaningMetrics;
+use crate::model::Real;
+
+/// One outer step of a run: x after `step` updates, and what training at it gave.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+pub struct OuterStep {
+    /// How many updates led here; 0 is the start.
+    pub step: usize,
+    /// Time since the start of the run.
+    pub seconds: f64,
+    /// f(y_K) over all trusted rows that are not held out.
+    pub f: f64,
+    /// g(x, y_K) over all training rows.
+    pub g: f64,
+    /// ‖hypergradient‖₂ at x.
+    pub hypergradient_norm: f64,
+    /// Mean cross-entropy of the held-out trusted rows, where some are held out.
+    pub held_out: Option<f64>,
+    /// The figures of cleaning at x, where the truth is known.
+    pub metrics: Option<CleaningMetrics>,
+    /// Calls of the inner objective so far, in estimates alone.
+    pub inner_calls: Calls,
+    /// Calls of the outer objective so far, in estimates alone.
+    pub outer_calls: Calls,
+}
+
+/// The outer step that would be kept if the run ended now.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+pub struct Kept<T> {
+    /// Its figures.
+    pub step: OuterStep,
+    /// Its x.
+    pub x: Vec<T>,
+    /// Its y_K.
+    pub y: Vec<T>,
+}
+
+/// What a run has learned from the outer steps so far.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+pub struct Progress<T> {
+    /// How many outer steps have been looked at.
+    pub observed: usize,
+    /// The best held-out loss, and how long ago that was.
+    pub patience: Patience,
+    /// The step that is kept so far.
+    pub kept: Option<Kept<T>>,
+    /// Calls of the inner objective so far.
+    pub inner_calls: Calls,
+    /// Calls of the outer objective so far.
+    pub outer_calls: Calls,
+}
+
+/// Everything that a run is continued from, to the same bits.
+#[derive(Clone, PartialEq, Debug)]
+pub struct CleaningState<T> {
+    /// x, the optimizer's state, and where the run is.
+    pub run: RunState<T>,
+    /// What it has learned so far.
+    pub progress: Progress<T>,
+}
+
+/// Sees a run as it goes on. A closure that takes an [`OuterStep`] is one.
+pub trait Watch<T> {
+    /// Called for each outer step, in order; a reason ends the run.
+    ///
+    /// # Errors
+    /// An error ends the run and is handed on; the step then counts as not seen.
+    fn step(&mut self, step: &OuterStep) -> Result<Option<Why>, Error>;
+
+    /// Called after each update with what the run can be continued from.
+    ///
+    /// # Errors
+    /// An error ends the run and is handed on.
+    fn updated(&mut self, _run: &RunState<T>, _progress: &Progress<T>) -> Result<(), Error> {
+        Ok(())
+    }
+}
+
+impl<T, F: FnMut(&OuterStep)> Watch<T> for F {
+    fn step(&mut self, step: &OuterStep) -> Result<Option<Why>, Error> {
+        self(step);
+        Ok(None)
+    }
+}
+
+impl<T: Real> Cleaning<T> {
+    /// The state before the first outer step: every weight is one half.
+    #[must_use]
+    pub fn start(&self, optimizer: &dyn Optimizer<T>) -> CleaningState<T> {
+        CleaningState {
+            run: RunState::new(vec![T::zero(); self.problem.x_len()], optimizer),
+            progress: Progress {
+                observed: 0,
+                patience: Patience::new(self.settings.patience),
+                kept: None,
+                inner_calls: Calls::default(),
+                outer_calls: Calls::default(),
+            },
+        }
+    }
+
+    /// Cleans: follows the hypergradient of `method` with `optimizer` from `state` on, shows
+    /// every outer step to `watch`, and says why it ended. `state` is then what the run can be
+    /// continued from.
+    ///
+    /// # Errors
+    /// What the method refuses before the run, or what stops it: `state` is then the last
+    /// good one.
+    pub fn run(
+        &self,
+        state: &mut CleaningState<T>,
+        method: &dyn HyperGradient<T>,
+        optimizer: &dyn Optimizer<T>,
+        key: Key,
+        watch: &mut dyn Watch<T>,
+    ) -> Result<Why, Error> {
+        self.expect_state(state, optimizer)?;
+        let mut watcher = Watcher {
+            cleaning: self,
+            progress: &mut state.progress,
+            watch,
+        };
+        let why = Driver {
+            problem: &self.problem,
+            method,
+            optimizer,
+            outer_steps: self.settings.outer_steps,
+            time_limit: self.settings.time_limit,
+            key,
+            observers: vec![&mut watcher],
+        }
+        .run(&mut state.run)?;
+        Ok(why)
+    }
+
+    /// Checks that a state belongs to a task of this shape.
+    ///
+    /// # Errors
+    /// Another number of weights, of parameters or of numbers of the optimizer.
+    pub fn expect_state(
+        &self,
+        state: &CleaningState<T>,
+        optimizer: &dyn Optimizer<T>,
+    ) -> Result<(), Error> {
+        let expect = |what, expected, found| {
+            if expected == found {
+                Ok(())
+            } else {
+                Err(Error::Method(bilevel::Error::Length {
+                    what,
+                    expected,
+                    found,
+                }))
+            }
+        };
+        let (x_len, y_len) = (self.problem.x_len(), self.problem.y_len());
+        let run = &state.run;
+        expect("x", x_len, run.x.len())?;
+        let optimizer_len = optimizer.state_len(x_len);
+        expect(
+            "the state of the optimizer",
+            optimizer_len,
+            run.optimizer.len(),
+        )?;
+        if let Some(kept) = &state.progress.kept {
+            expect("the kept x", x_len, kept.x.len())?;
+            expect("the kept y", y_len, kept.y.len())?;
+        }
+        Ok(())
+    }
+}
+
+/// What cleaning found.
+#[derive(Clone, PartialEq, Debug)]
+pub struct Cleaned<T> {
+    /// One weight for each training row, at the kept step.
+    pub weights: Vec<f64>,
+    /// x at the kept step.
+    pub x: Vec<T>,
+    /// y_K at the kept step.
+    pub y: Vec<T>,
+    /// The kept step.
+    pub step: OuterStep,
+    /// How many updates were made in all.
+    pub outer_steps: usize,
+    /// Why the run ended.
+    pub why: Why,
+    /// All calls of the inner objective.
+    pub inner_calls: Calls,
+    /// All calls of the outer objective.
+    pub outer_calls: Calls,
+}
+
+impl<T: Real> Cleaned<T> {
+    /// What a run had found when it ended.
+    ///
+    /// # Errors
+    /// If no outer step has been made.
+    pub fn new(state: &CleaningState<T>, why: Why) -> Result<Self, Error> {
+        let progress = &state.progress;
+        let kept = progress.kept.as_ref().ok_or(Error::NoRows)?;
+        Ok(Self {
+            weights: weights(&kept.x),
+            x: kept.x.clone(),
+            y: kept.y.clone(),
+            step: kept.step.clone(),
+            outer_steps: state.run.outer_step,
+            why,
+            inner_calls: progress.inner_calls,
+            outer_calls: progress.outer_calls,
+        })
+    }
+}
+
+struct Watcher<'w, T> {
+    cleaning: &'w Cleaning<T>,
+    progress: &'w mut Progress<T>,
+    watch: &'w mut dyn Watch<T>,
+}
+
+impl<T: Real> Watcher<'_, T> {
+    /// The figures of an iterate.
+    fn look(&self, iterate: &Iterate<'_, T>) -> bilevel::Result<OuterStep> {
+        let problem = &self.cleaning.problem;
+        let value = |what, objective: &dyn Objective<T>| -> bilevel::Result<f64> {
+            let value = objective
+                .at(iterate.x)?
+                .value(&iterate.report.y, Draw::All)?;
+            if value.is_finite() {
+                Ok(value.to_double())
+            } else {
+                Err(bilevel::Error::NonFinite {
+                    what,
+                    inner_step: None,
+                    outer_step: Some(iterate.outer_step),
+                })
+            }
+        };
+        let held_out = self.cleaning.held_out.as_deref();
+        Ok(OuterStep {
+            step: iterate.outer_step,
+            seconds: iterate.elapsed.as_secs_f64(),
+            f: value("the loss on all trusted rows", problem.outer())?,
+            g: value("the weighted loss on all training rows", problem.inner())?,
+            hypergradient_norm: iterate.hypergradient_norm(),
+            held_out: held_out
+                .map(|objective| value("the loss on the held-out rows", objective))
+                .transpose()?,
+            metrics: self
+                .cleaning
+                .metrics(&weights(iterate.x))
+                .map_err(bilevel::Error::objective)?,
+            inner_calls: self.progress.inner_calls + iterate.report.inner_calls,
+            outer_calls: self.progress.outer_calls + iterate.report.outer_calls,
+        })
+    }
+}
+
+impl<T: Real> Observer<T> for Watcher<'_, T> {
+    fn observe(&mut self, iterate: &Iterate<'_, T>) -> bilevel::Result<Option<Why>> {
+        let exhausted =
+            |progress: &Progress<T>| progress.patience.exhausted().then_some(Why::NoImprovement);
+        // A run that was stopped by hand or by the clock shows its last iterate once more.
+        if iterate.outer_step < self.progress.observed {
+            return Ok(exhausted(self.progress));
+        }
+        let step = self.look(iterate)?;
+        let asked = self.watch.step(&step).map_err(bilevel::Error::observer)?;
+        let progress = &mut *self.progress;
+        progress.observed = iterate.outer_step + 1;
+        progress.inner_calls = step.inner_calls;
+        progress.outer_calls = step.outer_calls;
+        let better = step
+            .held_out
+            .is_none_or(|loss| progress.patience.improved(loss, step.step));
+        if better {
+            progress.kept = Some(Kept {
+                step,
+                x: iterate.x.to_vec(),
+                y: iterate.report.y.clone(),
+            });
+        }
+        Ok(exhausted(progress).or(asked))
+    }
+
+    fn updated(&mut self, state: &RunState<T>) -> bilevel::Result<()> {
+        self.watch
+            .updated(state, self.progress)
+            .map_err(bilevel::Error::observer)
+    }
+}

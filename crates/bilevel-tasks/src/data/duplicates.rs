@@ -1,0 +1,81 @@
+//! Rows with the same features.
+
+use std::collections::HashMap;
+use std::hash::{Hash, Hasher};
+
+use super::Dataset;
+
+/// Features compared as numbers, where 0 is −0.
+struct Features<'a>(&'a [f32]);
+
+impl Hash for Features<'_> {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        for value in self.0 {
+            (value + 0.0).to_bits().hash(state);
+        }
+    }
+}
+
+impl PartialEq for Features<'_> {
+    fn eq(&self, other: &Self) -> bool {
+        self.0 == other.0
+    }
+}
+
+/// The features of a [`Dataset`] are finite, so that each equals itself.
+impl Eq for Features<'_> {}
+
+/// Groups of two or more rows with the same features, each by row, and the groups by their
+/// first row.
+///
+/// ```
+/// use bilevel_tasks::data::{Dataset, duplicates::same_features, numbered_classes};
+/// let data = Dataset::new(vec![1., 2., 1., 3., 2.], 1, vec![0, 1, 1, 0, 1], numbered_classes(2))?;
+/// assert_eq!(same_features(&data), [[0, 2], [1, 4]]);
+/// # Ok::<(), bilevel_tasks::Error>(())
+/// ```
+#[must_use]
+pub fn same_features(data: &Dataset) -> Vec<Vec<usize>> {
+    let mut groups: Vec<Vec<usize>> = by_features(data)
+        .into_values()
+        .filter(|rows| rows.len() > 1)
+        .collect();
+    groups.sort_unstable();
+    groups
+}
+
+/// Rows of `data` and rows of `others` with the same features, as pairs in this order:
+/// each row of `others` with the first such row of `data`.
+#[must_use]
+pub fn shared_rows(data: &Dataset, others: &Dataset) -> Vec<(usize, usize)> {
+    let known = by_features(data);
+    (0..others.rows())
+        .filter_map(|row| Some((known.get(&Features(others.row(row)))?[0], row)))
+        .collect()
+}
+
+fn by_features(data: &Dataset) -> HashMap<Features<'_>, Vec<usize>> {
+    let mut rows: HashMap<Features<'_>, Vec<usize>> = HashMap::with_capacity(data.rows());
+    for row in 0..data.rows() {
+        rows.entry(Features(data.row(row))).or_default().push(row);
+    }
+    rows
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::data::numbered_classes;
+
+    #[test]
+    fn rows_are_compared_as_numbers() {
+        let rows = |features: Vec<f32>| {
+            let labels = vec![0; features.len() / 2];
+            Dataset::new(features, 2, labels, numbered_classes(1)).unwrap()
+        };
+        let data = rows(vec![0., 1., 1., 0., -0., 1., 0., 1.]);
+        assert_eq!(same_features(&data), [[0, 2, 3]]);
+        let others = rows(vec![5., 5., 0., 1., 1., -0.]);
+        assert_eq!(shared_rows(&data, &others), [(0, 1), (1, 2)]);
+    }
+}

@@ -1,0 +1,221 @@
+//! The text of a table: unpacked where it is gzipped, and its quotes checked.
+
+use std::collections::VecDeque;
+use std::fs::File;
+use std::io::{self, BufReader, Cursor, Read};
+use std::path::Path;
+
+use flate2::bufread::MultiGzDecoder;
+
+use super::TableProblem;
+use crate::Error;
+
+const GZIP: &[u8] = &[0x1f, 0x8b];
+const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
+/// How files start that are taken for tables by mistake.
+const OTHER_KINDS: [(&[u8], &str); 7] = [
+    (
+        b"PK\x03\x04",
+        "a ZIP archive, as a spreadsheet is: save it as CSV",
+    ),
+    (b"PAR1", "a Parquet file: save it as CSV"),
+    (
+        b"\x93NUMPY",
+        "an NPY file: name it with --features and its labels with --labels",
+    ),
+    (
+        b"\x00\x00\x08",
+        "an IDX file: name it with --images and its labels with --labels",
+    ),
+    (b"\xff\xfe", "UTF-16: save it as UTF-8"),
+    (b"\xfe\xff", "UTF-16: save it as UTF-8"),
+    (b"\x89PNG", "a picture"),
+];
+/// As many bytes as the longest of these.
+const START: u64 = 6;
+
+/// What went wrong while reading.
+pub(super) enum Failure {
+    Read(io::Error),
+    Problem(TableProblem),
+}
+
+impl Failure {
+    pub(super) fn at(self, path: &Path) -> Error {
+        let path = path.to_owned();
+        match self {
+            Self::Read(source) => Error::Read { path, source },
+            Self::Problem(problem) => Error::Table {
+                path,
+                problem: Box::new(problem),
+            },
+        }
+    }
+}
+
+impl From<TableProblem> for Failure {
+    fn from(problem: TableProblem) -> Self {
+        Self::Problem(problem)
+    }
+}
+
+/// An error of the reader below is a problem of the table, if it is one of ours.
+impl From<io::Error> for Failure {
+    fn from(error: io::Error) -> Self {
+        match error.downcast::<TableProblem>() {
+            Ok(problem) => Self::Problem(problem),
+            Err(error) => Self::Read(error),
+        }
+    }
+}
+
+impl From<csv::Error> for Failure {
+    fn from(error: csv::Error) -> Self {
+        match error.into_kind() {
+            csv::ErrorKind::Io(error) => error.into(),
+            other => Self::Read(io::Error::other(format!("{other:?}"))),
+        }
+    }
+}
+
+/// The text of a file, without byte order mark.
+pub(super) fn open(path: &Path) -> Result<Box<dyn Read>, Failure> {
+    plain(File::open(path).map_err(Failure::Read)?)
+}
+
+/// The text of what may be gzipped, which its contents tell, not its name.
+pub(super) fn plain(mut file: impl Read + 'static) -> Result<Box<dyn Read>, Failure> {
+    let start = beginning(&mut file)?;
+    if !start.starts_with(GZIP) {
+        return text(start, file);
+    }
+    let mut unpacked = Unpacked(MultiGzDecoder::new(BufReader::new(
+        Cursor::new(start).chain(file),
+    )));
+    text(beginning(&mut unpacked)?, unpacked)
+}
+
+fn beginning(file: &mut impl Read) -> Result<Vec<u8>, Failure> {
+    let mut start = Vec::new();
+    file.take(START).read_to_end(&mut start)?;
+    Ok(start)
+}
+
+fn text(mut start: Vec<u8>, rest: impl Read + 'static) -> Result<Box<dyn Read>, Failure> {
+    if let Some((_, found)) = OTHER_KINDS.iter().find(|(kind, _)| start.starts_with(kind)) {
+        return Err(TableProblem::Kind { found }.into());
+    }
+    if start.starts_with(BYTE_ORDER_MARK) {
+        start.drain(..BYTE_ORDER_MARK.len());
+    }
+    Ok(Box::new(Cursor::new(start).chain(rest)))
+}
+
+/// Tells damage of the gzip stream from a file that cannot be read.
+struct Unpacked<R>(MultiGzDecoder<BufReader<R>>);
+
+impl<R: Read> Read for Unpacked<R> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        self.0.read(buffer).map_err(|source| match source.kind() {
+            // The kinds that the decoder makes; any other comes from the file itself.
+            io::ErrorKind::UnexpectedEof
+            | io::ErrorKind::InvalidInput
+            | io::ErrorKind::InvalidData => {
+                io::Error::new(io::ErrorKind::InvalidData, TableProblem::Gzip { source })
+            }
+            _ => source,
+        })
+    }
+}
+
+/// Passes text through, notes where each record begins, and fails where quotes do not fit:
+/// the parser behind it would take the rest of the file for one cell.
+pub(super) struct Quotes<R> {
+    inner: R,
+    separator: u8,
+    state: State,
+    line: u64,
+    opened: u64,
+    starts: VecDeque<u64>,
+    /// Kept until the text before it is handed over, so that the first problem is reported.
+    problem: Option<TableProblem>,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum State {
+    RecordStart,
+    CellStart,
+    Plain,
+    Quoted,
+    Closed,
+}
+
+impl<R: Read> Quotes<R> {
+    pub(super) fn new(inner: R, separator: u8) -> Self {
+        Self {
+            inner,
+            separator,
+            state: State::RecordStart,
+            line: 1,
+            opened: 1,
+            starts: VecDeque::new(),
+            problem: None,
+        }
+    }
+
+    /// The line in which the next record begins, to be asked for once a record.
+    pub(super) fn next_start(&mut self) -> u64 {
+        self.starts.pop_front().unwrap_or(self.line)
+    }
+
+    fn pass(&mut self, byte: u8) -> Result<(), TableProblem> {
+        if self.state == State::RecordStart && !matches!(byte, b'\r' | b'\n') {
+            self.starts.push_back(self.line);
+        }
+        self.state = match (self.state, byte) {
+            (State::RecordStart | State::CellStart, b'"') => {
+                self.opened = self.line;
+                State::Quoted
+            }
+            // A quote inside quotes closes them, or is the first of two that stand for one.
+            (State::Quoted, b'"') => State::Closed,
+            (State::Closed, b'"') | (State::Quoted, _) => State::Quoted,
+            (_, b'\r' | b'\n') => State::RecordStart,
+            (_, byte) if byte == self.separator => State::CellStart,
+            (State::Closed, byte) => {
+                return Err(TableProblem::BehindQuote {
+                    line: self.line,
+                    opened: self.opened,
+                    found: char::from(byte),
+                });
+            }
+            _ => State::Plain,
+        };
+        self.line += u64::from(byte == b'\n');
+        Ok(())
+    }
+}
+
+impl<R: Read> Read for Quotes<R> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let failure = |problem| Err(io::Error::new(io::ErrorKind::InvalidData, problem));
+        if let Some(problem) = self.problem.take() {
+            return failure(problem);
+        }
+        let length = self.inner.read(buffer)?;
+        if length == 0 && !buffer.is_empty() && self.state == State::Quoted {
+            self.state = State::RecordStart;
+            return failure(TableProblem::UnclosedQuote { line: self.opened });
+        }
+        for (index, &byte) in buffer[..length].iter().enumerate() {
+            if let Err(problem) = self.pass(byte) {
+                if index == 0 {
+                    return failure(problem);
+                }
+                self.problem = Some(problem);
+                return Ok(index);
+            }
+        }
+        Ok(length)
+    }
+}

@@ -1,0 +1,28 @@
+//! The reader of checkpoints: the file as it is, and its payload under a right checksum, which
+//! chance would never find.
+
+use bilevel_tasks::checkpoint::{VERSION, fingerprint};
+use bilevel_tasks::cleaning::CleaningCheckpoint;
+
+/// The reader of checkpoints.
+pub fn checkpoint(bytes: &[u8]) {
+    crate::bounded(bytes, 32, |bytes| {
+        let _ = CleaningCheckpoint::decode(bytes);
+        let whole = sealed(bytes);
+        if let Ok(read) = CleaningCheckpoint::decode(&whole) {
+            // Lengths may have been spelled longer than they are written.
+            let again = bilevel_tasks::checkpoint::encode(&read);
+            assert!(again.is_ok_and(|again| again.len() <= whole.len()));
+        }
+    });
+}
+
+/// A checkpoint with this payload.
+fn sealed(payload: &[u8]) -> Vec<u8> {
+    let mut checked = VERSION.to_le_bytes().to_vec();
+    checked.extend((payload.len() as u64).to_le_bytes());
+    let head = checked.clone();
+    checked.extend(payload);
+    let checksum = fingerprint(&checked).to_le_bytes();
+    [b"bilevel\0", head.as_slice(), &checksum, payload].concat()
+}
