@@ -2,6 +2,7 @@
 
 mod arguments;
 mod at;
+mod columns;
 mod data;
 mod products;
 mod programs;
@@ -33,14 +34,14 @@ use stage::Staged;
 /// use bilevel::{Draw, Layout, Objective, objective::AtX};
 /// use bilevel_autodiff::{Data, Traced};
 /// // h = mean_i σ(x_i) (a_i·y − b_i)² / 2
-/// let data = Data::<f64>::new(3).rows("a", vec![1.0, 0.0, 0.0, 1.0, 1.0, 1.0], &[2]).rows("b", vec![1.0, 2.0, 3.0], &[]);
-/// let h = Traced::new(Layout::vector("x", 3), Layout::vector("y", 2), data, None, |v| {
+/// let data = Data::<f64>::new(2).rows("a", vec![1.0, 0.0, 0.0, 1.0], &[2]).rows("b", vec![1.0, 2.0], &[]);
+/// let h = Traced::new(Layout::vector("x", 2), Layout::vector("y", 2), data, None, |v| {
 ///     let residual = v.data("a").matmul(v.y("y").reshape(&[2, 1])).reshape(&[v.rows()]) - v.data("b");
 ///     (v.x_rows("x").sigmoid() * residual.square() * 0.5).mean()
 /// })?;
 /// let mut gradient = [0.0; 2];
-/// h.at(&[0.0; 3])?.grad_y(&[0.0; 2], Draw::All, &mut gradient)?;
-/// assert_eq!(gradient, [-4.0 / 6.0, -2.5 / 3.0]);
+/// h.at(&[0.0; 2])?.grad_y(&[0.0; 2], Draw::All, &mut gradient)?;
+/// assert_eq!(gradient, [-0.25, -0.5]);
 /// # Ok::<(), bilevel::Error>(())
 /// ```
 pub struct Traced<T> {
@@ -61,6 +62,9 @@ pub struct Settings {
     pub passes: Passes,
     /// Whether work on x alone is done once for each x.
     pub staged: bool,
+    /// Whether products leave out columns of the data that are zero in every row. (0·y is 0 then, for an
+    /// infinite y too.)
+    pub columns: bool,
 }
 
 impl Default for Settings {
@@ -68,6 +72,7 @@ impl Default for Settings {
         Self {
             passes: Passes::default(),
             staged: true,
+            columns: true,
         }
     }
 }
@@ -85,6 +90,8 @@ struct Roles {
     y: Vec<NodeId>,
     data: Vec<NodeId>,
     labels: Vec<NodeId>,
+    /// Numbers of the columns of tensors without those that are zero.
+    columns: Vec<NodeId>,
     batch: Option<NodeId>,
 }
 
@@ -144,19 +151,28 @@ impl<T: Real> Traced<T> {
             });
         }
         let batch = batch.filter(|&batch| batch < rows);
-        let variant = |batch: Option<usize>| -> Result<(Variant<T>, bool)> {
+        let mut sources = Vec::with_capacity(2);
+        for batch in std::iter::once(None).chain(batch.map(Some)) {
             let source = trace(&x_layout, &y_layout, &data, batch, &function)?;
             expect_labels(&data, &source)?;
-            let depends = source.graph.depends_on(&source.roles.x);
-            let depends = depends[source.graph.outputs[0].index()];
-            let staged = Staged::new(&source, settings.staged)?;
-            let programs = OnceLock::new();
-            Ok((Variant { staged, programs }, depends))
-        };
-        let (all, depends_on_x) = variant(None)?;
-        let batched = match batch {
-            Some(batch) => Some(variant(Some(batch))?.0),
-            None => None,
+            sources.push(source);
+        }
+        let mut data = data;
+        if settings.columns {
+            leave_out_columns(&mut data, &mut sources)?;
+        }
+        let depends = sources[0].graph.depends_on(&sources[0].roles.x);
+        let depends_on_x = depends[sources[0].graph.outputs[0].index()];
+        let mut variants = Vec::with_capacity(2);
+        for source in &sources {
+            variants.push(Variant {
+                staged: Staged::new(source, settings.staged)?,
+                programs: OnceLock::new(),
+            });
+        }
+        let batched = batch.and_then(|_| variants.pop());
+        let Some(all) = variants.pop() else {
+            return Err(Error::NotScalar { shape: Vec::new() });
         };
         Ok(Self {
             batch,
@@ -185,6 +201,25 @@ impl<T: Real> Traced<T> {
             .as_ref()
             .map_err(Clone::clone)
     }
+}
+
+/// Rewrites all sources to matrices of data without their zero columns, where all of them allow it.
+fn leave_out_columns<T: Real>(data: &mut Data<T>, sources: &mut Vec<Source>) -> Result<()> {
+    for number in 0..data.tensors.len() {
+        let Some(used) = columns::used(&data.tensors[number]) else {
+            continue;
+        };
+        let rewritten = sources
+            .iter()
+            .map(|source| columns::rewrite(source, number, used.len()))
+            .collect::<Result<Option<Vec<Source>>>>()?;
+        if let Some(rewritten) = rewritten {
+            *sources = rewritten;
+            data.tensors[number] = columns::compact(&data.tensors[number], &used);
+            data.columns.push(used);
+        }
+    }
+    Ok(())
 }
 
 /// What a method asks of a traced objective, each one program.
@@ -247,7 +282,8 @@ impl<T: Real> Traced<T> {
             .labels
             .iter()
             .map(|(_, labels)| size_of_val(&**labels));
-        tensors.chain(labels).sum()
+        let columns = self.data.columns.iter().map(|of| size_of_val(&**of));
+        tensors.chain(labels).chain(columns).sum()
     }
 }
 

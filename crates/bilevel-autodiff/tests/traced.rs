@@ -131,6 +131,7 @@ fn objective(
 const PLAIN: Settings = Settings {
     passes: Passes::NONE,
     staged: false,
+    columns: false,
 };
 
 /// Settings that all mean the same.
@@ -154,7 +155,11 @@ fn variants() -> Vec<Settings> {
             ..all
         },
     ] {
-        variants.extend([false, true].map(|staged| Settings { passes, staged }));
+        variants.extend([false, true].map(|staged| Settings {
+            passes,
+            staged,
+            columns: staged,
+        }));
     }
     variants
 }
@@ -341,7 +346,11 @@ fn random_objective(seed: u64, rows: usize) -> bool {
     let expected = figures(PLAIN);
     for staged in [false, true] {
         for passes in [Passes::NONE, Passes::default()] {
-            let settings = Settings { passes, staged };
+            let settings = Settings {
+                passes,
+                staged,
+                columns: staged,
+            };
             let found = figures(settings);
             let what = format!("seed {seed}, {settings:?}");
             assert_same(&what, &found, &expected, 1e-9, 1e-3);

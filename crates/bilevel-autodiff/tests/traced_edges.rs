@@ -145,7 +145,11 @@ fn two_kinds_of_rows() {
     };
     let x: Vec<f64> = (0..500).map(|i| (0.3 * i as f64).sin()).collect();
     let figures = |passes, staged| {
-        let settings = Settings { passes, staged };
+        let settings = Settings {
+            passes,
+            staged,
+            columns: staged,
+        };
         everything(&with(settings), &x, &Y, &[Draw::All, batch()])
     };
     let expected = figures(Passes::NONE, false);

@@ -160,6 +160,9 @@ impl<'a, T: Real> TracedAtX<'a, T> {
                 labels
             }));
         }
+        for columns in &traced.data.columns {
+            arguments.push(Argument::Index(columns));
+        }
         if batched {
             arguments.push(Argument::Index(&self.rows.index));
         }
@@ -196,6 +199,9 @@ pub(super) fn rho_arguments<'s, T: Real>(
     }
     for (_, labels) in traced.data.labels.iter().filter(|_| !batched) {
         arguments.push(Argument::Index(labels));
+    }
+    for columns in &traced.data.columns {
+        arguments.push(Argument::Index(columns));
     }
 }
 

@@ -17,6 +17,8 @@ pub struct Data<T> {
     rows: usize,
     pub(super) tensors: Vec<Tensor<T>>,
     pub(super) labels: Vec<(String, Arc<[u32]>)>,
+    /// The columns that are left of tensors without those that are zero.
+    pub(super) columns: Vec<Arc<[u32]>>,
 }
 
 #[derive(Clone, Debug)]
@@ -35,6 +37,7 @@ impl<T: Real> Data<T> {
             rows,
             tensors: Vec::new(),
             labels: Vec::new(),
+            columns: Vec::new(),
         }
     }
 
@@ -171,6 +174,7 @@ impl<'t> Inputs<'t> {
             y: ids(&mut self.y.iter().map(|(_, var)| var)),
             data: ids(&mut self.data.iter().map(|(_, var, _)| var)),
             labels: ids(&mut self.labels.iter().map(|(_, var)| var)),
+            columns: Vec::new(),
             batch: self.batch.and_then(Var::id),
         }
     }

@@ -140,6 +140,7 @@ fn late_part(source: &Source, crossing: &[NodeId]) -> Result<Graph> {
         .chain(&roles.y)
         .chain(&roles.data)
         .chain(&roles.labels)
+        .chain(&roles.columns)
         .chain(&roles.batch);
     for &id in inputs {
         let node = graph.node(id);
@@ -157,7 +158,8 @@ fn early_part(source: &Source, rho: &Graph) -> Result<Graph> {
     let mut placed: Vec<Option<NodeId>> = vec![None; rho.nodes().len()];
     // The labels of a batch are late.
     let labels = roles.labels.iter().filter(|_| roles.batch.is_none());
-    for &id in roles.x.iter().chain(&roles.data).chain(labels) {
+    let inputs = roles.x.iter().chain(&roles.data).chain(labels);
+    for &id in inputs.chain(&roles.columns) {
         let node = rho.node(id);
         placed[id.index()] = Some(new.input(node.shape.clone(), node.dtype));
     }

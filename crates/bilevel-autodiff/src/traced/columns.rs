@@ -1,0 +1,124 @@
+//! Columns of the data that are zero in every row, such as the border of pictures: a product leaves them
+//! out, and gives the same.
+//!
+//! A·W = A'·W', where A' has the other columns of A and W' the rows of W that belong to them. The graph is
+//! rewritten before it is differentiated, so that all derivatives follow.
+
+use std::sync::Arc;
+
+use super::data::Tensor;
+use super::{Roles, Source};
+use crate::cpu::Real;
+use crate::error::Result;
+use crate::graph::{DType, Graph, NodeId, Op};
+
+/// At least so many of a tensor's columns have to be zero to be worth a copy of the others: one of 16.
+const WORTH_A_COPY: usize = 16;
+
+/// The columns of a matrix of data that are not zero, if enough are.
+pub(super) fn used<T: Real>(tensor: &Tensor<T>) -> Option<Arc<[u32]>> {
+    let &[rows, columns] = tensor.shape.as_slice() else {
+        return None;
+    };
+    if rows == 0 || columns < WORTH_A_COPY {
+        return None;
+    }
+    let mut used = vec![false; columns];
+    for row in tensor.values.chunks_exact(columns) {
+        for (used, value) in used.iter_mut().zip(row) {
+            // A NaN counts.
+            *used |= *value != T::zero();
+        }
+    }
+    let used: Arc<[u32]> = (0..columns as u32)
+        .filter(|&column| used[column as usize])
+        .collect();
+    (used.len() + columns / WORTH_A_COPY <= columns).then_some(used)
+}
+
+/// The matrix of these columns.
+pub(super) fn compact<T: Real>(tensor: &Tensor<T>, used: &[u32]) -> Tensor<T> {
+    let columns = tensor.shape.last().map_or(1, |&columns| columns.max(1));
+    let rows = tensor.values.chunks_exact(columns);
+    Tensor {
+        name: tensor.name.clone(),
+        values: rows
+            .flat_map(|row| used.iter().map(|&column| row[column as usize]))
+            .collect(),
+        shape: vec![tensor.shape[0], used.len()],
+        by_row: tensor.by_row,
+    }
+}
+
+/// The objective on the compact matrix in place of tensor `number` of the data, with the numbers of its
+/// columns as a further input; None if it is used for anything but products from the left.
+pub(super) fn rewrite(source: &Source, number: usize, count: usize) -> Result<Option<Source>> {
+    let Source { graph, roles } = source;
+    let data = roles.data[number];
+    let rows: Vec<NodeId> = graph
+        .ids()
+        .filter(|&id| {
+            let node = graph.node(id);
+            node.op == Op::TakeRows && node.operands[0] == data
+        })
+        .chain([data])
+        .collect();
+    let only_products = graph.ids().all(|id| {
+        let node = graph.node(id);
+        let multiplies = matches!(node.op, Op::MatMul { left: false, .. }) && node.shape.len() == 2;
+        node.operands.iter().enumerate().all(|(place, operand)| {
+            !rows.contains(operand) || rows.contains(&id) || (multiplies && place == 0)
+        })
+    });
+    if !only_products || graph.outputs.iter().any(|id| rows.contains(id)) {
+        return Ok(None);
+    }
+    let mut new = Graph::new();
+    let mut placed: Vec<NodeId> = Vec::with_capacity(graph.nodes().len());
+    let mut columns = None;
+    for (id, node) in graph.ids().zip(graph.nodes()) {
+        let operands: Vec<NodeId> = node.operands.iter().map(|id| placed[id.index()]).collect();
+        let at = match &node.op {
+            Op::Input(_) if id == data => {
+                let shape = vec![node.shape[0], count];
+                let compact = new.input(shape, DType::Real);
+                columns = Some(new.input(vec![count], DType::Index));
+                compact
+            }
+            Op::Input(_) => new.input(node.shape.clone(), node.dtype),
+            Op::Constant(bits) => new.constant(f64::from_bits(*bits)),
+            Op::MatMul { right, .. } if rows.contains(&node.operands[0]) => {
+                let other = if *right {
+                    new.push(Op::Transpose(vec![1, 0]), &operands[1..])?
+                } else {
+                    operands[1]
+                };
+                let mut taken = vec![other];
+                taken.extend(columns);
+                let taken = new.push(Op::TakeRows, &taken)?;
+                let product = Op::MatMul {
+                    left: false,
+                    right: false,
+                };
+                new.push(product, &[operands[0], taken])?
+            }
+            op => new.push(op.clone(), &operands)?,
+        };
+        placed.push(at);
+    }
+    let moved = |ids: &[NodeId]| ids.iter().map(|id| placed[id.index()]).collect::<Vec<_>>();
+    let mut all_columns = moved(&roles.columns);
+    all_columns.extend(columns);
+    new.outputs = moved(&graph.outputs);
+    Ok(Some(Source {
+        roles: Roles {
+            x: moved(&roles.x),
+            y: moved(&roles.y),
+            data: moved(&roles.data),
+            labels: moved(&roles.labels),
+            columns: all_columns,
+            batch: roles.batch.map(|id| placed[id.index()]),
+        },
+        graph: new,
+    }))
+}
