@@ -119,6 +119,30 @@ pub struct Cost {
     pub peak_bytes: usize,
 }
 
+/// How many numbers a run needs, and for what.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub(crate) struct Memory {
+    pub(crate) arena: usize,
+    pub(crate) partial: usize,
+    /// Of all threads.
+    pub(crate) blocks: usize,
+}
+
+impl Memory {
+    /// Of a workspace in which both run.
+    pub(crate) fn with(self, other: Self) -> Self {
+        Self {
+            arena: self.arena.max(other.arena),
+            partial: self.partial.max(other.partial),
+            blocks: self.blocks.max(other.blocks),
+        }
+    }
+
+    pub(crate) fn numbers(self) -> usize {
+        self.arena + self.partial + self.blocks
+    }
+}
+
 #[derive(Clone, Debug)]
 pub(crate) struct Plan {
     /// In order; even ones run whole tensors, odd ones blocks of rows.
@@ -219,6 +243,23 @@ impl Plan {
         })
     }
 
+    /// The numbers of a block: its own memory, and that of a chunk.
+    pub(crate) fn numbers_a_block(&self) -> usize {
+        self.block_len + self.slots * CHUNK
+    }
+
+    /// What a run with so many threads needs.
+    pub(crate) fn memory(&self, threads: usize) -> Memory {
+        let groups = self.partition.groups();
+        // Any thread may take any group.
+        let concurrent = if groups > 1 { threads.max(1) } else { 1 };
+        Memory {
+            arena: self.arena_len,
+            partial: self.partial_len * groups,
+            blocks: self.numbers_a_block() * concurrent,
+        }
+    }
+
     pub(crate) fn cost(&self, size: usize, threads: usize) -> Cost {
         let mut cost = Cost::default();
         for (stage, code) in self.stages.iter().enumerate() {
@@ -245,11 +286,7 @@ impl Plan {
                 cost.bytes_moved += (read + merge.len as f64) * size as f64;
             }
         }
-        let groups = self.partition.groups();
-        let concurrent = threads.clamp(1, groups.max(1));
-        let block_len = self.block_len + self.slots * CHUNK;
-        cost.peak_bytes =
-            (self.arena_len + self.partial_len * groups + block_len * concurrent) * size;
+        cost.peak_bytes = self.memory(threads).numbers() * size;
         cost
     }
 }

@@ -4,7 +4,7 @@ use crate::cpu::{Argument, Real, Workspace};
 use crate::error::{Error, Result};
 use crate::graph::{DType, Graph, NodeId, Op};
 use crate::pass;
-use crate::plan::{Cost, Delivery, Partition, Passes, Plan};
+use crate::plan::{Cost, Delivery, Memory, Partition, Passes, Plan};
 
 /// How a graph is compiled.
 #[derive(Clone, Debug, Default)]
@@ -188,6 +188,11 @@ impl<T: Real> Program<T> {
     #[must_use]
     pub fn cost(&self, threads: usize) -> Cost {
         self.plan.cost(size_of::<T>(), threads)
+    }
+
+    /// How many numbers a run with so many threads needs beside its arguments and results.
+    pub(crate) fn memory(&self, threads: usize) -> Memory {
+        self.plan.memory(threads)
     }
 
     pub(crate) fn partition(&self) -> Partition {

@@ -3,11 +3,13 @@
 mod arguments;
 mod at;
 mod columns;
+mod cost;
 mod data;
 mod products;
 mod programs;
 mod stage;
 
+pub use cost::Call;
 pub use data::{Data, Inputs};
 
 use std::sync::OnceLock;
@@ -18,7 +20,7 @@ use bilevel::{Layout, Objective};
 use crate::cpu::Real;
 use crate::error::{Error, Result};
 use crate::graph::{Graph, NodeId};
-use crate::plan::{Cost, Passes};
+use crate::plan::Passes;
 use crate::program::bound;
 use crate::trace::{Tracer, Var};
 use programs::Programs;
@@ -220,71 +222,6 @@ fn leave_out_columns<T: Real>(data: &mut Data<T>, sources: &mut Vec<Source>) -> 
         }
     }
     Ok(())
-}
-
-/// What a method asks of a traced objective, each one program.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Call {
-    /// h.
-    Value,
-    /// ∇_y h.
-    GradY,
-    /// ∇_x h.
-    GradX,
-    /// ∇²_yy h·v and ∇²_xy h·v.
-    Pull,
-    /// ∇²_yy h·dy + ∇²_yx h·dx.
-    Push,
-    /// ∇_y h with what the products need.
-    Linearize,
-    /// The products of [`Call::Pull`] from it.
-    PullTape,
-}
-
-impl<T: Real> Traced<T> {
-    /// What one call costs with so many threads, on a batch where there is one; known before the first.
-    ///
-    /// # Errors
-    /// If its program cannot be compiled.
-    pub fn cost(&self, call: Call, threads: usize) -> Result<Cost> {
-        let programs = self.programs(self.batched.is_some())?;
-        let program = match call {
-            Call::Value => programs.value()?,
-            Call::GradY => programs.grad_y()?,
-            Call::GradX => programs.grad_x()?,
-            Call::Pull => programs.pull()?,
-            Call::Push => programs.push()?,
-            Call::Linearize => &programs.tape()?.linearize,
-            Call::PullTape => &programs.tape()?.pull,
-        };
-        Ok(program.cost(threads))
-    }
-
-    /// How many numbers one linearisation keeps.
-    ///
-    /// # Errors
-    /// If its program cannot be compiled.
-    pub fn tape_numbers(&self) -> Result<usize> {
-        let programs = self.programs(self.batched.is_some())?;
-        Ok(programs.tape()?.lens.iter().sum())
-    }
-
-    /// Bytes of the data.
-    #[must_use]
-    pub fn data_bytes(&self) -> usize {
-        let tensors = self
-            .data
-            .tensors
-            .iter()
-            .map(|tensor| size_of_val(&*tensor.values));
-        let labels = self
-            .data
-            .labels
-            .iter()
-            .map(|(_, labels)| size_of_val(&**labels));
-        let columns = self.data.columns.iter().map(|of| size_of_val(&**of));
-        tensors.chain(labels).chain(columns).sum()
-    }
 }
 
 fn trace<T: Real>(

@@ -4,6 +4,7 @@
 pub mod checkpoint;
 pub mod cleaning;
 pub mod corruption;
+pub mod cost;
 pub mod data;
 mod error;
 pub mod metrics;

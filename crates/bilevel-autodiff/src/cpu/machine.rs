@@ -1,6 +1,5 @@
 //! Runs a plan: stages in order, whole tensors on the calling thread, groups of blocks as tasks.
 
-use super::elementwise::CHUNK;
 use super::threads::each;
 use super::{Frame, Real};
 use crate::plan::view::{At, Space};
@@ -62,25 +61,11 @@ impl<T: Real> Workspace<T> {
         arguments: &[Argument<'_, T>],
         outputs: &mut [&mut [T]],
     ) {
-        let threads = rayon::current_num_threads();
-        let block_len = plan.block_len + plan.slots * CHUNK;
-        grow(&mut self.arena, plan.arena_len);
-        grow(
-            &mut self.partial,
-            plan.partial_len * plan.partition.groups(),
-        );
-        grow(
-            &mut self.blocks,
-            block_len
-                * threads
-                    .min(plan.partition.groups())
-                    .max(1)
-                    .max(if plan.partition.groups() > 1 {
-                        threads
-                    } else {
-                        1
-                    }),
-        );
+        let memory = plan.memory(rayon::current_num_threads());
+        let block_len = plan.numbers_a_block();
+        grow(&mut self.arena, memory.arena);
+        grow(&mut self.partial, memory.partial);
+        grow(&mut self.blocks, memory.blocks);
         self.inputs.clear();
         self.inputs
             .extend(arguments.iter().map(|argument| match argument {
@@ -119,7 +104,8 @@ impl<T: Real> Workspace<T> {
 
 fn grow<T: Real>(memory: &mut Vec<T>, len: usize) {
     if memory.len() < len {
-        // Fresh memory, not a larger copy of what is not needed any more.
+        // Fresh memory, not a larger copy of what is not needed any more, nor beside it.
+        *memory = Vec::new();
         *memory = vec![T::zero(); len];
     }
 }

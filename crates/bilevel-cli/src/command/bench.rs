@@ -5,10 +5,9 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use anyhow::{Context, anyhow};
-use bilevel::{
-    Checkpointed, Field, FixedStart, GradientDescent, Hyper, HyperGradient, Key, Problem, Unrolled,
-};
-use bilevel_autodiff::{Call, Traced};
+use bilevel::{Field, FixedStart, GradientDescent, Hyper, HyperGradient, Key, Problem, Unrolled};
+use bilevel_autodiff::Traced;
+use bilevel_tasks::cost::{Kept, UnrolledCost, Unrolling};
 use bilevel_tasks::data::npy::{self, NpyValues};
 use bilevel_tasks::data::{Dataset, numbered_classes};
 use bilevel_tasks::model::{Examples, LossSettings, Model, Real};
@@ -172,40 +171,21 @@ impl<T: Real> Case<T> {
         Problem::from_shared(self.inner.clone(), self.outer.clone(), start).map_err(Failure::usage)
     }
 
-    /// Floating-point operations in matrix products, and bytes at the peak: data, states, tapes and the
-    /// memory of the programs.
-    fn predict(&self, steps: usize, adjoint: AdjointChoice) -> Result<(f64, f64), Failure> {
-        let threads = rayon::current_num_threads();
-        let cost = |of: &Traced<T>, call| of.cost(call, threads).map_err(Failure::run);
-        let (inner, outer) = (&*self.inner, &*self.outer);
-        let (forward, back, kept) = match adjoint {
-            AdjointChoice::ReverseTape => (Call::Linearize, Call::PullTape, steps),
-            AdjointChoice::Checkpointed { slots } => (Call::GradY, Call::Pull, slots.min(steps)),
-            AdjointChoice::Reverse | AdjointChoice::FirstOrder => (Call::GradY, Call::Pull, steps),
+    /// What one hypergradient costs, known before the first.
+    fn cost(&self, steps: usize, adjoint: AdjointChoice) -> Result<UnrolledCost, Failure> {
+        let unrolling = Unrolling {
+            inner: &self.inner,
+            outer: &self.outer,
+            aggregate: false,
+            steps,
+            kept: match adjoint {
+                AdjointChoice::Reverse | AdjointChoice::FirstOrder => Kept::States,
+                AdjointChoice::ReverseTape => Kept::Tapes,
+                AdjointChoice::Checkpointed { slots } => Kept::Checkpoints(slots),
+            },
+            threads: rayon::current_num_threads(),
         };
-        let forward_steps = match adjoint {
-            AdjointChoice::Checkpointed { slots } => {
-                Checkpointed { slots }.forward_steps(steps) as f64
-            }
-            _ => steps as f64,
-        };
-        let (forward, back) = (cost(inner, forward)?, cost(inner, back)?);
-        let (value, seed) = (cost(outer, Call::Value)?, cost(outer, Call::GradY)?);
-        let flops = forward.product_flops * forward_steps
-            + back.product_flops * steps as f64
-            + value.product_flops
-            + seed.product_flops;
-        let tape = match adjoint {
-            AdjointChoice::ReverseTape => inner.tape_numbers().map_err(Failure::run)? * steps,
-            _ => 0,
-        };
-        let numbers = kept * self.y.len() + tape + 8 * self.y.len() + 4 * self.x.len();
-        let bytes = inner.data_bytes()
-            + outer.data_bytes()
-            + numbers * size_of::<T>()
-            + forward.peak_bytes.max(back.peak_bytes)
-            + value.peak_bytes.max(seed.peak_bytes);
-        Ok((flops, bytes as f64))
+        unrolling.cost().map_err(Failure::run)
     }
 }
 
@@ -256,7 +236,7 @@ fn time<T: Real>(
     if let Some(path) = &arguments.gradient {
         npy::write_vector(path, values(&gradient)).map_err(Failure::run)?;
     }
-    let (flops, bytes) = case.predict(arguments.steps, arguments.adjoint)?;
+    let cost = case.cost(arguments.steps, arguments.adjoint)?;
     Ok(BenchResult {
         case: format!(
             "cleaning {} K={} {} {}",
@@ -270,9 +250,9 @@ fn time<T: Real>(
         first_ms,
         peak_rss_mb: memory::peak_mb(),
         rss_before_mb,
-        predicted_peak_mb: bytes / 1e6,
-        flops,
-        gflops: flops / (median_ms * 1e6),
+        predicted_peak_mb: cost.peak_bytes() as f64 / 1e6,
+        flops: cost.product_flops,
+        gflops: cost.product_flops / (median_ms * 1e6),
         gradient_norm: bilevel::vector::norm(&gradient),
     })
 }

@@ -1,0 +1,195 @@
+//! What is predicted of memory against what is allocated, and what a step allocates: nothing.
+#![allow(clippy::unwrap_used)]
+
+use std::sync::Arc;
+
+use bilevel::{
+    Adjoint, Checkpointed, Field, FixedStart, GradientDescent, Hyper, HyperGradient, Key, Problem,
+    Reverse, ReverseTape, Unrolled,
+};
+use bilevel_autodiff::Traced;
+use bilevel_tasks::cost::{Kept, UnrolledCost, Unrolling};
+use bilevel_tasks::data::{Dataset, numbered_classes};
+use bilevel_tasks::model::{Examples, LossSettings, Model, Real};
+
+const CLASSES: usize = 10;
+
+/// Training on weighted rows, tried on half as many.
+struct Case<T: Real> {
+    inner: Arc<Traced<T>>,
+    outer: Arc<Traced<T>>,
+    problem: Problem<T>,
+    x: Vec<T>,
+}
+
+impl<T: Real> Case<T> {
+    fn new(model: Model, data: &[Dataset; 2], batch: Option<usize>) -> Self {
+        let (rows, columns) = (data[0].rows(), data[0].columns());
+        let loss = |data: &Dataset, weighted| {
+            let settings = LossSettings {
+                weighted,
+                batch,
+                weight_decay: 0.0,
+            };
+            model
+                .loss(&Examples::<T>::new(data), settings, rows)
+                .unwrap()
+        };
+        let (inner, outer) = (loss(&data[0], true), loss(&data[1], false));
+        let start = model.start(columns, CLASSES, Key::from_seed(0));
+        let start = Arc::new(FixedStart(start));
+        Self {
+            problem: Problem::from_shared(inner.clone(), outer.clone(), start).unwrap(),
+            inner,
+            outer,
+            x: vec![T::from_f64(0.3); rows],
+        }
+    }
+
+    fn cost(&self, steps: usize, kept: Kept, aggregate: bool) -> UnrolledCost {
+        let unrolling = Unrolling {
+            inner: &self.inner,
+            outer: &self.outer,
+            aggregate,
+            steps,
+            kept,
+            threads: 1,
+        };
+        unrolling.cost().unwrap()
+    }
+
+    fn estimate(&self, steps: usize, kept: Kept, aggregate: bool) -> Vec<T> {
+        let method = method(steps, kept, aggregate);
+        let mut out = vec![T::zero(); self.x.len()];
+        method
+            .estimate(&self.problem, &self.x, Key::from_seed(1), 0, &mut out)
+            .unwrap();
+        out
+    }
+}
+
+fn data(rows: usize, columns: usize) -> [Dataset; 2] {
+    [rows, rows / 2].map(|count| {
+        let features = (0..count * columns).map(|i| (0.7 * i as f32).sin());
+        let labels = (0..count as u32).map(|i| i * 7 % CLASSES as u32);
+        let names = numbered_classes(CLASSES);
+        Dataset::new(features.collect(), columns, labels.collect(), names).unwrap()
+    })
+}
+
+fn method<T: Real>(steps: usize, kept: Kept, aggregate: bool) -> Unrolled<T> {
+    let field = if aggregate {
+        Field::Aggregate {
+            schedule: "constant:0.5".parse().unwrap(),
+            outer_scale: 1.0,
+        }
+    } else {
+        Field::Inner
+    };
+    let adjoint: Box<dyn Adjoint<T>> = match kept {
+        Kept::States => Box::new(Reverse),
+        Kept::Tapes => Box::new(ReverseTape),
+        Kept::Checkpoints(slots) => Box::new(Checkpointed { slots }),
+    };
+    Unrolled {
+        dynamics: Box::new(GradientDescent {
+            step_size: Hyper::Fixed(0.05),
+            field,
+            bounds: None,
+        }),
+        steps,
+        adjoint,
+    }
+}
+
+/// What `work` does on one thread; allocations are counted by thread.
+fn measured<R: Send>(work: impl FnOnce() -> R + Send) -> (R, allocation_counter::AllocationInfo) {
+    let pool = rayon::ThreadPoolBuilder::new()
+        .num_threads(1)
+        .build()
+        .unwrap();
+    pool.install(|| {
+        let mut result = None;
+        let counted = allocation_counter::measure(|| result = Some(work()));
+        (result.unwrap(), counted)
+    })
+}
+
+/// What the `gemm` crate packs the operands of a wide product into is not predicted: at most so much a thread.
+const PACKED: u64 = 3 << 19;
+
+fn assert_near(what: &str, predicted: usize, found: u64, packed: u64) {
+    let (predicted, found) = (predicted as f64, found as f64);
+    let least = (found - packed as f64) * 0.9;
+    assert!(
+        (least..=found * 1.1).contains(&predicted),
+        "{what}: predicted {predicted}, found {found} bytes"
+    );
+}
+
+const KEPT: [Kept; 3] = [Kept::States, Kept::Tapes, Kept::Checkpoints(5)];
+
+fn memory_is_as_predicted<T: Real>() {
+    let mlp = Model::Mlp { hidden: 25 };
+    let data = data(2000, 150);
+    for model in [Model::Softmax, mlp] {
+        for (batch, aggregate) in [(None, false), (Some(400), false), (None, true)] {
+            for kept in KEPT {
+                let what = format!("{model}, {kept:?}, batch {batch:?}, aggregate {aggregate}");
+                let steps = 12;
+                // Batches of the hidden layer are computed whole.
+                let packed = if model == mlp && batch.is_some() {
+                    PACKED
+                } else {
+                    0
+                };
+                let (case, whole) = measured(|| {
+                    let case = Case::<T>::new(model, &data, batch);
+                    case.estimate(steps, kept, aggregate);
+                    case
+                });
+                let cost = case.cost(steps, kept, aggregate);
+                // Data, programs and the compiler's own memory among it.
+                assert_near(&what, cost.peak_bytes(), whole.bytes_max, packed);
+                // Without the data, and compiled: the start of training and x are there already.
+                let (_, again) = measured(|| case.estimate(steps, kept, aggregate));
+                let there = (case.problem.y_len() + case.x.len()) * size_of::<T>();
+                let own = cost.kept_bytes + cost.work_bytes - there;
+                assert_near(&format!("{what}, second"), own, again.bytes_max, packed);
+            }
+        }
+    }
+}
+
+#[test]
+fn memory_is_as_predicted_in_single_precision() {
+    memory_is_as_predicted::<f32>();
+}
+
+#[test]
+fn memory_is_as_predicted_in_double_precision() {
+    memory_is_as_predicted::<f64>();
+}
+
+/// As many allocations for 1000 steps as for 10. Narrow products use nothing of the `gemm` crate, which
+/// allocates in each call.
+#[test]
+fn no_step_allocates() {
+    let data = data(40, 12);
+    for model in [Model::Softmax, Model::Mlp { hidden: 6 }] {
+        for (batch, aggregate) in [(None, false), (Some(15), true)] {
+            let case = Case::<f64>::new(model, &data, batch);
+            for kept in KEPT {
+                let count = |steps| {
+                    // Compiled before.
+                    case.estimate(steps, kept, aggregate);
+                    measured(|| case.estimate(steps, kept, aggregate))
+                        .1
+                        .count_total
+                };
+                let what = format!("{model}, {kept:?}, batch {batch:?}, aggregate {aggregate}");
+                assert_eq!(count(10), count(1000), "{what}");
+            }
+        }
+    }
+}
