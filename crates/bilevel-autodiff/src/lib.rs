@@ -1,4 +1,73 @@
-//! Tensors as traced graphs, with exact derivatives of any order.
+//! Tensors as traced graphs, with exact derivatives of any order, compiled for CPUs.
+//!
+//! Methods for bilevel problems need second derivatives of what they train on: products of a vector with
+//! ∇²_yy g and ∇²_xy g, once for each inner step. Here a function is written once, as plain arithmetic, and
+//! all of them follow.
+//!
+//! **Trace.** [`trace`] runs a closure on [`Var`] handles and records what it does, with static shapes, as a
+//! [`Graph`]. The first operation that makes no sense comes back as an error with both shapes and the line that
+//! it stands on:
+//!
+//! ```
+//! use bilevel_autodiff::{DType, trace};
+//! let inputs = [(vec![3, 2], DType::Real), (vec![2], DType::Real)];
+//! let graph = trace(&inputs, |v| vec![(v[0] * v[1]).sigmoid().mean()])?;
+//! assert_eq!(graph.shape(graph.outputs[0]), []);
+//! # Ok::<(), bilevel_autodiff::Error>(())
+//! ```
+//!
+//! **Transform.** A derivative is a graph again: [`transform::grad`], [`transform::vjp`] and
+//! [`transform::jvp`] add it to the graph, nest to any order, and are exact. Both second-order products of an
+//! objective are one pass, the derivative of its gradient along a direction (mixed mode, arXiv 2505.00793):
+//!
+//! ```
+//! use bilevel_autodiff::{DType, trace, transform};
+//! let mut graph = trace(&[(vec![], DType::Real)], |v| vec![v[0].powf(3.0)])?;
+//! let (x, mut last) = (graph.inputs()[0], graph.outputs[0]);
+//! for _ in 0..3 {
+//!     last = transform::grad(&mut graph, last, &[x])?[0];
+//! }
+//! // d³x³/dx³.
+//! graph.outputs = vec![last];
+//! let six = bilevel_autodiff::reference::evaluate(&graph, &[bilevel_autodiff::reference::Value::Real(vec![0.7])])?;
+//! assert_eq!(six[0].real(), [6.0]);
+//! # Ok::<(), bilevel_autodiff::Error>(())
+//! ```
+//!
+//! **Compile.** [`Program::compile`] simplifies the graph, finds common parts, fuses what is element by element,
+//! cuts chains of rows into blocks that stay in cache, and gives every buffer its place in memory. What a run costs
+//! is known before the first: [`Program::cost`].
+//!
+//! ```
+//! use bilevel_autodiff::{DType, Program, trace};
+//! let matrix = (vec![100, 100], DType::Real);
+//! let graph = trace(&[matrix.clone(), matrix], |v| vec![v[0].matmul(v[1])])?;
+//! assert_eq!(Program::<f32>::compile(&graph)?.cost(1).product_flops, 2e6);
+//! # Ok::<(), bilevel_autodiff::Error>(())
+//! ```
+//!
+//! **Run.** [`Program::run`] on slices of `f32` or `f64`, in a [`Workspace`] that is used again, with the threads of
+//! the current rayon pool. The number of threads changes no bit of a result.
+//!
+//! ```
+//! use bilevel_autodiff::{Argument, DType, Program, Workspace, trace};
+//! let graph = trace(&[(vec![2], DType::Real)], |v| vec![v[0].exp().ln() + 1.0])?;
+//! let (program, mut workspace) = (Program::<f64>::compile(&graph)?, Workspace::default());
+//! let mut out = [0.0; 2];
+//! program.run(&mut workspace, &[Argument::Real(&[2.0, 3.0])], &mut [&mut out])?;
+//! assert!((out[0] - 3.0).abs() < 1e-15 && (out[1] - 4.0).abs() < 1e-15);
+//! # Ok::<(), bilevel_autodiff::Error>(())
+//! ```
+//!
+//! # An own bilevel problem
+//!
+//! [`Traced`] makes all this an [`Objective`](bilevel::Objective): state the inner and the outer function, and any
+//! method of `bilevel` differentiates through the training. How strongly should each weight of a regression be
+//! penalised, so that what is trained does well on other rows?
+//!
+//! ```
+#![doc = include_str!("../examples/own_problem.rs")]
+//! ```
 #![warn(missing_docs)]
 
 mod cpu;

@@ -1,5 +1,5 @@
 //! Compiled programs against the plain interpreter of the untransformed graph.
-#![allow(clippy::unwrap_used)]
+#![allow(clippy::unwrap_used, clippy::panic)]
 
 mod common;
 

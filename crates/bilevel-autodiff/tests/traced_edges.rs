@@ -215,7 +215,7 @@ fn what_cannot_be_traced_is_an_error() {
         traced(layout(), data, batch, function).err().unwrap()
     };
     assert_eq!(
-        error(None, data(4), |v| cross_entropy(v)),
+        error(None, data(4), cross_entropy),
         Error::NotScalar { shape: vec![4] }
     );
     for batch in [0, 5] {

@@ -206,8 +206,10 @@ fn method<T: Real>(schedule: Option<&str>, adjoint: impl Adjoint<T> + 'static) -
     }
 }
 
-/// Every problem that is looked at: model, batches of both objectives, schedule of the aggregate field.
-fn cases() -> Vec<(Model, [Option<usize>; 2], Option<&'static str>)> {
+/// A problem that is looked at: model, batches of both objectives, schedule of the aggregate field.
+type Case = (Model, [Option<usize>; 2], Option<&'static str>);
+
+fn cases() -> Vec<Case> {
     let mut cases = Vec::new();
     for model in [Model::Softmax, MLP] {
         for batches in [[None, None], [Some(150), Some(70)]] {
@@ -265,17 +267,17 @@ fn the_hypergradient_of_the_hand_written_softmax() {
 }
 
 fn threads_do_not_change<T: Real>() {
-    let adjoints: [fn() -> Box<dyn Adjoint<T>>; 3] = [
-        || Box::new(Reverse),
-        || Box::new(ReverseTape),
-        || Box::new(Checkpointed { slots: 3 }),
-    ];
     for case in cases() {
         let (model, batches, schedule) = case;
         let (problem, x) = problem::<T>(model, batches);
+        let adjoints: [Box<dyn Adjoint<T>>; 3] = [
+            Box::new(Reverse),
+            Box::new(ReverseTape),
+            Box::new(Checkpointed { slots: 3 }),
+        ];
         for adjoint in adjoints {
             let mut method = method(schedule, Reverse);
-            method.adjoint = adjoint();
+            method.adjoint = adjoint;
             let with = |threads| {
                 let pool = rayon::ThreadPoolBuilder::new().num_threads(threads);
                 let gradient = pool

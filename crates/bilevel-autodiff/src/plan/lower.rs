@@ -600,7 +600,7 @@ impl<'g> Lowering<'g> {
     pub(crate) fn deliver_rest(&mut self, outputs: &[Delivery]) -> StageCode {
         self.code = StageCode::default();
         self.stage = 0;
-        for number in 0..self.graph.outputs.len() {
+        for (number, &delivery) in outputs.iter().enumerate() {
             let id = self.graph.outputs[number];
             let rest = match self.stages.kind(id) {
                 Kind::Given => true,
@@ -610,7 +610,7 @@ impl<'g> Lowering<'g> {
                 Kind::Whole | Kind::Row => false,
             };
             if rest {
-                self.write(id, number, outputs[number]);
+                self.write(id, number, delivery);
             }
         }
         std::mem::take(&mut self.code)

@@ -311,10 +311,7 @@ fn from_kept(graph: &Graph, kept: &[NodeId], products: &[NodeId]) -> Result<(Gra
     Ok((new, places))
 }
 
-fn lazy<'l, T>(
-    place: &'l Lazy<T>,
-    compile: impl FnOnce() -> Result<Program<T>>,
-) -> Result<&'l Program<T>> {
+fn lazy<T>(place: &Lazy<T>, compile: impl FnOnce() -> Result<Program<T>>) -> Result<&Program<T>> {
     place.get_or_init(compile).as_ref().map_err(Clone::clone)
 }
 

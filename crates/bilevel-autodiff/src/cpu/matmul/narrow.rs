@@ -1,6 +1,9 @@
 //! Products of many rows with few columns, of which each element of the large operand is used but a few
 //! times: a general product spends a third of its time on packing it. These kernels read it where it is.
 
+// Loops over registers, which are unrolled: an index says more than an iterator.
+#![allow(clippy::needless_range_loop)]
+
 use crate::cpu::Real;
 use crate::cpu::vector::Lanes;
 
