@@ -92,7 +92,7 @@ fn a_bad_table_is_one_message_and_no_folder() {
         ),
         (
             "nan.csv --label y",
-            "nan.csv: row 1 (line 3), column \"b\": expected a number, found a missing value; 1 cells",
+            "nan.csv: row 1 (line 3), column \"b\": expected a number, found a missing value; missing cells: 1,",
         ),
         (
             "inf.csv --label y",
@@ -383,7 +383,7 @@ fn a_bad_npy_file_is_one_message_and_no_folder() {
         ),
         (
             "--features nan.npy --labels y.npy",
-            "nan.npy: row 0, column \"0\": expected a number, found a missing value; 80 cells",
+            "nan.npy: row 0, column \"0\": expected a number, found a missing value; missing cells: 80,",
         ),
         (
             "--features nan.npy --labels y.npy --missing mean",

@@ -93,7 +93,7 @@ fn files(facts: &Facts<'_>) -> String {
         format!("This is not the end of the run. To go on from here: {command}\n")
     });
     format!(
-        "{1}\n\nThis report with pictures and curves: {0}/report.html. All rows with rank and suggestion: {0}/scores.csv;\nfigures: result.json, history.jsonl; settings: config.toml.\n{resume}To repeat: {2}\n",
+        "{1}\n\nWith pictures and curves: {0}/report.html\nAll rows with rank and suggestion: {0}/scores.csv; figures: result.json, history.jsonl; settings: config.toml.\n{resume}To repeat: {2}\n",
         facts.folder.display(),
         words::gradient_check(facts),
         facts.repeat
