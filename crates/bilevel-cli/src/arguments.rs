@@ -92,8 +92,9 @@ pub(crate) struct MethodArguments {
     /// What the inner steps follow
     #[arg(long, value_name = "FIELD", value_enum)]
     pub(crate) field: Option<FieldName>,
-    /// How training is differentiated: reverse (keeps every state), checkpointed:C (keeps C
-    /// states and recomputes the others, to the same bits) or first-order
+    /// How training is differentiated: reverse (keeps every state), reverse:tape (also keeps what
+    /// each step worked out: faster, more memory), checkpointed:C (keeps C states and recomputes
+    /// the others, to the same bits as reverse) or first-order
     #[arg(long, value_name = "ADJOINT")]
     pub(crate) adjoint: Option<AdjointChoice>,
     /// Step size of the inner gradient
@@ -236,7 +237,7 @@ pub(crate) struct CleanArguments {
 
     #[command(flatten, next_help_heading = "Method")]
     pub(crate) method: MethodArguments,
-    /// What is trained
+    /// What is trained: softmax (softmax regression) or mlp:H (one hidden layer of H units)
     #[arg(long, value_name = "MODEL", default_value = "softmax", value_parser = parse::model, help_heading = "Method")]
     pub(crate) model: Model,
     /// What is learned
@@ -339,7 +340,7 @@ pub(crate) struct BenchCleaningArguments {
     /// y_softmax.npy
     #[arg(long, value_name = "DIR")]
     pub(crate) data: PathBuf,
-    /// What is trained
+    /// What is trained: softmax (softmax regression) or mlp:H (one hidden layer of H units)
     #[arg(long, value_name = "MODEL", default_value = "softmax", value_parser = parse::model)]
     pub(crate) model: Model,
     /// Inner steps, K
@@ -348,7 +349,7 @@ pub(crate) struct BenchCleaningArguments {
     /// Step size of the inner gradient
     #[arg(long, value_name = "S", default_value = "0.1", allow_negative_numbers = true, value_parser = parse::positive)]
     pub(crate) step_size: f64,
-    /// How training is differentiated: reverse or checkpointed:C
+    /// How training is differentiated: reverse, reverse:tape or checkpointed:C
     #[arg(long, value_name = "ADJOINT", default_value = "reverse")]
     pub(crate) adjoint: AdjointChoice,
     /// Precision

@@ -77,17 +77,69 @@ impl Folder {
 /// Makes a folder beside `path` under another name, and the parents.
 fn make_beside(path: &Path) -> io::Result<PathBuf> {
     let name = path.file_name().ok_or(io::ErrorKind::InvalidInput)?;
-    if let Some(parent) = path.parent() {
+    let parent = path.parent();
+    if let Some(parent) = parent {
         // A file in the place of a parent "exists" too, which would be taken for the folder.
         fs::create_dir_all(parent)
             .map_err(|error| io::Error::new(io::ErrorKind::NotADirectory, error))?;
     }
+    remove_abandoned(
+        parent
+            .filter(|parent| !parent.as_os_str().is_empty())
+            .unwrap_or(Path::new(".")),
+    );
     let mut hidden = OsString::from(".");
     hidden.push(name);
-    hidden.push(format!(".new-{}", std::process::id()));
+    hidden.push(format!("{NEW}{}", std::process::id()));
     let new = path.with_file_name(hidden);
     fs::create_dir(&new)?;
     Ok(new)
+}
+
+/// Between the name of a folder that has not appeared yet and the process that fills it.
+const NEW: &str = ".new-";
+/// All that is ever in such a folder.
+const FIRST: [&str; 9] = [
+    "config.toml",
+    "scaling.csv",
+    "history.jsonl",
+    "checkpoint",
+    "result.json",
+    ".config.toml.new",
+    ".scaling.csv.new",
+    ".checkpoint.new",
+    ".result.json.new",
+];
+
+/// Removes folders that were left by processes killed before these appeared. Where it cannot be
+/// told whether a process is there, or anything else is in the folder, it stays.
+fn remove_abandoned(parent: &Path) {
+    let own = std::process::id();
+    let running = |process: u32| {
+        process != own
+            && (!Path::new("/proc/self").exists()
+                || Path::new(&format!("/proc/{process}")).exists())
+    };
+    let Ok(entries) = fs::read_dir(parent) else {
+        return;
+    };
+    for entry in entries.flatten() {
+        let name = entry.file_name();
+        let process = name.to_str().and_then(|name| {
+            let (_, process) = name.strip_prefix('.')?.rsplit_once(NEW)?;
+            process.parse().ok()
+        });
+        let Some(process) = process else { continue };
+        let ours = |folder: fs::ReadDir| {
+            folder
+                .flatten()
+                .all(|file| FIRST.iter().any(|first| file.file_name() == *first))
+        };
+        if !running(process) && fs::read_dir(entry.path()).is_ok_and(ours) {
+            // What cannot be removed does no harm.
+            let _ = fs::remove_dir_all(entry.path());
+        }
+    }
 }
 
 /// Gives the folder `new` its name; where that is ours to choose and taken, a number follows it.

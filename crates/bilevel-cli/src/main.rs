@@ -3,6 +3,7 @@
 
 mod arguments;
 mod command;
+mod count;
 mod failure;
 mod folder;
 mod interrupt;

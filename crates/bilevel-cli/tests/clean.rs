@@ -63,6 +63,7 @@ fn the_defaults_find_the_wrong_labels() {
             "checkpoint",
             "config.toml",
             "history.jsonl",
+            "report.html",
             "result.json",
             "scores.csv"
         ]
@@ -270,6 +271,10 @@ fn bad_input_is_one_message_and_no_folder() {
         ("--outer-optimizer adm:0.1", "did you mean \"adam\"?"),
         ("--outer-optimizer adam:0", "a positive number"),
         ("--model softmx", "did you mean \"softmax\"?"),
+        ("--model mlp", "softmax or mlp:H with H"),
+        ("--model mlp:0", "softmax or mlp:H with H"),
+        ("--model mlp:-1", "softmax or mlp:H with H"),
+        ("--model mlp:99999999999999", "softmax or mlp:H with H"),
         ("--weights per-group", "possible values: per-row"),
         ("--corrupt 1.5", "a number from 0 to 1, found \"1.5\""),
         (
@@ -397,6 +402,36 @@ fn a_time_limit_ends_the_run() {
     assert!(steps < 100_000, "{steps}");
     assert!(ran.stderr.contains("the time limit was reached"));
     assert_eq!(history(&folder.path().join("out")).len() as u64, steps + 1);
+}
+
+/// A network as well as softmax regression, by a kept tape and from mini-batches.
+#[test]
+fn a_network_is_cleaned_with_too() {
+    let folder = tempfile::tempdir().unwrap();
+    let here = folder.path();
+    let scores = |options: &str, out: &str| {
+        let run = "clean --train-rows 200 --trusted-rows 100 --model mlp:24 --step-size 0.2 --steps 30 --outer-steps 12 --outer-optimizer adam:0.2 --early-stopping off --batch 80 --trusted-batch 60 --json --quiet";
+        let ran = succeed(here, &format!("{run} {options} --out {out}"));
+        let scores = fs::read_to_string(here.join(out).join("scores.csv")).unwrap();
+        (document(&ran), scores)
+    };
+    let (result, reverse) = scores("", "a");
+    assert_eq!(result["model"], "mlp:24");
+    assert_eq!(result["gradient_check"]["passed"], true, "{result}");
+    assert!(result["f1"].as_f64().unwrap() > 0.8, "{result}");
+    assert!(result["auc"].as_f64().unwrap() > 0.85, "{result}");
+    assert!(
+        result["retrained_accuracy"].as_f64().unwrap() > 0.75,
+        "{result}"
+    );
+    assert_eq!(reverse, scores("--adjoint checkpointed:3", "b").1);
+    // What is kept differs from what is worked out again by rounding alone.
+    let (taped, _) = scores("--adjoint reverse:tape", "c");
+    let difference = taped["f"].as_f64().unwrap() / result["f"].as_f64().unwrap() - 1.0;
+    assert!(difference.abs() < 1e-3, "{difference}");
+    assert!((taped["auc"].as_f64().unwrap() - result["auc"].as_f64().unwrap()).abs() < 0.01);
+    // Where training starts follows from the seed.
+    assert_ne!(reverse, scores("--seed 1", "d").1);
 }
 
 #[test]

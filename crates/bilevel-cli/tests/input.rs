@@ -54,6 +54,7 @@ fn wrong_labels_of_a_table_are_found_and_named() {
             "checkpoint",
             "config.toml",
             "history.jsonl",
+            "report.html",
             "result.json",
             "scaling.csv",
             "scores.csv"
@@ -181,7 +182,7 @@ fn missing_values_are_filled_or_their_rows_left_out() {
         .collect();
     fs::write(here.join("t.csv"), table).unwrap();
     let options = format!("clean t.csv --label y --id name --trusted-rows 20 {QUICK}");
-    let part = "t.csv: row 7 (line 9), column \"a\": expected a number, found a missing value; 2 cells are missing in 2 of 60 rows";
+    let part = "t.csv: row 7 (line 9), column \"a\": expected a number, found a missing value; missing cells: 2, in 2 of 60 rows";
     refused(here, &options, part);
     refused(here, &format!("{options} --missing error"), part);
     let ran = succeed(here, &format!("{options} --missing drop --json --out drop"));
@@ -235,7 +236,7 @@ fn duplicates_are_found_and_named() {
     for part in [
         "2 training rows have the features and the label of another: rows 5, 60\n",
         "another and a different label, so that some of these labels are wrong, or the features do not tell: rows 6 (up), 61 (down)\n",
-        "1 trusted rows have the features of a training row, 1 of them with another label there; they count twice: trusted row 0 (up) = training row 62 (down)\n",
+        "1 trusted row has the features of a training row, 1 of them with another label there; such rows count twice: trusted row 0 (up) = training row 62 (down)\n",
         "test row 1 (down) = training row 63 (down)\n",
     ] {
         assert!(ran.stderr.contains(part), "{part}\n{}", ran.stderr);

@@ -95,6 +95,7 @@ fn killed_runs_end_as_one_in_a_piece() {
                 "checkpoint",
                 "config.toml",
                 "history.jsonl",
+                "report.html",
                 "result.json",
                 "scores.csv"
             ]
@@ -105,6 +106,52 @@ fn killed_runs_end_as_one_in_a_piece() {
         "{runs} runs of {steps} outer steps killed: {before} times before the folder was there, {learning} in outer steps, {behind} behind them, {ended} when all was done"
     );
     assert!(learning > runs / 3, "{killed:?}");
+}
+
+/// A process that is killed before its folder appears leaves a hidden one; the next run beside it
+/// removes it, and nothing else.
+#[cfg(target_os = "linux")]
+#[test]
+fn hidden_folders_of_killed_runs_are_removed() {
+    let folder = tempfile::tempdir().unwrap();
+    let here = folder.path();
+    let mut ended = Command::new("true").spawn().unwrap();
+    let gone = ended.id();
+    ended.wait().unwrap();
+    let running = std::process::id();
+    let make = |name: &str, files: &[&str]| {
+        fs::create_dir(here.join(name)).unwrap();
+        for file in files {
+            fs::write(here.join(name).join(file), "").unwrap();
+        }
+    };
+    make(
+        &format!(".a.new-{gone}"),
+        &["config.toml", ".checkpoint.new"],
+    );
+    make(&format!(".empty.new-{gone}"), &[]);
+    let kept = [
+        format!(".b.new-{running}"),
+        format!(".c.new-{gone}"),
+        ".d.new-x".to_owned(),
+        format!("e.new-{gone}"),
+    ];
+    for name in &kept {
+        let own: &[&str] = if name.starts_with(".c") {
+            &["config.toml", "thesis.tex"]
+        } else {
+            &["config.toml"]
+        };
+        make(name, own);
+    }
+    succeed(
+        here,
+        &format!("{RUN} --outer-steps 1 --quiet --out out").replace(" --outer-steps 400", ""),
+    );
+    let mut expected = kept.to_vec();
+    expected.push("out".to_owned());
+    expected.sort();
+    assert_eq!(entries(here), expected);
 }
 
 #[test]

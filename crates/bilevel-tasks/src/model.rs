@@ -60,6 +60,9 @@ impl<T: Real> Examples<T> {
     }
 }
 
+/// The widest hidden layer that is taken for meant.
+const MOST_HIDDEN: usize = 1_000_000;
+
 /// How the rows of a loss are weighted and drawn.
 #[derive(Clone, Copy, PartialEq, Debug)]
 pub struct LossSettings {
@@ -83,7 +86,7 @@ pub enum Model {
     /// One hidden layer: logits relu(A·W₁ + b₁)·W₂ + b₂, y = (W₁, inputs × hidden; b₁; W₂, hidden ×
     /// classes; b₂). Training starts at He-normal weights (arXiv 1502.01852) and zero biases.
     Mlp {
-        /// Width of the hidden layer, at least 1.
+        /// Width of the hidden layer, from 1 to a million.
         hidden: usize,
     },
 }
@@ -247,14 +250,14 @@ impl FromStr for Model {
         let unknown = || Error::Unknown {
             what: "model",
             name: text.to_owned(),
-            known: "softmax or mlp:H with H ≥ 1 hidden units",
+            known: "softmax or mlp:H with H from 1 to 1000000 hidden units",
         };
         match text.split_once(':') {
             None if text == "softmax" => Ok(Self::Softmax),
             Some(("mlp", hidden)) => hidden
                 .parse()
                 .ok()
-                .filter(|&hidden| hidden >= 1)
+                .filter(|hidden| (1..=MOST_HIDDEN).contains(hidden))
                 .map(|hidden| Self::Mlp { hidden })
                 .ok_or_else(unknown),
             _ => Err(unknown()),

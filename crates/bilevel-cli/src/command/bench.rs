@@ -47,7 +47,7 @@ pub(crate) fn run(case: &BenchCase) -> Result<(), Failure> {
     Folder::expect_new(arguments.common.out.as_deref())?;
     if arguments.adjoint == AdjointChoice::FirstOrder {
         return Err(Failure::usage(anyhow!(
-            "--adjoint first-order: the hypergradient of cleaning is identically zero then; expected reverse or checkpointed:C"
+            "--adjoint first-order: the hypergradient of cleaning is identically zero then; expected reverse, reverse:tape or checkpointed:C"
         )));
     }
     if let Some(path) = &arguments.gradient

@@ -7,7 +7,7 @@ use bilevel_tasks::checkpoint;
 use bilevel_tasks::cleaning::CleaningCheckpoint;
 use clap::Parser;
 
-use super::clean::{self, CHECKPOINT};
+use super::clean::{self, CHECKPOINT, CONFIG};
 use crate::arguments::{Arguments, CleanArguments, ResumeArguments, Verb};
 use crate::failure::Failure;
 use crate::folder::Folder;
@@ -77,7 +77,7 @@ fn expect_same_bits(checkpoint: &CleaningCheckpoint<'_>, shown: &Path) -> Result
 
 /// `config.toml` tells what was done; what is changed in it would not be done.
 fn expect_settings(checkpoint: &CleaningCheckpoint<'_>, folder: &Folder) -> Result<(), Failure> {
-    let path = folder.file("config.toml");
+    let path = folder.file(CONFIG);
     let config = std::fs::read(&path)
         .map_err(|source| bilevel_tasks::Error::Read { path, source })
         .map_err(Failure::usage)?;
@@ -86,7 +86,7 @@ fn expect_settings(checkpoint: &CleaningCheckpoint<'_>, folder: &Folder) -> Resu
     }
     Err(Failure::usage(anyhow!(
         "{}: expected the settings that the run began with, found changed ones; other settings need a new run",
-        folder.shown().join("config.toml").display()
+        folder.shown().join(CONFIG).display()
     )))
 }
 

@@ -10,6 +10,7 @@ use bilevel_tasks::data::table::{ColumnScale, Prepared};
 use serde::Serialize;
 
 use crate::arguments::MissingName;
+use crate::count::{are, count};
 use duplicates::Duplicates;
 
 /// Examples in a message.
@@ -74,12 +75,13 @@ impl MissingValues {
         files
             .map(|file| {
                 let done = match self.policy {
+                    "drop" if file.rows == 1 => "it is left out",
                     "drop" => "these rows are left out",
                     _ => "each becomes the mean of its column",
                 };
                 let labels = match file.labels {
                     0 => String::new(),
-                    labels => format!(", and {labels} labels,"),
+                    labels => format!(" and {}", count(labels, "label")),
                 };
                 let columns = examples(file.columns.keys().map(|name| format!("{name:?}")));
                 let columns = if columns.is_empty() {
@@ -87,9 +89,12 @@ impl MissingValues {
                 } else {
                     format!(" (columns {columns})")
                 };
+                let verb = are(file.cells + file.labels);
                 format!(
-                    "{}: {} cells{labels} are missing in {} rows{columns}: {done}",
-                    file.file, file.cells, file.rows
+                    "{}: {}{labels} {verb} missing in {}{columns}: {done}",
+                    file.file,
+                    count(file.cells, "cell"),
+                    count(file.rows, "row")
                 )
             })
             .collect()

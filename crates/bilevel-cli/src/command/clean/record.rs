@@ -6,12 +6,13 @@ use std::io::{Seek, SeekFrom, Write};
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
-use anyhow::anyhow;
+use anyhow::{Context, anyhow};
 use bilevel::RunState;
 use bilevel::driver::Why;
 use bilevel_tasks::Error;
 use bilevel_tasks::checkpoint;
 use bilevel_tasks::cleaning::{self, CleaningCheckpoint, Origin, OuterStep, Results, Watch};
+use serde::Deserialize;
 
 use super::result::history_line;
 use crate::failure::Failure;
@@ -106,6 +107,30 @@ impl History {
             source,
         }
     }
+}
+
+/// What the page draws of an outer step.
+#[derive(Deserialize)]
+pub(crate) struct HistoryPoint {
+    pub(crate) step: usize,
+    pub(crate) f: f64,
+    pub(crate) held_out_loss: Option<f64>,
+    pub(crate) f1: Option<f64>,
+    pub(crate) auc: Option<f64>,
+}
+
+/// The outer steps of a run so far.
+pub(super) fn read_history(folder: &Folder) -> Result<Vec<HistoryPoint>, Failure> {
+    let text = std::fs::read_to_string(folder.file(HISTORY))
+        .context(HISTORY)
+        .map_err(Failure::run)?;
+    text.lines()
+        .map(|line| {
+            serde_json::from_str(line)
+                .context(HISTORY)
+                .map_err(Failure::run)
+        })
+        .collect()
 }
 
 fn wrong(path: &std::path::Path, what: &str, error: std::io::Error) -> Failure {

@@ -16,6 +16,9 @@ use super::task::Task;
 use crate::arguments::CleanArguments;
 use crate::failure::Failure;
 
+/// The name of the file of settings.
+pub(crate) const CONFIG: &str = "config.toml";
+
 /// `result.json`.
 #[derive(Serialize)]
 pub(crate) struct CleanResult<'a> {

@@ -220,7 +220,7 @@ pub enum TableProblem {
     },
     /// Missing features.
     #[error(
-        "{place}: expected a number, found a missing value; {cells} cells are missing in {rows} of {of} rows, in columns {columns} (--missing mean fills them, --missing drop leaves these rows out)"
+        "{place}: expected a number, found a missing value; missing cells: {cells}, in {rows} of {of} rows, in columns {columns} (--missing mean fills them, --missing drop leaves such rows out)"
     )]
     Missing {
         /// The first missing cell.
@@ -236,7 +236,7 @@ pub enum TableProblem {
     },
     /// Missing labels.
     #[error(
-        "{place}: expected a label, found an empty cell; {rows} of {of} rows have no label (--missing drop leaves them out)"
+        "{place}: expected a label, found an empty cell; rows without a label: {rows} of {of} (--missing drop leaves such rows out)"
     )]
     MissingLabel {
         /// The first missing label.

@@ -6,6 +6,7 @@ use bilevel_tasks::data::duplicates::{same_features, shared_rows};
 use serde::Serialize;
 
 use super::{examples, limited};
+use crate::count::count;
 
 /// Groups and pairs in `result.json`; how many there are is said in any case.
 const LISTED: usize = 100;
@@ -126,7 +127,11 @@ impl Duplicates {
             ));
         }
         for (pairs, what, consequence) in [
-            (&self.trusted_in_training, "trusted", "they count twice"),
+            (
+                &self.trusted_in_training,
+                "trusted",
+                "such rows count twice",
+            ),
             (
                 &self.test_in_training,
                 "test",
@@ -135,8 +140,9 @@ impl Duplicates {
         ] {
             if pairs.rows > 0 {
                 warnings.push(format!(
-                    "{} {what} rows have the features of a training row, {} of them with another label there; {consequence}: {what} row {}",
-                    pairs.rows,
+                    "{} {} the features of a training row, {} of them with another label there; {consequence}: {what} row {}",
+                    count(pairs.rows, &format!("{what} row")),
+                    if pairs.rows == 1 { "has" } else { "have" },
                     pairs.other_label,
                     limited(pairs.first.iter().map(pair), pairs.rows, "; ")
                 ));

@@ -1,0 +1,165 @@
+//! The page `report.html`: one file that needs no other, no script and no network.
+
+mod chart;
+mod confusion;
+mod picture;
+mod suspects;
+
+use maud::{DOCTYPE, Markup, PreEscaped, html};
+
+use super::{Facts, words};
+use crate::failure::Failure;
+use chart::{Series, chart};
+
+/// What a page may load: nothing, even if a text of the data were taken for markup.
+const POLICY: &str = "default-src 'none'; style-src 'unsafe-inline'; img-src data:";
+/// How a page looks: at any width, light and dark.
+const STYLE: &str = include_str!("html/style.css");
+/// The longest text of the data that is shown whole.
+const LONGEST: usize = 80;
+
+/// The page as text.
+pub(crate) fn page(facts: &Facts<'_>) -> Result<String, Failure> {
+    let suspects = suspects::suspects(facts)?;
+    let count = facts.scores.iter().filter(|score| score.suspect).count();
+    let page = html! {
+        (DOCTYPE)
+        html lang="en" {
+            head {
+                meta charset="utf-8";
+                meta name="viewport" content="width=device-width, initial-scale=1";
+                meta name="color-scheme" content="light dark";
+                meta http-equiv="Content-Security-Policy" content=(POLICY);
+                link rel="icon" href="data:,";
+                title { (count) " of " (facts.scores.len()) " labels look wrong" }
+                style { (PreEscaped(STYLE)) }
+            }
+            body {
+                main {
+                    (found(facts))
+                    (suspects)
+                    (comparison(facts))
+                    (curves(facts))
+                    (confusion::confusion(facts))
+                    (method(facts))
+                    (repeat(facts))
+                }
+            }
+        }
+    };
+    Ok(page.into_string())
+}
+
+fn found(facts: &Facts<'_>) -> Markup {
+    let found = words::found(facts);
+    let (first, rest) = found.split_once('\n').unwrap_or((&found, ""));
+    html! {
+        header {
+            h1 { (first.trim_end_matches('.')) }
+            @if !rest.is_empty() { p.lead { (rest) } }
+            p { (words::searched(facts)) }
+            @if let Some(resume) = facts.resume {
+                p.warning { "This is not the end of the run. To go on from here:" }
+                pre { (resume) }
+            }
+            @for warning in &facts.result.input.warnings { p.warning { "Warning: " (short(warning, 400)) } }
+            @if !facts.result.gradient_check.passed {
+                p.warning { (words::gradient_check(facts)) }
+            }
+        }
+    }
+}
+
+fn comparison(facts: &Facts<'_>) -> Markup {
+    let rows = words::comparison(facts);
+    html! {
+        section {
+            h2 { "Beside simple ways" }
+            p { "The same rows, the same model." }
+            div.scroll {
+                table {
+                    @for (number, row) in rows.iter().enumerate() {
+                        tr {
+                            @for (column, cell) in row.iter().enumerate() {
+                                @if number == 0 { th scope="col" { (cell) } }
+                                @else if column == 0 { th scope="row" { (cell) } }
+                                @else { td { (cell) } }
+                            }
+                        }
+                    }
+                }
+            }
+            ul { @for sentence in words::winners(facts) { li { (sentence) } } }
+            dl.legend {
+                @for (name, meaning) in words::legend(facts) { div { dt { (name) } dd { (meaning) } } }
+            }
+        }
+    }
+}
+
+fn curves(facts: &Facts<'_>) -> Markup {
+    let series = |name, figure: fn(&super::HistoryPoint) -> Option<f64>| Series {
+        name,
+        points: facts
+            .history
+            .iter()
+            .filter_map(|point| Some((point.step as f64, figure(point)?)))
+            .collect(),
+    };
+    let loss = [
+        series("f, trusted rows that are learned from", |point| {
+            Some(point.f)
+        }),
+        series("held-out trusted rows", |point| point.held_out_loss),
+    ];
+    let known = [
+        series("F1", |point| point.f1),
+        series("AUC", |point| point.auc),
+    ];
+    let kept = facts.kept_step as f64;
+    html! {
+        section {
+            h2 { "While the weights were learned" }
+            div.charts {
+                (chart("Loss", &loss, kept))
+                (chart("Wrong labels found", &known, kept))
+            }
+            p.note { "Across: outer steps. The upright line is the step that is kept, " (facts.kept_step) "." }
+        }
+    }
+}
+
+fn method(facts: &Facts<'_>) -> Markup {
+    html! {
+        section {
+            h2 { "Method" }
+            p { (words::how(facts)) }
+            @if facts.result.gradient_check.passed { p { (words::gradient_check(facts)) } }
+        }
+    }
+}
+
+fn repeat(facts: &Facts<'_>) -> Markup {
+    html! {
+        section {
+            h2 { "To repeat it" }
+            pre { (facts.repeat) }
+            p { "All rows are in " code { "scores.csv" } ", all figures in " code { "result.json" } " and "
+                code { "history.jsonl" } ", beside this page." }
+            details {
+                summary { "Every setting" }
+                pre { (facts.config) }
+            }
+            p.note { "bilevel " (env!("CARGO_PKG_VERSION")) }
+        }
+    }
+}
+
+/// A text of the data, cut where it is endless.
+fn short(text: &str, longest: usize) -> String {
+    let mut cut: String = text.chars().take(longest).collect();
+    if cut.len() < text.len() {
+        cut.push('…');
+    }
+    cut
+}

@@ -1,0 +1,101 @@
+//! The text on the terminal.
+
+use super::Facts;
+use super::words;
+use crate::count::{are, count};
+use crate::table::{cells, table};
+
+/// How many of the most suspect rows are shown.
+const SHOWN: usize = 10;
+
+/// The report, with a line end.
+pub(crate) fn report(facts: &Facts<'_>) -> String {
+    let parts = [
+        words::searched(facts),
+        format!("How: {}", words::how(facts)),
+        words::found(facts),
+        most_suspect(facts),
+        comparison(facts),
+        winners(facts),
+        files(facts),
+    ];
+    parts.join("\n")
+}
+
+fn most_suspect(facts: &Facts<'_>) -> String {
+    let truth = facts.data.true_labels();
+    let names = facts.data.train().class_names();
+    let mut rows = vec![cells([
+        "rank",
+        "row",
+        "weight",
+        "given",
+        "suggested",
+        "probability",
+    ])];
+    if truth.is_some() {
+        rows[0].push("truth".to_owned());
+    }
+    let named = facts.scores.iter().any(|score| score.id.is_some());
+    if named {
+        rows[0].push("id".to_owned());
+    }
+    for score in facts.scores.iter().take(SHOWN) {
+        let mut row = vec![
+            score.rank.to_string(),
+            score.row.to_string(),
+            format!("{:.3}", score.weight),
+            score.given.clone(),
+            format!("-> {}", score.suggested),
+            format!("{:.3}", score.p_suggested),
+        ];
+        if let Some(truth) = truth {
+            row.push(names[truth[score.position] as usize].clone());
+        }
+        row.extend(score.id.clone());
+        rows.push(row);
+    }
+    let wrong = facts.data.wrong().map_or(String::new(), |wrong| {
+        let shown = facts.scores.iter().take(SHOWN);
+        let right = shown.filter(|score| wrong[score.position]).count();
+        format!(
+            "{right} of these {} {} wrong indeed.\n",
+            count(rows.len() - 1, "label"),
+            are(right)
+        )
+    });
+    format!(
+        "The {}, each with its given label and the one that a model trained on the kept and the\ntrusted rows suggests, with its probability:\n{}{wrong}",
+        count(rows.len() - 1, "most suspect row"),
+        table(&rows)
+    )
+}
+
+fn comparison(facts: &Facts<'_>) -> String {
+    let legend: Vec<String> = words::legend(facts)
+        .iter()
+        .map(|(name, meaning)| format!("  {name:<14} {meaning}\n"))
+        .collect();
+    format!(
+        "Beside simple ways to do the same, on the same rows with the same model:\n{}\n{}",
+        table(&words::comparison(facts)),
+        legend.concat()
+    )
+}
+
+fn winners(facts: &Facts<'_>) -> String {
+    let sentences = words::winners(facts);
+    format!("Who wins:\n  {}\n", sentences.join("\n  "))
+}
+
+fn files(facts: &Facts<'_>) -> String {
+    let resume = facts.resume.map_or_else(String::new, |command| {
+        format!("This is not the end of the run. To go on from here: {command}\n")
+    });
+    format!(
+        "{1}\n\nThis report with pictures and curves: {0}/report.html. All rows with rank and suggestion: {0}/scores.csv;\nfigures: result.json, history.jsonl; settings: config.toml.\n{resume}To repeat: {2}\n",
+        facts.folder.display(),
+        words::gradient_check(facts),
+        facts.repeat
+    )
+}

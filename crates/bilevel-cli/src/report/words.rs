@@ -1,0 +1,243 @@
+//! The sentences and figures that the text and the page share. Line ends in them are for the
+//! text; a page takes them for blanks.
+
+use std::fmt::Write;
+
+use bilevel::driver::Why;
+use bilevel_tasks::cleaning::Baseline;
+
+use super::Facts;
+use crate::command::clean::result::CleanResult;
+use crate::count::{are, count};
+use crate::table::{cells, figure};
+
+/// It knows which labels are right: a ceiling, no competitor.
+const CEILING: &str = "clean_rows";
+
+/// What was searched.
+pub(super) fn searched(facts: &Facts<'_>) -> String {
+    let result = facts.result;
+    let what = facts.what;
+    let wrong = match facts.corrupted {
+        None => String::new(),
+        Some(0.0) => {
+            "All labels are stated to be right, so every suspicion is without cause.\n".to_owned()
+        }
+        Some(rate) => format!(
+            "As an experiment, {} % of the labels to be searched were replaced on purpose, so that it is known which are\nwrong; the search does not use that.\n",
+            rounded(100.0 * rate)
+        ),
+    };
+    format!(
+        "Searched {} {what} for wrong labels,\nwith the help of {} whose labels are trusted.\n{wrong}",
+        result.rows,
+        count(result.trusted, "row"),
+    )
+}
+
+/// How that is done, and how far it went.
+pub(super) fn how(facts: &Facts<'_>) -> String {
+    let result = facts.result;
+    let none = if facts.kept_step == 0 {
+        "No move made that model better on the trusted rows that were held out, so nothing is suspected.\n"
+    } else {
+        ""
+    };
+    let stopped = match facts.why {
+        Why::LastStep => "as many as allowed".to_owned(),
+        other => other.to_string(),
+    };
+    format!(
+        "Every row has a weight from 0 to 1, at first one half. A model is trained on the weighted rows and\n\
+         tried on the trusted rows; then each weight is moved the way that makes the trained model better there.\n\
+         A row that ends below one half did harm: its label is suspected to be wrong.\n\
+         The weights were moved {} ({stopped}); kept are those after move {}. Method {}, model {}.\n{none}",
+        count(result.outer_steps, "time"),
+        facts.kept_step,
+        result.method,
+        result.model
+    )
+}
+
+/// How many labels look wrong, and how many are: a line each.
+pub(super) fn found(facts: &Facts<'_>) -> String {
+    let suspects = facts.scores.iter().filter(|score| score.suspect).count();
+    let mut text = format!(
+        "{suspects} of {} {} wrong.\n",
+        count(facts.scores.len(), "label"),
+        if suspects == 1 { "looks" } else { "look" }
+    );
+    if let Some(wrong) = facts.data.wrong() {
+        let all = wrong.iter().filter(|wrong| **wrong).count();
+        let hits = facts
+            .scores
+            .iter()
+            .filter(|score| score.suspect && wrong[score.position])
+            .count();
+        let _ = writeln!(
+            text,
+            "Of the {} that {} wrong, {hits} {} found and {} missed; {} of the {} {} suspected without cause.",
+            count(all, "label"),
+            are(all),
+            if hits == 1 { "was" } else { "were" },
+            all - hits,
+            suspects - hits,
+            count(wrong.len() - all, "right one"),
+            are(suspects - hits),
+        );
+    }
+    text
+}
+
+/// The head and the lines of the table that compares the method with simple ways.
+pub(super) fn comparison(facts: &Facts<'_>) -> Vec<Vec<String>> {
+    let result = facts.result;
+    let mut rows = vec![cells(["", "F1", "AUC", "accuracy", "seconds"])];
+    let own = (result.method, own(result));
+    for (name, baseline) in std::iter::once(&own).chain(&result.baselines.0) {
+        rows.push(vec![
+            if *name == CEILING {
+                format!("({name})")
+            } else {
+                (*name).to_owned()
+            },
+            figure(baseline.f1),
+            figure(baseline.auc),
+            figure(baseline.retrained_accuracy),
+            format!("{:.1}", baseline.seconds),
+        ]);
+    }
+    rows
+}
+
+/// What the words in that table mean.
+pub(super) fn legend(facts: &Facts<'_>) -> Vec<(&'static str, &'static str)> {
+    let mut legend = vec![
+        ("F1", "right labels kept and wrong ones not, at the best 1"),
+        (
+            "AUC",
+            "how often a wrong label is ranked before a right one; 0.5 is chance",
+        ),
+        (
+            "accuracy",
+            "on test rows, of a model trained on the rows that are kept and the trusted rows",
+        ),
+        ("all_rows", "believes every label"),
+        ("trusted_only", "uses the trusted rows alone"),
+        (
+            "agreement",
+            "trains on the trusted rows, then keeps a label if that model would have given it too",
+        ),
+    ];
+    let baselines = &facts.result.baselines.0;
+    if baselines.iter().any(|(name, _)| *name == CEILING) {
+        legend.push((
+            CEILING,
+            "told which labels are right: the most that can be hoped for, no competitor",
+        ));
+    }
+    legend
+}
+
+fn own(result: &CleanResult<'_>) -> Baseline {
+    Baseline {
+        f1: result.f1,
+        auc: result.auc,
+        test_accuracy: result.test_accuracy,
+        retrained_accuracy: result.retrained_accuracy,
+        seconds: result.seconds,
+    }
+}
+
+/// A figure of the table, and what it means for the reader when a simple way is best in it.
+struct Contest {
+    name: &'static str,
+    of: fn(&Baseline) -> Option<f64>,
+    advice: &'static str,
+}
+
+const CONTESTS: [Contest; 3] = [
+    Contest {
+        name: "F1",
+        of: |baseline| baseline.f1,
+        advice: "to decide which labels to drop, it is the better choice here",
+    },
+    Contest {
+        name: "AUC",
+        of: |baseline| baseline.auc,
+        advice: "to look through rows by hand, its order finds wrong labels sooner than the ranks in scores.csv",
+    },
+    Contest {
+        name: "accuracy",
+        of: |baseline| baseline.retrained_accuracy,
+        advice: "for a good classifier, train as it does",
+    },
+];
+
+/// Who is best in each column of that table, and what follows.
+pub(super) fn winners(facts: &Facts<'_>) -> Vec<String> {
+    let result = facts.result;
+    let mine = own(result);
+    let mut sentences = Vec::new();
+    let (mut judged, mut lost) = (0, 0);
+    for contest in &CONTESTS {
+        let Some(value) = (contest.of)(&mine) else {
+            continue;
+        };
+        let best = result
+            .baselines
+            .0
+            .iter()
+            .filter(|(name, _)| *name != CEILING)
+            .filter_map(|(name, baseline)| Some((*name, (contest.of)(baseline)?)))
+            .max_by(|a, b| a.1.total_cmp(&b.1));
+        let Some((rival, best)) = best else {
+            continue;
+        };
+        judged += 1;
+        let (name, own, other) = (contest.name, figure(Some(value)), figure(Some(best)));
+        let method = result.method;
+        sentences.push(if own == other {
+            format!("{name}: {method} and {rival} are equal, {own}.")
+        } else if value > best {
+            format!("{name}: {method}, {own} against {other} of {rival}, the best simple way.")
+        } else {
+            lost += 1;
+            format!(
+                "{name}: the simple way {rival} WINS, {other} against {own} of {method}:\n    {}.",
+                contest.advice
+            )
+        });
+    }
+    if judged == 0 {
+        sentences.push("That cannot be told here: it is not known which labels are wrong, and there are no test rows\n  (--test, or --test-features or --test-images with --test-labels). Look at some suspects by hand before you trust them.".to_owned());
+    } else if lost == judged {
+        sentences.push(
+            "So on data like these there is no need to learn weights: simple ways do better."
+                .to_owned(),
+        );
+    }
+    sentences
+}
+
+/// Whether the gradient can be relied on.
+pub(super) fn gradient_check(facts: &Facts<'_>) -> String {
+    let check = &facts.result.gradient_check;
+    let error = check
+        .relative_error
+        .map_or("not a number".to_owned(), |error| format!("{error:.0e}"));
+    if check.passed {
+        format!(
+            "The gradient that moved the weights was checked against finite differences: relative error {error}."
+        )
+    } else {
+        format!(
+            "WARNING: the gradient that moved the weights does not agree with finite differences (relative error {error}):\ndo not rely on these results; a smaller --step-size may help."
+        )
+    }
+}
+
+/// Without needless digits.
+fn rounded(value: f64) -> f64 {
+    (value * 100.0).round() / 100.0
+}
