@@ -182,7 +182,7 @@ impl Plan {
         let mut lowering = Lowering::new(graph, &rows, &stages, blocked_inputs);
         let mut code = Vec::new();
         for stage in 0..=stages.last() {
-            code.push(lowering.stage(stage, &needed, &exported, deliveries)?);
+            code.push(lowering.stage(stage, &exported, deliveries)?);
         }
         if code.len() % 2 == 1 {
             // What is left to be delivered runs whole.

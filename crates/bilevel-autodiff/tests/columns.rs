@@ -14,7 +14,13 @@ fn features(key: u64) -> Vec<f64> {
     let normals = Key::from_seed(key).normals().take(ROWS * COLUMNS);
     normals
         .enumerate()
-        .map(|(i, a)| if i % COLUMNS % 3 == 0 { 0.0 } else { a })
+        .map(|(i, a)| {
+            if (i % COLUMNS).is_multiple_of(3) {
+                0.0
+            } else {
+                a
+            }
+        })
         .collect()
 }
 

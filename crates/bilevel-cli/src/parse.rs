@@ -152,7 +152,7 @@ impl AdjointChoice {
     pub(crate) fn build<T: Scalar>(self) -> Box<dyn Adjoint<T>> {
         match self {
             Self::Reverse => Box::new(Reverse),
-            Self::ReverseTape => Box::new(ReverseTape),
+            Self::ReverseTape => Box::new(ReverseTape::default()),
             Self::Checkpointed { slots } => Box::new(Checkpointed { slots }),
             Self::FirstOrder => Box::new(FirstOrder),
         }

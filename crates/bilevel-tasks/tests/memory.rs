@@ -88,7 +88,7 @@ fn method<T: Real>(steps: usize, kept: Kept, aggregate: bool) -> Unrolled<T> {
     };
     let adjoint: Box<dyn Adjoint<T>> = match kept {
         Kept::States => Box::new(Reverse),
-        Kept::Tapes => Box::new(ReverseTape),
+        Kept::Tapes => Box::new(ReverseTape::default()),
         Kept::Checkpoints(slots) => Box::new(Checkpointed { slots }),
     };
     Unrolled {

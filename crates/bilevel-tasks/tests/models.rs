@@ -239,7 +239,7 @@ fn every_adjoint_gives_the_hypergradient() {
         let checkpointed = method(schedule, Checkpointed { slots: 3 });
         assert!(replay_check(&reverse, &checkpointed, &problem, &x, key).unwrap());
         let gradient = estimate(&reverse, &problem, &x);
-        let taped = estimate(&method(schedule, ReverseTape), &problem, &x);
+        let taped = estimate(&method(schedule, ReverseTape::default()), &problem, &x);
         let apart = relative_difference(&taped, &gradient);
         assert!(apart <= 1e-12, "{case:?}: {apart:e}");
     }
@@ -272,7 +272,7 @@ fn threads_do_not_change<T: Real>() {
         let (problem, x) = problem::<T>(model, batches);
         let adjoints: [Box<dyn Adjoint<T>>; 3] = [
             Box::new(Reverse),
-            Box::new(ReverseTape),
+            Box::new(ReverseTape::default()),
             Box::new(Checkpointed { slots: 3 }),
         ];
         for adjoint in adjoints {

@@ -54,7 +54,7 @@ fn assert_agreement(problem: &Problem<f64>, dynamics: &GradientDescent<f64>, lab
         let same = replay_check(&reverse, &checkpointed, problem, &x, key).unwrap();
         assert!(same, "{label}: {slots} slots");
     }
-    let taped = unrolled(dynamics, ReverseTape);
+    let taped = unrolled(dynamics, ReverseTape::default());
     let check = forward_check(&taped, problem, &x, key, 3, 1e-12).unwrap();
     assert!(check.passed(), "{label}: forward, taped {check:?}");
     let [with, without] = [&taped, &reverse].map(|method| {

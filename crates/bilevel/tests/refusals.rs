@@ -140,7 +140,7 @@ fn keeps_tape(objective: impl Objective<f64>) -> bool {
 #[test]
 fn missing_tapes_are_named_and_another_adjoint_is_advised() {
     let bare = problem(true, true, false);
-    let taped = method(0.1, 5, ReverseTape);
+    let taped = method(0.1, 5, ReverseTape::default());
     let error = taped.validate(&bare).unwrap_err();
     assert_eq!(
         error.to_string(),

@@ -104,13 +104,13 @@ fn the_sweep_back_repeats_no_forward_work() {
         assert_eq!(worked_out as u64, gradients + k);
         assert_eq!(inner_calls, calls(gradients, k));
         assert_eq!(
-            work(&inner, ReverseTape),
+            work(&inner, ReverseTape::default()),
             [(STEPS, calls(k, k)), (at_seed, seed())]
         );
 
         let both = dynamics(Some("constant:0.5"), learned);
         assert_eq!(
-            work(&both, ReverseTape),
+            work(&both, ReverseTape::default()),
             [
                 (STEPS, calls(k, k)),
                 (STEPS + at_seed, calls(k, k) + seed())
@@ -126,7 +126,7 @@ fn an_objective_of_weight_zero_is_neither_asked_nor_kept() {
     for learned in [false, true] {
         let dynamics = dynamics(Some("every:4,constant:1"), learned);
         assert_eq!(
-            work(&dynamics, ReverseTape).map(|(_, calls)| calls),
+            work(&dynamics, ReverseTape::default()).map(|(_, calls)| calls),
             [calls(10, 10), calls(3, 3) + seed()]
         );
         let key = Key::from_seed(1);
@@ -213,7 +213,7 @@ fn frugal(scale: f64) -> Closures<f64> {
 fn adjoints() -> [Box<dyn Adjoint<f64>>; 3] {
     [
         Box::new(Reverse),
-        Box::new(ReverseTape),
+        Box::new(ReverseTape::default()),
         Box::new(Checkpointed { slots: 4 }),
     ]
 }

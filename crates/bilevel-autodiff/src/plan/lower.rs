@@ -70,6 +70,7 @@ pub(crate) struct Lowering<'g> {
     columns: Vec<Option<View>>,
     pub(crate) code: StageCode,
     stage: usize,
+    needed: Vec<bool>,
 }
 
 impl<'g> Lowering<'g> {
@@ -92,6 +93,7 @@ impl<'g> Lowering<'g> {
             columns: vec![None; count],
             code: StageCode::default(),
             stage: 0,
+            needed: graph.needed_for(&graph.outputs),
         };
         for (id, node) in graph.ids().zip(graph.nodes()) {
             let (index, axis) = (id.index(), rows.of(id));
@@ -123,7 +125,6 @@ impl<'g> Lowering<'g> {
     pub(crate) fn stage(
         &mut self,
         stage: usize,
-        needed: &[bool],
         exported: &[bool],
         outputs: &[Delivery],
     ) -> Result<StageCode> {
@@ -132,7 +133,7 @@ impl<'g> Lowering<'g> {
         self.copies.fill(None);
         self.columns.fill(None);
         for id in self.graph.ids() {
-            if !needed[id.index()]
+            if !self.needed[id.index()]
                 || self.stages.stage(id) != stage
                 || self.stages.kind(id) == Kind::Given
             {

@@ -1,5 +1,7 @@
 //! Full reverse mode that keeps the linearisation of every step.
 
+use std::sync::Mutex;
+
 use super::{Adjoint, Paths, Rollout};
 use crate::{Result, Scalar};
 
@@ -29,17 +31,33 @@ use crate::{Result, Scalar};
 ///     );
 /// let f = Closures::<f64>::new(1, 1, |_, y, _| y[0], |_, _, _, out| out[0] += 1.0);
 /// let problem = Problem::new(g, f, FixedStart(vec![0.0]))?;
-/// let method = Unrolled { adjoint: Box::new(ReverseTape), ..Unrolled::default() };
+/// let method = Unrolled { adjoint: Box::new(ReverseTape::default()), ..Unrolled::default() };
 /// let mut gradient = [0.0];
 /// method.estimate(&problem, &[2.0], Key::from_seed(0), 0, &mut gradient)?;
 /// // Training ends at y = ln x.
 /// assert!((gradient[0] - 0.5).abs() < 1e-6);
 /// # Ok::<(), bilevel::Error>(())
 /// ```
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
-pub struct ReverseTape;
+///
+/// The memory of the tapes is kept for the next sweep: asking the system for hundreds of megabytes anew,
+/// page by page, would cost some per cent of the time.
+#[derive(Debug, Default)]
+pub struct ReverseTape<T> {
+    tapes: Mutex<Vec<T>>,
+}
 
-impl<T: Scalar> Adjoint<T> for ReverseTape {
+impl<T: Scalar> ReverseTape<T> {
+    /// Memory of at least `len` numbers, of the last sweep if that is enough.
+    fn memory(&self, len: usize) -> Vec<T> {
+        let kept = self.tapes.lock().map(|mut kept| std::mem::take(&mut *kept));
+        match kept {
+            Ok(kept) if kept.len() >= len => kept,
+            _ => vec![T::zero(); len],
+        }
+    }
+}
+
+impl<T: Scalar> Adjoint<T> for ReverseTape<T> {
     fn name(&self) -> &'static str {
         "reverse:tape"
     }
@@ -71,7 +89,7 @@ impl<T: Scalar> Adjoint<T> for ReverseTape {
             end += rollout.tape_len(t)?;
             ends.push(end);
         }
-        let mut tapes = vec![T::zero(); end];
+        let mut tapes = self.memory(end);
         let mut states = Vec::with_capacity(steps * len);
         for t in 0..steps {
             states.extend_from_slice(state);
@@ -83,6 +101,9 @@ impl<T: Scalar> Adjoint<T> for ReverseTape {
             let before = &states[t * len..(t + 1) * len];
             rollout.pull_back_taped(t, before, next, &tapes[ends[t]..ends[t + 1]], bar)?;
             next = before;
+        }
+        if let Ok(mut kept) = self.tapes.lock() {
+            *kept = tapes;
         }
         Ok(value)
     }
