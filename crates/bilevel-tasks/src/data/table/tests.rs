@@ -146,8 +146,8 @@ fn missing_values_are_counted_filled_or_dropped() {
     let told = message(text.replace(",\n", ",v\n"), &wanted("y"));
     for part in [
         "row 1 (line 3), column \"a\"",
-        "3 cells",
-        "3 of 6 rows",
+        "missing cells: 3,",
+        "in 3 of 6 rows",
         "\"a\", \"b\"",
     ] {
         assert!(told.contains(part), "{told}");
