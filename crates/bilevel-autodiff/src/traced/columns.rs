@@ -12,8 +12,8 @@ use crate::cpu::Real;
 use crate::error::Result;
 use crate::graph::{DType, Graph, NodeId, Op};
 
-/// At least so many of a tensor's columns have to be zero to be worth a copy of the others: one of 16.
-const WORTH_A_COPY: usize = 16;
+/// At least so many of a tensor's columns have to be zero to be worth a copy of the others: one of 8.
+const WORTH_A_COPY: usize = 8;
 
 /// The columns of a matrix of data that are not zero, if enough are.
 pub(super) fn used<T: Real>(tensor: &Tensor<T>) -> Option<Arc<[u32]>> {
