@@ -46,7 +46,7 @@ impl Partition {
             _ => 4,
         };
         // Partial sums and the packing of wide products are shared by the rows of a group.
-        let least = if widest > 64 { 256 } else { 128 };
+        let least = 256;
         let group_rows = rows
             .div_ceil(groups)
             .max(least)
