@@ -4,8 +4,8 @@
 use std::sync::Arc;
 
 use bilevel::{
-    Adjoint, Checkpointed, Field, FixedStart, GradientDescent, Hyper, HyperGradient, Key, Problem,
-    Reverse, ReverseTape, Unrolled,
+    Adjoint, Checkpointed, Field, FixedStart, GradientDescent, Hyper, HyperGradient, Key, Memory,
+    Problem, Reverse, ReverseTape, Unrolled,
 };
 use bilevel_autodiff::Traced;
 use bilevel_tasks::cost::{Kept, UnrolledCost, Unrolling};
@@ -62,7 +62,14 @@ impl<T: Real> Case<T> {
         let method = method(steps, kept, aggregate);
         let mut out = vec![T::zero(); self.x.len()];
         method
-            .estimate(&self.problem, &self.x, Key::from_seed(1), 0, &mut out)
+            .estimate(
+                &self.problem,
+                &self.x,
+                &mut Memory::default(),
+                Key::from_seed(1),
+                0,
+                &mut out,
+            )
             .unwrap();
         out
     }

@@ -8,7 +8,7 @@ use bilevel::check::{gradient_check, random_direction, replay_check, second_orde
 use bilevel::vector::{axpy, dot, relative_difference};
 use bilevel::{
     Adjoint, Checkpointed, Draw, Field, FixedStart, GradientDescent, Hyper, HyperGradient, Key,
-    Objective, Problem, Reverse, ReverseTape, Unrolled,
+    Memory, Objective, Problem, Reverse, ReverseTape, Unrolled,
 };
 use bilevel_tasks::data::Dataset;
 use bilevel_tasks::data::digits::digits;
@@ -222,7 +222,14 @@ fn cases() -> Vec<Case> {
 fn estimate<T: Real>(method: &Unrolled<T>, problem: &Problem<T>, x: &[T]) -> Vec<T> {
     let mut out = vec![T::zero(); x.len()];
     method
-        .estimate(problem, x, Key::from_seed(6), 0, &mut out)
+        .estimate(
+            problem,
+            x,
+            &mut Memory::default(),
+            Key::from_seed(6),
+            0,
+            &mut out,
+        )
         .unwrap();
     out
 }

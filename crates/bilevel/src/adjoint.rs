@@ -16,7 +16,7 @@ pub use reverse_tape::ReverseTape;
 pub use rollout::Rollout;
 
 use crate::dynamics::Dynamics;
-use crate::{Problem, Result, Scalar};
+use crate::{Error, Problem, Result, Scalar, Sweeps};
 
 /// Runs K inner steps forward and their derivative back.
 pub trait Adjoint<T: Scalar>: Send + Sync {
@@ -33,6 +33,9 @@ pub trait Adjoint<T: Scalar>: Send + Sync {
     fn needs_tape(&self) -> bool {
         false
     }
+
+    /// What it does with K = `steps` steps, for an x of `x_len` numbers.
+    fn sweeps(&self, steps: usize, x_len: usize) -> Sweeps;
 
     /// Checks the settings.
     ///
@@ -90,6 +93,22 @@ impl Paths {
     #[must_use]
     pub fn any(self) -> bool {
         self.start || self.inner || self.outer
+    }
+
+    /// Refuses a derivative that follows these paths where x `enters` through others alone.
+    ///
+    /// # Errors
+    /// [`Error::StructurallyZero`] with the name of the derivative.
+    pub fn expect_any_of(self, enters: Self, derivative: &'static str) -> Result<()> {
+        if self.and(enters).any() {
+            Ok(())
+        } else {
+            Err(Error::StructurallyZero {
+                derivative,
+                sees: self.to_string(),
+                enters: enters.to_string(),
+            })
+        }
     }
 
     /// Through which paths x enters a problem whose inner variable moves by `dynamics`.

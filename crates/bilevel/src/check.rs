@@ -3,7 +3,7 @@
 use crate::adjoint::{Rollout, directional};
 use crate::dynamics::Dynamics;
 use crate::vector::{axpy, dot, norm};
-use crate::{HyperGradient, Key, Objective, Problem, Result, Scalar, Stream};
+use crate::{HyperGradient, Key, Memory, Objective, Problem, Result, Scalar, Stream};
 
 /// How far two ways to the same number are apart.
 #[derive(Clone, Copy, PartialEq, Debug)]
@@ -57,7 +57,7 @@ pub fn gradient_check<T: Scalar>(
 ) -> Result<Comparison> {
     method.validate(problem)?;
     let mut gradient = vec![T::zero(); x.len()];
-    method.estimate(problem, x, key, 0, &mut gradient)?;
+    method.estimate(problem, x, &mut Memory::default(), key, 0, &mut gradient)?;
     let size = norm(&gradient);
     let mut along = vec![gradient.clone()];
     if size > 0.0 {
@@ -84,7 +84,7 @@ pub fn gradient_check<T: Scalar>(
             let at = |multiple: f64| -> Result<f64> {
                 let mut moved = x.to_vec();
                 axpy(T::from_f64(multiple * epsilon), direction, &mut moved);
-                let report = method.evaluate(problem, &moved, key, 0)?;
+                let report = method.evaluate(problem, &moved, &Memory::default(), key, 0)?;
                 Ok(report.value.to_double())
             };
             let near = at(1.0)? - at(-1.0)?;
@@ -118,7 +118,7 @@ pub fn forward_check<T: Scalar>(
 ) -> Result<Comparison> {
     method.validate(problem)?;
     let mut gradient = vec![T::zero(); x.len()];
-    method.estimate(problem, x, key, 0, &mut gradient)?;
+    method.estimate(problem, x, &mut Memory::default(), key, 0, &mut gradient)?;
     let mut worst = 0.0_f64;
     for i in 0..directions {
         let direction = random_direction(key.stream(Stream::Check).fold_in(i as u64), x.len());
@@ -228,7 +228,7 @@ pub fn replay_check<T: Scalar>(
 ) -> Result<bool> {
     let gradient = |method: &dyn HyperGradient<T>| -> Result<(T, Vec<T>)> {
         let mut out = vec![T::zero(); x.len()];
-        let report = method.estimate(problem, x, key, 0, &mut out)?;
+        let report = method.estimate(problem, x, &mut Memory::default(), key, 0, &mut out)?;
         Ok((report.value, out))
     };
     let first = gradient(method)?;

@@ -8,9 +8,9 @@ use std::time::{Duration, Instant};
 
 use crate::error::{expect_length, require};
 use crate::hypergradient::{HyperGradient, Report};
-use crate::optimizer::{self, Optimizer};
+use crate::optimizer::{self, Optimizer, Update};
 use crate::vector::{all_finite, norm};
-use crate::{Error, Key, Problem, Result, Scalar};
+use crate::{Error, Key, Memory, OverTasks, Result, Scalar, TaskFamily};
 
 /// Minimises over x by following hypergradients.
 ///
@@ -18,8 +18,8 @@ use crate::{Error, Key, Problem, Result, Scalar};
 /// stop the run, let the optimizer make x_{t+1}. The last x is estimated and observed
 /// too, so that T updates have T + 1 observations.
 pub struct Driver<'a, T> {
-    /// What is solved.
-    pub problem: &'a Problem<T>,
+    /// What is solved: a [`Problem`](crate::Problem), or a family of tasks.
+    pub problem: &'a dyn TaskFamily<T>,
     /// How the hypergradient is estimated.
     pub method: &'a dyn HyperGradient<T>,
     /// How x moves.
@@ -44,6 +44,8 @@ pub struct RunState<T> {
     pub x: Vec<T>,
     /// The optimizer's own state.
     pub optimizer: Vec<T>,
+    /// What the method remembers: warm starts, running estimates.
+    pub memory: Memory<T>,
     /// t, the number of updates so far.
     pub outer_step: usize,
     /// Time spent before this process, where a run is continued.
@@ -58,6 +60,7 @@ impl<T: Scalar> RunState<T> {
         Self {
             x,
             optimizer,
+            memory: Memory::default(),
             outer_step: 0,
             elapsed: Duration::ZERO,
         }
@@ -120,12 +123,19 @@ impl<T: Scalar> Driver<'_, T> {
             self.outer_steps,
         )?;
         self.optimizer.validate(self.problem.x_len())?;
-        self.method.validate(self.problem)
+        self.over_tasks().validate(self.key)
+    }
+
+    fn over_tasks(&self) -> OverTasks<'_, T> {
+        OverTasks {
+            family: self.problem,
+            method: self.method,
+        }
     }
 
     /// Runs from `state` until an observer, the time limit or the last step, and says
-    /// which it was. `state` is then the last iterate; a run that goes on from it estimates
-    /// and shows that iterate once more.
+    /// which it was. `state` is then the last iterate, with the memory from before its estimate;
+    /// a run that goes on from it estimates and shows that iterate once more.
     ///
     /// # Errors
     /// What [`Driver::validate`] finds, or what stopped the run: `state` is then the last
@@ -138,9 +148,10 @@ impl<T: Scalar> Driver<'_, T> {
         let mut hypergradient = vec![T::zero(); state.x.len()];
         let mut next = state.clone();
         loop {
-            let report = self.method.estimate(
-                self.problem,
+            next.clone_from(state);
+            let report = self.over_tasks().estimate(
                 &state.x,
+                &mut next.memory,
                 self.key,
                 state.outer_step,
                 &mut hypergradient,
@@ -160,13 +171,14 @@ impl<T: Scalar> Driver<'_, T> {
             if let Some(why) = why.or_else(|| self.limit_reached(&iterate)) {
                 return Ok(why);
             }
-            next.clone_from(state);
-            self.optimizer.update(
-                state.outer_step,
-                &hypergradient,
-                &mut next.optimizer,
-                &mut next.x,
-            );
+            next.elapsed = state.elapsed;
+            let at = Update {
+                step: state.outer_step,
+                value: report.value,
+                gradient: &hypergradient,
+            };
+            self.optimizer
+                .update(&at, &mut next.memory, &mut next.optimizer, &mut next.x);
             if !all_finite(&next.x) {
                 return Err(Error::NonFinite {
                     what: "the outer variable",

@@ -86,6 +86,9 @@ pub trait Dynamics<T: Scalar>: Send + Sync {
     /// Whether a step looks at the outer objective too (the aggregate field).
     fn uses_outer(&self) -> bool;
 
+    /// How many gradients of the inner and of the outer objective K = `steps` steps look at.
+    fn gradients(&self, steps: usize) -> (f64, f64);
+
     /// Whether inner hyperparameters are part of x.
     fn depends_on_x(&self) -> bool;
 

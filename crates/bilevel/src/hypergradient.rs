@@ -1,11 +1,13 @@
 //! The gradient of the outer objective through training.
 
+mod status;
 mod unrolled;
 
+pub use status::Status;
 pub use unrolled::Unrolled;
 
 use crate::objective::Calls;
-use crate::{Key, Problem, Result, Scalar};
+use crate::{Cost, Key, Memory, Problem, Result, Scalar};
 
 /// An estimate of d/dx f(x, y_K(x)).
 pub trait HyperGradient<T: Scalar>: Send + Sync {
@@ -19,7 +21,8 @@ pub trait HyperGradient<T: Scalar>: Send + Sync {
 
     /// `out` = the hypergradient at `x` (n numbers).
     ///
-    /// Draws come from `key` and `outer_step`: the same two give the same bits.
+    /// Draws come from `key` and `outer_step`; the same two and the same `memory` give the same
+    /// bits. A method without warm starts or running estimates leaves the memory empty.
     ///
     /// # Errors
     /// If an objective fails or a number becomes non-finite.
@@ -27,13 +30,14 @@ pub trait HyperGradient<T: Scalar>: Send + Sync {
         &self,
         problem: &Problem<T>,
         x: &[T],
+        memory: &mut Memory<T>,
         key: Key,
         outer_step: usize,
         out: &mut [T],
     ) -> Result<Report<T>>;
 
     /// Trains at `x` without differentiating: the function whose gradient
-    /// [`HyperGradient::estimate`] gives, with the same draws.
+    /// [`HyperGradient::estimate`] gives, with the same draws and the same memory.
     ///
     /// # Errors
     /// As [`HyperGradient::estimate`].
@@ -41,9 +45,19 @@ pub trait HyperGradient<T: Scalar>: Send + Sync {
         &self,
         problem: &Problem<T>,
         x: &[T],
+        memory: &Memory<T>,
         key: Key,
         outer_step: usize,
     ) -> Result<Report<T>>;
+
+    /// What one estimate is expected to cost.
+    fn cost(&self, problem: &Problem<T>) -> Cost;
+
+    /// Whether the memory holds variables of the problem, so that each task needs one of its
+    /// own, see [`OverTasks`](crate::OverTasks).
+    fn warm_starts(&self) -> bool {
+        false
+    }
 }
 
 /// What came with an estimate.
@@ -57,4 +71,30 @@ pub struct Report<T> {
     pub inner_calls: Calls,
     /// The calls of the outer objective.
     pub outer_calls: Calls,
+    /// Whether the estimate is what the method promises, and if not, what to do.
+    pub status: Status,
+    /// What else a method has to say, by name: a residual, a probability, a penalty.
+    pub figures: Vec<(&'static str, f64)>,
+}
+
+impl<T> Report<T> {
+    /// A report of an estimate that is what its method promises.
+    #[must_use]
+    pub fn new(value: T, y: Vec<T>, inner_calls: Calls, outer_calls: Calls) -> Self {
+        Self {
+            value,
+            y,
+            inner_calls,
+            outer_calls,
+            status: Status::Good,
+            figures: vec![],
+        }
+    }
+
+    /// The figure of that name, where there is one.
+    #[must_use]
+    pub fn figure(&self, name: &str) -> Option<f64> {
+        let found = self.figures.iter().find(|(known, _)| *known == name);
+        found.map(|&(_, value)| value)
+    }
 }

@@ -46,6 +46,16 @@ pub enum Stream {
     Check = 7,
     /// Folds and starts of the baselines.
     Baseline = 8,
+    /// Which tasks an outer step sees, and what is drawn for each.
+    Task = 9,
+    /// Whether a debiased estimate is corrected.
+    Coin = 10,
+    /// Mini-batches inside the solver of a linear system.
+    LinearSolver = 11,
+    /// A second inner loop, beside training, of methods that have one.
+    Auxiliary = 12,
+    /// Where a test problem begins, and its data.
+    Instance = 13,
 }
 
 impl Key {

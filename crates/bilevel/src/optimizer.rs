@@ -8,15 +8,15 @@ pub use sgd::Sgd;
 
 use crate::bounds::Bounds;
 use crate::error::expect_length;
-use crate::{Result, Scalar};
+use crate::{Memory, Result, Scalar};
 
 /// An update rule: explicit state in, new x and state out.
 pub trait Optimizer<T: Scalar>: Send + Sync {
     /// How many numbers of state it keeps, for n = `x_len`.
     fn state_len(&self, x_len: usize) -> usize;
 
-    /// `x` ← the next x, from the hypergradient at x; `step` counts from 0.
-    fn update(&self, step: usize, gradient: &[T], state: &mut [T], x: &mut [T]);
+    /// `x` ← the next x. `memory` is that of the method, for rules that set its accuracy.
+    fn update(&self, at: &Update<'_, T>, memory: &mut Memory<T>, state: &mut [T], x: &mut [T]);
 
     /// Checks the settings.
     ///
@@ -25,13 +25,25 @@ pub trait Optimizer<T: Scalar>: Send + Sync {
     fn validate(&self, x_len: usize) -> Result<()>;
 }
 
+/// What is known at x when it is to move.
+#[derive(Clone, Copy, PartialEq, Debug)]
+pub struct Update<'a, T> {
+    /// How many updates there were, from 0.
+    pub step: usize,
+    /// f at x and the end of training.
+    pub value: T,
+    /// The hypergradient at x, n numbers.
+    pub gradient: &'a [T],
+}
+
 /// An optimizer followed by the projection onto a box.
 ///
 /// ```
-/// use bilevel::{Bounds, optimizer::{Optimizer, Projected, Sgd}};
+/// use bilevel::{Bounds, Memory, optimizer::{Optimizer, Projected, Sgd, Update}};
 /// let optimizer = Projected { optimizer: Sgd::new(1.0), bounds: Bounds::uniform(0.0, 1.0)? };
 /// let mut x = [0.5];
-/// optimizer.update(0, &[-3.0], &mut [], &mut x);
+/// let at = Update { step: 0, value: 2.0, gradient: &[-3.0] };
+/// optimizer.update(&at, &mut Memory::default(), &mut [], &mut x);
 /// assert_eq!(x, [1.0]);
 /// # Ok::<(), bilevel::Error>(())
 /// ```
@@ -48,8 +60,8 @@ impl<T: Scalar, O: Optimizer<T>> Optimizer<T> for Projected<O, T> {
         self.optimizer.state_len(x_len)
     }
 
-    fn update(&self, step: usize, gradient: &[T], state: &mut [T], x: &mut [T]) {
-        self.optimizer.update(step, gradient, state, x);
+    fn update(&self, at: &Update<'_, T>, memory: &mut Memory<T>, state: &mut [T], x: &mut [T]) {
+        self.optimizer.update(at, memory, state, x);
         self.bounds.project(x);
     }
 
@@ -64,8 +76,8 @@ impl<T: Scalar> Optimizer<T> for Box<dyn Optimizer<T>> {
         (**self).state_len(x_len)
     }
 
-    fn update(&self, step: usize, gradient: &[T], state: &mut [T], x: &mut [T]) {
-        (**self).update(step, gradient, state, x);
+    fn update(&self, at: &Update<'_, T>, memory: &mut Memory<T>, state: &mut [T], x: &mut [T]) {
+        (**self).update(at, memory, state, x);
     }
 
     fn validate(&self, x_len: usize) -> Result<()> {

@@ -12,8 +12,8 @@ use bilevel::check::{
 use bilevel::dynamics::Transform;
 use bilevel::vector::{axpy, dot, norm, relative_difference};
 use bilevel::{
-    Bounds, Checkpointed, Field, GradientDescent, Hyper, HyperGradient, Key, Problem, Reverse,
-    ReverseTape, Unrolled,
+    Bounds, Checkpointed, Field, GradientDescent, Hyper, HyperGradient, Key, Memory, Problem,
+    Reverse, ReverseTape, Unrolled,
 };
 use common::{Rows, STEPS, X_LEN, plain, problem, unrolled, weighted, x};
 
@@ -59,7 +59,9 @@ fn assert_agreement(problem: &Problem<f64>, dynamics: &GradientDescent<f64>, lab
     assert!(check.passed(), "{label}: forward, taped {check:?}");
     let [with, without] = [&taped, &reverse].map(|method| {
         let mut out = vec![0.0; X_LEN];
-        let report = method.estimate(problem, &x, key, 0, &mut out).unwrap();
+        let report = method
+            .estimate(problem, &x, &mut Memory::default(), key, 0, &mut out)
+            .unwrap();
         [vec![report.value], report.y, out]
     });
     for (with, without) in with.iter().zip(&without) {
@@ -104,7 +106,14 @@ fn every_field_and_schedule_at_a_later_outer_step() {
             let gradient = |method: &Unrolled<f64>, outer_step| {
                 let mut out = vec![0.0; X_LEN];
                 method
-                    .estimate(&problem, &x, key, outer_step, &mut out)
+                    .estimate(
+                        &problem,
+                        &x,
+                        &mut Memory::default(),
+                        key,
+                        outer_step,
+                        &mut out,
+                    )
                     .unwrap();
                 out
             };
@@ -115,7 +124,9 @@ fn every_field_and_schedule_at_a_later_outer_step() {
             let at = |distance: f64| {
                 let mut moved = x.clone();
                 axpy(distance, &direction, &mut moved);
-                let report = reverse.evaluate(&problem, &moved, key, LATER).unwrap();
+                let report = reverse
+                    .evaluate(&problem, &moved, &Memory::default(), key, LATER)
+                    .unwrap();
                 report.value
             };
             let h = 1e-3;
@@ -175,7 +186,7 @@ fn the_box_is_active_in_that_test() {
     let run = |dynamics: &GradientDescent<f64>| {
         let method = unrolled(dynamics, Reverse);
         method
-            .evaluate(&problem, &x(), Key::from_seed(3), 0)
+            .evaluate(&problem, &x(), &Memory::default(), Key::from_seed(3), 0)
             .unwrap()
             .y
     };

@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex};
 use bilevel::driver::Why;
 use bilevel::{
     Closures, Draw, Driver, Field, FixedStart, GradientDescent, HyperGradient, Iterate, Key,
-    Observer, Problem, Reverse, RunState, Schedule, Sgd, Unrolled,
+    Memory, Observer, Problem, Reverse, RunState, Schedule, Sgd, Unrolled,
 };
 use common::{X_LEN, problem, unrolled, x};
 
@@ -21,7 +21,14 @@ fn estimates_differ_between_outer_steps_and_keys() {
     let gradient = |seed, outer_step| {
         let mut out = vec![0.0; X_LEN];
         method
-            .estimate(&problem, &x(), Key::from_seed(seed), outer_step, &mut out)
+            .estimate(
+                &problem,
+                &x(),
+                &mut Memory::default(),
+                Key::from_seed(seed),
+                outer_step,
+                &mut out,
+            )
             .unwrap();
         out
     };
@@ -41,8 +48,14 @@ impl Observer<f64> for OwnStep<'_> {
     fn observe(&mut self, iterate: &Iterate<'_, f64>) -> bilevel::Result<Option<Why>> {
         for outer_step in 0..4 {
             let mut out = vec![0.0; X_LEN];
-            self.method
-                .estimate(self.problem, iterate.x, self.key, outer_step, &mut out)?;
+            self.method.estimate(
+                self.problem,
+                iterate.x,
+                &mut Memory::default(),
+                self.key,
+                outer_step,
+                &mut out,
+            )?;
             let own = outer_step == iterate.outer_step;
             assert_eq!(out == iterate.hypergradient, own, "{outer_step}");
         }
@@ -107,7 +120,13 @@ fn draws_differ_between_inner_steps_and_objectives() {
     };
     for outer_step in 0..2 {
         method
-            .evaluate(&problem, &[0.0], Key::from_seed(0), outer_step)
+            .evaluate(
+                &problem,
+                &[0.0],
+                &Memory::default(),
+                Key::from_seed(0),
+                outer_step,
+            )
             .unwrap();
     }
     let seen = seen.lock().unwrap();

@@ -8,7 +8,7 @@ use bilevel::driver::{RunState, Trace};
 use bilevel::optimizer::Projected;
 use bilevel::{
     Bounds, Closures, Driver, Field, FixedStart, GradientDescent, Hyper, HyperGradient, Key,
-    Problem, Sgd, Unrolled,
+    Memory, Problem, Sgd, Unrolled,
 };
 
 fn problem(start: [f64; 2]) -> Problem<f64> {
@@ -90,7 +90,10 @@ fn solve(schedule: Option<&str>, steps: usize, start: [f64; 2]) -> [f64; 3] {
     };
     driver.run(&mut state).unwrap();
     assert_eq!(trace.points.len(), 2001);
-    let y = method.evaluate(&problem, &state.x, key, 0).unwrap().y;
+    let y = method
+        .evaluate(&problem, &state.x, &Memory::default(), key, 0)
+        .unwrap()
+        .y;
     [state.x[0], y[0], y[1]]
 }
 

@@ -7,8 +7,8 @@ use bilevel::driver::{Driver, GradientNorm, RunState, Trace, Why};
 use bilevel::objective::FiniteDifference;
 use bilevel::{
     Adam, Adjoint, Bounds, Checkpointed, Closures, Error, Field, FirstOrder, FixedStart,
-    GradientDescent, Hyper, HyperGradient, Iterate, Key, Objective, Observer, Problem, Reverse,
-    ReverseTape, Role, Sgd, StartFromX, Unrolled,
+    GradientDescent, Hyper, HyperGradient, Iterate, Key, Memory, Objective, Observer, Problem,
+    Reverse, ReverseTape, Role, Sgd, StartFromX, Unrolled,
 };
 
 /// g = (y − x)²/2, or y²/2 where x does not enter; f = (y − 1)²/2.
@@ -85,7 +85,14 @@ fn first_order_drops_the_second_derivatives() {
     let gradient = |method: &Unrolled<f64>| {
         let mut out = [0.0];
         method
-            .estimate(&problem, &[3.0], Key::from_seed(0), 0, &mut out)
+            .estimate(
+                &problem,
+                &[3.0],
+                &mut Memory::default(),
+                Key::from_seed(0),
+                0,
+                &mut out,
+            )
             .unwrap();
         out[0]
     };
@@ -149,7 +156,14 @@ fn missing_tapes_are_named_and_another_adjoint_is_advised() {
     );
     // Who does not ask before is told all the same.
     let error = taped
-        .estimate(&bare, &[1.0], Key::from_seed(0), 0, &mut [0.0])
+        .estimate(
+            &bare,
+            &[1.0],
+            &mut Memory::default(),
+            Key::from_seed(0),
+            0,
+            &mut [0.0],
+        )
         .unwrap_err();
     let inner = Role::Inner;
     assert!(
@@ -213,7 +227,14 @@ fn a_diverging_inner_training_says_where() {
     let problem = problem(true, true, false);
     let diverging = method(1e200, 5, Reverse);
     let error = diverging
-        .estimate(&problem, &[1.0], Key::from_seed(0), 7, &mut [0.0])
+        .estimate(
+            &problem,
+            &[1.0],
+            &mut Memory::default(),
+            Key::from_seed(0),
+            7,
+            &mut [0.0],
+        )
         .unwrap_err();
     assert_eq!(
         error.to_string(),
@@ -243,7 +264,7 @@ fn a_box_does_not_hide_what_is_not_a_number() {
     };
     // The first step goes to −1 at the least, where the root is not a number.
     let error = method
-        .evaluate(&problem, &[4.0], Key::from_seed(0), 0)
+        .evaluate(&problem, &[4.0], &Memory::default(), Key::from_seed(0), 0)
         .unwrap_err();
     let Error::NonFinite { inner_step, .. } = error else {
         panic!("{error}");

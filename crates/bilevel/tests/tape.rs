@@ -7,7 +7,7 @@ use bilevel::adjoint::Rollout;
 use bilevel::dynamics::Transform;
 use bilevel::{
     Adjoint, Bounds, Calls, Checkpointed, Closures, Error, Field, FixedStart, GradientDescent,
-    Hyper, HyperGradient, Key, Problem, Reverse, ReverseTape, Unrolled,
+    Hyper, HyperGradient, Key, Memory, Problem, Reverse, ReverseTape, Unrolled,
 };
 use common::{Rows, plain, weighted};
 
@@ -65,7 +65,14 @@ fn work(
     let (rows, problem) = problem(3);
     let method = method(dynamics.clone(), STEPS, adjoint);
     let report = method
-        .estimate(&problem, &x(), Key::from_seed(1), 0, &mut [0.0; X_LEN])
+        .estimate(
+            &problem,
+            &x(),
+            &mut Memory::default(),
+            Key::from_seed(1),
+            0,
+            &mut [0.0; X_LEN],
+        )
         .unwrap();
     [
         (rows[0].worked_out(), report.inner_calls),
@@ -227,7 +234,14 @@ fn no_step_allocates() {
         let counted = allocation_counter::measure(|| {
             let mut out = [0.0; X_LEN];
             method
-                .estimate(&problem, &x, Key::from_seed(0), 0, &mut out)
+                .estimate(
+                    &problem,
+                    &x,
+                    &mut Memory::default(),
+                    Key::from_seed(0),
+                    0,
+                    &mut out,
+                )
                 .unwrap();
         });
         assert!(counted.count_total > 0);

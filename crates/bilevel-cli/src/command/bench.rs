@@ -5,7 +5,9 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use anyhow::{Context, anyhow};
-use bilevel::{Field, FixedStart, GradientDescent, Hyper, HyperGradient, Key, Problem, Unrolled};
+use bilevel::{
+    Field, FixedStart, GradientDescent, Hyper, HyperGradient, Key, Memory, Problem, Unrolled,
+};
 use bilevel_autodiff::Traced;
 use bilevel_tasks::cost::{Kept, UnrolledCost, Unrolling};
 use bilevel_tasks::data::npy::{self, NpyValues};
@@ -214,7 +216,7 @@ fn time<T: Real>(
     let key = Key::from_seed(arguments.common.seed);
     let mut call = || {
         method
-            .estimate(&problem, x, key, 0, &mut gradient)
+            .estimate(&problem, x, &mut Memory::default(), key, 0, &mut gradient)
             .map(|_| ())
             .map_err(Failure::run)
     };

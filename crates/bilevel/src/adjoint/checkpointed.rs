@@ -2,7 +2,7 @@
 
 use super::{Adjoint, Paths, Rollout};
 use crate::error::require;
-use crate::{Result, Scalar};
+use crate::{Result, Scalar, Sweeps};
 
 /// Reverse mode that keeps `slots` states and recomputes the others, by the binomial
 /// schedule of Griewank and Walther (revolve, doi 10.1145/347837.347846), which needs the
@@ -95,6 +95,16 @@ impl<T: Scalar> Adjoint<T> for Checkpointed {
 
     fn validate(&self) -> Result<()> {
         require(self.slots >= 1, "slots", "at least 1", self.slots)
+    }
+
+    fn sweeps(&self, steps: usize, _: usize) -> Sweeps {
+        Sweeps {
+            steps: self.forward_steps(steps) as f64,
+            pulls: steps as f64,
+            // The state of a segment under way, and the one after it.
+            kept_states: self.slots.min(steps) + 2,
+            ..Sweeps::default()
+        }
     }
 
     fn differentiate(

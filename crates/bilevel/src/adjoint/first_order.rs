@@ -1,7 +1,7 @@
 //! First order: no second derivatives.
 
 use super::{Adjoint, Paths, Rollout};
-use crate::{Result, Scalar};
+use crate::{Result, Scalar, Sweeps};
 
 /// The hypergradient with all second derivatives of the inner training dropped (FO-BLO,
 /// arXiv 2006.03631; FOMAML, arXiv 1803.02999):
@@ -27,6 +27,13 @@ impl<T: Scalar> Adjoint<T> for FirstOrder {
 
     fn needs_second_order(&self) -> bool {
         false
+    }
+
+    fn sweeps(&self, steps: usize, _: usize) -> Sweeps {
+        Sweeps {
+            steps: steps as f64,
+            ..Sweeps::default()
+        }
     }
 
     fn differentiate(

@@ -1,7 +1,7 @@
 //! Full reverse mode: keep every state.
 
 use super::{Adjoint, Paths, Rollout};
-use crate::{Result, Scalar};
+use crate::{Result, Scalar, Sweeps};
 
 /// Reverse mode over the K kept states (reverse-HG, arXiv 1703.01785; with one
 /// forward-over-reverse product a step it is MixFlow-MG, arXiv 2505.00793).
@@ -24,6 +24,15 @@ impl<T: Scalar> Adjoint<T> for Reverse {
 
     fn needs_second_order(&self) -> bool {
         true
+    }
+
+    fn sweeps(&self, steps: usize, _: usize) -> Sweeps {
+        Sweeps {
+            steps: steps as f64,
+            pulls: steps as f64,
+            kept_states: steps,
+            ..Sweeps::default()
+        }
     }
 
     fn differentiate(

@@ -3,7 +3,7 @@
 use std::sync::Mutex;
 
 use super::{Adjoint, Paths, Rollout};
-use crate::{Result, Scalar};
+use crate::{Result, Scalar, Sweeps};
 
 /// Reverse mode over K kept states and K kept tapes: what the gradients of a step worked
 /// out stays in memory, so that the sweep back does not work it out again.
@@ -20,7 +20,7 @@ use crate::{Result, Scalar};
 /// [`Checkpointed`](super::Checkpointed) where it is shorter still.
 ///
 /// ```
-/// use bilevel::{Closures, FixedStart, HyperGradient, Key, Problem, ReverseTape, Unrolled};
+/// use bilevel::{Closures, FixedStart, HyperGradient, Key, Memory, Problem, ReverseTape, Unrolled};
 /// // g = e^y − x·y, with e^y on the tape;  f = y
 /// let g = Closures::<f64>::new(1, 1, |x, y, _| y[0].exp() - x[0] * y[0], |x, y, _, out| out[0] += y[0].exp() - x[0])
 ///     .with_grad_x(|_, y, _, out| out[0] -= y[0])
@@ -33,7 +33,7 @@ use crate::{Result, Scalar};
 /// let problem = Problem::new(g, f, FixedStart(vec![0.0]))?;
 /// let method = Unrolled { adjoint: Box::new(ReverseTape::default()), ..Unrolled::default() };
 /// let mut gradient = [0.0];
-/// method.estimate(&problem, &[2.0], Key::from_seed(0), 0, &mut gradient)?;
+/// method.estimate(&problem, &[2.0], &mut Memory::default(), Key::from_seed(0), 0, &mut gradient)?;
 /// // Training ends at y = ln x.
 /// assert!((gradient[0] - 0.5).abs() < 1e-6);
 /// # Ok::<(), bilevel::Error>(())
@@ -72,6 +72,16 @@ impl<T: Scalar> Adjoint<T> for ReverseTape<T> {
 
     fn needs_tape(&self) -> bool {
         true
+    }
+
+    fn sweeps(&self, steps: usize, _: usize) -> Sweeps {
+        Sweeps {
+            taped_steps: steps as f64,
+            tape_pulls: steps as f64,
+            kept_states: steps,
+            kept_tapes: steps,
+            ..Sweeps::default()
+        }
     }
 
     fn differentiate(

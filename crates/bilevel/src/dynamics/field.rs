@@ -208,6 +208,23 @@ impl Field {
         matches!(self, Self::Aggregate { .. })
     }
 
+    /// How many gradients of the inner and of the outer objective K = `steps` steps look at, at
+    /// outer step 0.
+    pub(super) fn gradients(&self, steps: usize) -> (f64, f64) {
+        match self {
+            Self::Inner => (steps as f64, 0.0),
+            Self::Aggregate { schedule, .. } => {
+                let (mut inner, mut outer) = (0, 0);
+                for k in 1..=steps {
+                    let weights = schedule.weights(k, 0);
+                    inner += usize::from(weights.inner != 0.0);
+                    outer += usize::from(weights.outer != 0.0);
+                }
+                (inner as f64, outer as f64)
+            }
+        }
+    }
+
     pub(super) fn validate(&self) -> Result<()> {
         match self {
             Self::Inner => Ok(()),

@@ -179,6 +179,10 @@ impl<T: Scalar> Dynamics<T> for GradientDescent<T> {
         self.field.uses_outer()
     }
 
+    fn gradients(&self, steps: usize) -> (f64, f64) {
+        self.field.gradients(steps)
+    }
+
     fn depends_on_x(&self) -> bool {
         self.step_size.depends_on_x()
     }

@@ -4,7 +4,7 @@ use super::{HyperGradient, Report};
 use crate::adjoint::{Adjoint, Paths, Reverse, Rollout};
 use crate::dynamics::{Dynamics, GradientDescent};
 use crate::error::require;
-use crate::{Error, Key, Problem, Result, Role, Scalar};
+use crate::{Cost, Error, Key, Memory, Oracles, Problem, Result, Role, Scalar};
 
 /// Differentiates K steps of training exactly, or as the adjoint does.
 ///
@@ -15,7 +15,7 @@ use crate::{Error, Key, Problem, Result, Role, Scalar};
 /// | `adjoint` | [`Reverse`] | | how the steps are differentiated |
 ///
 /// ```
-/// use bilevel::{Key, Problem, FixedStart, Closures, HyperGradient, Unrolled, Hyper, GradientDescent};
+/// use bilevel::{Key, Memory, Problem, FixedStart, Closures, HyperGradient, Unrolled, Hyper, GradientDescent};
 /// // f = (y − 1)²/2, g = (y − x)²/2: y_K = (1 − 0.5^K) x from y_0 = 0
 /// let g = Closures::<f64>::new(1, 1, |x, y, _| (y[0] - x[0]).powi(2) / 2.0, |x, y, _, out| out[0] += y[0] - x[0])
 ///     .with_grad_x(|x, y, _, out| out[0] += x[0] - y[0])
@@ -24,7 +24,7 @@ use crate::{Error, Key, Problem, Result, Role, Scalar};
 /// let problem = Problem::new(g, f, FixedStart(vec![0.0]))?;
 /// let method = Unrolled { dynamics: Box::new(GradientDescent { step_size: Hyper::Fixed(0.5), ..Default::default() }), steps: 3, ..Default::default() };
 /// let mut gradient = [0.0];
-/// method.estimate(&problem, &[2.0], Key::from_seed(0), 0, &mut gradient)?;
+/// method.estimate(&problem, &[2.0], &mut Memory::default(), Key::from_seed(0), 0, &mut gradient)?;
 /// assert_eq!(gradient[0], (0.875 * 2.0 - 1.0) * 0.875);
 /// # Ok::<(), bilevel::Error>(())
 /// ```
@@ -51,12 +51,7 @@ impl<T: Scalar> Unrolled<T> {
     fn report(rollout: &Rollout<'_, T>, value: T, mut state: Vec<T>, y_len: usize) -> Report<T> {
         state.truncate(y_len);
         let (inner_calls, outer_calls) = rollout.calls();
-        Report {
-            value,
-            y: state,
-            inner_calls,
-            outer_calls,
-        }
+        Report::new(value, state, inner_calls, outer_calls)
     }
 
     /// That the objectives which the steps look at have what the adjoint asks them for.
@@ -83,25 +78,17 @@ impl<T: Scalar> HyperGradient<T> for Unrolled<T> {
         self.dynamics.validate(problem.x_len(), problem.y_len())?;
         self.adjoint.validate()?;
         self.expect_capabilities(problem)?;
-        let (sees, enters) = (
-            self.adjoint.sees(),
+        self.adjoint.sees().expect_any_of(
             Paths::of(problem, self.dynamics.as_ref()),
-        );
-        if sees.and(enters).any() {
-            Ok(())
-        } else {
-            Err(Error::StructurallyZero {
-                derivative: self.adjoint.name(),
-                sees: sees.to_string(),
-                enters: enters.to_string(),
-            })
-        }
+            self.adjoint.name(),
+        )
     }
 
     fn estimate(
         &self,
         problem: &Problem<T>,
         x: &[T],
+        _: &mut Memory<T>,
         key: Key,
         outer_step: usize,
         out: &mut [T],
@@ -122,6 +109,7 @@ impl<T: Scalar> HyperGradient<T> for Unrolled<T> {
         &self,
         problem: &Problem<T>,
         x: &[T],
+        _: &Memory<T>,
         key: Key,
         outer_step: usize,
     ) -> Result<Report<T>> {
@@ -132,5 +120,32 @@ impl<T: Scalar> HyperGradient<T> for Unrolled<T> {
         }
         let value = rollout.value(&state)?;
         Ok(Self::report(&rollout, value, state, problem.y_len()))
+    }
+
+    fn cost(&self, problem: &Problem<T>) -> Cost {
+        let sweeps = self.adjoint.sweeps(self.steps, problem.x_len());
+        let (inner, outer) = self.dynamics.gradients(self.steps);
+        let share = |gradients: f64| {
+            let each = gradients / self.steps.max(1) as f64;
+            Oracles {
+                grad_y: sweeps.steps * each,
+                linearizations: sweeps.taped_steps * each,
+                pulls: sweeps.pulls * each,
+                tape_pulls: sweeps.tape_pulls * each,
+                pushes: sweeps.pushes * each,
+                ..Oracles::default()
+            }
+        };
+        let state_len = self.dynamics.state_len(problem.y_len());
+        Cost {
+            inner: share(inner),
+            outer: share(outer) + Oracles::of_seed(problem),
+            kept_numbers: sweeps.kept_states * state_len,
+            kept_tapes: sweeps.kept_tapes,
+            // The state, its cotangent and y_0; x, x̄ and the collected part of it.
+            work_numbers: 3 * state_len
+                + self.dynamics.work_len(problem.y_len())
+                + 3 * problem.x_len(),
+        }
     }
 }

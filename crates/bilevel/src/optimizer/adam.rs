@@ -1,8 +1,8 @@
 //! Adam on x.
 
-use super::Optimizer;
+use super::{Optimizer, Update};
 use crate::error::require;
-use crate::{Result, Scalar};
+use crate::{Memory, Result, Scalar};
 
 /// Adam (arXiv 1412.6980), bias-corrected, as in PyTorch:
 ///
@@ -51,14 +51,14 @@ impl<T: Scalar> Optimizer<T> for Adam {
         2 * x_len
     }
 
-    fn update(&self, step: usize, gradient: &[T], state: &mut [T], x: &mut [T]) {
+    fn update(&self, at: &Update<'_, T>, _: &mut Memory<T>, state: &mut [T], x: &mut [T]) {
         let (first, second) = state.split_at_mut(x.len());
-        let power = step as f64 + 1.0;
+        let power = at.step as f64 + 1.0;
         let rate = T::from_f64(self.rate / (1.0 - self.beta1.powf(power)));
         let root = T::from_f64((1.0 - self.beta2.powf(power)).sqrt());
         let (beta1, beta2) = (T::from_f64(self.beta1), T::from_f64(self.beta2));
         let epsilon = T::from_f64(self.epsilon);
-        for (((x, &g), m), v) in x.iter_mut().zip(gradient).zip(first).zip(second) {
+        for (((x, &g), m), v) in x.iter_mut().zip(at.gradient).zip(first).zip(second) {
             *m = beta1 * *m + (T::one() - beta1) * g;
             *v = beta2 * *v + (T::one() - beta2) * g * g;
             *x -= rate * *m / (v.sqrt() / root + epsilon);
@@ -98,12 +98,21 @@ mod tests {
     fn the_first_steps_by_hand() {
         let optimizer = Adam::new(0.1);
         let (mut x, mut state) = ([1.0_f64], [0.0; 2]);
-        optimizer.update(0, &[4.0], &mut state, &mut x);
-        assert!((x[0] - (1.0 - 0.1 * 4.0 / (4.0 + 1e-8))).abs() < 1e-15);
-        optimizer.update(1, &[-2.0], &mut state, &mut x);
+        let mut update = |step, gradient: f64| {
+            let at = Update {
+                step,
+                value: 0.0,
+                gradient: &[gradient],
+            };
+            optimizer.update(&at, &mut Memory::default(), &mut state, &mut x);
+            x[0]
+        };
+        let first = update(0, 4.0);
+        assert!((first - (1.0 - 0.1 * 4.0 / (4.0 + 1e-8))).abs() < 1e-15);
+        let second = update(1, -2.0);
         let m = (0.9 * 0.1 * 4.0 + 0.1 * -2.0) / (1.0 - 0.81);
         let v: f64 = (0.999 * 0.001 * 16.0 + 0.001 * 4.0) / (1.0 - 0.999 * 0.999);
         let expected = 1.0 - 0.1 * 4.0 / (4.0 + 1e-8) - 0.1 * m / (v.sqrt() + 1e-8);
-        assert!((x[0] - expected).abs() < 1e-12);
+        assert!((second - expected).abs() < 1e-12);
     }
 }

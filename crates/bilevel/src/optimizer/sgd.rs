@@ -1,9 +1,9 @@
 //! Gradient descent on x.
 
-use super::Optimizer;
+use super::{Optimizer, Update};
 use crate::error::require;
 use crate::vector::axpy;
-use crate::{Result, Scalar};
+use crate::{Memory, Result, Scalar};
 
 /// x ← x − rate · (1 + decay · step)⁻¹ · gradient.
 ///
@@ -38,9 +38,9 @@ impl<T: Scalar> Optimizer<T> for Sgd {
         0
     }
 
-    fn update(&self, step: usize, gradient: &[T], _: &mut [T], x: &mut [T]) {
-        let rate = self.rate / (1.0 + self.decay * step as f64);
-        axpy(T::from_f64(-rate), gradient, x);
+    fn update(&self, at: &Update<'_, T>, _: &mut Memory<T>, _: &mut [T], x: &mut [T]) {
+        let rate = self.rate / (1.0 + self.decay * at.step as f64);
+        axpy(T::from_f64(-rate), at.gradient, x);
     }
 
     fn validate(&self, _: usize) -> Result<()> {
@@ -71,7 +71,12 @@ mod tests {
         };
         let mut x = [0.0];
         for step in 0..3 {
-            optimizer.update(step, &[1.0], &mut [], &mut x);
+            let at = Update {
+                step,
+                value: 0.0,
+                gradient: &[1.0],
+            };
+            optimizer.update(&at, &mut Memory::default(), &mut [], &mut x);
         }
         assert_eq!(x, [-(6.0 + 3.0 + 2.0)]);
     }

@@ -1,0 +1,69 @@
+//! Whether an estimate is what its method promises.
+
+use std::fmt;
+
+/// How an estimate ended. Anything but [`Status::Good`] is no error: the estimate is there, with
+/// less than the promised accuracy, and the sentence that is printed says what to do.
+#[derive(Clone, Copy, PartialEq, Debug)]
+#[non_exhaustive]
+pub enum Status {
+    /// The estimate is what the method promises.
+    Good,
+    /// The linear system of an implicit method was not solved to its tolerance.
+    LinearNotSolved {
+        /// ‖residual‖ relative to ‖right-hand side‖.
+        residual: f64,
+        /// What was asked for.
+        tolerance: f64,
+        /// Products that were made.
+        iterations: usize,
+    },
+    /// The map whose fixed point was wanted does not contract.
+    NotContraction {
+        /// How much the last step was longer than the one before.
+        ratio: f64,
+    },
+    /// Training did not come close to a stationary point of the inner objective, on which the
+    /// formula of an implicit method rests.
+    InnerNotSolved {
+        /// ‖∇_y g‖ at the end of training.
+        gradient_norm: f64,
+        /// What was asked for.
+        tolerance: f64,
+    },
+}
+
+impl Status {
+    /// Whether there is nothing to complain of.
+    #[must_use]
+    pub fn is_good(self) -> bool {
+        self == Self::Good
+    }
+}
+
+impl fmt::Display for Status {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Good => formatter.write_str("good"),
+            Self::LinearNotSolved {
+                residual,
+                tolerance,
+                iterations,
+            } => write!(
+                formatter,
+                "the linear system was solved to a relative residual of {residual:.1e} in {iterations} products, not to {tolerance:.1e}: allow more products, or add damping or weight decay"
+            ),
+            Self::NotContraction { ratio } => write!(
+                formatter,
+                "the inner step does not contract: a step of the fixed-point iteration grew by {ratio:.3}; try a smaller step size, or more weight decay"
+            ),
+            Self::InnerNotSolved {
+                gradient_norm,
+                tolerance,
+            } => write!(
+                formatter,
+                "training ended at ‖∇_y g‖ = {gradient_norm:.1e}, not {tolerance:.1e}, and the implicit formula holds at a stationary point: take more inner steps or a larger step size"
+            ),
+        }
+    }
+}
