@@ -50,6 +50,18 @@ pub trait HyperGradient<T: Scalar>: Send + Sync {
         outer_step: usize,
     ) -> Result<Report<T>>;
 
+    /// The hypergradient at `x`, n numbers, and its report: one estimate with an empty memory, at
+    /// outer step 0.
+    ///
+    /// # Errors
+    /// As [`HyperGradient::validate`] and [`HyperGradient::estimate`].
+    fn gradient(&self, problem: &Problem<T>, x: &[T], key: Key) -> Result<(Vec<T>, Report<T>)> {
+        self.validate(problem)?;
+        let mut out = vec![T::zero(); problem.x_len()];
+        let report = self.estimate(problem, x, &mut Memory::default(), key, 0, &mut out)?;
+        Ok((out, report))
+    }
+
     /// What one estimate is expected to cost.
     fn cost(&self, problem: &Problem<T>) -> Cost;
 

@@ -20,7 +20,7 @@ use crate::{Result, Scalar, Sweeps};
 /// [`Checkpointed`](super::Checkpointed) where it is shorter still.
 ///
 /// ```
-/// use bilevel::{Closures, FixedStart, HyperGradient, Key, Memory, Problem, ReverseTape, Unrolled};
+/// use bilevel::{Closures, FixedStart, HyperGradient, Key, Problem, ReverseTape, Unrolled};
 /// // g = e^y − x·y, with e^y on the tape;  f = y
 /// let g = Closures::<f64>::new(1, 1, |x, y, _| y[0].exp() - x[0] * y[0], |x, y, _, out| out[0] += y[0].exp() - x[0])
 ///     .with_grad_x(|_, y, _, out| out[0] -= y[0])
@@ -32,8 +32,7 @@ use crate::{Result, Scalar, Sweeps};
 /// let f = Closures::<f64>::new(1, 1, |_, y, _| y[0], |_, _, _, out| out[0] += 1.0);
 /// let problem = Problem::new(g, f, FixedStart(vec![0.0]))?;
 /// let method = Unrolled { adjoint: Box::new(ReverseTape::default()), ..Unrolled::default() };
-/// let mut gradient = [0.0];
-/// method.estimate(&problem, &[2.0], &mut Memory::default(), Key::from_seed(0), 0, &mut gradient)?;
+/// let (gradient, _) = method.gradient(&problem, &[2.0], Key::from_seed(0))?;
 /// // Training ends at y = ln x.
 /// assert!((gradient[0] - 0.5).abs() < 1e-6);
 /// # Ok::<(), bilevel::Error>(())

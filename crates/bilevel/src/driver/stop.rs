@@ -70,9 +70,11 @@ impl Patience {
         }
     }
 
-    /// Takes the next figure (smaller is better) and says whether it is the best so far.
+    /// Takes the next figure (smaller is better, any is better than NaN) and says whether it is the
+    /// best so far.
     pub fn improved(&mut self, figure: f64, outer_step: usize) -> bool {
-        let better = self.best.is_none_or(|(best, _)| figure < best);
+        let better = |best: f64| figure < best || (best.is_nan() && !figure.is_nan());
+        let better = self.best.is_none_or(|(best, _)| better(best));
         if better {
             self.best = Some((figure, outer_step));
             self.waited = 0;
@@ -86,5 +88,19 @@ impl Patience {
     #[must_use]
     pub fn exhausted(&self) -> bool {
         self.waited >= self.limit
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_figure_that_is_no_number_is_improved_upon() {
+        let mut patience = Patience::new(2);
+        let seen = [f64::NAN, f64::NAN, 3.0, f64::NAN, 2.0, 2.0];
+        let better = seen.map(|figure| patience.improved(figure, 0));
+        assert_eq!(better, [true, false, true, false, true, false]);
+        assert_eq!(patience.waited, 1);
     }
 }

@@ -15,7 +15,7 @@ use crate::{Cost, Error, Key, Memory, Oracles, Problem, Result, Role, Scalar};
 /// | `adjoint` | [`Reverse`] | | how the steps are differentiated |
 ///
 /// ```
-/// use bilevel::{Key, Memory, Problem, FixedStart, Closures, HyperGradient, Unrolled, Hyper, GradientDescent};
+/// use bilevel::{Key, Problem, FixedStart, Closures, HyperGradient, Unrolled, Hyper, GradientDescent};
 /// // f = (y − 1)²/2, g = (y − x)²/2: y_K = (1 − 0.5^K) x from y_0 = 0
 /// let g = Closures::<f64>::new(1, 1, |x, y, _| (y[0] - x[0]).powi(2) / 2.0, |x, y, _, out| out[0] += y[0] - x[0])
 ///     .with_grad_x(|x, y, _, out| out[0] += x[0] - y[0])
@@ -23,8 +23,7 @@ use crate::{Cost, Error, Key, Memory, Oracles, Problem, Result, Role, Scalar};
 /// let f = Closures::<f64>::new(1, 1, |_, y, _| (y[0] - 1.0).powi(2) / 2.0, |_, y, _, out| out[0] += y[0] - 1.0);
 /// let problem = Problem::new(g, f, FixedStart(vec![0.0]))?;
 /// let method = Unrolled { dynamics: Box::new(GradientDescent { step_size: Hyper::Fixed(0.5), ..Default::default() }), steps: 3, ..Default::default() };
-/// let mut gradient = [0.0];
-/// method.estimate(&problem, &[2.0], &mut Memory::default(), Key::from_seed(0), 0, &mut gradient)?;
+/// let (gradient, _) = method.gradient(&problem, &[2.0], Key::from_seed(0))?;
 /// assert_eq!(gradient[0], (0.875 * 2.0 - 1.0) * 0.875);
 /// # Ok::<(), bilevel::Error>(())
 /// ```
