@@ -12,3 +12,12 @@ pub mod model;
 pub mod train;
 
 pub use error::Error;
+
+/// The chapters of the book, whose code is run as tests of the documentation.
+#[cfg(doctest)]
+mod book {
+    #[doc = include_str!("../../../book/src/introduction.md")]
+    mod introduction {}
+    #[doc = include_str!("../../../book/src/state-a-problem.md")]
+    mod state_a_problem {}
+}
