@@ -20,4 +20,6 @@ mod book {
     mod introduction {}
     #[doc = include_str!("../../../book/src/state-a-problem.md")]
     mod state_a_problem {}
+    #[doc = include_str!("../../../book/src/your-own.md")]
+    mod your_own {}
 }
