@@ -22,4 +22,6 @@ mod book {
     mod state_a_problem {}
     #[doc = include_str!("../../../book/src/your-own.md")]
     mod your_own {}
+    #[doc = include_str!("../../../book/src/read-a-report.md")]
+    mod read_a_report {}
 }
