@@ -142,7 +142,7 @@ impl Method {
             dynamics: Box::new(GradientDescent {
                 step_size: Hyper::Fixed(self.step_size),
                 field: self.field.clone(),
-                bounds: None,
+                ..GradientDescent::default()
             }),
             steps: self.steps,
             adjoint: adjoint.build(),

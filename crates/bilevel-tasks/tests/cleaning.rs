@@ -38,7 +38,7 @@ fn method<T: Real>(schedule: Option<&str>, adjoint: impl Adjoint<T> + 'static) -
         dynamics: Box::new(GradientDescent {
             step_size: Hyper::Fixed(0.5),
             field,
-            bounds: None,
+            ..GradientDescent::default()
         }),
         steps: 30,
         adjoint: Box::new(adjoint),

@@ -102,7 +102,7 @@ fn method<T: Real>(steps: usize, kept: Kept, aggregate: bool) -> Unrolled<T> {
         dynamics: Box::new(GradientDescent {
             step_size: Hyper::Fixed(0.05),
             field,
-            bounds: None,
+            ..GradientDescent::default()
         }),
         steps,
         adjoint,

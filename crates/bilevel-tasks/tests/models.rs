@@ -199,7 +199,7 @@ fn method<T: Real>(schedule: Option<&str>, adjoint: impl Adjoint<T> + 'static) -
                 schedule: schedule.parse().unwrap(),
                 outer_scale: 0.8,
             }),
-            bounds: None,
+            ..GradientDescent::default()
         }),
         steps: 7,
         adjoint: Box::new(adjoint),

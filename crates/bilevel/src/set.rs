@@ -2,7 +2,7 @@
 
 use crate::bounds::Bounds;
 use crate::error::require;
-use crate::vector::norm;
+use crate::vector::{axpy, dot, norm};
 use crate::{Result, Scalar};
 
 /// A closed convex set that is easy to project onto.
@@ -28,17 +28,73 @@ pub enum Set<T> {
 impl<T: Scalar> Set<T> {
     /// Projects z onto the set. A NaN stays one, to be found.
     pub fn project(&self, z: &mut [T]) {
+        let mut note = T::one();
+        self.project_noting(z, std::slice::from_mut(&mut note));
+    }
+
+    /// How many numbers [`Set::project_noting`] notes: one for a ball, none for the others.
+    #[must_use]
+    pub fn note_len(&self) -> usize {
+        usize::from(matches!(self, Self::Ball { .. }))
+    }
+
+    /// [`Set::project`], and what [`Set::derivative`] needs beside the projection: of a ball,
+    /// the factor min(radius / ‖z‖, 1), which the projected z does not show.
+    pub fn project_noting(&self, z: &mut [T], note: &mut [T]) {
         match self {
             Self::All => {}
             Self::Box(bounds) => bounds.project(z),
             Self::Ball { radius } => {
                 let size = norm(z);
+                let mut factor = T::one();
                 if size > *radius {
-                    let scale = T::from_f64(radius / size);
-                    z.iter_mut().for_each(|z| *z *= scale);
+                    factor = T::from_f64(radius / size);
+                    z.iter_mut().for_each(|z| *z *= factor);
                 }
+                note.fill(factor);
             }
             Self::Simplex { total } => project_simplex(*total, z),
+        }
+    }
+
+    /// `v = J v` with the derivative J of the projection, from its result and the numbers that
+    /// [`Set::project_noting`] noted. J is symmetric, so this is the transposed derivative too.
+    ///
+    /// | set | J v |
+    /// |---|---|
+    /// | all | v |
+    /// | box | v where the number lies between its bounds, 0 on a bound |
+    /// | ball | v inside; r/‖z‖ · (v − p ⟨p, v⟩ / ‖p‖²) where z was outside |
+    /// | simplex | v − mean of v over the positive numbers there, 0 at the others |
+    ///
+    /// Where the projection has a kink, this is one of its generalised derivatives: a number
+    /// that reaches its bound, or the zero of the simplex, counts as held there; a z on the
+    /// sphere counts as inside.
+    pub fn derivative(&self, projected: &[T], note: &[T], v: &mut [T]) {
+        match self {
+            Self::All => {}
+            Self::Box(bounds) => bounds.mask(projected, v),
+            Self::Ball { .. } => {
+                let Some(&factor) = note.first() else { return };
+                if factor < T::one() {
+                    let along = dot(projected, v) / dot(projected, projected);
+                    axpy(T::from_f64(-along), projected, v);
+                    v.iter_mut().for_each(|v| *v *= factor);
+                }
+            }
+            Self::Simplex { .. } => {
+                let (mut sum, mut count) = (0.0, 0.0);
+                for (&p, v) in projected.iter().zip(&*v) {
+                    if p > T::zero() {
+                        sum += v.to_double();
+                        count += 1.0;
+                    }
+                }
+                let mean = T::from_f64(sum / count);
+                for (&p, v) in projected.iter().zip(v) {
+                    *v = if p > T::zero() { *v - mean } else { T::zero() };
+                }
+            }
         }
     }
 
@@ -78,25 +134,32 @@ impl<T: Scalar> Set<T> {
     }
 }
 
-/// Subtracts the threshold at which the positive parts sum to `total` (Held, Wolfe and Crowder,
-/// 1974; doi 10.1007/BF01580223).
+/// Subtracts the threshold at which the positive parts sum to `total`. Each round takes the
+/// numbers above the threshold so far to be the positive ones, of which there are fewer in
+/// every round, until none drops out (Michelot 1986, doi 10.1007/BF00938486); no allocation.
 fn project_simplex<T: Scalar>(total: f64, z: &mut [T]) {
-    let mut sorted: Vec<f64> = z.iter().map(|z| z.to_double()).collect();
-    if sorted.iter().any(|z| !z.is_finite()) {
+    let top = z.iter().fold(T::neg_infinity(), |top, &z| top.max(z));
+    if !z.iter().all(|z| z.is_finite()) {
         z.fill(T::nan());
         return;
     }
-    sorted.sort_by(|a, b| b.total_cmp(a));
-    let (mut sum, mut threshold) = (0.0, 0.0);
-    for (index, &value) in sorted.iter().enumerate() {
-        sum += value;
-        let candidate = (sum - total) / (index as f64 + 1.0);
-        if value > candidate {
-            threshold = candidate;
+    // From the largest number on, so that it always lies above the threshold.
+    let below = |z: T| z.to_double() - top.to_double();
+    let (mut threshold, mut count) = (f64::NEG_INFINITY, usize::MAX);
+    loop {
+        let (mut sum, mut above) = (0.0, 0);
+        for z in z.iter().map(|&z| below(z)).filter(|&z| z > threshold) {
+            sum += z;
+            above += 1;
         }
+        if above >= count {
+            break;
+        }
+        count = above;
+        threshold = (sum - total) / count as f64;
     }
     for z in z {
-        *z = T::from_f64((z.to_double() - threshold).max(0.0));
+        *z = T::from_f64((below(*z) - threshold).max(0.0));
     }
 }
 
@@ -135,6 +198,36 @@ mod tests {
         }
     }
 
+    proptest! {
+        /// The derivative against central differences, where no kink is near.
+        #[test]
+        fn the_derivative_of_the_projection(z in prop::collection::vec(-2.0..2.0_f64, 1..8), v in prop::collection::vec(-2.0..2.0_f64, 8)) {
+            for set in sets() {
+                let at = |h: f64| {
+                    let mut z: Vec<f64> = z.iter().zip(&v).map(|(z, v)| z + h * v).collect();
+                    let mut note = vec![0.0; set.note_len()];
+                    set.project_noting(&mut z, &mut note);
+                    (z, note)
+                };
+                let h = 1e-6;
+                let ((before, _), (projected, note), (after, _)) = (at(-h), at(0.0), at(h));
+                let mut derivative = v[..z.len()].to_vec();
+                set.derivative(&projected, &note, &mut derivative);
+                let held = |p: &[f64]| {
+                    let norm = norm(p);
+                    p.iter().map(|p| *p == 0.0 || *p == -0.5 || *p == 0.3).chain([norm > 0.7 - 1e-12]).collect::<Vec<_>>()
+                };
+                if held(&before) != held(&after) {
+                    continue;
+                }
+                for ((before, after), derivative) in before.iter().zip(&after).zip(&derivative) {
+                    let difference = (after - before) / (2.0 * h);
+                    prop_assert!((difference - derivative).abs() < 1e-5, "{set:?}: {difference} {derivative}");
+                }
+            }
+        }
+    }
+
     #[test]
     fn members() {
         let mut z = [3.0_f64, 4.0];
@@ -143,6 +236,12 @@ mod tests {
         let mut z = [0.9_f64, 0.9, -5.0];
         Set::Simplex { total: 1.0 }.project(&mut z);
         assert!((z[0] - 0.5).abs() < 1e-15 && z[2] == 0.0);
+        let mut z = [1e300_f64, 0.0, 1e300];
+        Set::Simplex { total: 1.0 }.project(&mut z);
+        assert_eq!(z, [0.5, 0.0, 0.5]);
+        let mut z = [1.0, f64::NAN];
+        Set::Simplex { total: 1.0 }.project(&mut z);
+        assert!(z[0].is_nan() && z[1].is_nan());
         assert!(Set::<f64>::Ball { radius: 0.0 }.validate(2).is_err());
     }
 }

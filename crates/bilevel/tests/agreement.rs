@@ -13,7 +13,7 @@ use bilevel::dynamics::Transform;
 use bilevel::vector::{axpy, dot, norm, relative_difference};
 use bilevel::{
     Bounds, Checkpointed, Field, GradientDescent, Hyper, HyperGradient, Key, Memory, Problem,
-    Reverse, ReverseTape, Unrolled,
+    Reverse, ReverseTape, Set, Unrolled,
 };
 use common::{Rows, STEPS, X_LEN, plain, problem, unrolled, weighted, x};
 
@@ -78,7 +78,7 @@ fn every_field_and_schedule_full_and_mini_batch_fixed_and_learned_start() {
                 let dynamics = GradientDescent {
                     step_size: Hyper::Fixed(0.4),
                     field: field.clone(),
-                    bounds: None,
+                    ..GradientDescent::default()
                 };
                 let label = format!("{field:?}, batch {batch}, start {start_from_x}, {coupling}");
                 assert_agreement(&problem(batch, coupling, start_from_x), &dynamics, &label);
@@ -101,7 +101,7 @@ fn every_field_and_schedule_at_a_later_outer_step() {
             let dynamics = GradientDescent {
                 step_size: Hyper::Fixed(0.4),
                 field: field.clone(),
-                bounds: None,
+                ..GradientDescent::default()
             };
             let gradient = |method: &Unrolled<f64>, outer_step| {
                 let mut out = vec![0.0; X_LEN];
@@ -164,7 +164,7 @@ fn learned_step_sizes_and_boxes() {
                     transform,
                 },
                 field: field.clone(),
-                bounds: Some(narrow()),
+                set: Set::Box(narrow()),
             };
             let label = format!("{field:?}, {transform:?}");
             assert_agreement(&problem(3, 0.05, true), &dynamics, &label);
@@ -176,7 +176,7 @@ fn learned_step_sizes_and_boxes() {
 fn the_box_is_active_in_that_test() {
     let problem = problem(3, 0.05, true);
     let dynamics = GradientDescent {
-        bounds: Some(narrow()),
+        set: Set::Box(narrow()),
         step_size: Hyper::FromX {
             index: 11,
             transform: Transform::Exp,
@@ -191,7 +191,7 @@ fn the_box_is_active_in_that_test() {
             .y
     };
     let free = GradientDescent {
-        bounds: None,
+        set: Set::All,
         ..dynamics.clone()
     };
     assert_ne!(run(&dynamics), run(&free));

@@ -67,7 +67,7 @@ fn solve(schedule: Option<&str>, steps: usize, start: [f64; 2]) -> [f64; 3] {
         dynamics: Box::new(GradientDescent {
             step_size: Hyper::Fixed(step_size),
             field,
-            bounds: None,
+            ..GradientDescent::default()
         }),
         steps,
         ..Unrolled::default()

@@ -8,7 +8,7 @@ use bilevel::objective::FiniteDifference;
 use bilevel::{
     Adam, Adjoint, Bounds, Checkpointed, Closures, Error, Field, FirstOrder, FixedStart,
     GradientDescent, Hyper, HyperGradient, Iterate, Key, Memory, Objective, Observer, Problem,
-    Reverse, ReverseTape, Role, Sgd, StartFromX, Unrolled,
+    Reverse, ReverseTape, Role, Set, Sgd, StartFromX, Unrolled,
 };
 
 /// g = (y − x)²/2, or y²/2 where x does not enter; f = (y − 1)²/2.
@@ -256,7 +256,7 @@ fn a_box_does_not_hide_what_is_not_a_number() {
     let method = Unrolled {
         dynamics: Box::new(GradientDescent {
             step_size: Hyper::Fixed(1.0),
-            bounds: Some(Bounds::uniform(-1.0, 1.0).unwrap()),
+            set: Set::Box(Bounds::uniform(-1.0, 1.0).unwrap()),
             ..GradientDescent::default()
         }),
         steps: 5,

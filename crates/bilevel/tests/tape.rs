@@ -7,7 +7,7 @@ use bilevel::adjoint::Rollout;
 use bilevel::dynamics::Transform;
 use bilevel::{
     Adjoint, Bounds, Calls, Checkpointed, Closures, Error, Field, FixedStart, GradientDescent,
-    Hyper, HyperGradient, Key, Memory, Problem, Reverse, ReverseTape, Unrolled,
+    Hyper, HyperGradient, Key, Memory, Problem, Reverse, ReverseTape, Set, Unrolled,
 };
 use common::{Rows, plain, weighted};
 
@@ -41,7 +41,7 @@ fn dynamics(schedule: Option<&str>, learned: bool) -> GradientDescent<f64> {
             schedule: schedule.parse().unwrap(),
             outer_scale: 0.7,
         }),
-        bounds: Some(Bounds::uniform(-9.0, 9.0).unwrap()),
+        set: Set::Box(Bounds::uniform(-9.0, 9.0).unwrap()),
     }
 }
 

@@ -205,7 +205,7 @@ fn time<T: Real>(
         dynamics: Box::new(GradientDescent {
             step_size: Hyper::Fixed(arguments.step_size),
             field: Field::Inner,
-            bounds: None,
+            ..GradientDescent::default()
         }),
         steps: arguments.steps,
         adjoint: arguments.adjoint.build(),

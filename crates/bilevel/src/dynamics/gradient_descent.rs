@@ -1,20 +1,19 @@
 //! Plain gradient descent, with a projection if asked for.
 
 use super::{Context, Dynamics, Field, Hyper};
-use crate::bounds::Bounds;
 use crate::vector::{axpy, dot, scale_into};
-use crate::{Result, Scalar};
+use crate::{Result, Scalar, Set};
 
-/// y ← P(y − s · d_t(x, y)), with step size s, field d and projection P onto a box.
+/// y ← P(y − s · d_t(x, y)), with step size s, field d and projection P onto a set.
 ///
-/// With [`Field::Inner`] and no box it is the inner map of reverse-HG (arXiv 1703.01785)
+/// With [`Field::Inner`] and no constraint it is the inner map of reverse-HG (arXiv 1703.01785)
 /// and MAML; with [`Field::Aggregate`] that of BDA and of the Improved Bilevel Model.
 ///
 /// | setting | default | range | purpose |
 /// |---|---|---|---|
 /// | `step_size` | 0.1 | positive | s; fixed, or part of x |
 /// | `field` | `Inner` | | the direction d |
-/// | `bounds` | none | lower ≤ upper | the box that y is kept in |
+/// | `set` | `All` | | the set that y is kept in |
 ///
 /// Cost of a step: one gradient of the field. Pull-back: one product of it, and one
 /// gradient more where the step size is part of x; the taped one keeps the direction, m
@@ -25,8 +24,8 @@ pub struct GradientDescent<T> {
     pub step_size: Hyper,
     /// d.
     pub field: Field,
-    /// The box of P.
-    pub bounds: Option<Bounds<T>>,
+    /// The set of P. A ball adds one number to the state, see [`Set::project_noting`].
+    pub set: Set<T>,
 }
 
 impl<T> Default for GradientDescent<T> {
@@ -34,7 +33,7 @@ impl<T> Default for GradientDescent<T> {
         Self {
             step_size: Hyper::Fixed(0.1),
             field: Field::Inner,
-            bounds: None,
+            set: Set::All,
         }
     }
 }
@@ -53,12 +52,19 @@ impl<T: Scalar> GradientDescent<T> {
         result
     }
 
-    /// `state = P(state − s · direction)`.
-    fn follow(&self, step_size: T, direction: &[T], state: &mut [T]) {
-        axpy(-step_size, direction, state);
-        if let Some(bounds) = &self.bounds {
-            bounds.project(state);
-        }
+    /// y and the note of the projection.
+    fn parts<'s>(&self, state: &'s [T]) -> (&'s [T], &'s [T]) {
+        state.split_at(state.len() - self.set.note_len())
+    }
+
+    fn parts_mut<'s>(&self, state: &'s mut [T]) -> (&'s mut [T], &'s mut [T]) {
+        state.split_at_mut(state.len() - self.set.note_len())
+    }
+
+    /// `y = P(y − s · direction)`.
+    fn follow(&self, step_size: T, direction: &[T], y: &mut [T], note: &mut [T]) {
+        axpy(-step_size, direction, y);
+        self.set.project_noting(y, note);
     }
 
     /// How many numbers of a direction stay on the tape.
@@ -73,7 +79,7 @@ impl<T: Scalar> GradientDescent<T> {
 
 impl<T: Scalar> Dynamics<T> for GradientDescent<T> {
     fn state_len(&self, y_len: usize) -> usize {
-        y_len
+        y_len + self.set.note_len()
     }
 
     fn work_len(&self, y_len: usize) -> usize {
@@ -82,9 +88,10 @@ impl<T: Scalar> Dynamics<T> for GradientDescent<T> {
 
     fn step(&self, cx: &mut Context<'_, T>, state: &mut [T]) -> Result<()> {
         let step_size = self.step_size.value(cx.x);
+        let (y, note) = self.parts_mut(state);
         Self::with_work(cx, |cx, work, direction| {
-            self.field.direction(cx, state, work, direction)?;
-            self.follow(step_size, direction, state);
+            self.field.direction(cx, y, work, direction)?;
+            self.follow(step_size, direction, y, note);
             Ok(())
         })
     }
@@ -97,16 +104,17 @@ impl<T: Scalar> Dynamics<T> for GradientDescent<T> {
         bar: &mut [T],
     ) -> Result<()> {
         let step_size = self.step_size.value(cx.x);
+        let ((y, _), (next, next_note)) = (self.parts(state), self.parts(next));
+        let (bar, note_bar) = self.parts_mut(bar);
+        note_bar.fill(T::zero());
         Self::with_work(cx, |cx, work, v| {
-            if let Some(bounds) = &self.bounds {
-                bounds.mask(next, bar);
-            }
+            self.set.derivative(next, next_note, bar);
             if let Some((index, derivative)) = self.step_size.derivative(cx.x) {
-                self.field.direction(cx, state, work, v)?;
+                self.field.direction(cx, y, work, v)?;
                 cx.x_bar[index] -= derivative * T::from_f64(dot(v, bar));
             }
             scale_into(-step_size, bar, v);
-            self.field.pull(cx, state, v, work, bar)
+            self.field.pull(cx, y, v, work, bar)
         })
     }
 
@@ -118,13 +126,14 @@ impl<T: Scalar> Dynamics<T> for GradientDescent<T> {
 
     fn step_taped(&self, cx: &mut Context<'_, T>, state: &mut [T], tape: &mut [T]) -> Result<()> {
         let step_size = self.step_size.value(cx.x);
-        let (kept, tape) = tape.split_at_mut(self.kept_len(state.len()));
+        let (y, note) = self.parts_mut(state);
+        let (kept, tape) = tape.split_at_mut(self.kept_len(y.len()));
         Self::with_work(cx, |cx, work, direction| {
-            self.field.linearize(cx, state, work, direction, tape)?;
+            self.field.linearize(cx, y, work, direction, tape)?;
             if self.step_size.depends_on_x() {
                 kept.copy_from_slice(direction);
             }
-            self.follow(step_size, direction, state);
+            self.follow(step_size, direction, y, note);
             Ok(())
         })
     }
@@ -138,16 +147,17 @@ impl<T: Scalar> Dynamics<T> for GradientDescent<T> {
         bar: &mut [T],
     ) -> Result<()> {
         let step_size = self.step_size.value(cx.x);
-        let (direction, tape) = tape.split_at(self.kept_len(state.len()));
+        let ((y, _), (next, next_note)) = (self.parts(state), self.parts(next));
+        let (bar, note_bar) = self.parts_mut(bar);
+        note_bar.fill(T::zero());
+        let (direction, tape) = tape.split_at(self.kept_len(y.len()));
         Self::with_work(cx, |cx, work, v| {
-            if let Some(bounds) = &self.bounds {
-                bounds.mask(next, bar);
-            }
+            self.set.derivative(next, next_note, bar);
             if let Some((index, derivative)) = self.step_size.derivative(cx.x) {
                 cx.x_bar[index] -= derivative * T::from_f64(dot(direction, bar));
             }
             scale_into(-step_size, bar, v);
-            self.field.pull_tape(cx, state, tape, v, work, bar)
+            self.field.pull_tape(cx, y, tape, v, work, bar)
         })
     }
 
@@ -159,18 +169,17 @@ impl<T: Scalar> Dynamics<T> for GradientDescent<T> {
         tangent: &mut [T],
     ) -> Result<()> {
         let step_size = self.step_size.value(cx.x);
+        let ((y, note), (tangent, note_tangent)) = (self.parts_mut(state), self.parts_mut(tangent));
+        note_tangent.fill(T::zero());
         Self::with_work(cx, |cx, work, direction| {
-            self.field.push(cx, state, (dx, tangent), work, direction)?;
+            self.field.push(cx, y, (dx, tangent), work, direction)?;
             axpy(-step_size, direction, tangent);
-            self.field.direction(cx, state, work, direction)?;
+            self.field.direction(cx, y, work, direction)?;
             if let Some((index, derivative)) = self.step_size.derivative(cx.x) {
                 axpy(-derivative * dx[index], direction, tangent);
             }
-            axpy(-step_size, direction, state);
-            if let Some(bounds) = &self.bounds {
-                bounds.project(state);
-                bounds.mask(state, tangent);
-            }
+            self.follow(step_size, direction, y, note);
+            self.set.derivative(y, note, tangent);
             Ok(())
         })
     }
@@ -190,8 +199,6 @@ impl<T: Scalar> Dynamics<T> for GradientDescent<T> {
     fn validate(&self, x_len: usize, y_len: usize) -> Result<()> {
         self.step_size.validate("step_size", x_len)?;
         self.field.validate()?;
-        self.bounds
-            .as_ref()
-            .map_or(Ok(()), |bounds| bounds.validate(y_len))
+        self.set.validate(y_len)
     }
 }
