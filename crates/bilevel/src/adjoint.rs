@@ -7,13 +7,15 @@ mod forward;
 mod reverse;
 mod reverse_tape;
 mod rollout;
+mod truncated;
 
 pub use checkpointed::Checkpointed;
 pub use first_order::FirstOrder;
-pub use forward::directional;
+pub use forward::{Forward, directional};
 pub use reverse::Reverse;
 pub use reverse_tape::ReverseTape;
 pub use rollout::Rollout;
+pub use truncated::Truncated;
 
 use crate::dynamics::Dynamics;
 use crate::{Error, Problem, Result, Scalar, Sweeps};
@@ -23,8 +25,8 @@ pub trait Adjoint<T: Scalar>: Send + Sync {
     /// The name for messages.
     fn name(&self) -> &'static str;
 
-    /// Through which paths the derivative sees x.
-    fn sees(&self) -> Paths;
+    /// Through which paths the derivative of K = `steps` steps sees x.
+    fn sees(&self, steps: usize) -> Paths;
 
     /// Whether it asks the objectives for [`SecondOrder`](crate::objective::SecondOrder).
     fn needs_second_order(&self) -> bool;
@@ -37,11 +39,13 @@ pub trait Adjoint<T: Scalar>: Send + Sync {
     /// What it does with K = `steps` steps, for an x of `x_len` numbers.
     fn sweeps(&self, steps: usize, x_len: usize) -> Sweeps;
 
-    /// Checks the settings.
+    /// Checks the settings, and that they make sense for K = `steps` steps and an x of `x_len`
+    /// numbers.
     ///
     /// # Errors
-    /// [`Error::Setting`](crate::Error::Setting) for a setting out of range.
-    fn validate(&self) -> Result<()> {
+    /// [`Error::Setting`](crate::Error::Setting) for a setting out of range, or
+    /// [`Error::TooCostly`](crate::Error::TooCostly).
+    fn validate(&self, _steps: usize, _x_len: usize) -> Result<()> {
         Ok(())
     }
 

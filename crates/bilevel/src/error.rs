@@ -98,6 +98,24 @@ pub enum Error {
         /// The paths through which x does enter.
         enters: String,
     },
+    /// A method that would be far dearer than another one that gives the same.
+    #[error(
+        "{method} over the {x_len} numbers of x costs {gradients:.0} gradients, which is allowed for at most {most} numbers: use {instead}, which costs {of_instead:.0} for any x, or allow more"
+    )]
+    TooCostly {
+        /// The method.
+        method: &'static str,
+        /// n.
+        x_len: usize,
+        /// What an estimate would cost, see [`Oracles::gradients`](crate::Oracles::gradients).
+        gradients: f64,
+        /// For how many numbers of x it is allowed.
+        most: usize,
+        /// What to use.
+        instead: &'static str,
+        /// What an estimate costs with that.
+        of_instead: f64,
+    },
     /// The user's own objective failed.
     #[error("{} failed: {source}", role.map_or_else(|| "an objective".to_owned(), |role| format!("the {role} objective")))]
     Objective {

@@ -30,7 +30,7 @@
 //! * how the inner variable moves: [`Dynamics`] with a [`Field`], the inner gradient alone
 //!   or an aggregate of both, weighted by a [`Schedule`];
 //! * how that is differentiated: an [`Adjoint`] ([`Reverse`], [`ReverseTape`],
-//!   [`Checkpointed`], [`FirstOrder`]) inside [`Unrolled`].
+//!   [`Checkpointed`], [`Forward`], [`Truncated`], [`FirstOrder`]) inside [`Unrolled`].
 //!
 //! A [`Driver`] follows the hypergradient with an [`Optimizer`]; [`check`] tells whether
 //! a hypergradient is right.
@@ -93,7 +93,7 @@ mod set;
 mod tasks;
 pub mod vector;
 
-pub use adjoint::{Adjoint, Checkpointed, FirstOrder, Reverse, ReverseTape};
+pub use adjoint::{Adjoint, Checkpointed, FirstOrder, Forward, Reverse, ReverseTape, Truncated};
 pub use bounds::Bounds;
 pub use cost::{Cost, Oracles, Sweeps};
 pub use draw::{Draw, Rows, check_batch};

@@ -1,5 +1,5 @@
-//! Every way to the hypergradient gives the same one: reverse, taped, checkpointed,
-//! forward, central differences.
+//! Every way to the hypergradient gives the same one: reverse, taped, checkpointed, truncated
+//! after all steps, forward, central differences.
 #![allow(clippy::unwrap_used, clippy::panic)]
 
 mod common;
@@ -12,8 +12,8 @@ use bilevel::check::{
 use bilevel::dynamics::Transform;
 use bilevel::vector::{axpy, dot, norm, relative_difference};
 use bilevel::{
-    Bounds, Checkpointed, Field, GradientDescent, Hyper, HyperGradient, Key, Memory, Problem,
-    Reverse, ReverseTape, Set, Unrolled,
+    Bounds, Checkpointed, Field, Forward, GradientDescent, Hyper, HyperGradient, Key, Memory,
+    Problem, Reverse, ReverseTape, Set, Truncated, Unrolled,
 };
 use common::{Rows, STEPS, X_LEN, plain, problem, unrolled, weighted, x};
 
@@ -54,19 +54,27 @@ fn assert_agreement(problem: &Problem<f64>, dynamics: &GradientDescent<f64>, lab
         let same = replay_check(&reverse, &checkpointed, problem, &x, key).unwrap();
         assert!(same, "{label}: {slots} slots");
     }
+    for last in [STEPS, STEPS + 1] {
+        let whole = unrolled(dynamics, Truncated { last });
+        let same = replay_check(&reverse, &whole, problem, &x, key).unwrap();
+        assert!(same, "{label}: the last {last} steps");
+    }
     let taped = unrolled(dynamics, ReverseTape::default());
     let check = forward_check(&taped, problem, &x, key, 3, 1e-12).unwrap();
     assert!(check.passed(), "{label}: forward, taped {check:?}");
-    let [with, without] = [&taped, &reverse].map(|method| {
+    let forward = unrolled(dynamics, Forward::default());
+    let [taped, forward, reverse] = [&taped, &forward, &reverse].map(|method| {
         let mut out = vec![0.0; X_LEN];
         let report = method
             .estimate(problem, &x, &mut Memory::default(), key, 0, &mut out)
             .unwrap();
         [vec![report.value], report.y, out]
     });
-    for (with, without) in with.iter().zip(&without) {
-        let difference = relative_difference(with, without);
-        assert!(difference <= 1e-12, "{label}: taped {difference}");
+    for (name, other) in [("taped", &taped), ("forward", &forward)] {
+        for (other, reverse) in other.iter().zip(&reverse) {
+            let difference = relative_difference(other, reverse);
+            assert!(difference <= 1e-12, "{label}: {name} {difference}");
+        }
     }
 }
 

@@ -6,9 +6,9 @@ use std::time::Duration;
 use bilevel::driver::{Driver, GradientNorm, RunState, Trace, Why};
 use bilevel::objective::FiniteDifference;
 use bilevel::{
-    Adam, Adjoint, Bounds, Checkpointed, Closures, Error, Field, FirstOrder, FixedStart,
+    Adam, Adjoint, Bounds, Checkpointed, Closures, Error, Field, FirstOrder, FixedStart, Forward,
     GradientDescent, Hyper, HyperGradient, Iterate, Key, Memory, Objective, Observer, Problem,
-    Reverse, ReverseTape, Role, Set, Sgd, StartFromX, Unrolled,
+    Reverse, ReverseTape, Role, Set, Sgd, StartFromX, Truncated, Unrolled,
 };
 
 /// g = (y − x)²/2, or y²/2 where x does not enter; f = (y − 1)²/2.
@@ -76,6 +76,44 @@ fn structurally_zero_hypergradients_are_refused_with_the_reason() {
         .validate(&problem(true, true, true))
         .unwrap();
     method(0.1, 5, Reverse).validate(&cleaning_like).unwrap();
+}
+
+/// MAML: a cut cotangent does not come back to the start.
+#[test]
+fn truncation_cuts_the_path_through_the_start() {
+    let by_start_alone = problem(false, true, true);
+    let error = method(0.1, 5, Truncated { last: 4 })
+        .validate(&by_start_alone)
+        .unwrap_err();
+    assert_eq!(
+        error.to_string(),
+        "the truncated hypergradient is identically zero for this problem: it sees x only \
+         through the inner steps and the outer objective, and here x enters only through the \
+         start of training"
+    );
+    let whole = method(0.1, 5, Truncated { last: 5 });
+    whole.validate(&by_start_alone).unwrap();
+}
+
+#[test]
+fn forward_mode_over_a_large_x_is_refused_with_its_cost() {
+    let inner = Closures::<f64>::new(65, 1, |_, _, _| 0.0, |_, _, _, _| {})
+        .with_grad_x(|_, _, _, _| {})
+        .with_second_order(|_, _, _, _, _, _| {}, |_, _, _, _, _, _| {});
+    let outer = Closures::<f64>::new(65, 1, |_, _, _| 0.0, |_, _, _, _| {});
+    let large = Problem::new(inner, outer, FixedStart(vec![0.0])).unwrap();
+    let error = method(0.1, 100, Forward::default())
+        .validate(&large)
+        .unwrap_err();
+    assert_eq!(
+        error.to_string(),
+        "forward mode over the 65 numbers of x costs 19500 gradients, which is allowed for at \
+         most 64 numbers: use the adjoint `reverse` or `checkpointed`, which costs 300 for any x, \
+         or allow more"
+    );
+    method(0.1, 100, Forward { most: 65 })
+        .validate(&large)
+        .unwrap();
 }
 
 /// FOMAML's gradient is that of f at y_K; the exact one has the factor (1 − s)^K more.
@@ -214,6 +252,8 @@ fn settings_out_of_range_are_refused() {
         (method(f64::NAN, 5, Reverse), "step_size"),
         (method(0.1, 0, Reverse), "steps"),
         (method(0.1, 5, Checkpointed { slots: 0 }), "slots"),
+        (method(0.1, 5, Truncated { last: 0 }), "last"),
+        (method(0.1, 5, Forward { most: 0 }), "most"),
     ] {
         match method.validate(&problem).unwrap_err() {
             Error::Setting { field: found, .. } => assert_eq!(found, field),

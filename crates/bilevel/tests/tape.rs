@@ -6,8 +6,9 @@ mod common;
 use bilevel::adjoint::Rollout;
 use bilevel::dynamics::Transform;
 use bilevel::{
-    Adjoint, Bounds, Calls, Checkpointed, Closures, Error, Field, FixedStart, GradientDescent,
-    Hyper, HyperGradient, Key, Memory, Problem, Reverse, ReverseTape, Set, Unrolled,
+    Adjoint, Bounds, Calls, Checkpointed, Closures, Error, Field, FixedStart, Forward,
+    GradientDescent, Hyper, HyperGradient, Key, Memory, Problem, Reverse, ReverseTape, Set,
+    Truncated, Unrolled,
 };
 use common::{Rows, plain, weighted};
 
@@ -217,11 +218,13 @@ fn frugal(scale: f64) -> Closures<f64> {
     )
 }
 
-fn adjoints() -> [Box<dyn Adjoint<f64>>; 3] {
+fn adjoints() -> [Box<dyn Adjoint<f64>>; 5] {
     [
         Box::new(Reverse),
         Box::new(ReverseTape::default()),
         Box::new(Checkpointed { slots: 4 }),
+        Box::new(Truncated { last: 7 }),
+        Box::new(Forward::default()),
     ]
 }
 

@@ -85,7 +85,7 @@ impl<T: Scalar> Adjoint<T> for Checkpointed {
         "checkpointed"
     }
 
-    fn sees(&self) -> Paths {
+    fn sees(&self, _: usize) -> Paths {
         Paths::ALL
     }
 
@@ -93,7 +93,7 @@ impl<T: Scalar> Adjoint<T> for Checkpointed {
         true
     }
 
-    fn validate(&self) -> Result<()> {
+    fn validate(&self, _: usize, _: usize) -> Result<()> {
         require(self.slots >= 1, "slots", "at least 1", self.slots)
     }
 

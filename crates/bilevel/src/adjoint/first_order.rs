@@ -18,7 +18,7 @@ impl<T: Scalar> Adjoint<T> for FirstOrder {
         "first-order"
     }
 
-    fn sees(&self) -> Paths {
+    fn sees(&self, _: usize) -> Paths {
         Paths {
             inner: false,
             ..Paths::ALL

@@ -18,7 +18,7 @@ impl<T: Scalar> Adjoint<T> for Reverse {
         "reverse"
     }
 
-    fn sees(&self) -> Paths {
+    fn sees(&self, _: usize) -> Paths {
         Paths::ALL
     }
 
@@ -41,17 +41,6 @@ impl<T: Scalar> Adjoint<T> for Reverse {
         state: &mut [T],
         bar: &mut [T],
     ) -> Result<T> {
-        let mut states = Vec::with_capacity(rollout.steps() * state.len());
-        for t in 0..rollout.steps() {
-            states.extend_from_slice(state);
-            rollout.advance(t, state)?;
-        }
-        let value = rollout.seed(state, bar)?;
-        let mut next = &*state;
-        for (t, before) in states.chunks_exact(state.len().max(1)).enumerate().rev() {
-            rollout.pull_back(t, before, next, bar)?;
-            next = before;
-        }
-        Ok(value)
+        rollout.reverse_from(0, state, bar)
     }
 }

@@ -61,7 +61,7 @@ impl<T: Scalar> Adjoint<T> for ReverseTape<T> {
         "reverse:tape"
     }
 
-    fn sees(&self) -> Paths {
+    fn sees(&self, _: usize) -> Paths {
         Paths::ALL
     }
 

@@ -197,14 +197,42 @@ impl<'a, T: Scalar> Rollout<'a, T> {
         }
     }
 
-    /// The tangent of s_0 along dx.
-    pub(super) fn start_tangent(&mut self, dx: &[T]) -> Result<Vec<T>> {
-        let mut tangent = self.zero_state();
+    /// From `state` = s_0 to s_K, keeping the states from s_`first` on, and back to there:
+    /// leaves s_K in `state` and the cotangent of s_`first` in `bar`, and returns f(x, y_K).
+    pub(super) fn reverse_from(
+        &mut self,
+        first: usize,
+        state: &mut [T],
+        bar: &mut [T],
+    ) -> Result<T> {
+        for t in 0..first {
+            self.advance(t, state)?;
+        }
+        let mut states = Vec::with_capacity((self.steps - first) * state.len());
+        for t in first..self.steps {
+            states.extend_from_slice(state);
+            self.advance(t, state)?;
+        }
+        let value = self.seed(state, bar)?;
+        let mut next = &*state;
+        let kept = states.chunks_exact(state.len().max(1));
+        for (before, t) in kept.zip(first..self.steps).rev() {
+            self.pull_back(t, before, next, bar)?;
+            next = before;
+        }
+        Ok(value)
+    }
+
+    /// From `state` = s_0 to s_K, whose tangent along dx becomes `tangent`.
+    pub(super) fn push(&mut self, dx: &[T], state: &mut [T], tangent: &mut [T]) -> Result<()> {
+        tangent.fill(T::zero());
         let dy = &mut tangent[..self.problem.y_len()];
-        self.problem
-            .start()
-            .push(self.cx.x, self.cx.key(), dx, dy)?;
-        Ok(tangent)
+        let start = self.problem.start();
+        start.push(self.cx.x, self.cx.key(), dx, dy)?;
+        for t in 0..self.steps {
+            self.push_forward(t, dx, state, tangent)?;
+        }
+        Ok(())
     }
 
     /// The calls so far: inner, outer.

@@ -75,9 +75,9 @@ impl<T: Scalar> HyperGradient<T> for Unrolled<T> {
     fn validate(&self, problem: &Problem<T>) -> Result<()> {
         require(self.steps >= 1, "steps", "at least 1", self.steps)?;
         self.dynamics.validate(problem.x_len(), problem.y_len())?;
-        self.adjoint.validate()?;
+        self.adjoint.validate(self.steps, problem.x_len())?;
         self.expect_capabilities(problem)?;
-        self.adjoint.sees().expect_any_of(
+        self.adjoint.sees(self.steps).expect_any_of(
             Paths::of(problem, self.dynamics.as_ref()),
             self.adjoint.name(),
         )

@@ -1,0 +1,89 @@
+//! Truncated reverse mode: the last steps alone.
+
+use super::{Adjoint, Paths, Rollout};
+use crate::error::require;
+use crate::{Result, Scalar, Sweeps};
+
+/// Reverse mode through the last J = `last` of K steps (T-RHG, arXiv 1810.10667):
+///
+/// G_J = ∂f/∂x + Σ_{t=K−J}^{K−1} (∂Φ_t/∂x)ᵀ s̄_{t+1},  s̄_K = ∂f/∂s,  s̄_t = (∂Φ_t/∂s)ᵀ s̄_{t+1}.
+///
+/// The cotangent is cut after J pulls, so that the path through the start of training is not
+/// seen: a problem into which x enters by its start alone (MAML) is refused. With J ≥ K nothing
+/// is cut, and it gives the bits of [`Reverse`](super::Reverse). With J = 1 it is T1–T2 (arXiv
+/// 1511.06727) at the end of training.
+///
+/// Biased: where the steps contract by ρ near y_K, the error falls like ρ^J. Small steps contract
+/// little, and a short J may then lead to a wrong x, as for f = y²/2 + (x − 3)²/2, g = (y − x)²/2 with
+/// step size 1/2, where J = 1 ends at x = 2 and not at 1.5.
+///
+/// | setting | range | purpose |
+/// |---|---|---|
+/// | `last` | at least 1 | J, the steps that are pulled back |
+///
+/// Cost: K gradients and J pulls. Memory: J states.
+///
+/// ```
+/// use bilevel::{Closures, FixedStart, GradientDescent, HyperGradient, Key, Memory, Problem, Truncated, Unrolled};
+/// // g = (y − x)²/2, f = y: y_K = (1 − 0.9^K) x, of which the last J steps make 1 − 0.9^J
+/// let g = Closures::<f64>::new(1, 1, |x, y, _| (y[0] - x[0]).powi(2) / 2.0, |x, y, _, out| out[0] += y[0] - x[0])
+///     .with_grad_x(|x, y, _, out| out[0] += x[0] - y[0])
+///     .with_second_order(|_, _, _, v, y_bar, x_bar| { y_bar[0] += v[0]; x_bar[0] -= v[0] }, |_, _, _, dx, dy, out| out[0] += dy[0] - dx[0]);
+/// let f = Closures::<f64>::new(1, 1, |_, y, _| y[0], |_, _, _, out| out[0] += 1.0);
+/// let problem = Problem::new(g, f, FixedStart(vec![0.0]))?;
+/// let method = Unrolled { adjoint: Box::new(Truncated { last: 2 }), ..Unrolled::default() };
+/// let mut gradient = [0.0];
+/// method.estimate(&problem, &[1.0], &mut Memory::default(), Key::from_seed(0), 0, &mut gradient)?;
+/// assert!((gradient[0] - (1.0 - 0.9 * 0.9)).abs() < 1e-15);
+/// # Ok::<(), bilevel::Error>(())
+/// ```
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Truncated {
+    /// J.
+    pub last: usize,
+}
+
+impl<T: Scalar> Adjoint<T> for Truncated {
+    fn name(&self) -> &'static str {
+        "truncated"
+    }
+
+    fn sees(&self, steps: usize) -> Paths {
+        Paths {
+            start: self.last >= steps,
+            ..Paths::ALL
+        }
+    }
+
+    fn needs_second_order(&self) -> bool {
+        true
+    }
+
+    fn validate(&self, _: usize, _: usize) -> Result<()> {
+        require(self.last >= 1, "last", "at least 1", self.last)
+    }
+
+    fn sweeps(&self, steps: usize, _: usize) -> Sweeps {
+        let last = self.last.min(steps);
+        Sweeps {
+            steps: steps as f64,
+            pulls: last as f64,
+            kept_states: last,
+            ..Sweeps::default()
+        }
+    }
+
+    fn differentiate(
+        &self,
+        rollout: &mut Rollout<'_, T>,
+        state: &mut [T],
+        bar: &mut [T],
+    ) -> Result<T> {
+        let first = rollout.steps().saturating_sub(self.last);
+        let value = rollout.reverse_from(first, state, bar)?;
+        if first > 0 {
+            bar.fill(T::zero());
+        }
+        Ok(value)
+    }
+}
