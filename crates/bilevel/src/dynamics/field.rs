@@ -25,7 +25,7 @@ pub enum Field {
 }
 
 impl Field {
-    fn weights<T: Scalar>(&self, cx: &Context<'_, T>) -> Weights {
+    pub(crate) fn weights<T: Scalar>(&self, cx: &Context<'_, T>) -> Weights {
         match self {
             Self::Inner => Weights {
                 outer: 0.0,
@@ -52,9 +52,7 @@ impl Field {
         work: &mut [T],
         out: &mut [T],
     ) -> Result<()> {
-        self.sum(cx, work, out, |objective, draw, out| {
-            objective.grad_y(y, draw, out)
-        })
+        self.weights(cx).grad_y(cx, y, work, out)
     }
 
     /// How many numbers [`Field::linearize`] keeps: none of an objective whose weight is
@@ -83,7 +81,7 @@ impl Field {
         out: &mut [T],
         mut tape: &mut [T],
     ) -> Result<()> {
-        self.sum(cx, work, out, |objective, draw, out| {
+        self.weights(cx).sum(cx, work, out, |objective, draw, out| {
             let (expected, found) = (objective.tape_len(draw)?, tape.len());
             let part = tape
                 .split_off_mut(..expected)
@@ -101,9 +99,7 @@ impl Field {
         work: &mut [T],
         y_bar: &mut [T],
     ) -> Result<()> {
-        self.share(cx, v, work, |objective, draw, v| {
-            objective.pull(y, draw, v, y_bar)
-        })
+        self.weights(cx).pull(cx, y, v, work, y_bar)
     }
 
     /// The same from the tape of [`Field::linearize`] at this y.
@@ -116,66 +112,13 @@ impl Field {
         work: &mut [T],
         y_bar: &mut [T],
     ) -> Result<()> {
-        self.share(cx, v, work, |objective, draw, v| {
+        self.weights(cx).share(cx, v, work, |objective, draw, v| {
             let (expected, found) = (objective.tape_len(draw)?, tape.len());
             let part = tape
                 .split_off(..expected)
                 .ok_or_else(|| short(expected, found))?;
             objective.pull_tape(y, draw, part, v, y_bar)
         })
-    }
-
-    /// `out` = the weighted sum of what `grad_y` gives for each objective, the inner one
-    /// first; not called where the weight is zero.
-    fn sum<'a, T: Scalar>(
-        &self,
-        cx: &mut Context<'a, T>,
-        work: &mut [T],
-        out: &mut [T],
-        mut grad_y: impl FnMut(&mut Counted<'a, T>, Draw, &mut [T]) -> Result<()>,
-    ) -> Result<()> {
-        let weights = self.weights(cx);
-        let draw = cx.inner_draw();
-        if weights.inner == 0.0 {
-            out.fill(T::zero());
-        } else {
-            grad_y(&mut cx.inner, draw, out)?;
-        }
-        if weights.inner != 1.0 && weights.inner != 0.0 {
-            let inner = T::from_f64(weights.inner);
-            for value in out.iter_mut() {
-                *value *= inner;
-            }
-        }
-        if weights.outer != 0.0 {
-            let draw = cx.field_draw();
-            grad_y(&mut cx.outer, draw, work)?;
-            crate::vector::axpy(T::from_f64(weights.outer), work, out);
-        }
-        Ok(())
-    }
-
-    /// Hands each objective its weighted share of `v`, the inner one first; not called
-    /// where the weight is zero.
-    fn share<'a, T: Scalar>(
-        &self,
-        cx: &mut Context<'a, T>,
-        v: &[T],
-        work: &mut [T],
-        mut pull: impl FnMut(&mut Counted<'a, T>, Draw, &[T]) -> Result<()>,
-    ) -> Result<()> {
-        let weights = self.weights(cx);
-        if weights.inner != 0.0 {
-            let draw = cx.inner_draw();
-            crate::vector::scale_into(T::from_f64(weights.inner), v, work);
-            pull(&mut cx.inner, draw, work)?;
-        }
-        if weights.outer != 0.0 {
-            let draw = cx.field_draw();
-            crate::vector::scale_into(T::from_f64(weights.outer), v, work);
-            pull(&mut cx.outer, draw, work)?;
-        }
-        Ok(())
     }
 
     /// `out = ∂d_t/∂y · dy + ∂d_t/∂x · dx`; `work` has m numbers.
@@ -241,6 +184,88 @@ impl Field {
                 schedule.validate()
             }
         }
+    }
+}
+
+/// inner · g + outer · f, with the draws of one step.
+impl Weights {
+    /// `out = inner · ∇_y g + outer · ∇_y f`; `work` has m numbers.
+    pub(crate) fn grad_y<T: Scalar>(
+        self,
+        cx: &mut Context<'_, T>,
+        y: &[T],
+        work: &mut [T],
+        out: &mut [T],
+    ) -> Result<()> {
+        self.sum(cx, work, out, |objective, draw, out| {
+            objective.grad_y(y, draw, out)
+        })
+    }
+
+    /// `y_bar += (inner · ∇²_yy g + outer · ∇²_yy f) v`, and collects
+    /// `(inner · ∇²_xy g + outer · ∇²_xy f) v`; `work` has m numbers.
+    pub(crate) fn pull<T: Scalar>(
+        self,
+        cx: &mut Context<'_, T>,
+        y: &[T],
+        v: &[T],
+        work: &mut [T],
+        y_bar: &mut [T],
+    ) -> Result<()> {
+        self.share(cx, v, work, |objective, draw, v| {
+            objective.pull(y, draw, v, y_bar)
+        })
+    }
+
+    /// `out` = the weighted sum of what `grad_y` gives for each objective, the inner one
+    /// first; not called where the weight is zero.
+    fn sum<'a, T: Scalar>(
+        self,
+        cx: &mut Context<'a, T>,
+        work: &mut [T],
+        out: &mut [T],
+        mut grad_y: impl FnMut(&mut Counted<'a, T>, Draw, &mut [T]) -> Result<()>,
+    ) -> Result<()> {
+        let draw = cx.inner_draw();
+        if self.inner == 0.0 {
+            out.fill(T::zero());
+        } else {
+            grad_y(&mut cx.inner, draw, out)?;
+        }
+        if self.inner != 1.0 && self.inner != 0.0 {
+            let inner = T::from_f64(self.inner);
+            for value in out.iter_mut() {
+                *value *= inner;
+            }
+        }
+        if self.outer != 0.0 {
+            let draw = cx.field_draw();
+            grad_y(&mut cx.outer, draw, work)?;
+            crate::vector::axpy(T::from_f64(self.outer), work, out);
+        }
+        Ok(())
+    }
+
+    /// Hands each objective its weighted share of `v`, the inner one first; not called
+    /// where the weight is zero.
+    fn share<'a, T: Scalar>(
+        self,
+        cx: &mut Context<'a, T>,
+        v: &[T],
+        work: &mut [T],
+        mut pull: impl FnMut(&mut Counted<'a, T>, Draw, &[T]) -> Result<()>,
+    ) -> Result<()> {
+        if self.inner != 0.0 {
+            let draw = cx.inner_draw();
+            crate::vector::scale_into(T::from_f64(self.inner), v, work);
+            pull(&mut cx.inner, draw, work)?;
+        }
+        if self.outer != 0.0 {
+            let draw = cx.field_draw();
+            crate::vector::scale_into(T::from_f64(self.outer), v, work);
+            pull(&mut cx.outer, draw, work)?;
+        }
+        Ok(())
     }
 }
 
