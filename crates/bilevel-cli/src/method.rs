@@ -106,6 +106,11 @@ impl Method {
                 form(&meaning.schedule)
             ));
         }
+        if schedule.depends_on_x() {
+            return refuse(format!(
+                "--schedule {schedule} takes its weights from numbers of x, and here x is the weights of the rows alone; expected a schedule with weights of its own"
+            ));
+        }
         if !inner {
             expect_inner_weight(&schedule, arguments.steps, outer_steps)?;
         }
@@ -189,9 +194,11 @@ fn expect_inner_weight(
     // No weight rises but between the steps of every: the first and the last step tell. No form
     // but per-outer depends on the outer step, and its weight falls.
     let enters = |t| {
-        [1, steps]
-            .iter()
-            .any(|&k| schedule.weights(k, t).inner != 0.0)
+        [1, steps].iter().any(|&k| {
+            schedule
+                .fixed_weights(k, t)
+                .is_none_or(|weights| weights.inner != 0.0)
+        })
     };
     if enters(0) || enters(outer_steps) {
         return Ok(());
@@ -303,6 +310,7 @@ mod tests {
                 "--method bda --schedule constant:0.5",
                 "is the schedule harmonic",
             ),
+            ("--schedule learned:0,1", "the weights of the rows alone"),
             ("--schedule constant:1", "identically zero"),
             ("--schedule harmonic:100 --steps 100", "identically zero"),
             ("--schedule every:1,constant:1", "identically zero"),

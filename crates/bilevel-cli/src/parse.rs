@@ -121,12 +121,13 @@ pub(crate) fn time(text: &str) -> Result<Duration, String> {
 
 /// A schedule in the library's own form.
 pub(crate) fn schedule(text: &str) -> Result<Schedule, String> {
-    const NAMES: [&str; 6] = [
+    const NAMES: [&str; 7] = [
         "constant",
         "harmonic",
         "geometric",
         "bigsam",
         "per-outer",
+        "learned",
         "every",
     ];
     text.parse()

@@ -133,8 +133,9 @@ pub fn forward_check<T: Scalar>(
     })
 }
 
-/// ⟨J(dx, ds), w⟩ = ⟨(dx, ds), Jᵀw⟩ for one step of the dynamics at a random state:
-/// push-forward against pull-back, relative to ‖J(dx, ds)‖ ‖w‖.
+/// ⟨J(dx, ds), w⟩ = ⟨(dx, ds), Jᵀw⟩ for the second step of the dynamics from a random inner
+/// variable: push-forward against pull-back, relative to ‖J(dx, ds)‖ ‖w‖. The first step makes
+/// the buffers such as a step leaves them: those of Adam, for one, are never negative.
 ///
 /// # Errors
 /// If an objective fails.
@@ -147,20 +148,18 @@ pub fn adjoint_dot_test<T: Scalar>(
 ) -> Result<Comparison> {
     dynamics.validate(problem.x_len(), problem.y_len())?;
     let key = key.stream(Stream::Check);
-    let mut rollout = Rollout::new(problem, dynamics, 1, x, key, 0)?;
+    let mut rollout = Rollout::new(problem, dynamics, 2, x, key, 0)?;
     let mut state = rollout.start()?;
-    axpy(
-        T::one(),
-        &random_direction(key.fold_in(0), state.len()),
-        &mut state,
-    );
+    let y = &mut state[..problem.y_len()];
+    axpy(T::one(), &random_direction(key.fold_in(0), y.len()), y);
+    rollout.advance(0, &mut state)?;
     let dx: Vec<T> = random_direction(key.fold_in(1), x.len());
     let ds: Vec<T> = random_direction(key.fold_in(2), state.len());
     let w: Vec<T> = random_direction(key.fold_in(3), state.len());
     let (mut next, mut pushed) = (state.clone(), ds.clone());
-    rollout.push_forward(0, &dx, &mut next, &mut pushed)?;
+    rollout.push_forward(1, &dx, &mut next, &mut pushed)?;
     let mut pulled = w.clone();
-    rollout.pull_back(0, &state, &next, &mut pulled)?;
+    rollout.pull_back(1, &state, &next, &mut pulled)?;
     // The start's own path does not belong to the step.
     let mut x_bar = vec![T::zero(); x.len()];
     rollout.finish(&vec![T::zero(); state.len()], &mut x_bar)?;

@@ -1,14 +1,24 @@
 //! How the inner variable moves.
 
+mod adam;
+mod elastic_net;
 mod field;
 mod gradient_descent;
 mod hyper;
+mod momentum;
+mod proximal_gradient;
 mod schedule;
+mod update_rule;
 
+pub use adam::Adam;
+pub use elastic_net::ElasticNet;
 pub use field::Field;
 pub use gradient_descent::GradientDescent;
 pub use hyper::{Hyper, Transform};
+pub use momentum::Momentum;
+pub use proximal_gradient::ProximalGradient;
 pub use schedule::{Schedule, Weights};
+pub use update_rule::{Made, UpdateRule};
 
 use crate::objective::{Calls, Counted};
 use crate::{Draw, Key, Problem, Result, Role, Scalar, Stream};
@@ -88,6 +98,14 @@ pub trait Dynamics<T: Scalar>: Send + Sync {
 
     /// How many gradients of the inner and of the outer objective K = `steps` steps look at.
     fn gradients(&self, steps: usize) -> (f64, f64);
+
+    /// How many gradients of the inner and of the outer objective the pull-backs of K = `steps`
+    /// steps look at, beside their products, without a tape: none, unless a derivative needs the
+    /// direction again.
+    fn pull_gradients(&self, steps: usize) -> (f64, f64) {
+        let _ = steps;
+        (0.0, 0.0)
+    }
 
     /// Whether inner hyperparameters are part of x.
     fn depends_on_x(&self) -> bool;

@@ -99,7 +99,10 @@ pub use bounds::Bounds;
 pub use cost::{Cost, Oracles, Sweeps};
 pub use draw::{Draw, Rows, check_batch};
 pub use driver::{Driver, Iterate, Observer, RunState};
-pub use dynamics::{Dynamics, Field, GradientDescent, Hyper, Schedule};
+pub use dynamics::Adam as InnerAdam;
+pub use dynamics::{
+    Dynamics, ElasticNet, Field, GradientDescent, Hyper, Momentum, ProximalGradient, Schedule,
+};
 pub use error::{Error, Result, Role};
 pub use hypergradient::{
     Barrier, Bome, Bvfsm, F2sa, HyperGradient, Meha, Pbgd, Report, Status, Unrolled,

@@ -1,82 +1,21 @@
-//! Every way to the hypergradient gives the same one: reverse, taped, checkpointed, truncated
-//! after all steps, forward, central differences.
+//! Every way to the hypergradient gives the same one: reverse, taped, checkpointed,
+//! forward, central differences.
 #![allow(clippy::unwrap_used, clippy::panic)]
 
 mod common;
 
 use bilevel::adjoint::{Rollout, directional};
 use bilevel::check::{
-    adjoint_dot_test, forward_check, gradient_check, random_direction, replay_check,
-    second_order_check,
+    adjoint_dot_test, forward_check, gradient_check, random_direction, second_order_check,
 };
 use bilevel::dynamics::Transform;
-use bilevel::vector::{axpy, dot, norm, relative_difference};
+use bilevel::vector::{axpy, dot, norm};
 use bilevel::{
-    Bounds, Checkpointed, Field, Forward, GradientDescent, Hyper, HyperGradient, Key, Memory,
-    Problem, Reverse, ReverseTape, Set, Truncated, Unrolled,
+    Bounds, Checkpointed, Field, GradientDescent, Hyper, HyperGradient, Key, Memory, Problem,
+    Reverse, Set, Unrolled,
 };
+use common::agreement::{assert_agreement, fields};
 use common::{Rows, STEPS, X_LEN, plain, problem, unrolled, weighted, x};
-
-fn fields() -> Vec<Field> {
-    let aggregate = |schedule: &str| Field::Aggregate {
-        schedule: schedule.parse().unwrap(),
-        outer_scale: 0.7,
-    };
-    let mut fields = vec![Field::Inner];
-    fields.extend(
-        [
-            "constant:0.5",
-            "constant:1",
-            "harmonic:0.9",
-            "harmonic:3",
-            "geometric:0.5,0.9",
-            "bigsam:1,0.5,1",
-            "per-outer:0.9,10",
-            "every:4,constant:0.5",
-        ]
-        .map(aggregate),
-    );
-    fields
-}
-
-/// The whole grid: what it says of each pair is in one place.
-fn assert_agreement(problem: &Problem<f64>, dynamics: &GradientDescent<f64>, label: &str) {
-    let (x, key) = (x(), Key::from_seed(3));
-    let reverse = unrolled(dynamics, Reverse);
-    let check = gradient_check(&reverse, problem, &x, key, 2, 1e-7).unwrap();
-    assert!(check.passed(), "{label}: differences {check:?}");
-    let check = forward_check(&reverse, problem, &x, key, 3, 1e-12).unwrap();
-    assert!(check.passed(), "{label}: forward {check:?}");
-    let check = adjoint_dot_test(dynamics, problem, &x, key, 1e-12).unwrap();
-    assert!(check.passed(), "{label}: dot test {check:?}");
-    for slots in 1..=STEPS + 2 {
-        let checkpointed = unrolled(dynamics, Checkpointed { slots });
-        let same = replay_check(&reverse, &checkpointed, problem, &x, key).unwrap();
-        assert!(same, "{label}: {slots} slots");
-    }
-    for last in [STEPS, STEPS + 1] {
-        let whole = unrolled(dynamics, Truncated { last });
-        let same = replay_check(&reverse, &whole, problem, &x, key).unwrap();
-        assert!(same, "{label}: the last {last} steps");
-    }
-    let taped = unrolled(dynamics, ReverseTape::default());
-    let check = forward_check(&taped, problem, &x, key, 3, 1e-12).unwrap();
-    assert!(check.passed(), "{label}: forward, taped {check:?}");
-    let forward = unrolled(dynamics, Forward::default());
-    let [taped, forward, reverse] = [&taped, &forward, &reverse].map(|method| {
-        let mut out = vec![0.0; X_LEN];
-        let report = method
-            .estimate(problem, &x, &mut Memory::default(), key, 0, &mut out)
-            .unwrap();
-        [vec![report.value], report.y, out]
-    });
-    for (name, other) in [("taped", &taped), ("forward", &forward)] {
-        for (other, reverse) in other.iter().zip(&reverse) {
-            let difference = relative_difference(other, reverse);
-            assert!(difference <= 1e-12, "{label}: {name} {difference}");
-        }
-    }
-}
 
 #[test]
 fn every_field_and_schedule_full_and_mini_batch_fixed_and_learned_start() {
@@ -89,7 +28,12 @@ fn every_field_and_schedule_full_and_mini_batch_fixed_and_learned_start() {
                     ..GradientDescent::default()
                 };
                 let label = format!("{field:?}, batch {batch}, start {start_from_x}, {coupling}");
-                assert_agreement(&problem(batch, coupling, start_from_x), &dynamics, &label);
+                assert_agreement(
+                    &problem(batch, coupling, start_from_x),
+                    &dynamics,
+                    &x(),
+                    &label,
+                );
             }
         }
     }
@@ -175,7 +119,7 @@ fn learned_step_sizes_and_boxes() {
                 set: Set::Box(narrow()),
             };
             let label = format!("{field:?}, {transform:?}");
-            assert_agreement(&problem(3, 0.05, true), &dynamics, &label);
+            assert_agreement(&problem(3, 0.05, true), &dynamics, &x(), &label);
         }
     }
 }

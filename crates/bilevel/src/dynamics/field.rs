@@ -3,6 +3,7 @@
 use super::{Context, Schedule, Weights};
 use crate::error::require;
 use crate::objective::Counted;
+use crate::vector::{axpy, scale_into};
 use crate::{Draw, Error, Result, Scalar};
 
 /// d_t(x, y): what a step subtracts, before its step size.
@@ -35,7 +36,7 @@ impl Field {
                 schedule,
                 outer_scale,
             } => {
-                let Weights { outer, inner } = schedule.weights(cx.step + 1, cx.outer_step);
+                let Weights { outer, inner } = schedule.weights(cx.step + 1, cx.outer_step, cx.x);
                 Weights {
                     outer: outer * outer_scale,
                     inner,
@@ -44,15 +45,34 @@ impl Field {
         }
     }
 
-    /// `out = d_t(x, y)`; `work` has m numbers.
+    /// Whether the weights are part of x.
+    pub(super) fn depends_on_x(&self) -> bool {
+        matches!(self, Self::Aggregate { schedule, .. } if schedule.depends_on_x())
+    }
+
+    /// Which number of x the weight of this step is made of, where it is learned, and dα/dx.
+    pub(super) fn learned<T: Scalar>(&self, cx: &Context<'_, T>) -> Option<(usize, f64)> {
+        match self {
+            Self::Inner => None,
+            Self::Aggregate { schedule, .. } => schedule.derivative(cx.step + 1, cx.x),
+        }
+    }
+
+    /// `out = d_t(x, y)`, and `slope = ∂d_t/∂α` of a learned weight where it has m numbers
+    /// (else it has none); `work` has m numbers.
     pub(super) fn direction<T: Scalar>(
         &self,
         cx: &mut Context<'_, T>,
         y: &[T],
         work: &mut [T],
         out: &mut [T],
+        slope: &mut [T],
     ) -> Result<()> {
-        self.weights(cx).grad_y(cx, y, work, out)
+        let slope = self.slope_scale(cx, slope);
+        self.weights(cx)
+            .sum(cx, y, work, (out, slope), |objective, draw, out| {
+                objective.grad_y(y, draw, out)
+            })
     }
 
     /// How many numbers [`Field::linearize`] keeps: none of an objective whose weight is
@@ -71,23 +91,24 @@ impl Field {
         Ok(len)
     }
 
-    /// `out = d_t(x, y)`, and fills `tape`, that of the inner objective first; `work` has
-    /// m numbers.
+    /// The same, and fills `tape`, that of the inner objective first.
     pub(super) fn linearize<T: Scalar>(
         &self,
         cx: &mut Context<'_, T>,
         y: &[T],
         work: &mut [T],
-        out: &mut [T],
+        (out, slope): (&mut [T], &mut [T]),
         mut tape: &mut [T],
     ) -> Result<()> {
-        self.weights(cx).sum(cx, work, out, |objective, draw, out| {
-            let (expected, found) = (objective.tape_len(draw)?, tape.len());
-            let part = tape
-                .split_off_mut(..expected)
-                .ok_or_else(|| short(expected, found))?;
-            objective.linearize(y, draw, out, part)
-        })
+        let slope = self.slope_scale(cx, slope);
+        self.weights(cx)
+            .sum(cx, y, work, (out, slope), |objective, draw, out| {
+                let (expected, found) = (objective.tape_len(draw)?, tape.len());
+                let part = tape
+                    .split_off_mut(..expected)
+                    .ok_or_else(|| short(expected, found))?;
+                objective.linearize(y, draw, out, part)
+            })
     }
 
     /// `y_bar += (∂d_t/∂y)ᵀ v`, and collects `(∂d_t/∂x)ᵀ v`; `work` has m numbers.
@@ -121,6 +142,22 @@ impl Field {
         })
     }
 
+    /// Where the weight of this step is learned and `slope` has room: that room, zeroed, and the
+    /// scale of the outer gradient in it.
+    fn slope_scale<'s, T: Scalar>(
+        &self,
+        cx: &Context<'_, T>,
+        slope: &'s mut [T],
+    ) -> Option<(&'s mut [T], f64)> {
+        slope.fill(T::zero());
+        match self {
+            Self::Aggregate { outer_scale, .. } if !slope.is_empty() => {
+                self.learned(cx).map(|_| (slope, *outer_scale))
+            }
+            _ => None,
+        }
+    }
+
     /// `out = ∂d_t/∂y · dy + ∂d_t/∂x · dx`; `work` has m numbers.
     pub(super) fn push<T: Scalar>(
         &self,
@@ -136,39 +173,50 @@ impl Field {
             let draw = cx.inner_draw();
             work.fill(T::zero());
             cx.inner.push(y, draw, dx, dy, work)?;
-            crate::vector::axpy(T::from_f64(weights.inner), work, out);
+            axpy(T::from_f64(weights.inner), work, out);
         }
         if weights.outer != 0.0 {
             let draw = cx.field_draw();
             work.fill(T::zero());
             cx.outer.push(y, draw, dx, dy, work)?;
-            crate::vector::axpy(T::from_f64(weights.outer), work, out);
+            axpy(T::from_f64(weights.outer), work, out);
         }
         Ok(())
     }
 
-    pub(super) fn uses_outer(&self) -> bool {
+    pub(crate) fn uses_outer(&self) -> bool {
         matches!(self, Self::Aggregate { .. })
     }
 
     /// How many gradients of the inner and of the outer objective K = `steps` steps look at, at
     /// outer step 0.
-    pub(super) fn gradients(&self, steps: usize) -> (f64, f64) {
+    pub(crate) fn gradients(&self, steps: usize) -> (f64, f64) {
         match self {
             Self::Inner => (steps as f64, 0.0),
             Self::Aggregate { schedule, .. } => {
                 let (mut inner, mut outer) = (0, 0);
                 for k in 1..=steps {
-                    let weights = schedule.weights(k, 0);
-                    inner += usize::from(weights.inner != 0.0);
-                    outer += usize::from(weights.outer != 0.0);
+                    // A learned weight is neither 0 nor 1.
+                    let weights = schedule.fixed_weights(k, 0);
+                    inner += usize::from(weights.is_none_or(|weights| weights.inner != 0.0));
+                    outer += usize::from(weights.is_none_or(|weights| weights.outer != 0.0));
                 }
                 (inner as f64, outer as f64)
             }
         }
     }
 
-    pub(super) fn validate(&self) -> Result<()> {
+    /// At how many of K = `steps` steps the weight is learned.
+    pub(super) fn learned_steps(&self, steps: usize) -> f64 {
+        match self {
+            Self::Inner => 0.0,
+            Self::Aggregate { schedule, .. } => (1..=steps)
+                .filter(|&k| schedule.fixed_weights(k, 0).is_none())
+                .count() as f64,
+        }
+    }
+
+    pub(crate) fn validate(&self, x_len: usize) -> Result<()> {
         match self {
             Self::Inner => Ok(()),
             Self::Aggregate {
@@ -181,7 +229,7 @@ impl Field {
                     "a positive number",
                     outer_scale,
                 )?;
-                schedule.validate()
+                schedule.validate(x_len)
             }
         }
     }
@@ -197,7 +245,7 @@ impl Weights {
         work: &mut [T],
         out: &mut [T],
     ) -> Result<()> {
-        self.sum(cx, work, out, |objective, draw, out| {
+        self.sum(cx, y, work, (out, None), |objective, draw, out| {
             objective.grad_y(y, draw, out)
         })
     }
@@ -218,30 +266,40 @@ impl Weights {
     }
 
     /// `out` = the weighted sum of what `grad_y` gives for each objective, the inner one
-    /// first; not called where the weight is zero.
+    /// first; not called where the weight is zero. With (slope, scale) also
+    /// `slope = scale · ∇_y f − ∇_y g`, whatever the weights.
     fn sum<'a, T: Scalar>(
         self,
         cx: &mut Context<'a, T>,
+        y: &[T],
         work: &mut [T],
-        out: &mut [T],
+        (out, mut slope): (&mut [T], Option<(&mut [T], f64)>),
         mut grad_y: impl FnMut(&mut Counted<'a, T>, Draw, &mut [T]) -> Result<()>,
     ) -> Result<()> {
         let draw = cx.inner_draw();
+        if self.inner != 0.0 {
+            grad_y(&mut cx.inner, draw, out)?;
+        } else if slope.is_some() {
+            cx.inner.grad_y(y, draw, out)?;
+        }
+        if let Some((slope, _)) = &mut slope {
+            scale_into(-T::one(), out, slope);
+        }
         if self.inner == 0.0 {
             out.fill(T::zero());
-        } else {
-            grad_y(&mut cx.inner, draw, out)?;
-        }
-        if self.inner != 1.0 && self.inner != 0.0 {
+        } else if self.inner != 1.0 {
             let inner = T::from_f64(self.inner);
-            for value in out.iter_mut() {
-                *value *= inner;
-            }
+            out.iter_mut().for_each(|value| *value *= inner);
         }
+        let draw = cx.field_draw();
         if self.outer != 0.0 {
-            let draw = cx.field_draw();
             grad_y(&mut cx.outer, draw, work)?;
-            crate::vector::axpy(T::from_f64(self.outer), work, out);
+            axpy(T::from_f64(self.outer), work, out);
+        } else if slope.is_some() {
+            cx.outer.grad_y(y, draw, work)?;
+        }
+        if let Some((slope, scale)) = slope {
+            axpy(T::from_f64(scale), work, slope);
         }
         Ok(())
     }
@@ -257,12 +315,12 @@ impl Weights {
     ) -> Result<()> {
         if self.inner != 0.0 {
             let draw = cx.inner_draw();
-            crate::vector::scale_into(T::from_f64(self.inner), v, work);
+            scale_into(T::from_f64(self.inner), v, work);
             pull(&mut cx.inner, draw, work)?;
         }
         if self.outer != 0.0 {
             let draw = cx.field_draw();
-            crate::vector::scale_into(T::from_f64(self.outer), v, work);
+            scale_into(T::from_f64(self.outer), v, work);
             pull(&mut cx.outer, draw, work)?;
         }
         Ok(())

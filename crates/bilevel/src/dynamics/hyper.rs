@@ -3,7 +3,7 @@
 use crate::error::require;
 use crate::{Result, Scalar};
 
-/// A positive hyperparameter of the inner training, such as its step size.
+/// A hyperparameter of the inner training, such as its step size.
 #[derive(Clone, Copy, PartialEq, Debug)]
 pub enum Hyper {
     /// The same for every x.
@@ -20,7 +20,7 @@ pub enum Hyper {
 /// How a number of x becomes a hyperparameter.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Transform {
-    /// The number itself; keep it positive by a box on x.
+    /// The number itself; keep it in its range by a box on x, see [`Projected`](crate::optimizer::Projected).
     Identity,
     /// exp: positive always.
     Exp,
@@ -61,6 +61,29 @@ impl Hyper {
         }
     }
 
+    /// Its value at x in double precision: exact where it is fixed, whatever `T` is.
+    #[must_use]
+    pub fn value_f64<T: Scalar>(self, x: &[T]) -> f64 {
+        match self {
+            Self::Fixed(value) => value,
+            Self::FromX { .. } => self.value(x).to_double(),
+        }
+    }
+
+    /// Its tangent along dx.
+    #[must_use]
+    pub fn tangent<T: Scalar>(self, x: &[T], dx: &[T]) -> T {
+        self.derivative(x)
+            .map_or(T::zero(), |(index, derivative)| derivative * dx[index])
+    }
+
+    /// Adds what its cotangent `bar` gives to that of x: nothing where it is fixed.
+    pub fn collect<T: Scalar>(self, x: &[T], bar: f64, x_bar: &mut [T]) {
+        if let Some((index, derivative)) = self.derivative(x) {
+            x_bar[index] += derivative * T::from_f64(bar);
+        }
+    }
+
     /// Whether it is part of x.
     #[must_use]
     pub fn depends_on_x(self) -> bool {
@@ -68,18 +91,26 @@ impl Hyper {
     }
 
     pub(crate) fn validate(self, field: &'static str, x_len: usize) -> Result<()> {
+        self.validate_in(field, |value| value > 0.0, "a positive number", x_len)
+    }
+
+    /// Checks a fixed value against its range, and that one of x lies inside x.
+    pub(crate) fn validate_in(
+        self,
+        field: &'static str,
+        contains: impl FnOnce(f64) -> bool,
+        range: &'static str,
+        x_len: usize,
+    ) -> Result<()> {
         match self {
-            Self::Fixed(value) => require(
-                value.is_finite() && value > 0.0,
-                field,
-                "a positive number",
-                value,
-            ),
+            Self::Fixed(value) => {
+                require(value.is_finite() && contains(value), field, range, value)
+            }
             Self::FromX { index, .. } => require(index < x_len, field, "an index inside x", index),
         }
     }
 }
 
-fn sigmoid<T: Scalar>(x: T) -> T {
+pub(super) fn sigmoid<T: Scalar>(x: T) -> T {
     T::one() / (T::one() + (-x).exp())
 }

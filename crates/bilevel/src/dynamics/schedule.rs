@@ -3,8 +3,9 @@
 use std::fmt;
 use std::str::FromStr;
 
+use super::hyper::sigmoid;
 use crate::error::require;
-use crate::{Error, Result};
+use crate::{Error, Result, Scalar};
 
 /// The weights of the outer and the inner gradient at inner step k = 1 … K.
 ///
@@ -15,7 +16,7 @@ use crate::{Error, Result};
 /// the two objectives disagree, and often works best in few steps.
 ///
 /// Written as on the command line: `constant:0.5`, `harmonic:0.9`, `geometric:0.5,0.9`,
-/// `bigsam:1,0.5,1`, `per-outer:0.9,10`, `every:5,harmonic:0.9`.
+/// `bigsam:1,0.5,1`, `per-outer:0.9,10`, `every:5,harmonic:0.9`, `learned:8,20`.
 ///
 /// References: BiG-SAM (Sabach and Shtern, 2017, doi 10.1137/16M105592X), BDA (arXiv
 /// 2006.04045), Improved Bilevel Model (arXiv 2009.00690), sl-BAMM (arXiv 2302.03407).
@@ -55,6 +56,18 @@ pub enum Schedule {
         /// The power, positive.
         power: f64,
     },
+    /// α_k = σ(x\[`first` + min(k, `count`) − 1\]), σ(z) = 1/(1 + e^(−z)): the weights are
+    /// numbers of x and learned with the rest, one for each of the first `count` steps and the
+    /// last of them for all that follow; one number for all steps with `count` 1.
+    ///
+    /// The hypergradient gets ⟨`outer_scale` · ∇_y f − ∇_y g, d̄_k⟩ · α_k (1 − α_k) there: both
+    /// gradients once more on the way back, or m more numbers a step on the tape.
+    Learned {
+        /// The first number of x that is a weight before σ.
+        first: usize,
+        /// How many numbers of x are, at least 1.
+        count: usize,
+    },
     /// `schedule` at every `period`-th step (k divisible by it), the inner gradient
     /// alone at the others.
     Every {
@@ -65,7 +78,7 @@ pub enum Schedule {
     },
 }
 
-const FORMS: &str = "constant:A, harmonic:C, geometric:A,R, bigsam:GAMMA,BETA,CAP, per-outer:MU0,P or every:N,SCHEDULE";
+const FORMS: &str = "constant:A, harmonic:C, geometric:A,R, bigsam:GAMMA,BETA,CAP, per-outer:MU0,P, learned:FIRST,COUNT or every:N,SCHEDULE";
 
 /// The weights of one inner step.
 #[derive(Clone, Copy, PartialEq, Debug)]
@@ -86,11 +99,50 @@ impl Weights {
 }
 
 impl Schedule {
-    /// The weights at inner step `k` = 1 … K of outer step `outer_step` = 0, 1, …
+    /// The weights at inner step `k` = 1 … K of outer step `outer_step` = 0, 1, … at this x,
+    /// which [`Schedule::validate`] found long enough.
     #[must_use]
-    pub fn weights(&self, k: usize, outer_step: usize) -> Weights {
-        let step = k as f64;
+    pub fn weights<T: Scalar>(&self, k: usize, outer_step: usize, x: &[T]) -> Weights {
+        self.fixed_weights(k, outer_step).unwrap_or_else(|| {
+            Weights::convex(
+                self.learned_at(k)
+                    .map_or(0.0, |index| sigmoid(x[index].to_double())),
+            )
+        })
+    }
+
+    /// Which number of x the weight at inner step `k` is made of, where it is learned, and
+    /// dα_k/dx there.
+    #[must_use]
+    pub fn derivative<T: Scalar>(&self, k: usize, x: &[T]) -> Option<(usize, f64)> {
+        let index = self.learned_at(k)?;
+        let weight = sigmoid(x[index].to_double());
+        Some((index, weight * (1.0 - weight)))
+    }
+
+    /// Whether weights are part of x.
+    #[must_use]
+    pub fn depends_on_x(&self) -> bool {
         match self {
+            Self::Learned { .. } => true,
+            Self::Every { schedule, .. } => schedule.depends_on_x(),
+            _ => false,
+        }
+    }
+
+    fn learned_at(&self, k: usize) -> Option<usize> {
+        match self {
+            Self::Learned { first, count } => Some(first + k.clamp(1, *count) - 1),
+            Self::Every { period, schedule } if k.is_multiple_of(*period) => schedule.learned_at(k),
+            _ => None,
+        }
+    }
+
+    /// The weights where they are no part of x.
+    #[must_use]
+    pub fn fixed_weights(&self, k: usize, outer_step: usize) -> Option<Weights> {
+        let step = k as f64;
+        Some(match self {
             Self::Constant { weight } => Weights::convex(*weight),
             Self::Harmonic { scale } => Weights::convex((scale / step).min(1.0)),
             Self::Geometric { weight, ratio } => Weights {
@@ -103,21 +155,35 @@ impl Schedule {
             Self::PerOuter { start, power } => {
                 Weights::convex(start * (outer_step as f64 + 1.0).powf(-1.0 / power))
             }
+            Self::Learned { .. } => return None,
             Self::Every { period, schedule } => {
                 if k.is_multiple_of(*period) {
-                    schedule.weights(k, outer_step)
-                } else {
-                    Weights::convex(0.0)
+                    return schedule.fixed_weights(k, outer_step);
                 }
+                Weights::convex(0.0)
             }
-        }
+        })
     }
 
-    /// Checks the settings.
+    /// Checks the settings, and that the learned weights lie inside an x of `x_len` numbers.
     ///
     /// # Errors
     /// [`Error::Setting`] for a number out of its range.
-    pub fn validate(&self) -> Result<()> {
+    pub fn validate(&self, x_len: usize) -> Result<()> {
+        self.validate_numbers()?;
+        match self {
+            Self::Learned { first, count } => require(
+                first.checked_add(*count).is_some_and(|end| end <= x_len),
+                "the numbers of x of the schedule learned",
+                "inside x",
+                format!("{count} from number {first} on where x has {x_len}"),
+            ),
+            Self::Every { schedule, .. } => schedule.validate(x_len),
+            _ => Ok(()),
+        }
+    }
+
+    fn validate_numbers(&self) -> Result<()> {
         let unit = |field, value: f64| {
             require(
                 (0.0..=1.0).contains(&value),
@@ -170,8 +236,14 @@ impl Schedule {
                     "at least 1",
                     period,
                 )?;
-                schedule.validate()
+                schedule.validate_numbers()
             }
+            Self::Learned { count, .. } => require(
+                *count >= 1,
+                "the count of the schedule learned",
+                "at least 1",
+                count,
+            ),
         }
     }
 }
@@ -184,6 +256,7 @@ impl fmt::Display for Schedule {
             Self::Geometric { weight, ratio } => write!(formatter, "geometric:{weight},{ratio}"),
             Self::BigSam { gamma, beta, cap } => write!(formatter, "bigsam:{gamma},{beta},{cap}"),
             Self::PerOuter { start, power } => write!(formatter, "per-outer:{start},{power}"),
+            Self::Learned { first, count } => write!(formatter, "learned:{first},{count}"),
             Self::Every { period, schedule } => write!(formatter, "every:{period},{schedule}"),
         }
     }
@@ -200,11 +273,17 @@ impl FromStr for Schedule {
             expected: FORMS,
         };
         let (name, rest) = text.split_once(':').ok_or_else(unknown)?;
-        let schedule = if name == "every" {
-            let (period, schedule) = rest.split_once(',').ok_or_else(unknown)?;
-            Self::Every {
-                period: period.parse().map_err(|_| unknown())?,
-                schedule: Box::new(schedule.parse()?),
+        let schedule = if let "every" | "learned" = name {
+            let (first, second) = rest.split_once(',').ok_or_else(unknown)?;
+            let first = first.parse().map_err(|_| unknown())?;
+            if name == "every" {
+                Self::Every {
+                    period: first,
+                    schedule: Box::new(second.parse()?),
+                }
+            } else {
+                let count = second.parse().map_err(|_| unknown())?;
+                Self::Learned { first, count }
             }
         } else {
             let numbers = rest
@@ -220,7 +299,7 @@ impl FromStr for Schedule {
                 _ => return Err(unknown()),
             }
         };
-        schedule.validate()?;
+        schedule.validate_numbers()?;
         Ok(schedule)
     }
 }
@@ -230,7 +309,10 @@ mod tests {
     use super::*;
 
     fn weights(text: &str, k: usize, outer_step: usize) -> (f64, f64) {
-        let Weights { outer, inner } = text.parse::<Schedule>().unwrap().weights(k, outer_step);
+        let Weights { outer, inner } =
+            text.parse::<Schedule>()
+                .unwrap()
+                .weights(k, outer_step, &[9.0, 0.0, 3.0_f64.ln()]);
         (outer, inner)
     }
 
@@ -243,6 +325,12 @@ mod tests {
         assert_eq!(weights("bigsam:1,0.5,0.9", 1, 0), (0.9, 1.0 - 0.9));
         assert_eq!(weights("bigsam:1,0.5,1", 8, 0), (0.5, 0.5));
         assert_eq!(weights("per-outer:0.8,2", 5, 3), (0.4, 0.6));
+        assert_eq!(weights("learned:1,2", 1, 0), (0.5, 0.5));
+        for k in [2, 3, 100] {
+            assert!((weights("learned:1,2", k, 0).0 - 0.75).abs() < 1e-15);
+        }
+        assert_eq!(weights("every:2,learned:1,2", 1, 0), (0.0, 1.0));
+        assert!((weights("every:2,learned:1,2", 2, 0).0 - 0.75).abs() < 1e-15);
         assert_eq!(weights("every:5,constant:0.5", 4, 0), (0.0, 1.0));
         assert_eq!(weights("every:5,constant:0.5", 5, 0), (0.5, 0.5));
     }
@@ -256,8 +344,23 @@ mod tests {
             "bigsam:1,0.5,1",
             "per-outer:0.9,10",
             "every:5,harmonic:0.5",
+            "learned:8,20",
+            "every:5,learned:0,1",
         ] {
             assert_eq!(text.parse::<Schedule>().unwrap().to_string(), text);
+        }
+    }
+
+    #[test]
+    fn learned_weights_lie_inside_x() {
+        for (text, fits) in [
+            ("learned:1,2", true),
+            ("learned:2,2", false),
+            ("every:3,learned:3,1", false),
+        ] {
+            let schedule: Schedule = text.parse().unwrap();
+            assert_eq!(schedule.validate(3).is_ok(), fits, "{text}");
+            assert!(schedule.depends_on_x());
         }
     }
 
@@ -273,6 +376,13 @@ mod tests {
             "bigsam:1,1,1",
             "every:0,constant:0.5",
             "every:5",
+            "learned",
+            "learned:8",
+            "learned:8,0",
+            "learned:8,-1",
+            "learned:8,1.5",
+            "learned:8,1,2",
+            "every:2,learned:8,0",
             "cosine:1",
         ] {
             assert!(text.parse::<Schedule>().is_err(), "{text}");

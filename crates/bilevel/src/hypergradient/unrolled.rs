@@ -124,10 +124,12 @@ impl<T: Scalar> HyperGradient<T> for Unrolled<T> {
     fn cost(&self, problem: &Problem<T>) -> Cost {
         let sweeps = self.adjoint.sweeps(self.steps, problem.x_len());
         let (inner, outer) = self.dynamics.gradients(self.steps);
-        let share = |gradients: f64| {
-            let each = gradients / self.steps.max(1) as f64;
+        let (inner_again, outer_again) = self.dynamics.pull_gradients(self.steps);
+        let share = |gradients: f64, again: f64| {
+            let steps = self.steps.max(1) as f64;
+            let each = gradients / steps;
             Oracles {
-                grad_y: sweeps.steps * each,
+                grad_y: sweeps.steps * each + sweeps.pulls * again / steps,
                 linearizations: sweeps.taped_steps * each,
                 pulls: sweeps.pulls * each,
                 tape_pulls: sweeps.tape_pulls * each,
@@ -137,8 +139,8 @@ impl<T: Scalar> HyperGradient<T> for Unrolled<T> {
         };
         let state_len = self.dynamics.state_len(problem.y_len());
         Cost {
-            inner: share(inner),
-            outer: share(outer) + Oracles::of_seed(problem),
+            inner: share(inner, inner_again),
+            outer: share(outer, outer_again) + Oracles::of_seed(problem),
             kept_numbers: sweeps.kept_states * state_len,
             kept_tapes: sweeps.kept_tapes,
             // The state, its cotangent and y_0; x, x̄ and the collected part of it.

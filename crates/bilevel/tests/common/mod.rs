@@ -1,12 +1,12 @@
 //! A small smooth problem with every way for x to enter, written by hand.
 #![allow(dead_code)]
 
+pub(crate) mod agreement;
+
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use bilevel::{
-    Adjoint, Closures, Draw, FixedStart, GradientDescent, Problem, StartFromX, Unrolled,
-};
+use bilevel::{Adjoint, Closures, Draw, Dynamics, FixedStart, Problem, StartFromX, Unrolled};
 
 /// Rows of inputs (three numbers each) and one target.
 #[derive(Clone)]
@@ -261,7 +261,7 @@ pub(crate) fn problem(batch: usize, coupling: f64, start_from_x: bool) -> Proble
 }
 
 pub(crate) fn unrolled(
-    dynamics: &GradientDescent<f64>,
+    dynamics: &(impl Dynamics<f64> + Clone + 'static),
     adjoint: impl Adjoint<f64> + 'static,
 ) -> Unrolled<f64> {
     Unrolled {
