@@ -102,7 +102,8 @@ pub use driver::{Driver, Iterate, Observer, RunState};
 pub use dynamics::{Dynamics, Field, GradientDescent, Hyper, Schedule};
 pub use error::{Error, Result, Role};
 pub use hypergradient::{
-    Barrier, Bome, Bvfsm, F2sa, HyperGradient, Meha, Pbgd, Report, Status, Unrolled,
+    Adaptive, Barrier, Bome, Bvfsm, Debiased, F2sa, HyperGradient, Meha, Moments, Pbgd,
+    Probability, Report, Status, Unrolled,
 };
 pub use key::{Key, Stream};
 pub use layout::{Layout, Part};
