@@ -98,6 +98,14 @@ pub enum Error {
         /// The paths through which x does enter.
         enters: String,
     },
+    /// The cheap part of a debiased estimate would be zero whatever x is, and no help.
+    #[error(
+        "{source}; as the cheap part of a debiased estimate it is no help: take `truncated:1` where x enters through the inner steps, `first-order` where it enters through the start of training or the outer objective"
+    )]
+    ZeroCheap {
+        /// What is wrong with it.
+        source: Box<Error>,
+    },
     /// A method that would be far dearer than another one that gives the same.
     #[error(
         "{method} over the {x_len} numbers of x costs {gradients:.0} gradients, which is allowed for at most {most} numbers: use {instead}, which costs {of_instead:.0} for any x, or allow more"

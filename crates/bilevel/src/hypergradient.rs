@@ -2,18 +2,22 @@
 
 mod bome;
 mod bvfsm;
+mod debiased;
 mod f2sa;
 mod inner_loop;
 mod meha;
 mod pbgd;
+mod probability;
 mod status;
 mod unrolled;
 
 pub use bome::{Barrier, Bome};
 pub use bvfsm::Bvfsm;
+pub use debiased::Debiased;
 pub use f2sa::F2sa;
 pub use meha::Meha;
 pub use pbgd::Pbgd;
+pub use probability::{Adaptive, Moments, Probability};
 pub use status::Status;
 pub use unrolled::Unrolled;
 
@@ -112,6 +116,19 @@ impl<T> Report<T> {
             status: Status::Good,
             figures: vec![],
         }
+    }
+
+    /// Goes on with the report of another part of the same estimate: its value and y, the calls of
+    /// both, the first status that is not good, and the figures of both.
+    pub(crate) fn followed_by(&mut self, other: Self) {
+        self.value = other.value;
+        self.y = other.y;
+        self.inner_calls += other.inner_calls;
+        self.outer_calls += other.outer_calls;
+        if self.status.is_good() {
+            self.status = other.status;
+        }
+        self.figures.extend(other.figures);
     }
 
     /// The figure of that name, where there is one.

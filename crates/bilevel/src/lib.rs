@@ -105,7 +105,8 @@ pub use dynamics::{
 };
 pub use error::{Error, Result, Role};
 pub use hypergradient::{
-    Barrier, Bome, Bvfsm, F2sa, HyperGradient, Meha, Pbgd, Report, Status, Unrolled,
+    Adaptive, Barrier, Bome, Bvfsm, Debiased, F2sa, HyperGradient, Meha, Moments, Pbgd,
+    Probability, Report, Status, Unrolled,
 };
 pub use key::{Key, Stream};
 pub use layout::{Layout, Part};

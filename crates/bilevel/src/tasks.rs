@@ -74,7 +74,8 @@ impl<T: Scalar> OverTasks<'_, T> {
     }
 
     /// `out` = the mean hypergradient at `x`. The report has the mean value and all calls; of several
-    /// tasks it has no y, the first status that is not good, and no figures.
+    /// tasks it has no y, the first status that is not good, and the means of the figures, each over
+    /// the tasks that report it.
     ///
     /// # Errors
     /// As [`HyperGradient::estimate`].
@@ -96,6 +97,8 @@ impl<T: Scalar> OverTasks<'_, T> {
         let mut one = vec![T::zero(); out.len()];
         let mut mean = Report::new(T::zero(), vec![], Calls::default(), Calls::default());
         let share = T::one() / T::from_f64(numbers.len() as f64);
+        // (name, sum, how many)
+        let mut figures: Vec<(&'static str, f64, f64)> = vec![];
         out.fill(T::zero());
         for (place, number) in numbers.into_iter().enumerate() {
             let problem = self.family.task(number)?;
@@ -115,7 +118,17 @@ impl<T: Scalar> OverTasks<'_, T> {
             if mean.status.is_good() {
                 mean.status = report.status;
             }
+            for (name, value) in report.figures {
+                match figures.iter_mut().find(|(known, ..)| *known == name) {
+                    Some((_, sum, count)) => (*sum, *count) = (*sum + value, *count + 1.0),
+                    None => figures.push((name, value, 1.0)),
+                }
+            }
         }
+        mean.figures = figures
+            .into_iter()
+            .map(|(name, sum, count)| (name, sum / count))
+            .collect();
         Ok(mean)
     }
 }

@@ -11,7 +11,8 @@ use crate::{Result, Scalar, Sweeps};
 /// The cotangent is cut after J pulls, so that the path through the start of training is not
 /// seen: a problem into which x enters by its start alone (MAML) is refused. With J ≥ K nothing
 /// is cut, and it gives the bits of [`Reverse`](super::Reverse). With J = 1 it is T1–T2 (arXiv
-/// 1511.06727) at the end of training.
+/// 1511.06727) at the end of training, the cheap part that [`Debiased`](crate::Debiased) takes where
+/// [`FirstOrder`](super::FirstOrder) is zero.
 ///
 /// Biased: where the steps contract by ρ near y_K, the error falls like ρ^J. Small steps contract
 /// little, and a short J may then lead to a wrong x, as for f = y²/2 + (x − 3)²/2, g = (y − x)²/2 with
