@@ -92,6 +92,11 @@ pub trait Dynamics<T: Scalar>: Send + Sync {
     /// Whether inner hyperparameters are part of x.
     fn depends_on_x(&self) -> bool;
 
+    /// Whether a fixed point of the steps is a stationary point of the inner objective, as that
+    /// of plain gradient descent is: no aggregate field, no set that y is kept in, no proximal
+    /// term. Implicit methods that solve with ∇²_yy g rest on it.
+    fn ends_stationary(&self) -> bool;
+
     /// Checks the settings, before any use.
     ///
     /// # Errors

@@ -196,6 +196,10 @@ impl<T: Scalar> Dynamics<T> for GradientDescent<T> {
         self.step_size.depends_on_x()
     }
 
+    fn ends_stationary(&self) -> bool {
+        !self.field.uses_outer() && self.set.is_all()
+    }
+
     fn validate(&self, x_len: usize, y_len: usize) -> Result<()> {
         self.step_size.validate("step_size", x_len)?;
         self.field.validate()?;
