@@ -3,6 +3,7 @@
 mod bome;
 mod bvfsm;
 mod f2sa;
+mod implicit;
 mod inner_loop;
 mod meha;
 mod pbgd;
@@ -12,6 +13,7 @@ mod unrolled;
 pub use bome::{Barrier, Bome};
 pub use bvfsm::Bvfsm;
 pub use f2sa::F2sa;
+pub use implicit::{Implicit, WarmStart};
 pub use meha::Meha;
 pub use pbgd::Pbgd;
 pub use status::Status;

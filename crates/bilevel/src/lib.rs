@@ -84,6 +84,7 @@ mod error;
 mod hypergradient;
 mod key;
 mod layout;
+pub mod linear;
 mod memory;
 pub mod objective;
 pub mod optimizer;
@@ -102,7 +103,8 @@ pub use driver::{Driver, Iterate, Observer, RunState};
 pub use dynamics::{Dynamics, Field, GradientDescent, Hyper, Schedule};
 pub use error::{Error, Result, Role};
 pub use hypergradient::{
-    Barrier, Bome, Bvfsm, F2sa, HyperGradient, Meha, Pbgd, Report, Status, Unrolled,
+    Barrier, Bome, Bvfsm, F2sa, HyperGradient, Implicit, Meha, Pbgd, Report, Status, Unrolled,
+    WarmStart,
 };
 pub use key::{Key, Stream};
 pub use layout::{Layout, Part};
