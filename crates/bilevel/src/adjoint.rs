@@ -43,8 +43,8 @@ pub trait Adjoint<T: Scalar>: Send + Sync {
     /// numbers.
     ///
     /// # Errors
-    /// [`Error::Setting`](crate::Error::Setting) for a setting out of range, or
-    /// [`Error::TooCostly`](crate::Error::TooCostly).
+    /// [`Error::Setting`] for a setting out of range, or
+    /// [`Error::TooCostly`].
     fn validate(&self, _steps: usize, _x_len: usize) -> Result<()> {
         Ok(())
     }
