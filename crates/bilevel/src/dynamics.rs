@@ -110,6 +110,11 @@ pub trait Dynamics<T: Scalar>: Send + Sync {
     /// Whether inner hyperparameters are part of x.
     fn depends_on_x(&self) -> bool;
 
+    /// Whether a fixed point of the steps is a stationary point of the inner objective, as that
+    /// of plain gradient descent is: no aggregate field, no set that y is kept in, no proximal
+    /// term. Implicit methods that solve with ∇²_yy g rest on it.
+    fn ends_stationary(&self) -> bool;
+
     /// Checks the settings, before any use.
     ///
     /// # Errors
@@ -137,6 +142,7 @@ pub struct Context<'a, T> {
     key: Key,
     inner_key: Key,
     field_key: Key,
+    all_rows: bool,
 }
 
 impl<'a, T: Scalar> Context<'a, T> {
@@ -159,23 +165,33 @@ impl<'a, T: Scalar> Context<'a, T> {
             key,
             inner_key: key.stream(Stream::InnerBatch),
             field_key: key.stream(Stream::FieldBatch),
+            all_rows: false,
         })
+    }
+
+    /// From here on steps see all rows, not mini-batches.
+    pub(crate) fn see_all_rows(&mut self) {
+        self.all_rows = true;
     }
 
     /// The draw of the inner objective at this step.
     #[must_use]
     pub fn inner_draw(&self) -> Draw {
-        Draw::Step {
-            key: self.inner_key,
-            step: self.step as u64,
-        }
+        self.draw_of(self.inner_key)
     }
 
     /// The draw of the outer objective inside the aggregate field at this step.
     #[must_use]
     pub fn field_draw(&self) -> Draw {
+        self.draw_of(self.field_key)
+    }
+
+    fn draw_of(&self, key: Key) -> Draw {
+        if self.all_rows {
+            return Draw::All;
+        }
         Draw::Step {
-            key: self.field_key,
+            key,
             step: self.step as u64,
         }
     }

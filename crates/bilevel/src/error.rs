@@ -124,6 +124,27 @@ pub enum Error {
         /// What an estimate costs with that.
         of_instead: f64,
     },
+    /// A method does not apply to what it is combined with.
+    #[error("{method} does not apply here: {reason}")]
+    NotApplicable {
+        /// The method.
+        method: &'static str,
+        /// Why not, and what to use.
+        reason: &'static str,
+    },
+    /// A linear system that has to be positive definite is not.
+    #[error(
+        "the system of {solver} is not positive definite: its curvature along the direction of product {product} is {curvature:.2e}; add damping or weight decay, more than {:.2e} at the least (the inner Hessian of a softmax is singular, that of an MLP indefinite)",
+        -curvature.min(0.0)
+    )]
+    NotPositiveDefinite {
+        /// The linear solver.
+        solver: &'static str,
+        /// ⟨p, A p⟩ / ⟨p, p⟩, damping included.
+        curvature: f64,
+        /// The product at which it was seen, counted from 1.
+        product: usize,
+    },
     /// The user's own objective failed.
     #[error("{} failed: {source}", role.map_or_else(|| "an objective".to_owned(), |role| format!("the {role} objective")))]
     Objective {

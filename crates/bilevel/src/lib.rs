@@ -84,6 +84,7 @@ mod error;
 mod hypergradient;
 mod key;
 mod layout;
+pub mod linear;
 mod memory;
 pub mod objective;
 pub mod optimizer;
@@ -105,8 +106,8 @@ pub use dynamics::{
 };
 pub use error::{Error, Result, Role};
 pub use hypergradient::{
-    Adaptive, Barrier, Bome, Bvfsm, Debiased, F2sa, HyperGradient, Meha, Moments, Pbgd,
-    Probability, Report, Status, Unrolled,
+    Adaptive, Barrier, Bome, Bvfsm, Debiased, F2sa, HyperGradient, Implicit, Meha, Moments, Pbgd,
+    Probability, Report, Status, Unrolled, WarmStart,
 };
 pub use key::{Key, Stream};
 pub use layout::{Layout, Part};

@@ -71,6 +71,23 @@ impl<'a, T: Scalar> Rollout<'a, T> {
         Ok(state)
     }
 
+    /// s_0 with the y of a warm start, where there is one, and zero buffers.
+    pub(crate) fn start_from(&mut self, warm: Option<&[T]>) -> Result<Vec<T>> {
+        let Some(warm) = warm else {
+            return self.start();
+        };
+        let y_len = self.problem.y_len();
+        expect_length("the warm start of the inner variable", y_len, warm.len())?;
+        let mut state = self.zero_state();
+        state[..y_len].copy_from_slice(warm);
+        Ok(state)
+    }
+
+    /// What the steps see: for methods that ask the objectives themselves.
+    pub(crate) fn context(&mut self) -> &mut Context<'a, T> {
+        &mut self.cx
+    }
+
     /// `state = Φ_t(x, state)`.
     ///
     /// # Errors
@@ -184,17 +201,24 @@ impl<'a, T: Scalar> Rollout<'a, T> {
     /// If an objective or the start fails, or [`Error::NonFinite`].
     pub fn finish(&mut self, bar: &[T], x_bar: &mut [T]) -> Result<()> {
         let y_bar = &bar[..self.problem.y_len()];
-        let cx = &mut self.cx;
-        cx.inner.finish(x_bar)?;
-        cx.outer.finish(x_bar)?;
-        crate::vector::axpy(T::one(), &cx.x_bar, x_bar);
-        cx.x_bar.fill(T::zero());
+        self.collect(x_bar)?;
+        let cx = &self.cx;
         self.problem.start().pull(cx.x, cx.key(), y_bar, x_bar)?;
         if all_finite(x_bar) {
             Ok(())
         } else {
             Err(self.non_finite("the hypergradient", None))
         }
+    }
+
+    /// `x_bar +=` everything collected, without the path through the start.
+    pub(crate) fn collect(&mut self, x_bar: &mut [T]) -> Result<()> {
+        let cx = &mut self.cx;
+        cx.inner.finish(x_bar)?;
+        cx.outer.finish(x_bar)?;
+        crate::vector::axpy(T::one(), &cx.x_bar, x_bar);
+        cx.x_bar.fill(T::zero());
+        Ok(())
     }
 
     /// From `state` = s_0 to s_K, keeping the states from s_`first` on, and back to there:

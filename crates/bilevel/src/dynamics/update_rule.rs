@@ -409,6 +409,10 @@ impl<T: Scalar, R: UpdateRule<T>> Dynamics<T> for R {
         }
     }
 
+    fn ends_stationary(&self) -> bool {
+        !self.field().uses_outer() && self.set().is_all() && self.penalty().is_none()
+    }
+
     fn depends_on_x(&self) -> bool {
         self.step_size().depends_on_x()
             || self.field().depends_on_x()

@@ -20,7 +20,7 @@ pub enum Status {
     },
     /// The map whose fixed point was wanted does not contract.
     NotContraction {
-        /// How much the last step was longer than the one before.
+        /// The factor by which the residuals of the linear system grew with each product.
         ratio: f64,
     },
     /// Training did not come close to a stationary point of the inner objective, on which the
@@ -28,6 +28,14 @@ pub enum Status {
     InnerNotSolved {
         /// ‖∇_y g‖ at the end of training.
         gradient_norm: f64,
+        /// What was asked for.
+        tolerance: f64,
+    },
+    /// Training did not come close to a fixed point of the inner step, on which the formula of an
+    /// implicit method rests.
+    StepNotFixed {
+        /// By how much one more step moves the state.
+        step_length: f64,
         /// What was asked for.
         tolerance: f64,
     },
@@ -55,7 +63,7 @@ impl fmt::Display for Status {
             ),
             Self::NotContraction { ratio } => write!(
                 formatter,
-                "the inner step does not contract: a step of the fixed-point iteration grew by {ratio:.3}; try a smaller step size, or more weight decay"
+                "the iteration for the linear system does not contract: its residual grew by a factor of {ratio:.3} with each product; try a smaller step size, or more weight decay"
             ),
             Self::InnerNotSolved {
                 gradient_norm,
@@ -63,6 +71,13 @@ impl fmt::Display for Status {
             } => write!(
                 formatter,
                 "training ended at ‖∇_y g‖ = {gradient_norm:.1e}, not {tolerance:.1e}, and the implicit formula holds at a stationary point: take more inner steps or a larger step size"
+            ),
+            Self::StepNotFixed {
+                step_length,
+                tolerance,
+            } => write!(
+                formatter,
+                "one more inner step moves the state by {step_length:.1e}, not {tolerance:.1e}, and the implicit formula holds at a fixed point: take more inner steps"
             ),
         }
     }

@@ -1,0 +1,336 @@
+//! Implicit differentiation.
+
+mod system;
+
+pub(crate) use system::{AtEnd, expect_stationary};
+
+use super::{HyperGradient, Report};
+use crate::adjoint::{Paths, Rollout};
+use crate::dynamics::{Dynamics, GradientDescent};
+use crate::error::{expect_length, require};
+use crate::linear::{ConjugateGradient, LinearSolver, System};
+use crate::{Cost, Error, Key, Memory, Oracles, Problem, Result, Role, Scalar};
+
+/// Differentiates the solution of the inner problem, not the way there (AID).
+///
+/// Where ∇_y g(x, y*) = 0 the implicit function theorem gives
+///
+/// (∇²_yy g + damping · I) q = ∇_y f,   G = ∇_x f − ∇²_xy g q   at (x, y_K), y_K for y*,
+///
+/// with [`ConjugateGradient`] or [`Neumann`](crate::linear::Neumann); with
+/// [`FixedPoint`](crate::linear::FixedPoint), where Φ(s*) = s*,
+///
+/// (I − (∂Φ/∂s)ᵀ) q = ∂f/∂s,   G = ∇_x f + (∂Φ/∂x)ᵀ q.
+///
+/// | setting | default | range | purpose |
+/// |---|---|---|---|
+/// | `dynamics` | gradient descent | | how y moves |
+/// | `steps` | 100 | at least 1 | K |
+/// | `solver` | conjugate gradient | | how q is found |
+/// | `damping` | 0 | at least 0; 0 for the fixed-point solver | added to ∇²_yy g, where it is singular or indefinite |
+/// | `warm_start` | y and q | | what starts where the last outer step left it |
+/// | `all_rows` | false | | the products of the solver see all rows, not mini-batches |
+/// | `stationarity` | 1e-3 | none, or at least 0 | ‖∇_y g‖ on all rows (the length of one more step for the fixed-point solver) at which training counts as done |
+///
+/// Use it where training is long and comes close to a minimum: memory and cost of the derivative
+/// do not depend on K. The error is O(‖y_K − y*‖ + residual). Not for training that is stopped
+/// early, for a start that x sets (the minimum has forgotten it), nor for a minimum that is not
+/// isolated: the inner Hessian of a softmax is singular and that of an MLP indefinite. Conjugate
+/// gradient fails on those with [`Error::NotPositiveDefinite`]; damping, which biases G, or weight
+/// decay, which changes g, help. The solvers with ∇²_yy g are refused for an aggregate field, a set
+/// or a proximal step, where training does not end at ∇_y g = 0; the fixed-point solver takes them
+/// all. A step size or another inner hyperparameter in x does not move the minimum.
+///
+/// With mini-batches conjugate gradient sees one batch in all its products, that of step 0 of
+/// [`Stream::LinearSolver`](crate::Stream::LinearSolver), and so does the product with ∇²_xy g: the
+/// mean of the inverses is not the inverse of the mean, and `all_rows` is without that bias.
+/// The Neumann series draws a batch for each product, the next one for ∇²_xy g. The fixed-point
+/// solver differentiates the step after the last, Φ_K, with its draw.
+///
+/// Cost: K gradients, a gradient on all rows for `stationarity`, a product (push or pull-back) for
+/// each iteration of the solver, one pull. Memory: about 7 vectors of m numbers, whatever K is.
+///
+/// The status says whether the linear system was solved, the map contracts and training came to
+/// an end; the figures are "linear residual", "linear products", "inner stationarity", "damping".
+///
+/// References: arXiv 2006.16218 (rates of all three solvers), arXiv 1911.02590 (Neumann),
+/// arXiv 1909.04630 (damping, for few-shot learning). HOAG (arXiv 1602.02355)
+/// chooses the accuracies.
+///
+/// ```
+/// use bilevel::{Closures, FixedStart, GradientDescent, Hyper, HyperGradient, Implicit, Key, Problem};
+/// // f = (y − 1)²/2, g = (y − x)²/2: y* = x, and the gradient is x − 1.
+/// let g = Closures::<f64>::new(1, 1, |x, y, _| (y[0] - x[0]).powi(2) / 2.0, |x, y, _, out| out[0] += y[0] - x[0])
+///     .with_grad_x(|x, y, _, out| out[0] += x[0] - y[0])
+///     .with_second_order(|_, _, _, v, y_bar, x_bar| { y_bar[0] += v[0]; x_bar[0] -= v[0] }, |_, _, _, dx, dy, out| out[0] += dy[0] - dx[0]);
+/// let f = Closures::<f64>::new(1, 1, |_, y, _| (y[0] - 1.0).powi(2) / 2.0, |_, y, _, out| out[0] += y[0] - 1.0);
+/// let problem = Problem::new(g, f, FixedStart(vec![0.0]))?;
+/// let method = Implicit { dynamics: Box::new(GradientDescent { step_size: Hyper::Fixed(0.5), ..Default::default() }), ..Default::default() };
+/// let (gradient, report) = method.gradient(&problem, &[3.0], Key::from_seed(0))?;
+/// assert!((gradient[0] - 2.0).abs() < 1e-12 && report.status.is_good());
+/// # Ok::<(), bilevel::Error>(())
+/// ```
+pub struct Implicit<T> {
+    /// Φ.
+    pub dynamics: Box<dyn Dynamics<T>>,
+    /// K.
+    pub steps: usize,
+    /// How q is found.
+    pub solver: Box<dyn LinearSolver<T>>,
+    /// Added to the diagonal of ∇²_yy g.
+    pub damping: f64,
+    /// What starts where the last outer step left it.
+    pub warm_start: WarmStart,
+    /// Whether the products of the solver see all rows.
+    pub all_rows: bool,
+    /// How far from stationary training may end.
+    pub stationarity: Option<f64>,
+}
+
+impl<T: Scalar> Default for Implicit<T> {
+    fn default() -> Self {
+        Self {
+            dynamics: Box::new(GradientDescent::default()),
+            steps: 100,
+            solver: Box::new(ConjugateGradient::default()),
+            damping: 0.0,
+            warm_start: WarmStart::default(),
+            all_rows: false,
+            stationarity: Some(1e-3),
+        }
+    }
+}
+
+/// What starts where the last outer step left it, not from the problem's start or from zero.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub enum WarmStart {
+    /// Nothing: an estimate depends on no other.
+    Cold,
+    /// y; the buffers of the dynamics start from zero.
+    Inner,
+    /// y, and the guess for the solution q of the linear system.
+    #[default]
+    InnerAndLinear,
+}
+
+impl WarmStart {
+    fn y<T: Scalar>(self, memory: &Memory<T>) -> Option<&[T]> {
+        (self != Self::Cold)
+            .then(|| memory.vector(WARM_Y))
+            .flatten()
+    }
+
+    fn q<T: Scalar>(self, memory: &Memory<T>) -> Option<&[T]> {
+        (self == Self::InnerAndLinear)
+            .then(|| memory.vector(WARM_Q))
+            .flatten()
+    }
+}
+
+/// The names of the buffers in the memory.
+pub(crate) const WARM_Y: &str = "y";
+pub(crate) const WARM_Q: &str = "q";
+
+/// The paths that an implicit derivative follows.
+pub(crate) const IMPLICIT_SEES: Paths = Paths {
+    start: false,
+    ..Paths::ALL
+};
+
+const NAME: &str = "implicit";
+
+/// Refuses a problem for which the implicit hypergradient would be zero: hyperparameters of
+/// dynamics, and the start, do not move the end of training.
+pub(crate) fn expect_implicit_paths<T: Scalar>(
+    problem: &Problem<T>,
+    dynamics: &dyn Dynamics<T>,
+    derivative: &'static str,
+) -> Result<()> {
+    let outer = problem.outer().depends_on_x();
+    if problem.inner().depends_on_x() || outer {
+        return Ok(());
+    }
+    if dynamics.depends_on_x() {
+        return Err(Error::StructurallyZero {
+            derivative,
+            sees: "the inner and the outer objective where training ends".to_owned(),
+            enters: "hyperparameters of the inner steps, which do not move that point".to_owned(),
+        });
+    }
+    IMPLICIT_SEES.expect_any_of(Paths::of(problem, dynamics), derivative)
+}
+
+/// Refuses a problem whose inner objective has no second derivatives.
+pub(crate) fn expect_second_order<T: Scalar>(
+    problem: &Problem<T>,
+    needed_by: &'static str,
+) -> Result<()> {
+    if problem.inner().has_second_order() {
+        Ok(())
+    } else {
+        Err(Error::NoSecondOrder {
+            role: Role::Inner,
+            needed_by,
+        })
+    }
+}
+
+pub(crate) fn require_damping(damping: f64) -> Result<()> {
+    require(
+        damping >= 0.0 && damping.is_finite(),
+        "damping",
+        "a number of at least 0",
+        damping,
+    )
+}
+
+impl<T: Scalar> HyperGradient<T> for Implicit<T> {
+    fn validate(&self, problem: &Problem<T>) -> Result<()> {
+        self.validate_as(problem, NAME)
+    }
+
+    fn estimate(
+        &self,
+        problem: &Problem<T>,
+        x: &[T],
+        memory: &mut Memory<T>,
+        key: Key,
+        outer_step: usize,
+        out: &mut [T],
+    ) -> Result<Report<T>> {
+        expect_length("the hypergradient", problem.x_len(), out.len())?;
+        let mut rollout = Rollout::new(problem, &*self.dynamics, self.steps, x, key, outer_step)?;
+        let state = self.train(&mut rollout, memory)?;
+        let at_end = AtEnd {
+            solver: &*self.solver,
+            damping: self.damping,
+            all_rows: self.all_rows,
+            stationarity: self.stationarity,
+            gradient_norm: None,
+        };
+        let warm = self.warm_start.q(memory);
+        let y_len = problem.y_len();
+        let found = at_end.differentiate(&mut rollout, &state, y_len, warm, out)?;
+        if self.warm_start != WarmStart::Cold {
+            memory.set_vector(WARM_Y, &state[..y_len]);
+        }
+        if self.warm_start == WarmStart::InnerAndLinear && found.is_a_guess() {
+            memory.set_vector(WARM_Q, &found.q);
+        }
+        Ok(found.report(&rollout, state, y_len, self.damping))
+    }
+
+    fn evaluate(
+        &self,
+        problem: &Problem<T>,
+        x: &[T],
+        memory: &Memory<T>,
+        key: Key,
+        outer_step: usize,
+    ) -> Result<Report<T>> {
+        let mut rollout = Rollout::new(problem, &*self.dynamics, self.steps, x, key, outer_step)?;
+        let mut state = self.train(&mut rollout, memory)?;
+        let value = rollout.value(&state)?;
+        state.truncate(problem.y_len());
+        let (inner_calls, outer_calls) = rollout.calls();
+        Ok(Report::new(value, state, inner_calls, outer_calls))
+    }
+
+    /// With as many products as the solver makes at the most.
+    fn cost(&self, problem: &Problem<T>) -> Cost {
+        let warm_q = self.warm_start == WarmStart::InnerAndLinear;
+        let products = self.solver.max_products(warm_q) as f64;
+        let (inner_steps, outer_steps) = self.dynamics.gradients(self.steps);
+        let share = |gradients: f64| gradients / self.steps.max(1) as f64;
+        let (state_len, y_len) = (self.dynamics.state_len(problem.y_len()), problem.y_len());
+        let mut inner = Oracles {
+            grad_y: inner_steps,
+            ..Oracles::default()
+        };
+        let mut outer = Oracles {
+            grad_y: outer_steps,
+            ..Oracles::default()
+        };
+        match self.solver.system() {
+            System::InnerHessian => {
+                inner.grad_y += f64::from(self.stationarity.is_some());
+                inner.pushes = products;
+                inner.pulls = 1.0;
+            }
+            System::StepMap => {
+                for (oracles, each) in [
+                    (&mut inner, share(inner_steps)),
+                    (&mut outer, share(outer_steps)),
+                ] {
+                    oracles.grad_y += each;
+                    oracles.pulls = (products + 1.0) * each;
+                }
+            }
+        }
+        let warm = match self.warm_start {
+            WarmStart::Cold => 0,
+            WarmStart::Inner => y_len,
+            WarmStart::InnerAndLinear => y_len + state_len,
+        };
+        Cost {
+            inner,
+            outer: outer + Oracles::of_seed(problem),
+            // The state, its cotangent, q, the gradient or next state, and a copy of q.
+            work_numbers: (5 + self.solver.work_vectors()) * state_len
+                + self.dynamics.work_len(y_len)
+                + warm
+                + 4 * problem.x_len(),
+            ..Cost::default()
+        }
+    }
+
+    fn warm_starts(&self) -> bool {
+        self.warm_start != WarmStart::Cold
+    }
+}
+
+impl<T: Scalar> Implicit<T> {
+    /// The checks, for a method of that name that is made of this one.
+    pub(crate) fn validate_as(&self, problem: &Problem<T>, name: &'static str) -> Result<()> {
+        require(self.steps >= 1, "steps", "at least 1", self.steps)?;
+        self.dynamics.validate(problem.x_len(), problem.y_len())?;
+        self.solver.validate()?;
+        require_damping(self.damping)?;
+        if let Some(stationarity) = self.stationarity {
+            require(
+                stationarity >= 0.0,
+                "stationarity",
+                "a number of at least 0",
+                stationarity,
+            )?;
+        }
+        match self.solver.system() {
+            System::InnerHessian => {
+                expect_stationary(self.dynamics.ends_stationary(), self.solver.name())?;
+            }
+            System::StepMap => require(
+                self.damping == 0.0,
+                "damping",
+                "0 for a solver that differentiates the inner step (weight decay has that effect)",
+                self.damping,
+            )?,
+        }
+        expect_second_order(problem, name)?;
+        if self.dynamics.uses_outer() && !problem.outer().has_second_order() {
+            return Err(Error::NoSecondOrder {
+                role: Role::Outer,
+                needed_by: name,
+            });
+        }
+        expect_implicit_paths(problem, &*self.dynamics, name)
+    }
+
+    /// s_K, from the problem's start or from where the last outer step ended.
+    fn train(&self, rollout: &mut Rollout<'_, T>, memory: &Memory<T>) -> Result<Vec<T>> {
+        let mut state = rollout.start_from(self.warm_start.y(memory))?;
+        for t in 0..self.steps {
+            rollout.advance(t, &mut state)?;
+        }
+        Ok(state)
+    }
+}

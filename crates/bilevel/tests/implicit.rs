@@ -1,0 +1,750 @@
+//! Implicit hypergradients against closed forms, and what they say where they cannot be right.
+#![allow(clippy::unwrap_used, clippy::panic)]
+
+mod closed;
+
+use bilevel::check::gradient_check;
+use bilevel::driver::{Driver, RunState};
+use bilevel::dynamics::Transform;
+use bilevel::linear::{ConjugateGradient, FixedPoint, LinearSolver, Neumann};
+use bilevel::vector::relative_difference;
+use bilevel::{
+    Bounds, Closures, Draw, Error, Field, FixedStart, GradientDescent, Hyper, HyperGradient,
+    Implicit, Key, Memory, Problem, Report, Role, Scalar, Set, Sgd, StartFromX, Status, Unrolled,
+    WarmStart,
+};
+use closed::{Quadratic, Ridge};
+
+fn descent<T: Scalar>(step_size: f64) -> GradientDescent<T> {
+    GradientDescent {
+        step_size: Hyper::Fixed(step_size),
+        ..GradientDescent::default()
+    }
+}
+
+fn implicit<T: Scalar>(
+    step_size: f64,
+    steps: usize,
+    solver: impl LinearSolver<T> + 'static,
+) -> Implicit<T> {
+    Implicit {
+        dynamics: Box::new(descent(step_size)),
+        steps,
+        solver: Box::new(solver),
+        ..Implicit::default()
+    }
+}
+
+fn solvers<T: Scalar>(tolerance: f64) -> Vec<Box<dyn LinearSolver<T>>> {
+    vec![
+        Box::new(ConjugateGradient {
+            tolerance,
+            ..ConjugateGradient::default()
+        }),
+        Box::new(Neumann {
+            step_size: 0.3,
+            terms: 1000,
+            tolerance: Some(tolerance),
+        }),
+        Box::new(FixedPoint {
+            terms: 1000,
+            tolerance: Some(tolerance),
+        }),
+    ]
+}
+
+fn cg() -> ConjugateGradient {
+    ConjugateGradient {
+        tolerance: 1e-11,
+        ..ConjugateGradient::default()
+    }
+}
+
+fn agree<T: Scalar>(
+    problem: &Problem<T>,
+    x: &[f64],
+    expected: &[f64],
+    (tolerance, steps): (f64, usize),
+    allowed: f64,
+) {
+    let x: Vec<T> = x.iter().map(|&x| T::from_f64(x)).collect();
+    let expected: Vec<T> = expected.iter().map(|&x| T::from_f64(x)).collect();
+    let key = Key::from_seed(1);
+    for solver in solvers(tolerance) {
+        let name = solver.name();
+        let method = Implicit {
+            dynamics: Box::new(descent::<T>(0.3)),
+            steps,
+            solver,
+            ..Implicit::default()
+        };
+        method.validate(problem).unwrap();
+        let (gradient, report) = method.gradient(problem, &x, key).unwrap();
+        let error = relative_difference(&gradient, &expected);
+        assert!(error < allowed, "{name} in {}: {error}", T::NAME);
+        assert!(report.status.is_good(), "{name}: {}", report.status);
+        for figure in ["linear residual", "linear products", "inner stationarity"] {
+            assert!(report.figure(figure).is_some(), "{name}: {figure}");
+        }
+    }
+    let long = Unrolled {
+        dynamics: Box::new(descent::<T>(0.3)),
+        steps,
+        ..Unrolled::default()
+    };
+    let (gradient, _) = long.gradient(problem, &x, key).unwrap();
+    let error = relative_difference(&gradient, &expected);
+    assert!(error < allowed, "unrolled in {}: {error}", T::NAME);
+}
+
+#[test]
+fn every_solver_and_a_long_unroll_reach_the_closed_form() {
+    let (quadratic, ridge) = (Quadratic::definite(6), Ridge::new(12, 12));
+    for x in [[0.4, -0.9], [-2.0, 0.1]] {
+        let expected = quadratic.gradient(&x);
+        agree::<f64>(&quadratic.problem(), &x, &expected, (1e-11, 400), 1e-8);
+        agree::<f32>(&quadratic.problem(), &x, &expected, (1e-6, 400), 2e-5);
+    }
+    for x in [[-2.0, -1.0, 0.0], [-0.3, 0.2, -1.5]] {
+        let expected = ridge.gradient(&x);
+        agree::<f64>(&ridge.problem(), &x, &expected, (1e-11, 600), 1e-8);
+        agree::<f32>(&ridge.problem(), &x, &expected, (1e-6, 600), 2e-4);
+    }
+}
+
+/// Where training has ended, central differences see the implicit gradient.
+#[test]
+fn central_differences_agree_where_training_has_ended() {
+    let ridge = Ridge::new(12, 12);
+    let method = implicit(0.3, 600, cg());
+    let x = [-1.0, -0.5, 0.1];
+    let check = gradient_check(&method, &ridge.problem(), &x, Key::from_seed(0), 2, 1e-7).unwrap();
+    assert!(check.passed(), "{check:?}");
+}
+
+#[test]
+fn conjugate_gradient_needs_as_many_products_as_there_are_distinct_eigenvalues() {
+    let key = Key::from_seed(0);
+    for (diagonal, expected) in [
+        (vec![0.5; 5], 1.0),
+        (vec![1.0, 2.0, 1.0, 2.0, 1.0, 2.0], 2.0),
+        (vec![0.4, 1.0, 2.0, 3.0], 4.0),
+    ] {
+        let problem = Quadratic::diagonal(&diagonal).problem();
+        let method = implicit::<f64>(0.3, 300, cg());
+        let (_, report) = method.gradient(&problem, &[0.3, 0.8], key).unwrap();
+        assert_eq!(report.figure("linear products"), Some(expected));
+        // One push each, and the one pull is the product with the mixed derivatives.
+        assert_eq!(report.inner_calls.pushes, expected as u64);
+        assert_eq!(report.inner_calls.pulls, 1);
+        assert_eq!(report.inner_calls.grad_y, 301);
+    }
+}
+
+/// What is foreseen is what is made, where all products are made.
+#[test]
+fn the_cost_is_foreseen() {
+    let problem = Ridge::new(12, 12).problem::<f64>();
+    let x = [-1.0, -0.5, 0.1];
+    let some: Vec<Box<dyn LinearSolver<f64>>> = vec![
+        Box::new(ConjugateGradient {
+            tolerance: 1e-15,
+            max_products: 2,
+        }),
+        Box::new(Neumann {
+            terms: 7,
+            tolerance: None,
+            ..Neumann::default()
+        }),
+        Box::new(FixedPoint {
+            terms: 7,
+            tolerance: None,
+        }),
+    ];
+    for solver in some {
+        let name = solver.name();
+        let method = Implicit {
+            steps: 5,
+            solver,
+            ..Implicit::default()
+        };
+        let mut memory = Memory::default();
+        let mut out = [0.0; 3];
+        // The second estimate has a product for the warm start.
+        for outer_step in 0..2 {
+            let key = Key::from_seed(0);
+            let report = method
+                .estimate(&problem, &x, &mut memory, key, outer_step, &mut out)
+                .unwrap();
+            if outer_step == 1 {
+                let (cost, calls) = (method.cost(&problem), report.inner_calls);
+                assert_eq!(cost.inner.grad_y, calls.grad_y as f64, "{name}");
+                assert_eq!(cost.inner.pulls, calls.pulls as f64, "{name}");
+                assert_eq!(cost.inner.pushes, calls.pushes as f64, "{name}");
+                let calls = report.outer_calls;
+                assert_eq!(cost.outer.grad_y, calls.grad_y as f64, "{name}");
+                assert_eq!(cost.outer.values, calls.values as f64, "{name}");
+            }
+        }
+    }
+}
+
+#[test]
+fn warm_starts_save_products_and_come_closer() {
+    let ridge = Ridge::new(12, 12);
+    let problem = ridge.problem::<f64>();
+    let second = |warm_start: WarmStart| -> (Report<f64>, f64) {
+        let method = Implicit {
+            warm_start,
+            ..implicit(
+                0.3,
+                30,
+                Neumann {
+                    step_size: 0.3,
+                    terms: 500,
+                    tolerance: Some(1e-6),
+                },
+            )
+        };
+        assert_eq!(method.warm_starts(), warm_start != WarmStart::Cold);
+        let mut memory = Memory::default();
+        let mut out = [0.0; 3];
+        let mut estimate = |x: &[f64], outer_step| {
+            let key = Key::from_seed(0);
+            let at = memory.clone();
+            let report = method
+                .estimate(&problem, x, &mut memory, key, outer_step, &mut out)
+                .unwrap();
+            // The value is that of the function that is differentiated, with the same memory.
+            let value = method.evaluate(&problem, x, &at, key, outer_step).unwrap();
+            assert_eq!((value.value, &value.y), (report.value, &report.y));
+            report
+        };
+        estimate(&[-1.0, -0.5, 0.1], 0);
+        let near = [-0.99, -0.5, 0.1];
+        let report = estimate(&near, 1);
+        assert_eq!(memory.is_empty(), warm_start == WarmStart::Cold);
+        let error = relative_difference(&out, &ridge.gradient(&near));
+        (report, error)
+    };
+    let [cold, inner, both] =
+        [WarmStart::Cold, WarmStart::Inner, WarmStart::InnerAndLinear].map(second);
+    let figure = |of: &(Report<f64>, f64), name| of.0.figure(name).unwrap();
+    let products = |of| figure(of, "linear products");
+    assert!(
+        products(&both) < 0.7 * products(&inner),
+        "{} {}",
+        products(&both),
+        products(&inner)
+    );
+    let stationarity = |of| figure(of, "inner stationarity");
+    assert!(stationarity(&inner) < 0.1 * stationarity(&cold));
+    assert!(both.1 < 0.1 * cold.1, "{} {}", both.1, cold.1);
+}
+
+fn message(error: &Error) -> String {
+    error.to_string()
+}
+
+#[test]
+fn an_indefinite_or_singular_system_is_an_error_that_advises_damping() {
+    let key = Key::from_seed(0);
+    for lowest in [-0.25, 0.0] {
+        let problem = Quadratic::diagonal(&[lowest, 1.0, 2.0]).problem::<f64>();
+        let method = |damping| Implicit {
+            damping,
+            stationarity: None,
+            ..implicit(0.1, 5, cg())
+        };
+        let error = method(0.0)
+            .gradient(&problem, &[0.5, 0.5], key)
+            .unwrap_err();
+        let Error::NotPositiveDefinite { curvature, .. } = error else {
+            panic!("{error}");
+        };
+        assert!(curvature <= 1e-12, "{curvature}");
+        let text = message(&error);
+        assert!(
+            text.contains("conjugate gradient is not positive definite"),
+            "{text}"
+        );
+        assert!(text.contains("add damping or weight decay"), "{text}");
+        // With damping the system is that of A + damping · I.
+        let (_, report) = method(0.5).gradient(&problem, &[0.5, 0.5], key).unwrap();
+        assert!(report.status.is_good());
+        assert_eq!(report.figure("damping"), Some(0.5));
+    }
+}
+
+/// With the damping d the gradient is ∇_x f + Bᵀ (A + d I)⁻¹ ∇_y f.
+#[test]
+fn damping_is_added_to_the_inner_hessian() {
+    let (plain, damped) = (
+        Quadratic::diagonal(&[1.0, 2.0]),
+        Quadratic::diagonal(&[1.5, 2.5]),
+    );
+    let key = Key::from_seed(0);
+    let x = [0.5, -0.2];
+    let y = plain.solution(&x);
+    // The damped problem, with its start at the solution of the plain one and next to no steps.
+    let there = Problem::new(damped.inner::<f64>(), damped.outer(), FixedStart(y)).unwrap();
+    let expected = Implicit {
+        stationarity: None,
+        ..implicit(1e-300, 1, cg())
+    };
+    let (expected, _) = expected.gradient(&there, &x, key).unwrap();
+    for solver in [
+        Box::new(cg()) as Box<dyn LinearSolver<f64>>,
+        Box::new(Neumann {
+            step_size: 0.4,
+            terms: 1000,
+            tolerance: Some(1e-12),
+        }),
+    ] {
+        let method = Implicit {
+            damping: 0.5,
+            solver,
+            ..implicit(0.4, 300, cg())
+        };
+        let (gradient, _) = method.gradient(&plain.problem(), &x, key).unwrap();
+        assert!(relative_difference(&gradient, &expected) < 1e-9);
+    }
+}
+
+#[test]
+fn a_map_that_does_not_contract_is_reported_with_its_ratio() {
+    let key = Key::from_seed(0);
+    // Step size 1.5 on the eigenvalue 2: the factor is −2.
+    let problem = Quadratic::diagonal(&[1.0, 2.0]).problem::<f64>();
+    let both: [Box<dyn LinearSolver<f64>>; 2] = [
+        Box::new(Neumann {
+            step_size: 1.5,
+            ..Neumann::default()
+        }),
+        Box::new(FixedPoint::default()),
+    ];
+    for (solver, step_size) in both.into_iter().zip([0.3, 1.5]) {
+        let name = solver.name();
+        let method = Implicit {
+            dynamics: Box::new(descent(step_size)),
+            steps: 6,
+            solver,
+            ..Implicit::default()
+        };
+        let mut memory = Memory::default();
+        let report = method
+            .estimate(&problem, &[0.5, 0.5], &mut memory, key, 0, &mut [0.0; 2])
+            .unwrap();
+        let Status::NotContraction { ratio } = report.status else {
+            panic!("{name}: {}", report.status);
+        };
+        assert!((1.7..=2.0 + 1e-9).contains(&ratio), "{name}: {ratio}");
+        assert!(report.status.to_string().contains("does not contract"));
+        // Nothing to begin with the next time.
+        assert_eq!(memory.vector("q"), None);
+        assert!(memory.vector("y").is_some());
+    }
+    // A direction of negative curvature grows too, however small the step.
+    let problem = Quadratic::diagonal(&[-0.5, 2.0]).problem::<f64>();
+    let method = implicit(0.1, 5, Neumann::default());
+    let (_, report) = method.gradient(&problem, &[0.5, 0.5], key).unwrap();
+    assert!(matches!(report.status, Status::NotContraction { .. }));
+}
+
+#[test]
+fn an_unsolved_system_or_inner_problem_is_reported() {
+    let key = Key::from_seed(0);
+    let problem = Quadratic::definite(6).problem::<f64>();
+    let x = [0.5, 0.5];
+    let few: [Box<dyn LinearSolver<f64>>; 3] = [
+        Box::new(ConjugateGradient {
+            max_products: 2,
+            ..ConjugateGradient::default()
+        }),
+        Box::new(Neumann {
+            terms: 2,
+            ..Neumann::default()
+        }),
+        Box::new(FixedPoint {
+            terms: 2,
+            ..FixedPoint::default()
+        }),
+    ];
+    for solver in few {
+        let name = solver.name();
+        let method = Implicit {
+            solver,
+            ..implicit(0.3, 300, cg())
+        };
+        let (_, report) = method.gradient(&problem, &x, key).unwrap();
+        let Status::LinearNotSolved { residual, .. } = report.status else {
+            panic!("{name}: {}", report.status);
+        };
+        assert_eq!(report.figure("linear residual"), Some(residual));
+        let text = report.status.to_string();
+        assert!(text.contains("in 2 products, not to 1.0e-6"), "{text}");
+    }
+    let (_, report) = implicit(0.3, 2, cg()).gradient(&problem, &x, key).unwrap();
+    let Status::InnerNotSolved { gradient_norm, .. } = report.status else {
+        panic!("{}", report.status);
+    };
+    assert_eq!(report.figure("inner stationarity"), Some(gradient_norm));
+    assert!(gradient_norm > 1e-3);
+    let text = report.status.to_string();
+    assert!(text.contains("take more inner steps"), "{text}");
+    let method = implicit(0.3, 2, FixedPoint::default());
+    let (_, report) = method.gradient(&problem, &x, key).unwrap();
+    assert!(matches!(report.status, Status::StepNotFixed { .. }));
+    let text = report.status.to_string();
+    assert!(text.contains("one more inner step moves"), "{text}");
+}
+
+/// The last J terms of reverse mode at a fixed point are the first J of the series.
+#[test]
+fn a_short_series_is_truncated_reverse_mode_at_the_fixed_point() {
+    let quadratic = Quadratic::definite(4);
+    let (x, key, step_size) = ([0.4, -0.3], Key::from_seed(0), 0.2);
+    let y = quadratic.solution(&x);
+    let at_end = Problem::new(quadratic.inner::<f64>(), quadratic.outer(), FixedStart(y)).unwrap();
+    for terms in [1, 2, 5] {
+        let unrolled = Unrolled {
+            dynamics: Box::new(descent(step_size)),
+            steps: terms,
+            ..Unrolled::default()
+        };
+        let (expected, _) = unrolled.gradient(&at_end, &x, key).unwrap();
+        let both: [Box<dyn LinearSolver<f64>>; 2] = [
+            Box::new(Neumann {
+                step_size,
+                terms,
+                tolerance: None,
+            }),
+            Box::new(FixedPoint {
+                terms,
+                tolerance: None,
+            }),
+        ];
+        for solver in both {
+            let name = solver.name();
+            let method = Implicit {
+                solver,
+                ..implicit(step_size, 1, cg())
+            };
+            let (gradient, report) = method.gradient(&at_end, &x, key).unwrap();
+            let error = relative_difference(&gradient, &expected);
+            assert!(error < 1e-12, "{name}, {terms} terms: {error}");
+            assert!(report.status.is_good());
+        }
+    }
+}
+
+/// The fixed-point solver follows a projection and an aggregate field; the others are refused.
+#[test]
+fn sets_and_aggregate_fields_need_the_fixed_point_solver() {
+    let quadratic = Quadratic::definite(4);
+    let (problem, x, key) = (quadratic.problem::<f64>(), [0.9, -0.7], Key::from_seed(0));
+    let mut all = vec![GradientDescent {
+        field: Field::Aggregate {
+            schedule: "constant:0.3".parse().unwrap(),
+            outer_scale: 1.0,
+        },
+        ..descent(0.2)
+    }];
+    all.extend(
+        [
+            Set::Box(Bounds::uniform(-0.1, 0.5).unwrap()),
+            Set::Ball { radius: 0.6 },
+            Set::Simplex { total: 0.8 },
+        ]
+        .map(|set| GradientDescent {
+            set,
+            ..descent(0.2)
+        }),
+    );
+    for dynamics in all {
+        let unrolled = Unrolled {
+            dynamics: Box::new(dynamics.clone()),
+            steps: 800,
+            ..Unrolled::default()
+        };
+        let (expected, _) = unrolled.gradient(&problem, &x, key).unwrap();
+        let method = Implicit {
+            dynamics: Box::new(dynamics.clone()),
+            ..implicit(
+                0.2,
+                800,
+                FixedPoint {
+                    terms: 1000,
+                    tolerance: Some(1e-12),
+                },
+            )
+        };
+        method.validate(&problem).unwrap();
+        let (gradient, report) = method.gradient(&problem, &x, key).unwrap();
+        assert!(report.status.is_good(), "{}", report.status);
+        let error = relative_difference(&gradient, &expected);
+        assert!(error < 1e-9, "{dynamics:?}: {error}");
+        let plain = quadratic.gradient(&x);
+        assert!(relative_difference(&gradient, &plain) > 1e-3);
+
+        let refused = Implicit {
+            dynamics: Box::new(dynamics),
+            ..implicit(0.2, 800, cg())
+        };
+        let text = message(&refused.validate(&problem).unwrap_err());
+        assert!(
+            text.starts_with("conjugate gradient does not apply here"),
+            "{text}"
+        );
+        assert!(
+            text.contains("an aggregate field, a set or a proximal step"),
+            "{text}"
+        );
+    }
+}
+
+#[test]
+fn hypergradients_that_are_zero_and_settings_out_of_range_are_refused() {
+    let quadratic = Quadratic::definite(2);
+    // x enters through the start alone.
+    let still = |second_order: bool| {
+        let objective = Closures::<f64>::new(
+            2,
+            2,
+            |_, y, _| (y[0] * y[0] + y[1] * y[1]) / 2.0,
+            |_, y, _, out| {
+                out[0] += y[0];
+                out[1] += y[1];
+            },
+        );
+        if second_order {
+            objective.with_second_order(
+                |_, _, _, v, y_bar, _| {
+                    y_bar[0] += v[0];
+                    y_bar[1] += v[1];
+                },
+                |_, _, _, _, dy, out| {
+                    out[0] += dy[0];
+                    out[1] += dy[1];
+                },
+            )
+        } else {
+            objective
+        }
+    };
+    let from_start = Problem::new(still(true), still(true), StartFromX::new(0..2)).unwrap();
+    let method = implicit(0.3, 5, cg());
+    let text = message(&method.validate(&from_start).unwrap_err());
+    assert!(
+        text.contains("sees x only through the inner steps and the outer objective"),
+        "{text}"
+    );
+    assert!(
+        text.ends_with("enters only through the start of training"),
+        "{text}"
+    );
+
+    // Or through the step size alone.
+    let fixed = Problem::new(still(true), still(true), FixedStart(vec![1.0, 1.0])).unwrap();
+    let learned = Implicit {
+        dynamics: Box::new(GradientDescent {
+            step_size: Hyper::FromX {
+                index: 0,
+                transform: Transform::Exp,
+            },
+            ..GradientDescent::default()
+        }),
+        ..implicit(0.3, 5, cg())
+    };
+    let text = message(&learned.validate(&fixed).unwrap_err());
+    assert!(text.contains("do not move that point"), "{text}");
+
+    let bare = Problem::new(still(false), quadratic.outer(), FixedStart(vec![0.0; 2])).unwrap();
+    assert!(matches!(
+        method.validate(&bare).unwrap_err(),
+        Error::NoSecondOrder {
+            role: Role::Inner,
+            needed_by: "implicit"
+        }
+    ));
+
+    let problem = quadratic.problem::<f64>();
+    let fixed_point = implicit(0.3, 5, FixedPoint::default());
+    for (method, field) in [
+        (implicit(0.3, 0, cg()), "steps"),
+        (implicit(-0.3, 5, cg()), "step_size"),
+        (
+            Implicit {
+                damping: -1.0,
+                ..implicit(0.3, 5, cg())
+            },
+            "damping",
+        ),
+        (
+            Implicit {
+                damping: 0.1,
+                ..fixed_point
+            },
+            "damping",
+        ),
+        (
+            Implicit {
+                stationarity: Some(f64::NAN),
+                ..implicit(0.3, 5, cg())
+            },
+            "stationarity",
+        ),
+        (
+            implicit(
+                0.3,
+                5,
+                ConjugateGradient {
+                    tolerance: 0.0,
+                    ..cg()
+                },
+            ),
+            "the tolerance of the linear solver",
+        ),
+        (
+            implicit(
+                0.3,
+                5,
+                ConjugateGradient {
+                    max_products: 0,
+                    ..cg()
+                },
+            ),
+            "max_products of the linear solver",
+        ),
+        (
+            implicit(
+                0.3,
+                5,
+                Neumann {
+                    terms: 0,
+                    ..Neumann::default()
+                },
+            ),
+            "the terms of the linear solver",
+        ),
+        (
+            implicit(
+                0.3,
+                5,
+                Neumann {
+                    step_size: 0.0,
+                    ..Neumann::default()
+                },
+            ),
+            "the step size of the linear solver",
+        ),
+    ] {
+        match method.validate(&problem).unwrap_err() {
+            Error::Setting { field: found, .. } => assert_eq!(found, field),
+            other => panic!("{other}"),
+        }
+    }
+}
+
+/// Conjugate gradient sees one mini-batch, the Neumann series a new one for each product, both
+/// others than training; with `all_rows` there are none.
+#[test]
+fn the_products_see_the_draws_that_the_solver_can_use() {
+    let ridge = Ridge::new(40, 5);
+    let problem = ridge.problem::<f64>();
+    let neumann = Neumann {
+        terms: 4,
+        tolerance: None,
+        ..Neumann::default()
+    };
+    let draws = |method: Implicit<f64>| {
+        let mut all = vec![];
+        for outer_step in 0..2 {
+            let mut memory = Memory::default();
+            let (x, key) = ([0.0, 0.1, 0.2], Key::from_seed(3));
+            method
+                .estimate(&problem, &x, &mut memory, key, outer_step, &mut [0.0; 3])
+                .unwrap();
+            let mut seen = std::mem::take(&mut *ridge.products.lock().unwrap());
+            assert!(seen.len() >= 4);
+            let products = seen.len();
+            seen.dedup();
+            all.push((products, seen));
+        }
+        assert!(
+            all[0].1 != all[1].1 || all[0].1 == [Draw::All],
+            "outer steps draw anew"
+        );
+        all.remove(0)
+    };
+    let damped = |solver: Box<dyn LinearSolver<f64>>| Implicit {
+        solver,
+        ..implicit(0.1, 10, cg())
+    };
+    let (_, one) = draws(damped(Box::new(cg())));
+    assert_eq!(one.len(), 1);
+    let (products, each) = draws(damped(Box::new(neumann)));
+    assert_eq!((products, each.len()), (5, 5));
+    let batches: Vec<Vec<usize>> = each
+        .iter()
+        .map(|draw| draw.rows(40, 5).unwrap().collect())
+        .collect();
+    let mut rows: Vec<usize> = batches.concat();
+    rows.sort_unstable();
+    rows.dedup();
+    assert_eq!(rows.len(), 25, "batches of one epoch do not overlap");
+    for solver in [
+        Box::new(cg()) as Box<dyn LinearSolver<f64>>,
+        Box::new(neumann),
+        Box::new(FixedPoint::default()),
+    ] {
+        let method = Implicit {
+            all_rows: true,
+            ..damped(solver)
+        };
+        assert_eq!(draws(method).1, [Draw::All]);
+    }
+}
+
+/// With all rows in the solver, mini-batches in training leave the mean right: y is linear in
+/// what is drawn only up to its noise, which a small step size and many steps keep small.
+#[test]
+fn a_run_with_mini_batches_goes_where_a_full_one_goes_and_continues_to_the_same_bits() {
+    let (full, batched) = (Ridge::new(12, 12), Ridge::new(12, 4));
+    let optimizer = Sgd::new(1.0);
+    let run = |ridge: &Ridge, outer_steps: usize, state: &mut RunState<f64>| {
+        let problem = ridge.problem();
+        let method = Implicit {
+            all_rows: true,
+            ..implicit(0.05, 40, cg())
+        };
+        Driver {
+            problem: &problem,
+            method: &method,
+            optimizer: &optimizer,
+            outer_steps,
+            time_limit: None,
+            key: Key::from_seed(5),
+            observers: vec![],
+        }
+        .run(state)
+        .unwrap();
+    };
+    let start = || RunState::new(vec![-1.0; 3], &optimizer);
+    let (mut exact, mut noisy) = (start(), start());
+    run(&full, 60, &mut exact);
+    run(&batched, 60, &mut noisy);
+    let before = full.value(&[-1.0; 3]);
+    let [exact_value, noisy_value] = [&exact, &noisy].map(|state| full.value(&state.x));
+    let gain = before - exact_value;
+    assert!(gain > 1e-3, "{gain}");
+    assert!(
+        (noisy_value - exact_value).abs() < 0.1 * gain,
+        "{noisy_value} {exact_value} {gain}"
+    );
+
+    let mut cut = start();
+    run(&batched, 25, &mut cut);
+    run(&batched, 60, &mut cut);
+    assert_eq!((&cut.x, &cut.memory), (&noisy.x, &noisy.memory));
+}
