@@ -1,8 +1,19 @@
 //! The gradient of the outer objective through training.
 
+mod bome;
+mod bvfsm;
+mod f2sa;
+mod inner_loop;
+mod meha;
+mod pbgd;
 mod status;
 mod unrolled;
 
+pub use bome::{Barrier, Bome};
+pub use bvfsm::Bvfsm;
+pub use f2sa::F2sa;
+pub use meha::Meha;
+pub use pbgd::Pbgd;
 pub use status::Status;
 pub use unrolled::Unrolled;
 

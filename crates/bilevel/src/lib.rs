@@ -89,6 +89,7 @@ pub mod objective;
 pub mod optimizer;
 mod problem;
 mod scalar;
+mod sequence;
 mod set;
 mod tasks;
 pub mod vector;
@@ -100,7 +101,9 @@ pub use draw::{Draw, Rows, check_batch};
 pub use driver::{Driver, Iterate, Observer, RunState};
 pub use dynamics::{Dynamics, Field, GradientDescent, Hyper, Schedule};
 pub use error::{Error, Result, Role};
-pub use hypergradient::{HyperGradient, Report, Status, Unrolled};
+pub use hypergradient::{
+    Barrier, Bome, Bvfsm, F2sa, HyperGradient, Meha, Pbgd, Report, Status, Unrolled,
+};
 pub use key::{Key, Stream};
 pub use layout::{Layout, Part};
 pub use memory::Memory;
@@ -108,5 +111,6 @@ pub use objective::{Calls, Closures, Objective};
 pub use optimizer::{Adam, Optimizer, Sgd, Update};
 pub use problem::{FixedStart, Problem, Start, StartFromX};
 pub use scalar::Scalar;
+pub use sequence::Sequence;
 pub use set::Set;
 pub use tasks::{OverTasks, TaskFamily};

@@ -1,0 +1,188 @@
+//! BOME: dynamic barrier gradient descent on the value function.
+
+use super::inner_loop::{
+    self, INNER, InnerLoop, at_least_one, distance, expect_x_enters, penalised_oracles, positive,
+};
+use super::{HyperGradient, Report};
+use crate::dynamics::Field;
+use crate::vector::{axpy, dot};
+use crate::{Cost, Key, Memory, Oracles, Problem, Result, Scalar, Set};
+
+/// Bilevel optimization made easy, BOME (Ye et al., 2022, arXiv 2209.08709): x and y together descend on f, as
+/// far as that lets the gap q(x, y) = g(x, y) − g(x, z) fall at a given rate.
+///
+/// At outer step k, from the remembered y:
+///
+/// ```text
+/// z ← P(z − s ∇_y g(x, z)),  T times from z = y
+/// ∇q = (∇_x g(x, y) − ∇_x g(x, z), ∇_y g(x, y)),   z held fixed
+/// λ = max(0, (η φ − ⟨∇f, ∇q⟩) / ‖∇q‖²),   φ = ‖∇q‖² or q
+/// h = ∇_x f + λ ∇_x q,    y ← P(y − s_y (∇_y f + λ ∇_y q))
+/// ```
+///
+/// h is of the y from before its step, as the paper's joint step has it, in which s_y is the rate
+/// of x too; the report is of the y after. There is no penalty to tune: λ grows as the gap closes.
+/// Where ∇q = 0, λ is 0.
+///
+/// | setting | default | range | purpose |
+/// |---|---|---|---|
+/// | `steps` | 10 | at least 1 | T |
+/// | `step_size` | 0.1 | positive | s |
+/// | `y_step_size` | 0.1 | positive | s_y |
+/// | `rate` | 0.5 | positive | η, how fast the gap has to fall |
+/// | `barrier` | [`Barrier::SquaredNorm`] | | φ |
+/// | `set` | all | | P, where y and z are kept |
+///
+/// A finite T leaves z short of the minimum: with the contraction ρ of a step the limit solves the
+/// conditions in which dy*/dx is 1 − ρ^T of itself. Not for noisy gradients: λ divides by ‖∇q‖², which
+/// goes to zero, so with mini-batches take a large T, and batches as large as they can be.
+/// Cost: T + 1 inner gradients and one outer, two ∇_x g, one ∇_x f, two values g. Memory: y. All of ∇q is of one
+/// mini-batch, which z did not see. Figures: `multiplier` λ, `gap` q, `distance` ‖y − z‖, all at the y of h.
+///
+/// # Errors
+/// Refused where x enters neither objective.
+///
+/// ```
+/// use bilevel::{Key, Memory, Problem, FixedStart, Closures, HyperGradient, Bome};
+/// let g = Closures::<f64>::new(1, 1, |x, y, _| (y[0] - x[0]).powi(2) / 2.0, |x, y, _, out| out[0] += y[0] - x[0]).with_grad_x(|x, y, _, out| out[0] += x[0] - y[0]);
+/// let f = Closures::<f64>::new(1, 1, |_, y, _| (y[0] - 1.0).powi(2) / 2.0, |_, y, _, out| out[0] += y[0] - 1.0);
+/// let problem = Problem::new(g, f, FixedStart(vec![0.0]))?;
+/// let mut h = [0.0];
+/// let report = Bome { steps: 1, step_size: 1.0, ..Bome::default() }.estimate(&problem, &[2.0], &mut Memory::default(), Key::from_seed(0), 0, &mut h)?;
+/// assert_eq!(report.figure("multiplier"), Some(0.25)); // ∇f = (0, −1), ∇q = (2, −2), λ = (8/2 − 2)/8
+/// assert_eq!(h, [0.5]);
+/// # Ok::<(), bilevel::Error>(())
+/// ```
+#[derive(Clone, PartialEq, Debug)]
+pub struct Bome<T> {
+    /// T.
+    pub steps: usize,
+    /// s.
+    pub step_size: f64,
+    /// s_y.
+    pub y_step_size: f64,
+    /// η.
+    pub rate: f64,
+    /// φ.
+    pub barrier: Barrier,
+    /// P.
+    pub set: Set<T>,
+}
+
+/// φ, which says how fast [`Bome`] makes the gap fall: at least by η φ for a unit of step.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub enum Barrier {
+    /// ‖∇q‖².
+    #[default]
+    SquaredNorm,
+    /// q itself, where positive.
+    Gap,
+}
+
+impl<T> Default for Bome<T> {
+    fn default() -> Self {
+        Self {
+            steps: 10,
+            step_size: 0.1,
+            y_step_size: 0.1,
+            rate: 0.5,
+            barrier: Barrier::default(),
+            set: Set::All,
+        }
+    }
+}
+
+impl<T: Scalar> HyperGradient<T> for Bome<T> {
+    fn validate(&self, problem: &Problem<T>) -> Result<()> {
+        at_least_one("steps", self.steps)?;
+        positive("step_size", self.step_size)?;
+        positive("y_step_size", self.y_step_size)?;
+        positive("rate", self.rate)?;
+        self.set.validate(problem.y_len())?;
+        expect_x_enters(problem, &Field::Inner, "bome")
+    }
+
+    fn estimate(
+        &self,
+        problem: &Problem<T>,
+        x: &[T],
+        memory: &mut Memory<T>,
+        key: Key,
+        outer_step: usize,
+        out: &mut [T],
+    ) -> Result<Report<T>> {
+        let mut inner = InnerLoop::new(problem, &self.set, x, key, outer_step)?;
+        let mut y = inner.recall(memory, "y")?;
+        let mut z = y.clone();
+        for t in 0..self.steps {
+            inner.descend(INNER, self.step_size, t, &mut z)?;
+        }
+        inner.cx.step = self.steps;
+        let (mut f_y, mut q_y) = (z.clone(), z.clone());
+        inner.outer_grad_y(&y, &mut f_y)?;
+        inner.collect_outer(&y, 1.0)?;
+        inner.finish(out)?;
+        inner.grad_y(INNER, &y, &mut q_y)?;
+        inner.collect_inner(&y, 1.0)?;
+        inner.collect_inner(&z, -1.0)?;
+        let mut q_x = vec![T::zero(); out.len()];
+        inner.finish(&mut q_x)?;
+        let gap = inner.gap(&y, &z)?;
+        let along = dot(out, &q_x) + dot(&f_y, &q_y);
+        let squared_norm = dot(&q_x, &q_x) + dot(&q_y, &q_y);
+        let wanted = match self.barrier {
+            Barrier::SquaredNorm => squared_norm,
+            Barrier::Gap => gap.max(0.0),
+        };
+        let multiplier = if squared_norm > 0.0 {
+            ((self.rate * wanted - along) / squared_norm).max(0.0)
+        } else {
+            0.0
+        };
+        axpy(T::from_f64(multiplier), &q_x, out);
+        axpy(T::from_f64(multiplier), &q_y, &mut f_y);
+        inner.expect_finite("the hypergradient", None, out)?;
+        let figures = vec![
+            ("multiplier", multiplier),
+            ("gap", gap),
+            ("distance", distance(&y, &z)),
+        ];
+        inner.follow(&f_y, self.y_step_size, &mut y)?;
+        memory.set_vector("y", &y);
+        let value = inner.value(&y)?;
+        Ok(inner.report(value, y, figures))
+    }
+
+    fn evaluate(
+        &self,
+        problem: &Problem<T>,
+        x: &[T],
+        memory: &Memory<T>,
+        key: Key,
+        outer_step: usize,
+    ) -> Result<Report<T>> {
+        inner_loop::evaluate(self, problem, x, memory, key, outer_step)
+    }
+
+    fn cost(&self, problem: &Problem<T>) -> Cost {
+        let (inner, outer) = penalised_oracles(problem);
+        Cost {
+            inner: inner
+                + Oracles {
+                    grad_y: self.steps as f64 + 1.0,
+                    ..Oracles::default()
+                },
+            outer: outer
+                + Oracles {
+                    grad_y: 1.0,
+                    ..Oracles::default()
+                },
+            work_numbers: InnerLoop::work_numbers(problem) + 5 * problem.y_len() + problem.x_len(),
+            ..Cost::default()
+        }
+    }
+
+    fn warm_starts(&self) -> bool {
+        true
+    }
+}

@@ -1,0 +1,231 @@
+//! BVFSM: sequential minimisation with a barrier on the value function.
+
+use super::inner_loop::{
+    self, INNER, InnerLoop, at_least_one, distance, expect_x_enters, penalised_oracles, positive,
+};
+use super::{HyperGradient, Report};
+use crate::dynamics::{Field, Weights};
+use crate::error::require;
+use crate::vector::{axpy, dot};
+use crate::{Cost, Key, Memory, Oracles, Problem, Result, Scalar, Sequence, Set};
+
+/// Value-function based sequential minimisation, BVFSM (Liu et al., 2021, arXiv 2110.04974), with a logarithmic
+/// barrier: the inner problem becomes the constraint g(x, y) ≤ min g(x, ·) + μ‖·‖².
+///
+/// At outer step k, from the remembered y and z:
+///
+/// ```text
+/// z ← P(z − s ∇_z [g(x, z) + μ‖z‖²]),  T_z times
+/// r = g(x, z) + μ‖z‖² + slack − g(x, y),   w = min(σ/r, cap), or cap where r ≤ 0
+/// y ← P(y − s_y [∇_y f + 2θ y + w ∇_y g](x, y)),  T_y times
+/// h = ∇_x f(x, y) + w (∇_x g(x, y) − ∇_x g(x, z))
+/// ```
+///
+/// which descends on f + θ‖y‖² − σ log r. The logarithm needs r > 0, and a step may end
+/// outside: where its slope would pass `largest_multiplier` it is continued by its tangent, so the way back is a
+/// penalty of that weight. (The authors' code adds a number to r that has no derivative, which
+/// weakens the barrier.) As μ, θ, σ → 0 that weight is what remains, and an error of O(1/cap).
+///
+/// | setting | default | range | purpose |
+/// |---|---|---|---|
+/// | `z_steps`, `y_steps` | 50, 25 | at least 1 | T_z, T_y |
+/// | `step_size`, `y_step_size` | 0.01 | positive | s, s_y; s_y stable below 2/L for f + cap · g |
+/// | `value_regularisation` | `power:0.01,-1.1` | positive | μ at each outer step |
+/// | `y_regularisation` | `power:0.01,-1.1` | positive | θ |
+/// | `barrier` | `power:0.001,-1.1` | positive | σ |
+/// | `slack` | 0 | at least 0 | added to r |
+/// | `largest_multiplier` | 10 | positive | the cap of w |
+/// | `set` | all | | P, where y and z are kept |
+///
+/// The defaults are those of the authors' example, without the cap. For inner problems with many solutions, also
+/// nonconvex. Not for few outer steps: the sequence has to run its course. Cost: T_z + T_y inner gradients and
+/// T_y outer, two ∇_x g, one ∇_x f, 2T_y + 2 values g. Memory: y and z. Both terms of r see one mini-batch, a new
+/// one at each step. Figures: `multiplier` w, `room` r, `gap` g(x, y) − g(x, z), `distance` ‖y − z‖.
+///
+/// # Errors
+/// Refused where x enters neither objective.
+///
+/// ```
+/// use bilevel::{Key, Memory, Problem, FixedStart, Closures, HyperGradient, Bvfsm};
+/// let g = Closures::<f64>::new(1, 1, |x, y, _| (y[0] - x[0]).powi(2) / 2.0, |x, y, _, out| out[0] += y[0] - x[0]).with_grad_x(|x, y, _, out| out[0] += x[0] - y[0]);
+/// let f = Closures::<f64>::new(1, 1, |_, y, _| (y[0] - 1.0).powi(2) / 2.0, |_, y, _, out| out[0] += y[0] - 1.0);
+/// let problem = Problem::new(g, f, FixedStart(vec![0.0]))?;
+/// let method = Bvfsm { step_size: 0.5, y_steps: 900, largest_multiplier: 9.0, ..Bvfsm::default() };
+/// let (mut memory, mut h) = (Memory::default(), [0.0]);
+/// let late = method.estimate(&problem, &[2.0], &mut memory, Key::from_seed(0), 1_000_000, &mut h)?;
+/// assert!((late.y[0] - 1.9).abs() < 1e-3 && (h[0] - 0.9).abs() < 1e-3); // y = (1 + 9 · 2)/10
+/// # Ok::<(), bilevel::Error>(())
+/// ```
+#[derive(Clone, PartialEq, Debug)]
+pub struct Bvfsm<T> {
+    /// T_z.
+    pub z_steps: usize,
+    /// T_y.
+    pub y_steps: usize,
+    /// s.
+    pub step_size: f64,
+    /// s_y.
+    pub y_step_size: f64,
+    /// μ.
+    pub value_regularisation: Sequence,
+    /// θ.
+    pub y_regularisation: Sequence,
+    /// σ.
+    pub barrier: Sequence,
+    /// What is added to r.
+    pub slack: f64,
+    /// The cap of w.
+    pub largest_multiplier: f64,
+    /// P.
+    pub set: Set<T>,
+}
+
+impl<T> Default for Bvfsm<T> {
+    fn default() -> Self {
+        let shrinking = |start| Sequence::Power { start, power: -1.1 };
+        Self {
+            z_steps: 50,
+            y_steps: 25,
+            step_size: 0.01,
+            y_step_size: 0.01,
+            value_regularisation: shrinking(0.01),
+            y_regularisation: shrinking(0.01),
+            barrier: shrinking(0.001),
+            slack: 0.0,
+            largest_multiplier: 10.0,
+            set: Set::All,
+        }
+    }
+}
+
+impl<T: Scalar> Bvfsm<T> {
+    /// r and w at y, on the batch of the current step, and the gap.
+    fn barrier_at(
+        &self,
+        inner: &mut InnerLoop<'_, T>,
+        (y, z): (&[T], &[T]),
+        regularisation: f64,
+        sigma: f64,
+    ) -> Result<Room> {
+        let gap = inner.gap(y, z)?;
+        let room = regularisation * dot(z, z) + self.slack - gap;
+        let multiplier = if room > 0.0 {
+            (sigma / room).min(self.largest_multiplier)
+        } else {
+            self.largest_multiplier
+        };
+        Ok(Room {
+            room,
+            multiplier,
+            gap,
+        })
+    }
+}
+
+struct Room {
+    room: f64,
+    multiplier: f64,
+    gap: f64,
+}
+
+impl<T: Scalar> HyperGradient<T> for Bvfsm<T> {
+    fn validate(&self, problem: &Problem<T>) -> Result<()> {
+        at_least_one("z_steps", self.z_steps)?;
+        at_least_one("y_steps", self.y_steps)?;
+        positive("step_size", self.step_size)?;
+        positive("y_step_size", self.y_step_size)?;
+        self.value_regularisation.validate("value_regularisation")?;
+        self.y_regularisation.validate("y_regularisation")?;
+        self.barrier.validate("barrier")?;
+        let slack_is_right = self.slack >= 0.0 && self.slack.is_finite();
+        require(
+            slack_is_right,
+            "slack",
+            "a number of at least 0",
+            self.slack,
+        )?;
+        positive("largest_multiplier", self.largest_multiplier)?;
+        self.set.validate(problem.y_len())?;
+        expect_x_enters(problem, &Field::Inner, "bvfsm")
+    }
+
+    fn estimate(
+        &self,
+        problem: &Problem<T>,
+        x: &[T],
+        memory: &mut Memory<T>,
+        key: Key,
+        outer_step: usize,
+        out: &mut [T],
+    ) -> Result<Report<T>> {
+        let mut inner = InnerLoop::new(problem, &self.set, x, key, outer_step)?;
+        let (mut y, mut z) = (inner.recall(memory, "y")?, inner.recall(memory, "z")?);
+        let mu = self.value_regularisation.at(outer_step);
+        let theta = self.y_regularisation.at(outer_step);
+        let sigma = self.barrier.at(outer_step);
+        let shrink = |factor: f64| {
+            move |y: &[T], direction: &mut [T]| axpy(T::from_f64(2.0 * factor), y, direction)
+        };
+        for t in 0..self.z_steps {
+            inner.descend_with(INNER, self.step_size, t, &mut z, shrink(mu))?;
+        }
+        for t in 0..self.y_steps {
+            inner.cx.step = t;
+            let at = self.barrier_at(&mut inner, (&y, &z), mu, sigma)?;
+            let weights = Weights {
+                outer: 1.0,
+                inner: at.multiplier,
+            };
+            inner.descend_with(weights, self.y_step_size, t, &mut y, shrink(theta))?;
+        }
+        inner.cx.step = self.z_steps.max(self.y_steps);
+        let at = self.barrier_at(&mut inner, (&y, &z), mu, sigma)?;
+        inner.collect_penalised((&y, &z), at.multiplier, 1.0)?;
+        inner.finish(out)?;
+        memory.set_vector("y", &y);
+        memory.set_vector("z", &z);
+        let figures = vec![
+            ("multiplier", at.multiplier),
+            ("room", at.room),
+            ("gap", at.gap),
+            ("distance", distance(&y, &z)),
+        ];
+        let value = inner.value(&y)?;
+        Ok(inner.report(value, y, figures))
+    }
+
+    fn evaluate(
+        &self,
+        problem: &Problem<T>,
+        x: &[T],
+        memory: &Memory<T>,
+        key: Key,
+        outer_step: usize,
+    ) -> Result<Report<T>> {
+        inner_loop::evaluate(self, problem, x, memory, key, outer_step)
+    }
+
+    fn cost(&self, problem: &Problem<T>) -> Cost {
+        let (z_steps, y_steps) = (self.z_steps as f64, self.y_steps as f64);
+        let (inner, outer) = penalised_oracles(problem);
+        Cost {
+            inner: inner
+                + Oracles {
+                    values: 2.0 * y_steps,
+                    grad_y: z_steps + y_steps,
+                    ..Oracles::default()
+                },
+            outer: outer
+                + Oracles {
+                    grad_y: y_steps,
+                    ..Oracles::default()
+                },
+            work_numbers: InnerLoop::work_numbers(problem) + 4 * problem.y_len(),
+            ..Cost::default()
+        }
+    }
+
+    fn warm_starts(&self) -> bool {
+        true
+    }
+}

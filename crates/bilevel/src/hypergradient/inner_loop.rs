@@ -1,0 +1,277 @@
+//! What the methods share that keep y, and companions of it, from one outer step to the next.
+
+use super::{HyperGradient, Report};
+use crate::adjoint::Paths;
+use crate::dynamics::{Context, Field, GradientDescent, Weights};
+use crate::error::{expect_length, require};
+use crate::vector::{all_finite, axpy};
+use crate::{Error, Key, Memory, Oracles, Problem, Result, Scalar, Set};
+
+/// g alone.
+pub(super) const INNER: Weights = Weights {
+    outer: 0.0,
+    inner: 1.0,
+};
+
+/// (F + `penalty` · g) · min(1/`penalty`, 1): what a descent with one step size for every penalty
+/// follows.
+pub(super) fn penalised(penalty: f64) -> (Weights, f64) {
+    let scale = (1.0 / penalty).min(1.0);
+    let weights = Weights {
+        outer: scale,
+        inner: scale * penalty,
+    };
+    (weights, scale)
+}
+
+/// Both objectives at one x: moves y and its companions, and collects a direction for x.
+pub(super) struct InnerLoop<'a, T> {
+    pub(super) cx: Context<'a, T>,
+    problem: &'a Problem<T>,
+    set: &'a Set<T>,
+    direction: Vec<T>,
+    work: Vec<T>,
+}
+
+impl<'a, T: Scalar> InnerLoop<'a, T> {
+    /// How many numbers it holds, x̄ and the collected part of it among them.
+    pub(super) fn work_numbers(problem: &Problem<T>) -> usize {
+        2 * problem.y_len() + 3 * problem.x_len()
+    }
+
+    /// At `x`, for variables in `set`; draws are those of `outer_step` under `key`.
+    pub(super) fn new(
+        problem: &'a Problem<T>,
+        set: &'a Set<T>,
+        x: &'a [T],
+        key: Key,
+        outer_step: usize,
+    ) -> Result<Self> {
+        expect_length("x", problem.x_len(), x.len())?;
+        Ok(Self {
+            cx: Context::new(problem, x, key, outer_step, 0)?,
+            problem,
+            set,
+            direction: vec![T::zero(); problem.y_len()],
+            work: vec![T::zero(); problem.y_len()],
+        })
+    }
+
+    /// The variable of that name from the memory or, before the first estimate, the start of
+    /// training.
+    pub(super) fn recall(&self, memory: &Memory<T>, name: &'static str) -> Result<Vec<T>> {
+        let len = self.problem.y_len();
+        if let Some(kept) = memory.vector(name) {
+            expect_length(name, len, kept.len())?;
+            return Ok(kept.to_vec());
+        }
+        let mut y = vec![T::zero(); len];
+        let start = self.problem.start();
+        start.start(self.cx.x, self.cx.key(), &mut y)?;
+        self.set.project(&mut y);
+        Ok(y)
+    }
+
+    /// `out = ∇_y` of the weighted objective at the current step.
+    pub(super) fn grad_y(&mut self, weights: Weights, y: &[T], out: &mut [T]) -> Result<()> {
+        weights.grad_y(&mut self.cx, y, &mut self.work, out)
+    }
+
+    /// y ← P(y − `step_size` · (∇_y of the weighted objective + `more`)) at inner step `t`, where
+    /// `more(y, direction)` adds to the direction.
+    pub(super) fn descend_with(
+        &mut self,
+        weights: Weights,
+        step_size: f64,
+        t: usize,
+        y: &mut [T],
+        more: impl FnOnce(&[T], &mut [T]),
+    ) -> Result<()> {
+        self.cx.step = t;
+        let mut direction = std::mem::take(&mut self.direction);
+        let result = self.grad_y(weights, y, &mut direction).and_then(|()| {
+            more(y, &mut direction);
+            self.follow(&direction, step_size, y)
+        });
+        self.direction = direction;
+        result
+    }
+
+    /// y ← P(y − `step_size` · `direction`).
+    pub(super) fn follow(&self, direction: &[T], step_size: f64, y: &mut [T]) -> Result<()> {
+        axpy(T::from_f64(-step_size), direction, y);
+        self.set.project(y);
+        self.expect_finite("the inner variable", Some(self.cx.step + 1), y)
+    }
+
+    /// [`InnerLoop::descend_with`] nothing more.
+    pub(super) fn descend(
+        &mut self,
+        weights: Weights,
+        step_size: f64,
+        t: usize,
+        y: &mut [T],
+    ) -> Result<()> {
+        self.descend_with(weights, step_size, t, y, |_, _| ())
+    }
+
+    /// `out = ∇_y f` on the outer batch.
+    pub(super) fn outer_grad_y(&mut self, y: &[T], out: &mut [T]) -> Result<()> {
+        let draw = self.cx.outer_draw();
+        self.cx.outer.grad_y(y, draw, out)
+    }
+
+    /// f(x, y) on the outer batch.
+    pub(super) fn value(&mut self, y: &[T]) -> Result<T> {
+        let draw = self.cx.outer_draw();
+        let value = self.cx.outer.value(y, draw)?;
+        self.expect_finite("the outer objective", None, &[value])?;
+        Ok(value)
+    }
+
+    /// g(x, y) on the inner batch of the current step.
+    pub(super) fn inner_value(&mut self, y: &[T]) -> Result<f64> {
+        let draw = self.cx.inner_draw();
+        let value = self.cx.inner.value(y, draw)?;
+        self.expect_finite("the inner objective", Some(self.cx.step), &[value])?;
+        Ok(value.to_double())
+    }
+
+    /// g(x, y) − g(x, z) on one batch, so that the noise which both share cancels.
+    pub(super) fn gap(&mut self, y: &[T], z: &[T]) -> Result<f64> {
+        Ok(self.inner_value(y)? - self.inner_value(z)?)
+    }
+
+    /// Collects `scale` · ∇_x f on the outer batch, where x enters f.
+    pub(super) fn collect_outer(&mut self, y: &[T], scale: f64) -> Result<()> {
+        if !self.problem.outer().depends_on_x() {
+            return Ok(());
+        }
+        let draw = self.cx.outer_draw();
+        self.cx.outer.grad_x(y, draw, T::from_f64(scale))
+    }
+
+    /// Collects `scale` · ∇_x g on the inner batch of the current step, where x enters g.
+    pub(super) fn collect_inner(&mut self, y: &[T], scale: f64) -> Result<()> {
+        if !self.problem.inner().depends_on_x() {
+            return Ok(());
+        }
+        let draw = self.cx.inner_draw();
+        self.cx.inner.grad_x(y, draw, T::from_f64(scale))
+    }
+
+    /// Collects `scale` · [∇_x f(x, y) + `penalty` · (∇_x g(x, y) − ∇_x g(x, z))].
+    pub(super) fn collect_penalised(
+        &mut self,
+        (y, z): (&[T], &[T]),
+        penalty: f64,
+        scale: f64,
+    ) -> Result<()> {
+        self.collect_outer(y, scale)?;
+        self.collect_inner(y, scale * penalty)?;
+        self.collect_inner(z, -scale * penalty)
+    }
+
+    /// `out` = what was collected.
+    pub(super) fn finish(&mut self, out: &mut [T]) -> Result<()> {
+        expect_length("the hypergradient", self.problem.x_len(), out.len())?;
+        out.fill(T::zero());
+        self.cx.inner.finish(out)?;
+        self.cx.outer.finish(out)?;
+        self.expect_finite("the hypergradient", None, out)
+    }
+
+    /// The report of an estimate that ended at y.
+    pub(super) fn report(
+        &self,
+        value: T,
+        y: Vec<T>,
+        figures: Vec<(&'static str, f64)>,
+    ) -> Report<T> {
+        let (inner, outer) = self.cx.calls();
+        let mut report = Report::new(value, y, inner, outer);
+        report.figures = figures;
+        report
+    }
+
+    pub(super) fn expect_finite(
+        &self,
+        what: &'static str,
+        inner_step: Option<usize>,
+        values: &[T],
+    ) -> Result<()> {
+        if all_finite(values) {
+            return Ok(());
+        }
+        Err(Error::NonFinite {
+            what,
+            inner_step,
+            outer_step: Some(self.cx.outer_step),
+        })
+    }
+}
+
+/// ‖y − z‖₂.
+pub(super) fn distance<T: Scalar>(y: &[T], z: &[T]) -> f64 {
+    let squares = y.iter().zip(z).map(|(&y, &z)| (y - z).to_double().powi(2));
+    squares.sum::<f64>().sqrt()
+}
+
+/// What [`InnerLoop::collect_penalised`] asks for, and the values of a report with the gap.
+pub(super) fn penalised_oracles<T: Scalar>(problem: &Problem<T>) -> (Oracles, Oracles) {
+    let inner = Oracles {
+        values: 2.0,
+        grad_x: 2.0 * f64::from(problem.inner().depends_on_x()),
+        ..Oracles::default()
+    };
+    let outer = Oracles {
+        values: 1.0,
+        grad_x: f64::from(problem.outer().depends_on_x()),
+        ..Oracles::default()
+    };
+    (inner, outer)
+}
+
+/// Refuses a problem in which x enters neither objective: the path through the start of training
+/// is cut, for y is remembered.
+pub(super) fn expect_x_enters<T: Scalar>(
+    problem: &Problem<T>,
+    field: &Field,
+    method: &'static str,
+) -> Result<()> {
+    let sees = Paths {
+        start: false,
+        ..Paths::ALL
+    };
+    let dynamics = GradientDescent {
+        field: field.clone(),
+        ..GradientDescent::<T>::default()
+    };
+    sees.expect_any_of(Paths::of(problem, &dynamics), method)
+}
+
+/// That a setting is a positive number.
+pub(super) fn positive(field: &'static str, value: f64) -> Result<()> {
+    let holds = value > 0.0 && value.is_finite();
+    require(holds, field, "a positive number", value)
+}
+
+/// That a number of steps is not zero.
+pub(super) fn at_least_one(field: &'static str, value: usize) -> Result<()> {
+    require(value >= 1, field, "at least 1", value)
+}
+
+/// [`HyperGradient::evaluate`] of a method whose next y takes the same work as its direction: the
+/// report of an estimate from a copy of the memory.
+pub(super) fn evaluate<T: Scalar>(
+    method: &impl HyperGradient<T>,
+    problem: &Problem<T>,
+    x: &[T],
+    memory: &Memory<T>,
+    key: Key,
+    outer_step: usize,
+) -> Result<Report<T>> {
+    let mut out = vec![T::zero(); problem.x_len()];
+    let mut memory = memory.clone();
+    method.estimate(problem, x, &mut memory, key, outer_step, &mut out)
+}

@@ -1,0 +1,165 @@
+//! V-PBGD: penalty-based gradient descent on the value function.
+
+use super::inner_loop::{
+    self, INNER, InnerLoop, at_least_one, distance, expect_x_enters, penalised, penalised_oracles,
+    positive,
+};
+use super::{HyperGradient, Report};
+use crate::dynamics::Field;
+use crate::{Cost, Key, Memory, Oracles, Problem, Result, Scalar, Sequence, Set};
+
+/// Penalty-based bilevel gradient descent with the value function, V-PBGD (Shen and Chen, 2023, arXiv
+/// 2302.05185): x and y descend together on f + γ (g(x, y) − min g(x, ·)).
+///
+/// At outer step k, from the remembered y and z, with c = min(1/γ, 1):
+///
+/// ```text
+/// z ← P(z − s ∇_y g(x, z)),  T times
+/// h = c [∇_x f(x, y) + γ (∇_x g(x, y) − ∇_x g(x, z))]
+/// y ← P(y − s_y c [∇_y f + γ ∇_y g](x, y))
+/// ```
+///
+/// h is of the y from before its step, as the paper's joint step on (x, y) has it; the report is of the y
+/// after. c keeps one step size stable for every γ, as the authors' code does. z goes on
+/// from its last value (their code), or starts each loop at y (their Algorithm 1).
+///
+/// | setting | default | range | purpose |
+/// |---|---|---|---|
+/// | `steps` | 1 | at least 1 | T |
+/// | `step_size` | 0.1 | positive | s |
+/// | `y_step_size` | 0.1 | positive | s_y; the optimizer's rate on x should be of its size |
+/// | `penalty` | `constant:10` | positive | γ at each outer step |
+/// | `start_at_y` | false | | whether z starts each loop at y |
+/// | `set` | all | | P, where y and z are kept |
+///
+/// A limit point of a constant γ is stationary for the penalised function, and an O(1/γ) away from
+/// bilevel solutions. h vanishes at its stationary points alone and is not the hypergradient at
+/// a y that has not settled: use it in long runs of cheap steps, not with few costly ones. Unlike penalties on
+/// ‖∇_y g‖ it is not trapped at a stationary y that does not minimise g, once z has left it. Cost: T + 1 inner
+/// gradients and one outer, two ∇_x g, one ∇_x f, two values g for the figure `gap` = g(x, y) − g(x, z).
+/// Memory: y and z. Both terms of the difference see one mini-batch, so that it is small where y and z are near.
+/// Figures: `penalty`, `gap`, `distance` ‖y − z‖, all at the y of h.
+///
+/// # Errors
+/// Refused where x enters neither objective.
+///
+/// ```
+/// use bilevel::{Key, Memory, Problem, FixedStart, Closures, HyperGradient, Pbgd};
+/// let g = Closures::<f64>::new(1, 1, |x, y, _| (y[0] - x[0]).powi(2) / 2.0, |x, y, _, out| out[0] += y[0] - x[0]).with_grad_x(|x, y, _, out| out[0] += x[0] - y[0]);
+/// let f = Closures::<f64>::new(1, 1, |_, y, _| (y[0] - 1.0).powi(2) / 2.0, |_, y, _, out| out[0] += y[0] - 1.0);
+/// let problem = Problem::new(g, f, FixedStart(vec![0.0]))?;
+/// let (mut memory, mut h) = (Memory::default(), [0.0]);
+/// Pbgd { step_size: 0.5, ..Pbgd::default() }.estimate(&problem, &[2.0], &mut memory, Key::from_seed(0), 0, &mut h)?;
+/// assert_eq!(h, [1.0]); // z = 1; 0.1 · 10 · ((2 − 0) − (2 − 1))
+/// # Ok::<(), bilevel::Error>(())
+/// ```
+#[derive(Clone, PartialEq, Debug)]
+pub struct Pbgd<T> {
+    /// T.
+    pub steps: usize,
+    /// s.
+    pub step_size: f64,
+    /// s_y.
+    pub y_step_size: f64,
+    /// γ.
+    pub penalty: Sequence,
+    /// Whether z starts each loop at y, and not where it ended the last one.
+    pub start_at_y: bool,
+    /// P.
+    pub set: Set<T>,
+}
+
+impl<T> Default for Pbgd<T> {
+    fn default() -> Self {
+        Self {
+            steps: 1,
+            step_size: 0.1,
+            y_step_size: 0.1,
+            penalty: Sequence::Constant { value: 10.0 },
+            start_at_y: false,
+            set: Set::All,
+        }
+    }
+}
+
+impl<T: Scalar> HyperGradient<T> for Pbgd<T> {
+    fn validate(&self, problem: &Problem<T>) -> Result<()> {
+        at_least_one("steps", self.steps)?;
+        positive("step_size", self.step_size)?;
+        positive("y_step_size", self.y_step_size)?;
+        self.penalty.validate("penalty")?;
+        self.set.validate(problem.y_len())?;
+        expect_x_enters(problem, &Field::Inner, "pbgd")
+    }
+
+    fn estimate(
+        &self,
+        problem: &Problem<T>,
+        x: &[T],
+        memory: &mut Memory<T>,
+        key: Key,
+        outer_step: usize,
+        out: &mut [T],
+    ) -> Result<Report<T>> {
+        let mut inner = InnerLoop::new(problem, &self.set, x, key, outer_step)?;
+        let mut y = inner.recall(memory, "y")?;
+        let mut z = if self.start_at_y {
+            y.clone()
+        } else {
+            inner.recall(memory, "z")?
+        };
+        for t in 0..self.steps {
+            inner.descend(INNER, self.step_size, t, &mut z)?;
+        }
+        inner.cx.step = self.steps;
+        let penalty = self.penalty.at(outer_step);
+        let (weights, scale) = penalised(penalty);
+        inner.collect_penalised((&y, &z), penalty, scale)?;
+        inner.finish(out)?;
+        let figures = vec![
+            ("penalty", penalty),
+            ("gap", inner.gap(&y, &z)?),
+            ("distance", distance(&y, &z)),
+        ];
+        inner.descend(weights, self.y_step_size, self.steps, &mut y)?;
+        memory.set_vector("y", &y);
+        if !self.start_at_y {
+            memory.set_vector("z", &z);
+        }
+        let value = inner.value(&y)?;
+        Ok(inner.report(value, y, figures))
+    }
+
+    fn evaluate(
+        &self,
+        problem: &Problem<T>,
+        x: &[T],
+        memory: &Memory<T>,
+        key: Key,
+        outer_step: usize,
+    ) -> Result<Report<T>> {
+        inner_loop::evaluate(self, problem, x, memory, key, outer_step)
+    }
+
+    fn cost(&self, problem: &Problem<T>) -> Cost {
+        let (inner, outer) = penalised_oracles(problem);
+        Cost {
+            inner: inner
+                + Oracles {
+                    grad_y: self.steps as f64 + 1.0,
+                    ..Oracles::default()
+                },
+            outer: outer
+                + Oracles {
+                    grad_y: 1.0,
+                    ..Oracles::default()
+                },
+            work_numbers: InnerLoop::work_numbers(problem) + 4 * problem.y_len(),
+            ..Cost::default()
+        }
+    }
+
+    fn warm_starts(&self) -> bool {
+        true
+    }
+}
