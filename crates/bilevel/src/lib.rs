@@ -102,7 +102,8 @@ pub use driver::{Driver, Iterate, Observer, RunState};
 pub use dynamics::{Dynamics, Field, GradientDescent, Hyper, Schedule};
 pub use error::{Error, Result, Role};
 pub use hypergradient::{
-    Barrier, Bome, Bvfsm, F2sa, HyperGradient, Meha, Pbgd, Report, Status, Unrolled,
+    Bamm, Barrier, Bome, Bvfsm, F2sa, HyperGradient, Iaptt, Meha, OneStage, Pbgd, Report, Status,
+    T1T2, Unrolled,
 };
 pub use key::{Key, Stream};
 pub use layout::{Layout, Part};
