@@ -1,26 +1,34 @@
 //! The gradient of the outer objective through training.
 
+mod bamm;
 mod bome;
 mod bvfsm;
 mod debiased;
 mod f2sa;
+mod iaptt;
 mod implicit;
 mod inner_loop;
 mod meha;
+mod one_stage;
 mod pbgd;
 mod probability;
 mod status;
+mod t1t2;
 mod unrolled;
 
+pub use bamm::Bamm;
 pub use bome::{Barrier, Bome};
 pub use bvfsm::Bvfsm;
 pub use debiased::Debiased;
 pub use f2sa::F2sa;
+pub use iaptt::Iaptt;
 pub use implicit::{Implicit, WarmStart};
 pub use meha::Meha;
+pub use one_stage::OneStage;
 pub use pbgd::Pbgd;
 pub use probability::{Adaptive, Moments, Probability};
 pub use status::Status;
+pub use t1t2::T1T2;
 pub use unrolled::Unrolled;
 
 use crate::objective::Calls;

@@ -48,6 +48,11 @@ impl<'a, T: Scalar> Rollout<'a, T> {
         self.steps
     }
 
+    /// Ends the rollout after `steps` steps, if it does not before.
+    pub(crate) fn truncate(&mut self, steps: usize) {
+        self.steps = self.steps.min(steps);
+    }
+
     /// The length of a state.
     #[must_use]
     pub fn state_len(&self) -> usize {
@@ -265,7 +270,7 @@ impl<'a, T: Scalar> Rollout<'a, T> {
         self.cx.calls()
     }
 
-    fn expect_finite(&self, what: &'static str, t: usize, values: &[T]) -> Result<()> {
+    pub(crate) fn expect_finite(&self, what: &'static str, t: usize, values: &[T]) -> Result<()> {
         if all_finite(values) {
             Ok(())
         } else {

@@ -34,7 +34,7 @@ use crate::{Cost, Key, Memory, Oracles, Problem, Result, Scalar, Sequence, Set};
 /// | `y_regularisation` | `power:0.01,-1.1` | positive | θ |
 /// | `barrier` | `power:0.001,-1.1` | positive | σ |
 /// | `slack` | 0 | at least 0 | added to r |
-/// | `largest_multiplier` | 10 | positive | the cap of w |
+/// | `largest_multiplier` | `constant:10` | positive | the cap of w at each outer step |
 /// | `set` | all | | P, where y and z are kept |
 ///
 /// The defaults are those of the authors' example, without the cap. For inner problems with many solutions, also
@@ -46,11 +46,11 @@ use crate::{Cost, Key, Memory, Oracles, Problem, Result, Scalar, Sequence, Set};
 /// Refused where x enters neither objective.
 ///
 /// ```
-/// use bilevel::{Key, Memory, Problem, FixedStart, Closures, HyperGradient, Bvfsm};
+/// use bilevel::{Key, Memory, Problem, FixedStart, Closures, HyperGradient, Bvfsm, Sequence};
 /// let g = Closures::<f64>::new(1, 1, |x, y, _| (y[0] - x[0]).powi(2) / 2.0, |x, y, _, out| out[0] += y[0] - x[0]).with_grad_x(|x, y, _, out| out[0] += x[0] - y[0]);
 /// let f = Closures::<f64>::new(1, 1, |_, y, _| (y[0] - 1.0).powi(2) / 2.0, |_, y, _, out| out[0] += y[0] - 1.0);
 /// let problem = Problem::new(g, f, FixedStart(vec![0.0]))?;
-/// let method = Bvfsm { z_steps: 900, y_steps: 900, largest_multiplier: 9.0, ..Bvfsm::default() };
+/// let method = Bvfsm { step_size: 0.5, y_steps: 900, largest_multiplier: Sequence::Constant { value: 9.0 }, ..Bvfsm::default() };
 /// let (mut memory, mut h) = (Memory::default(), [0.0]);
 /// let late = method.estimate(&problem, &[2.0], &mut memory, Key::from_seed(0), 1_000_000, &mut h)?;
 /// assert!((late.y[0] - 1.9).abs() < 1e-3 && (h[0] - 0.9).abs() < 1e-3); // y = (1 + 9 · 2)/10
@@ -75,7 +75,7 @@ pub struct Bvfsm<T> {
     /// What is added to r.
     pub slack: f64,
     /// The cap of w.
-    pub largest_multiplier: f64,
+    pub largest_multiplier: Sequence,
     /// P.
     pub set: Set<T>,
 }
@@ -92,7 +92,7 @@ impl<T> Default for Bvfsm<T> {
             y_regularisation: shrinking(0.01),
             barrier: shrinking(0.001),
             slack: 0.0,
-            largest_multiplier: 10.0,
+            largest_multiplier: Sequence::Constant { value: 10.0 },
             set: Set::All,
         }
     }
@@ -104,15 +104,15 @@ impl<T: Scalar> Bvfsm<T> {
         &self,
         inner: &mut InnerLoop<'_, T>,
         (y, z): (&[T], &[T]),
-        regularisation: f64,
-        sigma: f64,
+        coefficients: Coefficients,
     ) -> Result<Room> {
+        let Coefficients { mu, sigma, cap, .. } = coefficients;
         let gap = inner.gap(y, z)?;
-        let room = regularisation * dot(z, z) + self.slack - gap;
+        let room = mu * dot(z, z) + self.slack - gap;
         let multiplier = if room > 0.0 {
-            (sigma / room).min(self.largest_multiplier)
+            (sigma / room).min(cap)
         } else {
-            self.largest_multiplier
+            cap
         };
         Ok(Room {
             room,
@@ -120,6 +120,15 @@ impl<T: Scalar> Bvfsm<T> {
             gap,
         })
     }
+}
+
+/// What shrinks, or grows, from one outer step to the next.
+#[derive(Clone, Copy)]
+struct Coefficients {
+    mu: f64,
+    theta: f64,
+    sigma: f64,
+    cap: f64,
 }
 
 struct Room {
@@ -144,7 +153,7 @@ impl<T: Scalar> HyperGradient<T> for Bvfsm<T> {
             "a number of at least 0",
             self.slack,
         )?;
-        positive("largest_multiplier", self.largest_multiplier)?;
+        self.largest_multiplier.validate("largest_multiplier")?;
         self.set.validate(problem.y_len())?;
         expect_x_enters(problem, &Field::Inner, "bvfsm")
     }
@@ -160,26 +169,35 @@ impl<T: Scalar> HyperGradient<T> for Bvfsm<T> {
     ) -> Result<Report<T>> {
         let mut inner = InnerLoop::new(problem, &self.set, x, key, outer_step)?;
         let (mut y, mut z) = (inner.recall(memory, "y")?, inner.recall(memory, "z")?);
-        let mu = self.value_regularisation.at(outer_step);
-        let theta = self.y_regularisation.at(outer_step);
-        let sigma = self.barrier.at(outer_step);
+        let coefficients = Coefficients {
+            mu: self.value_regularisation.at(outer_step),
+            theta: self.y_regularisation.at(outer_step),
+            sigma: self.barrier.at(outer_step),
+            cap: self.largest_multiplier.at(outer_step),
+        };
         let shrink = |factor: f64| {
             move |y: &[T], direction: &mut [T]| axpy(T::from_f64(2.0 * factor), y, direction)
         };
         for t in 0..self.z_steps {
-            inner.descend_with(INNER, self.step_size, t, &mut z, shrink(mu))?;
+            inner.descend_with(INNER, self.step_size, t, &mut z, shrink(coefficients.mu))?;
         }
         for t in 0..self.y_steps {
             inner.cx.step = t;
-            let at = self.barrier_at(&mut inner, (&y, &z), mu, sigma)?;
+            let at = self.barrier_at(&mut inner, (&y, &z), coefficients)?;
             let weights = Weights {
                 outer: 1.0,
                 inner: at.multiplier,
             };
-            inner.descend_with(weights, self.y_step_size, t, &mut y, shrink(theta))?;
+            inner.descend_with(
+                weights,
+                self.y_step_size,
+                t,
+                &mut y,
+                shrink(coefficients.theta),
+            )?;
         }
         inner.cx.step = self.z_steps.max(self.y_steps);
-        let at = self.barrier_at(&mut inner, (&y, &z), mu, sigma)?;
+        let at = self.barrier_at(&mut inner, (&y, &z), coefficients)?;
         inner.collect_penalised((&y, &z), at.multiplier, 1.0)?;
         inner.finish(out)?;
         memory.set_vector("y", &y);

@@ -5,7 +5,7 @@ use crate::adjoint::Paths;
 use crate::dynamics::{Context, Field, GradientDescent, Weights};
 use crate::error::{expect_length, require};
 use crate::vector::{all_finite, axpy};
-use crate::{Error, Key, Memory, Oracles, Problem, Result, Scalar, Set};
+use crate::{Error, Key, Memory, Oracles, Problem, Result, Role, Scalar, Set};
 
 /// g alone.
 pub(super) const INNER: Weights = Weights {
@@ -75,6 +75,18 @@ impl<'a, T: Scalar> InnerLoop<'a, T> {
     /// `out = ∇_y` of the weighted objective at the current step.
     pub(super) fn grad_y(&mut self, weights: Weights, y: &[T], out: &mut [T]) -> Result<()> {
         weights.grad_y(&mut self.cx, y, &mut self.work, out)
+    }
+
+    /// `y_bar += ∇²_yy φ v` and collects `∇²_xy φ v` for the weighted objective φ at the current
+    /// step.
+    pub(super) fn pull(
+        &mut self,
+        weights: Weights,
+        y: &[T],
+        v: &[T],
+        y_bar: &mut [T],
+    ) -> Result<()> {
+        weights.pull(&mut self.cx, y, v, &mut self.work, y_bar)
     }
 
     /// y ← P(y − `step_size` · (∇_y of the weighted objective + `more`)) at inner step `t`, where
@@ -160,6 +172,18 @@ impl<'a, T: Scalar> InnerLoop<'a, T> {
         self.cx.inner.grad_x(y, draw, T::from_f64(scale))
     }
 
+    /// Collects `scale` · ∇_x of the weighted objective, on the batches of the current step.
+    pub(super) fn collect_weighted(&mut self, weights: Weights, y: &[T], scale: f64) -> Result<()> {
+        if weights.inner != 0.0 {
+            self.collect_inner(y, scale * weights.inner)?;
+        }
+        if weights.outer != 0.0 && self.problem.outer().depends_on_x() {
+            let (draw, scale) = (self.cx.field_draw(), T::from_f64(scale * weights.outer));
+            self.cx.outer.grad_x(y, draw, scale)?;
+        }
+        Ok(())
+    }
+
     /// Collects `scale` · [∇_x f(x, y) + `penalty` · (∇_x g(x, y) − ∇_x g(x, z))].
     pub(super) fn collect_penalised(
         &mut self,
@@ -232,6 +256,15 @@ pub(super) fn penalised_oracles<T: Scalar>(problem: &Problem<T>) -> (Oracles, Or
     (inner, outer)
 }
 
+/// Through which paths x enters, for training along `field`.
+pub(super) fn paths<T: Scalar>(problem: &Problem<T>, field: &Field) -> Paths {
+    let dynamics = GradientDescent {
+        field: field.clone(),
+        ..GradientDescent::<T>::default()
+    };
+    Paths::of(problem, &dynamics)
+}
+
 /// Refuses a problem in which x enters neither objective: the path through the start of training
 /// is cut, for y is remembered.
 pub(super) fn expect_x_enters<T: Scalar>(
@@ -243,11 +276,24 @@ pub(super) fn expect_x_enters<T: Scalar>(
         start: false,
         ..Paths::ALL
     };
-    let dynamics = GradientDescent {
-        field: field.clone(),
-        ..GradientDescent::<T>::default()
+    sees.expect_any_of(paths(problem, field), method)
+}
+
+/// That the inner objective, and the outer one where it is used for training, has second
+/// derivatives.
+pub(super) fn expect_second_order<T: Scalar>(
+    problem: &Problem<T>,
+    uses_outer: bool,
+    needed_by: &'static str,
+) -> Result<()> {
+    let role = if !problem.inner().has_second_order() {
+        Role::Inner
+    } else if uses_outer && !problem.outer().has_second_order() {
+        Role::Outer
+    } else {
+        return Ok(());
     };
-    sees.expect_any_of(Paths::of(problem, &dynamics), method)
+    Err(Error::NoSecondOrder { role, needed_by })
 }
 
 /// That a setting is a positive number.

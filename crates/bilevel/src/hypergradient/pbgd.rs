@@ -37,7 +37,8 @@ use crate::{Cost, Key, Memory, Oracles, Problem, Result, Scalar, Sequence, Set};
 /// a y that has not settled: use it in long runs of cheap steps, not with few costly ones. Unlike penalties on
 /// ‖∇_y g‖ it is not trapped at a stationary y that does not minimise g, once z has left it. Cost: T + 1 inner
 /// gradients and one outer, two ∇_x g, one ∇_x f, two values g for the figure `gap` = g(x, y) − g(x, z).
-/// Memory: y and z. Both terms of the difference see one mini-batch, so that it is small where y and z are near.
+/// Memory: y and z. The step of y and the last one of z see one mini-batch, both terms of the difference in h another:
+/// noise common to y and z cancels.
 /// Figures: `penalty`, `gap`, `distance` ‖y − z‖, all at the y of h.
 ///
 /// # Errors
@@ -121,7 +122,8 @@ impl<T: Scalar> HyperGradient<T> for Pbgd<T> {
             ("gap", inner.gap(&y, &z)?),
             ("distance", distance(&y, &z)),
         ];
-        inner.descend(weights, self.y_step_size, self.steps, &mut y)?;
+        let last = self.steps.saturating_sub(1);
+        inner.descend(weights, self.y_step_size, last, &mut y)?;
         memory.set_vector("y", &y);
         if !self.start_at_y {
             memory.set_vector("z", &z);

@@ -1,0 +1,162 @@
+//! T1–T2: one differentiated step, alternated with training.
+
+use super::inner_loop::{at_least_one, expect_second_order};
+use super::{HyperGradient, Report};
+use crate::adjoint::{Paths, Rollout};
+use crate::dynamics::{Dynamics, GradientDescent};
+use crate::error::expect_length;
+use crate::{Cost, Key, Memory, Oracles, Problem, Result, Scalar};
+
+/// T1–T2 (Luketina et al., 2016, arXiv 1511.06727): training goes on from one outer step to the
+/// next, and only its last step is differentiated.
+///
+/// ```text
+/// s_{t+1} = Φ_t(x, s_t),  K times from the remembered state
+/// h = ∂f/∂x + (∂Φ_{K−1}/∂x)ᵀ ∂f/∂s  at s_K;   gradient descent: ∇_x f − s ∇²_xy g(x, y_{K−1}) ∇_y f(x, y_K)
+/// ```
+///
+/// How y_{K−1} depends on x is dropped. What is left is, at a solution, the first term of the Neumann
+/// series of the implicit hypergradient: a descent direction where x enters g alone and steps are short, and biased
+/// otherwise. [`OneStage`](super::OneStage) does the same with gradients alone.
+///
+/// | setting | default | range | purpose |
+/// |---|---|---|---|
+/// | `dynamics` | gradient descent | | Φ; y is kept in a set by its projection |
+/// | `steps` | 1 | at least 1 | K, the steps for each outer step |
+///
+/// Cost: K gradients and one pull. Memory: the state. Figures: none.
+///
+/// # Errors
+/// Refused where x enters neither objective nor the dynamics, or second derivatives are missing.
+///
+/// ```
+/// use bilevel::{Key, Memory, Problem, FixedStart, Closures, HyperGradient, T1T2};
+/// // f = (y − 1)²/2, g = (y − x)²/2: y_1 = 0.1 · 2, h = 0.1 (y_1 − 1)
+/// let g = Closures::<f64>::new(1, 1, |x, y, _| (y[0] - x[0]).powi(2) / 2.0, |x, y, _, out| out[0] += y[0] - x[0])
+///     .with_grad_x(|x, y, _, out| out[0] += x[0] - y[0])
+///     .with_second_order(|_, _, _, v, y_bar, x_bar| { y_bar[0] += v[0]; x_bar[0] -= v[0] }, |_, _, _, dx, dy, out| out[0] += dy[0] - dx[0]);
+/// let f = Closures::<f64>::new(1, 1, |_, y, _| (y[0] - 1.0).powi(2) / 2.0, |_, y, _, out| out[0] += y[0] - 1.0);
+/// let (problem, mut h) = (Problem::new(g, f, FixedStart(vec![0.0]))?, [0.0]);
+/// T1T2::default().estimate(&problem, &[2.0], &mut Memory::default(), Key::from_seed(0), 0, &mut h)?;
+/// assert!((h[0] + 0.08).abs() < 1e-15);
+/// # Ok::<(), bilevel::Error>(())
+/// ```
+pub struct T1T2<T> {
+    /// Φ.
+    pub dynamics: Box<dyn Dynamics<T>>,
+    /// K.
+    pub steps: usize,
+}
+
+impl<T: Scalar> Default for T1T2<T> {
+    fn default() -> Self {
+        Self {
+            dynamics: Box::new(GradientDescent::default()),
+            steps: 1,
+        }
+    }
+}
+
+impl<T: Scalar> T1T2<T> {
+    fn rollout<'a>(
+        &'a self,
+        problem: &'a Problem<T>,
+        x: &'a [T],
+        memory: &Memory<T>,
+        key: Key,
+        outer_step: usize,
+    ) -> Result<(Rollout<'a, T>, Vec<T>)> {
+        let mut rollout = Rollout::new(problem, &*self.dynamics, self.steps, x, key, outer_step)?;
+        let state = match memory.vector("state") {
+            Some(kept) => {
+                expect_length("the remembered state", rollout.state_len(), kept.len())?;
+                kept.to_vec()
+            }
+            None => rollout.start()?,
+        };
+        Ok((rollout, state))
+    }
+
+    fn report(problem: &Problem<T>, rollout: &Rollout<'_, T>, value: T, y: &[T]) -> Report<T> {
+        let (inner, outer) = rollout.calls();
+        Report::new(value, y[..problem.y_len()].to_vec(), inner, outer)
+    }
+}
+
+impl<T: Scalar> HyperGradient<T> for T1T2<T> {
+    fn validate(&self, problem: &Problem<T>) -> Result<()> {
+        at_least_one("steps", self.steps)?;
+        self.dynamics.validate(problem.x_len(), problem.y_len())?;
+        expect_second_order(problem, self.dynamics.uses_outer(), "t1t2")?;
+        let sees = Paths {
+            start: false,
+            ..Paths::ALL
+        };
+        sees.expect_any_of(Paths::of(problem, &*self.dynamics), "t1t2")
+    }
+
+    fn estimate(
+        &self,
+        problem: &Problem<T>,
+        x: &[T],
+        memory: &mut Memory<T>,
+        key: Key,
+        outer_step: usize,
+        out: &mut [T],
+    ) -> Result<Report<T>> {
+        expect_length("the hypergradient", problem.x_len(), out.len())?;
+        let (mut rollout, mut state) = self.rollout(problem, x, memory, key, outer_step)?;
+        let mut before = state.clone();
+        for t in 0..self.steps {
+            before.copy_from_slice(&state);
+            rollout.advance(t, &mut state)?;
+        }
+        let mut bar = rollout.zero_state();
+        let value = rollout.seed(&state, &mut bar)?;
+        rollout.pull_back(self.steps.saturating_sub(1), &before, &state, &mut bar)?;
+        bar.fill(T::zero());
+        out.fill(T::zero());
+        rollout.finish(&bar, out)?;
+        memory.set_vector("state", &state);
+        Ok(Self::report(problem, &rollout, value, &state))
+    }
+
+    fn evaluate(
+        &self,
+        problem: &Problem<T>,
+        x: &[T],
+        memory: &Memory<T>,
+        key: Key,
+        outer_step: usize,
+    ) -> Result<Report<T>> {
+        let (mut rollout, mut state) = self.rollout(problem, x, memory, key, outer_step)?;
+        for t in 0..self.steps {
+            rollout.advance(t, &mut state)?;
+        }
+        let value = rollout.value(&state)?;
+        Ok(Self::report(problem, &rollout, value, &state))
+    }
+
+    fn cost(&self, problem: &Problem<T>) -> Cost {
+        let (inner, outer) = self.dynamics.gradients(self.steps);
+        let of = |gradients: f64| Oracles {
+            grad_y: gradients,
+            pulls: gradients / self.steps.max(1) as f64,
+            ..Oracles::default()
+        };
+        Cost {
+            inner: of(inner),
+            outer: of(outer) + Oracles::of_seed(problem),
+            // The state, the one before, the remembered one and the cotangent; x, x̄ and the
+            // collected part of it.
+            work_numbers: 4 * self.dynamics.state_len(problem.y_len())
+                + self.dynamics.work_len(problem.y_len())
+                + 3 * problem.x_len(),
+            ..Cost::default()
+        }
+    }
+
+    fn warm_starts(&self) -> bool {
+        true
+    }
+}
