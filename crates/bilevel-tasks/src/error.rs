@@ -8,6 +8,7 @@ use crate::corruption::CorruptionKind;
 use crate::data::idx::IdxProblem;
 use crate::data::npy::NpyProblem;
 use crate::data::table::TableProblem;
+use crate::problem;
 
 /// What is wrong with data or settings: what was expected, what was found, and where.
 ///
@@ -253,4 +254,81 @@ pub enum Error {
         /// Number of classes.
         classes: usize,
     },
+    /// A name of no test problem.
+    #[error(
+        "unknown test problem {name:?}: expected one of {}{}",
+        problem::names().join(", "),
+        nearest(name)
+    )]
+    UnknownProblem {
+        /// The name found.
+        name: String,
+    },
+    /// A dimension that a test problem cannot have.
+    #[error("{problem}: expected {}, found {found}", dimension(*least, *most))]
+    Dimension {
+        /// The test problem.
+        problem: &'static str,
+        /// The smallest dimension.
+        least: usize,
+        /// The largest dimension.
+        most: usize,
+        /// The dimension found.
+        found: usize,
+    },
+    /// A point of a test problem that has another length than its variable.
+    #[error("{problem}: {what}: expected {expected} numbers, found {found}")]
+    ProblemLength {
+        /// The test problem.
+        problem: &'static str,
+        /// What was given.
+        what: &'static str,
+        /// Length of the variable.
+        expected: usize,
+        /// Length found.
+        found: usize,
+    },
+    /// A point of a test problem with an infinite number or a NaN.
+    #[error("{problem}: {what}: expected finite numbers, found {found} at place {index}")]
+    ProblemNumber {
+        /// The test problem.
+        problem: &'static str,
+        /// What was given.
+        what: &'static str,
+        /// Its place, from 0.
+        index: usize,
+        /// The number found.
+        found: f64,
+    },
+    /// A start of training where training starts at x.
+    #[error("{problem}: training starts at x: expected a start of x, found one of training")]
+    StartIsX {
+        /// The test problem.
+        problem: &'static str,
+    },
+}
+
+/// Names further from what was given than this are no help.
+const SIMILAR: f64 = 0.7;
+
+/// "; did you mean …?", or nothing.
+fn nearest(name: &str) -> String {
+    problem::names()
+        .iter()
+        .map(|known| (strsim::jaro_winkler(name, known), known))
+        .max_by(|a, b| a.0.total_cmp(&b.0))
+        .filter(|&(similar, _)| similar >= SIMILAR)
+        .map_or_else(String::new, |(_, known)| {
+            format!("; did you mean {known:?}?")
+        })
+}
+
+fn dimension(least: usize, most: usize) -> String {
+    if least == most {
+        format!("the dimension {least}, the only one")
+    } else if most > usize::MAX / 4 {
+        format!("a dimension of at least {least}")
+    } else {
+        format!("a dimension from {least} to {most}")
+    }
 }

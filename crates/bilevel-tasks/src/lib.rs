@@ -9,6 +9,7 @@ pub mod data;
 mod error;
 pub mod metrics;
 pub mod model;
+pub mod problem;
 pub mod train;
 
 pub use error::Error;
