@@ -49,7 +49,7 @@ fn main() {
     };
     let (reverse, taped) = (
         unrolled(Box::new(Reverse)),
-        unrolled(Box::new(ReverseTape::default())),
+        unrolled(Box::<ReverseTape<f32>>::default()),
     );
     let dx: Vec<f32> = random_direction(key, ROWS);
     let v: Vec<f32> = random_direction(key.fold_in(1), y.len());
