@@ -3,6 +3,7 @@
 mod adam;
 mod elastic_net;
 mod field;
+mod follow;
 mod gradient_descent;
 mod hyper;
 mod momentum;

@@ -10,7 +10,7 @@ use bilevel::{
     GradientDescent, Hyper, HyperGradient, Key, Memory, Problem, Reverse, ReverseTape, Set,
     Truncated, Unrolled,
 };
-use common::{Rows, plain, weighted};
+use common::{Rows, plain, waves, weighted};
 
 const X_LEN: usize = 9;
 const STEPS: usize = 13;
@@ -264,4 +264,34 @@ fn no_step_allocates() {
             assert_eq!(counts[0], counts[1], "{schedule:?}, {learned}");
         }
     }
+}
+
+/// Nor with any other rule, on any set, with everything learned.
+#[test]
+fn no_step_of_any_rule_allocates() {
+    let problem = waves::problem::<f64>(FixedStart(vec![0.2; 3]), 0);
+    let x = waves::x();
+    let counts = [10, 1000].map(|steps| {
+        let mut counts = Vec::new();
+        for index in 0..adjoints().len() {
+            for (name, dynamics) in waves::rules() {
+                let adjoint = adjoints().into_iter().nth(index).unwrap();
+                let method = Unrolled {
+                    dynamics,
+                    steps,
+                    adjoint,
+                };
+                let counted = allocation_counter::measure(|| {
+                    let mut out = [0.0; 8];
+                    let mut memory = Memory::default();
+                    method
+                        .estimate(&problem, &x, &mut memory, Key::from_seed(0), 0, &mut out)
+                        .unwrap();
+                });
+                counts.push((name, index, counted.count_total));
+            }
+        }
+        counts
+    });
+    assert_eq!(counts[0], counts[1]);
 }

@@ -58,8 +58,26 @@ impl Field {
         }
     }
 
-    /// `out = d_t(x, y)`, and `slope = ∂d_t/∂α` of a learned weight where it has m numbers
-    /// (else it has none); `work` has m numbers.
+    /// `slope`, and how the weights change with α, where one is learned at this step.
+    fn slope<'s, T: Scalar>(
+        &self,
+        cx: &Context<'_, T>,
+        slope: &'s mut [T],
+    ) -> Option<(Weights, &'s mut [T])> {
+        match self {
+            Self::Aggregate { outer_scale, .. } if self.learned(cx).is_some() => {
+                let change = Weights {
+                    outer: *outer_scale,
+                    inner: -1.0,
+                };
+                Some((change, slope)).filter(|(_, slope)| !slope.is_empty())
+            }
+            _ => None,
+        }
+    }
+
+    /// `out = d_t(x, y)`, and `slope = ∂d_t/∂α` where the weight α of this step is learned,
+    /// unless it has no numbers; `work` has m numbers.
     pub(super) fn direction<T: Scalar>(
         &self,
         cx: &mut Context<'_, T>,
@@ -68,9 +86,9 @@ impl Field {
         out: &mut [T],
         slope: &mut [T],
     ) -> Result<()> {
-        let slope = self.slope_scale(cx, slope);
+        let slope = self.slope(cx, slope);
         self.weights(cx)
-            .sum(cx, y, work, (out, slope), |objective, draw, out| {
+            .sum(cx, work, out, slope, |objective, draw, out| {
                 objective.grad_y(y, draw, out)
             })
     }
@@ -100,9 +118,9 @@ impl Field {
         (out, slope): (&mut [T], &mut [T]),
         mut tape: &mut [T],
     ) -> Result<()> {
-        let slope = self.slope_scale(cx, slope);
+        let slope = self.slope(cx, slope);
         self.weights(cx)
-            .sum(cx, y, work, (out, slope), |objective, draw, out| {
+            .sum(cx, work, out, slope, |objective, draw, out| {
                 let (expected, found) = (objective.tape_len(draw)?, tape.len());
                 let part = tape
                     .split_off_mut(..expected)
@@ -142,22 +160,6 @@ impl Field {
         })
     }
 
-    /// Where the weight of this step is learned and `slope` has room: that room, zeroed, and the
-    /// scale of the outer gradient in it.
-    fn slope_scale<'s, T: Scalar>(
-        &self,
-        cx: &Context<'_, T>,
-        slope: &'s mut [T],
-    ) -> Option<(&'s mut [T], f64)> {
-        slope.fill(T::zero());
-        match self {
-            Self::Aggregate { outer_scale, .. } if !slope.is_empty() => {
-                self.learned(cx).map(|_| (slope, *outer_scale))
-            }
-            _ => None,
-        }
-    }
-
     /// `out = ∂d_t/∂y · dy + ∂d_t/∂x · dx`; `work` has m numbers.
     pub(super) fn push<T: Scalar>(
         &self,
@@ -184,13 +186,13 @@ impl Field {
         Ok(())
     }
 
-    pub(crate) fn uses_outer(&self) -> bool {
+    pub(super) fn uses_outer(&self) -> bool {
         matches!(self, Self::Aggregate { .. })
     }
 
     /// How many gradients of the inner and of the outer objective K = `steps` steps look at, at
     /// outer step 0.
-    pub(crate) fn gradients(&self, steps: usize) -> (f64, f64) {
+    pub(super) fn gradients(&self, steps: usize) -> (f64, f64) {
         match self {
             Self::Inner => (steps as f64, 0.0),
             Self::Aggregate { schedule, .. } => {
@@ -245,7 +247,7 @@ impl Weights {
         work: &mut [T],
         out: &mut [T],
     ) -> Result<()> {
-        self.sum(cx, y, work, (out, None), |objective, draw, out| {
+        self.sum(cx, work, out, None, |objective, draw, out| {
             objective.grad_y(y, draw, out)
         })
     }
@@ -266,40 +268,38 @@ impl Weights {
     }
 
     /// `out` = the weighted sum of what `grad_y` gives for each objective, the inner one
-    /// first; not called where the weight is zero. With (slope, scale) also
-    /// `slope = scale · ∇_y f − ∇_y g`, whatever the weights.
+    /// first; not called where the weight is zero. `slope` becomes the sum with other weights,
+    /// of gradients that are asked for anyway.
     fn sum<'a, T: Scalar>(
         self,
         cx: &mut Context<'a, T>,
-        y: &[T],
         work: &mut [T],
-        (out, mut slope): (&mut [T], Option<(&mut [T], f64)>),
+        out: &mut [T],
+        mut slope: Option<(Self, &mut [T])>,
         mut grad_y: impl FnMut(&mut Counted<'a, T>, Draw, &mut [T]) -> Result<()>,
     ) -> Result<()> {
         let draw = cx.inner_draw();
-        if self.inner != 0.0 {
-            grad_y(&mut cx.inner, draw, out)?;
-        } else if slope.is_some() {
-            cx.inner.grad_y(y, draw, out)?;
-        }
-        if let Some((slope, _)) = &mut slope {
-            scale_into(-T::one(), out, slope);
-        }
         if self.inner == 0.0 {
             out.fill(T::zero());
-        } else if self.inner != 1.0 {
-            let inner = T::from_f64(self.inner);
-            out.iter_mut().for_each(|value| *value *= inner);
+        } else {
+            grad_y(&mut cx.inner, draw, out)?;
         }
-        let draw = cx.field_draw();
+        if let Some((weights, slope)) = &mut slope {
+            scale_into(T::from_f64(weights.inner), out, slope);
+        }
+        if self.inner != 1.0 && self.inner != 0.0 {
+            let inner = T::from_f64(self.inner);
+            for value in out.iter_mut() {
+                *value *= inner;
+            }
+        }
         if self.outer != 0.0 {
+            let draw = cx.field_draw();
             grad_y(&mut cx.outer, draw, work)?;
             axpy(T::from_f64(self.outer), work, out);
-        } else if slope.is_some() {
-            cx.outer.grad_y(y, draw, work)?;
-        }
-        if let Some((slope, scale)) = slope {
-            axpy(T::from_f64(scale), work, slope);
+            if let Some((weights, slope)) = slope {
+                axpy(T::from_f64(weights.outer), work, slope);
+            }
         }
         Ok(())
     }

@@ -90,7 +90,10 @@ impl<T: Scalar> UpdateRule<T> for ProximalGradient<T> {
             !matches!(self.set, Set::Simplex { .. }) || self.penalty.l1 == Hyper::Fixed(0.0),
             "l1 of the elastic net on the simplex",
             "0, because ‖y‖₁ is constant there",
-            format!("{:?}", self.penalty.l1),
+            match self.penalty.l1 {
+                Hyper::Fixed(l1) => l1.to_string(),
+                Hyper::FromX { .. } => "a number of x".to_owned(),
+            },
         )
     }
 }

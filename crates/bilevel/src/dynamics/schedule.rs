@@ -103,12 +103,13 @@ impl Schedule {
     /// which [`Schedule::validate`] found long enough.
     #[must_use]
     pub fn weights<T: Scalar>(&self, k: usize, outer_step: usize, x: &[T]) -> Weights {
-        self.fixed_weights(k, outer_step).unwrap_or_else(|| {
-            Weights::convex(
-                self.learned_at(k)
-                    .map_or(0.0, |index| sigmoid(x[index].to_double())),
-            )
-        })
+        match self.learned_at(k) {
+            // Neither objective is ever left out: the derivative needs both.
+            Some(index) => Weights::convex(
+                sigmoid(x[index].to_double()).clamp(f64::EPSILON, 1.0 - f64::EPSILON),
+            ),
+            None => self.fixed(k, outer_step),
+        }
     }
 
     /// Which number of x the weight at inner step `k` is made of, where it is learned, and
@@ -141,8 +142,15 @@ impl Schedule {
     /// The weights where they are no part of x.
     #[must_use]
     pub fn fixed_weights(&self, k: usize, outer_step: usize) -> Option<Weights> {
+        match self.learned_at(k) {
+            Some(_) => None,
+            None => Some(self.fixed(k, outer_step)),
+        }
+    }
+
+    fn fixed(&self, k: usize, outer_step: usize) -> Weights {
         let step = k as f64;
-        Some(match self {
+        match self {
             Self::Constant { weight } => Weights::convex(*weight),
             Self::Harmonic { scale } => Weights::convex((scale / step).min(1.0)),
             Self::Geometric { weight, ratio } => Weights {
@@ -155,14 +163,11 @@ impl Schedule {
             Self::PerOuter { start, power } => {
                 Weights::convex(start * (outer_step as f64 + 1.0).powf(-1.0 / power))
             }
-            Self::Learned { .. } => return None,
-            Self::Every { period, schedule } => {
-                if k.is_multiple_of(*period) {
-                    return schedule.fixed_weights(k, outer_step);
-                }
-                Weights::convex(0.0)
+            Self::Every { period, schedule } if k.is_multiple_of(*period) => {
+                schedule.fixed(k, outer_step)
             }
-        })
+            Self::Every { .. } | Self::Learned { .. } => Weights::convex(0.0),
+        }
     }
 
     /// Checks the settings, and that the learned weights lie inside an x of `x_len` numbers.

@@ -2,6 +2,7 @@
 #![allow(dead_code)]
 
 pub(crate) mod agreement;
+pub(crate) mod waves;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
