@@ -33,8 +33,9 @@ use crate::{Cost, Error, Key, Memory, Oracles, Problem, Result, Role, Scalar};
 /// | `steps` | 100 | at least 1 | K |
 /// | `fraction_bits` | 40 | 8 to 52 | y and v are rounded to 2^−`fraction_bits`, and must stay below 2^(61 − `fraction_bits`) |
 ///
-/// Rounding is not differentiated: the hypergradient is that of the unrounded steps, taken on the
-/// rounded trajectory. An error of about n units is made in each step, so n and d should be small.
+/// There is no set that y is kept in: a projection cannot be undone. Rounding is not differentiated:
+/// the hypergradient is that of the unrounded steps, taken on the rounded trajectory. An error of
+/// about n units is made in each step, so n and d should be small.
 ///
 /// Cost: 2 K gradients and K pulls. Memory: y, v and their cotangents, 64 bits and K log₂(1/β) bits
 /// for each number of y: at β = 9/10 and K = 1000 that is 152 bits in the place of 128 000. The
