@@ -98,6 +98,28 @@ pub enum Error {
         /// The paths through which x does enter.
         enters: String,
     },
+    /// Training in fixed-point numbers left their range.
+    #[error(
+        "the inner variable or its velocity left the range ±{limit:.3e} of numbers with {fraction_bits} binary places{}: take fewer `fraction_bits`, or a smaller step size if training diverges", place(Some(*inner_step), Some(*outer_step))
+    )]
+    OutOfRange {
+        /// The range.
+        limit: f64,
+        /// Binary places.
+        fraction_bits: u32,
+        /// The inner step at which it was seen, counted from 1.
+        inner_step: usize,
+        /// The outer step at which it was seen.
+        outer_step: usize,
+    },
+    /// Training that was run backwards did not come back to its start.
+    #[error(
+        "training that was run backwards did not come back to y_0{}: an objective gives other bits when it is asked twice for the same gradient", place(None, Some(*outer_step))
+    )]
+    NotRecovered {
+        /// The outer step at which it was seen.
+        outer_step: usize,
+    },
     /// The cheap part of a debiased estimate would be zero whatever x is, and no help.
     #[error(
         "{source}; as the cheap part of a debiased estimate it is no help: take `truncated:1` where x enters through the inner steps, `first-order` where it enters through the start of training or the outer objective"

@@ -5,9 +5,9 @@ mod common;
 
 use bilevel::vector::{norm, relative_difference};
 use bilevel::{
-    Adaptive, Adjoint, Checkpointed, Closures, Debiased, Error, FirstOrder, FixedStart,
-    GradientDescent, Hyper, HyperGradient, Key, Memory, Probability, Problem, Reverse, StartFromX,
-    Truncated, Unrolled,
+    Adaptive, Adjoint, Checkpointed, Closures, Debiased, Dynamics, Error, FirstOrder, FixedStart,
+    Forward, GradientDescent, Hyper, HyperGradient, Key, Memory, Probability, Problem, Reverse,
+    Scalar, StartFromX, Truncated, Unrolled,
 };
 use common::{X_LEN, problem, x};
 
@@ -387,4 +387,51 @@ fn ufo_picks_its_cheap_part() {
     };
     let maml = Problem::new(loss(), loss(), StartFromX::new(0..1)).unwrap();
     with(&maml);
+}
+
+/// Every new adjoint in f32, against the same in f64.
+#[test]
+fn single_precision() {
+    fn bowl<T: Scalar>() -> Closures<T> {
+        Closures::<T>::new(
+            1,
+            1,
+            |x, y, _| (y[0] - x[0]).cosh().ln(),
+            |x, y, _, out| out[0] += (y[0] - x[0]).tanh(),
+        )
+        .with_grad_x(|x, y, _, out| out[0] -= (y[0] - x[0]).tanh())
+        .with_second_order(
+            |x, y, _, v, y_bar, x_bar| {
+                let curvature = (y[0] - x[0]).cosh().powi(-2);
+                y_bar[0] += curvature * v[0];
+                x_bar[0] -= curvature * v[0];
+            },
+            |x, y, _, dx, dy, out| out[0] += (y[0] - x[0]).cosh().powi(-2) * (dy[0] - dx[0]),
+        )
+    }
+    fn gradients<T: Scalar>() -> Vec<f64> {
+        let start = FixedStart(vec![T::from_f64(0.3)]);
+        let problem = Problem::new(bowl::<T>(), bowl::<T>(), start).unwrap();
+        let unrolled = |adjoint: Box<dyn Adjoint<T>>| Unrolled {
+            steps: 9,
+            adjoint,
+            ..Unrolled::default()
+        };
+        let exact = Box::new(Checkpointed { slots: 1 });
+        let dynamics = || -> Box<dyn Dynamics<T>> { Box::new(GradientDescent::default()) };
+        let half = Probability::Fixed(0.5);
+        let methods: [Box<dyn HyperGradient<T>>; 3] = [
+            Box::new(unrolled(Box::new(Truncated { last: 3 }))),
+            Box::new(unrolled(Box::new(Forward::default()))),
+            Box::new(Debiased::ufo(&problem, dynamics, 9, exact, half)),
+        ];
+        let x = [T::from_f64(1.4)];
+        let key = Key::from_seed(0);
+        methods
+            .iter()
+            .map(|method| method.gradient(&problem, &x, key).unwrap().0[0].to_double())
+            .collect()
+    }
+    let (single, double) = (gradients::<f32>(), gradients::<f64>());
+    assert!(relative_difference(&single, &double) < 1e-6 && single != double);
 }

@@ -15,7 +15,7 @@ pub struct Rollout<'a, T> {
     pub(super) problem: &'a Problem<T>,
     dynamics: &'a dyn Dynamics<T>,
     steps: usize,
-    pub(super) cx: Context<'a, T>,
+    pub(crate) cx: Context<'a, T>,
 }
 
 impl<'a, T: Scalar> Rollout<'a, T> {

@@ -36,7 +36,7 @@ use crate::{Cost, Error, Key, Memory, Problem, Result, Scalar, Stream};
 /// exact gradient` (V²).
 ///
 /// The coin depends on the key and the outer step alone; [`OverTasks`](crate::OverTasks) tosses one for each
-/// task. Averages for an adaptive q are kept in the memory, for all tasks together unless a part
+/// task. An adaptive q depends on earlier coins alone, so that it adds no bias. Averages for an adaptive q are kept in the memory, for all tasks together unless a part
 /// warm-starts.
 ///
 /// ```
