@@ -13,7 +13,9 @@ mod meha;
 mod one_stage;
 mod pbgd;
 mod probability;
+mod soba;
 mod status;
+mod stocbio;
 mod t1t2;
 mod unrolled;
 
@@ -30,7 +32,9 @@ pub use meha::Meha;
 pub use one_stage::OneStage;
 pub use pbgd::Pbgd;
 pub use probability::{Adaptive, Moments, Probability};
+pub use soba::Soba;
 pub use status::Status;
+pub use stocbio::StocBio;
 pub use t1t2::T1T2;
 pub use unrolled::Unrolled;
 

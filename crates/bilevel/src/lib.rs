@@ -107,7 +107,8 @@ pub use dynamics::{
 pub use error::{Error, Result, Role};
 pub use hypergradient::{
     Adaptive, Bamm, Barrier, Bome, Bvfsm, Debiased, F2sa, Hoag, HyperGradient, Iaptt, Implicit,
-    Meha, Moments, OneStage, Pbgd, Probability, Report, Status, T1T2, Unrolled, WarmStart,
+    Meha, Moments, OneStage, Pbgd, Probability, Report, Soba, Status, StocBio, T1T2, Unrolled,
+    WarmStart,
 };
 pub use key::{Key, Stream};
 pub use layout::{Layout, Part};

@@ -37,7 +37,7 @@ use crate::{Cost, Key, Memory, Oracles, Problem, Result, Scalar, Sequence};
 /// ε_k is never asked below ε^¾ of the number type (6e-6 in f32, 2e-12 in f64), which rounding
 /// would not let it reach. Use it with all rows: with mini-batches ‖∇_y g‖, which is that of all
 /// rows, does not go to zero; there [`Implicit`](super::Implicit) with a fixed number of steps,
-/// are right. What is said there of singular
+/// [`StocBio`](super::StocBio) and [`Soba`](super::Soba) are right. What `Implicit` says of singular
 /// and indefinite inner Hessians holds here.
 ///
 /// Cost: at most `max_steps` gradients and one in `check_every` more, at most `max_products`

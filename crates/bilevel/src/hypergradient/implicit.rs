@@ -54,8 +54,8 @@ use crate::{Cost, Error, Key, Memory, Oracles, Problem, Result, Role, Scalar};
 /// an end; the figures are "linear residual", "linear products", "inner stationarity", "damping".
 ///
 /// References: arXiv 2006.16218 (rates of all three solvers), arXiv 1911.02590 (Neumann),
-/// arXiv 1909.04630 (damping, for few-shot learning). [`Hoag`](super::Hoag)
-/// chooses its accuracies.
+/// arXiv 1909.04630 (damping, for few-shot learning). [`Hoag`](super::Hoag) chooses its accuracies,
+/// [`StocBio`](super::StocBio) is this with mini-batches.
 ///
 /// ```
 /// use bilevel::{Closures, FixedStart, GradientDescent, Hyper, HyperGradient, Implicit, Key, Problem};
