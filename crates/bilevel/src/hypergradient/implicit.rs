@@ -39,7 +39,11 @@ use crate::{Cost, Error, Key, Memory, Oracles, Problem, Result, Role, Scalar};
 /// gradient fails on those with [`Error::NotPositiveDefinite`]; damping, which biases G, or weight
 /// decay, which changes g, help. The solvers with ∇²_yy g are refused for an aggregate field, a set
 /// or a proximal step, where training does not end at ∇_y g = 0; the fixed-point solver takes them
-/// all. A step size or another inner hyperparameter in x does not move the minimum.
+/// all. A step size or a momentum in x does not move the minimum; a penalty of a proximal step
+/// does.
+///
+/// Adam, whose steps keep their length near the minimum, is no contraction there: with it, use a
+/// solver with ∇²_yy g, to which it does not matter how y came there.
 ///
 /// With mini-batches conjugate gradient sees one batch in all its products, the first of
 /// [`Stream::LinearSolver`](crate::Stream::LinearSolver), and so does the product with ∇²_xy g: the
@@ -150,7 +154,8 @@ pub(crate) fn expect_implicit_paths<T: Scalar>(
     if problem.inner().depends_on_x() || outer {
         return Ok(());
     }
-    if dynamics.depends_on_x() {
+    // That of a proximal step or an aggregate field does move it.
+    if dynamics.depends_on_x() && dynamics.ends_stationary() {
         return Err(Error::StructurallyZero {
             derivative,
             sees: "the inner and the outer objective where training ends".to_owned(),
