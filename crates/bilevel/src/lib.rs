@@ -106,15 +106,15 @@ pub use dynamics::{
 };
 pub use error::{Error, Result, Role};
 pub use hypergradient::{
-    Adaptive, Bamm, Barrier, Bome, Bvfsm, Debiased, F2sa, HyperGradient, Iaptt, Implicit, Meha,
-    Moments, OneStage, Pbgd, Probability, Ratio, Report, Reversible, Status, T1T2, Unrolled,
-    WarmStart,
+    Adaptive, Bamm, Barrier, Bome, Bvfsm, Debiased, F2sa, Hoag, HyperGradient, Iaptt, Implicit,
+    Meha, Moments, OneStage, Pbgd, Probability, Ratio, Report, Reversible, Soba, Status, StocBio,
+    T1T2, Unrolled, WarmStart,
 };
 pub use key::{Key, Stream};
 pub use layout::{Layout, Part};
 pub use memory::Memory;
 pub use objective::{Calls, Closures, Objective};
-pub use optimizer::{Adam, Optimizer, Sgd, Update};
+pub use optimizer::{Adam, AdaptiveStep, Optimizer, Sgd, Update};
 pub use problem::{FixedStart, Problem, Start, StartFromX};
 pub use scalar::Scalar;
 pub use sequence::Sequence;

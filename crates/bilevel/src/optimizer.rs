@@ -1,9 +1,11 @@
 //! How the outer variable moves.
 
 mod adam;
+mod adaptive_step;
 mod sgd;
 
 pub use adam::Adam;
+pub use adaptive_step::AdaptiveStep;
 pub use sgd::Sgd;
 
 use crate::bounds::Bounds;

@@ -9,7 +9,7 @@ use crate::{Error, Result};
 /// A positive number for each outer step t = 0, 1, …: a penalty that grows, a step size or a
 /// regularisation that shrinks.
 ///
-/// Written `constant:10`, `linear:0.01,0.2,30000` or `power:10,0.25`.
+/// Written `constant:10`, `linear:0.01,0.2,30000`, `power:10,0.25` or `geometric:0.001,0.9`.
 ///
 /// ```
 /// use bilevel::Sequence;
@@ -40,9 +40,17 @@ pub enum Sequence {
         /// Any number.
         power: f64,
     },
+    /// `start` · `ratio`^t.
+    Geometric {
+        /// At step 0; positive.
+        start: f64,
+        /// Positive.
+        ratio: f64,
+    },
 }
 
-const FORMS: &str = "constant:C, linear:START,END,STEPS or power:START,POWER";
+const FORMS: &str =
+    "constant:C, linear:START,END,STEPS, power:START,POWER or geometric:START,RATIO";
 
 impl Sequence {
     /// The number at outer step t.
@@ -55,6 +63,7 @@ impl Sequence {
                 start + share * (end - start)
             }
             Self::Power { start, power } => start * (outer_step as f64 + 1.0).powf(power),
+            Self::Geometric { start, ratio } => start * ratio.powf(outer_step as f64),
         }
     }
 
@@ -70,6 +79,9 @@ impl Sequence {
                 start >= 0.0 && start.is_finite() && end > 0.0 && end.is_finite() && steps >= 1
             }
             Self::Power { start, power } => start > 0.0 && start.is_finite() && power.is_finite(),
+            Self::Geometric { start, ratio } => {
+                start > 0.0 && start.is_finite() && ratio > 0.0 && ratio.is_finite()
+            }
         };
         require(numbers_are_right, field, RANGE, self)
     }
@@ -83,6 +95,7 @@ impl fmt::Display for Sequence {
                 write!(formatter, "linear:{start},{end},{steps}")
             }
             Self::Power { start, power } => write!(formatter, "power:{start},{power}"),
+            Self::Geometric { start, ratio } => write!(formatter, "geometric:{start},{ratio}"),
         }
     }
 }
@@ -113,6 +126,10 @@ impl FromStr for Sequence {
                 start: number(start)?,
                 power: number(power)?,
             },
+            ("geometric", &[start, ratio]) => Self::Geometric {
+                start: number(start)?,
+                ratio: number(ratio)?,
+            },
             _ => return Err(unknown()),
         };
         sequence.validate("the sequence")?;
@@ -133,11 +150,17 @@ mod tests {
         assert_eq!(at("linear:0,8,4", 9), 8.0);
         assert_eq!(at("power:3,0.5", 3), 6.0);
         assert_eq!(at("power:3,-1", 5), 0.5);
+        assert_eq!(at("geometric:3,0.5", 2), 0.75);
     }
 
     #[test]
     fn what_is_printed_is_what_is_read_and_wrong_forms_are_refused() {
-        for text in ["constant:10", "linear:0,0.2,30000", "power:10,-0.25"] {
+        for text in [
+            "constant:10",
+            "linear:0,0.2,30000",
+            "power:10,-0.25",
+            "geometric:0.001,0.9",
+        ] {
             assert_eq!(text.parse::<Sequence>().unwrap().to_string(), text);
         }
         for text in [
@@ -150,6 +173,7 @@ mod tests {
             "power:1",
             "power:0,1",
             "power:1,inf",
+            "geometric:1,0",
             "cosine:1",
         ] {
             assert!(text.parse::<Sequence>().is_err(), "{text}");

@@ -9,9 +9,9 @@ use bilevel::dynamics::Transform;
 use bilevel::linear::{ConjugateGradient, FixedPoint, LinearSolver, Neumann};
 use bilevel::vector::relative_difference;
 use bilevel::{
-    Bounds, Closures, Draw, Error, Field, FixedStart, GradientDescent, Hyper, HyperGradient,
-    Implicit, Key, Memory, Problem, Report, Role, Scalar, Set, Sgd, StartFromX, Status, Unrolled,
-    WarmStart,
+    Bounds, Closures, Draw, Dynamics, ElasticNet, Error, Field, FixedStart, GradientDescent, Hyper,
+    HyperGradient, Implicit, InnerAdam, Key, Memory, Momentum, Problem, ProximalGradient, Report,
+    Role, Scalar, Set, Sgd, StartFromX, Status, Unrolled, WarmStart,
 };
 use closed::{Quadratic, Ridge};
 
@@ -685,14 +685,13 @@ fn the_products_see_the_draws_that_the_solver_can_use() {
     assert_eq!(one.len(), 1);
     let (products, each) = draws(damped(Box::new(neumann)));
     assert_eq!((products, each.len()), (5, 5));
-    let batches: Vec<Vec<usize>> = each
+    let mut batches: Vec<Vec<usize>> = each
         .iter()
         .map(|draw| draw.rows(40, 5).unwrap().collect())
         .collect();
-    let mut rows: Vec<usize> = batches.concat();
-    rows.sort_unstable();
-    rows.dedup();
-    assert_eq!(rows.len(), 25, "batches of one epoch do not overlap");
+    batches.sort();
+    batches.dedup();
+    assert_eq!(batches.len(), 5);
     for solver in [
         Box::new(cg()) as Box<dyn LinearSolver<f64>>,
         Box::new(neumann),
@@ -747,4 +746,130 @@ fn a_run_with_mini_batches_goes_where_a_full_one_goes_and_continues_to_the_same_
     run(&batched, 25, &mut cut);
     run(&batched, 60, &mut cut);
     assert_eq!((&cut.x, &cut.memory), (&noisy.x, &noisy.memory));
+}
+
+/// To a solver with the inner Hessian it does not matter how y came there; the fixed-point solver
+/// goes through the buffers of momentum.
+#[test]
+fn other_dynamics_lead_to_the_same_gradient() {
+    let quadratic = Quadratic::definite(4);
+    let (problem, x, key) = (quadratic.problem::<f64>(), [0.9, -0.7], Key::from_seed(0));
+    let expected = quadratic.gradient(&x);
+    let momentum = |nesterov| Momentum {
+        step_size: Hyper::Fixed(0.2),
+        momentum: Hyper::Fixed(0.6),
+        nesterov,
+        ..Momentum::default()
+    };
+    let adam = InnerAdam {
+        step_size: Hyper::Fixed(0.01),
+        ..InnerAdam::default()
+    };
+    let fixed_point = FixedPoint {
+        terms: 1000,
+        tolerance: Some(1e-12),
+    };
+    let cases: [(
+        &str,
+        Box<dyn Dynamics<f64>>,
+        Box<dyn LinearSolver<f64>>,
+        f64,
+    ); 5] = [
+        (
+            "momentum, cg",
+            Box::new(momentum(false)),
+            Box::new(cg()),
+            1e-10,
+        ),
+        (
+            "momentum",
+            Box::new(momentum(false)),
+            Box::new(fixed_point),
+            1e-10,
+        ),
+        (
+            "nesterov",
+            Box::new(momentum(true)),
+            Box::new(fixed_point),
+            1e-10,
+        ),
+        ("adam, cg", Box::new(adam.clone()), Box::new(cg()), 1e-3),
+        (
+            "proximal of no weight",
+            Box::new(ProximalGradient {
+                penalty: ElasticNet {
+                    l1: Hyper::Fixed(1e-300),
+                    l2: Hyper::Fixed(0.0),
+                },
+                ..ProximalGradient::default()
+            }),
+            Box::new(fixed_point),
+            1e-10,
+        ),
+    ];
+    for (name, dynamics, solver, allowed) in cases {
+        let method = Implicit {
+            dynamics,
+            solver,
+            ..implicit(0.1, 3000, cg())
+        };
+        method.validate(&problem).unwrap();
+        let (gradient, report) = method.gradient(&problem, &x, key).unwrap();
+        assert!(report.status.is_good(), "{name}: {}", report.status);
+        let error = relative_difference(&gradient, &expected);
+        assert!(error < allowed, "{name}: {error}");
+    }
+}
+
+/// A learned penalty of a proximal step moves the end of training, though x is in no objective.
+#[test]
+fn a_learned_penalty_is_differentiated_by_the_fixed_point_solver() {
+    let still = |target: f64| {
+        Closures::<f64>::new(
+            1,
+            2,
+            move |_, y, _| ((y[0] - target).powi(2) + (y[1] + 0.5).powi(2)) / 2.0,
+            move |_, y, _, out| {
+                out[0] += y[0] - target;
+                out[1] += y[1] + 0.5;
+            },
+        )
+        .with_second_order(
+            |_, _, _, v, y_bar, _| {
+                y_bar[0] += v[0];
+                y_bar[1] += v[1];
+            },
+            |_, _, _, _, dy, out| {
+                out[0] += dy[0];
+                out[1] += dy[1];
+            },
+        )
+    };
+    let problem = Problem::new(still(2.0), still(1.0), FixedStart(vec![0.0; 2])).unwrap();
+    let method = Implicit {
+        dynamics: Box::new(ProximalGradient {
+            penalty: ElasticNet {
+                l1: Hyper::FromX {
+                    index: 0,
+                    transform: Transform::Identity,
+                },
+                l2: Hyper::Fixed(0.0),
+            },
+            ..ProximalGradient::default()
+        }),
+        ..implicit(
+            0.1,
+            500,
+            FixedPoint {
+                terms: 1000,
+                tolerance: Some(1e-12),
+            },
+        )
+    };
+    method.validate(&problem).unwrap();
+    let (gradient, _) = method
+        .gradient(&problem, &[0.7], Key::from_seed(0))
+        .unwrap();
+    // y* = (2 − 0.7, 0): a soft threshold; the gradient is −(y₀ − 1).
+    assert!((gradient[0] + 0.3).abs() < 1e-9, "{gradient:?}");
 }

@@ -2,7 +2,7 @@
 
 mod system;
 
-pub(crate) use system::{AtEnd, expect_stationary};
+pub(crate) use system::{AtEnd, expect_stationary, gradient_norm};
 
 use super::{HyperGradient, Report};
 use crate::adjoint::{Paths, Rollout};
@@ -39,12 +39,16 @@ use crate::{Cost, Error, Key, Memory, Oracles, Problem, Result, Role, Scalar};
 /// gradient fails on those with [`Error::NotPositiveDefinite`]; damping, which biases G, or weight
 /// decay, which changes g, help. The solvers with ∇²_yy g are refused for an aggregate field, a set
 /// or a proximal step, where training does not end at ∇_y g = 0; the fixed-point solver takes them
-/// all. A step size or another inner hyperparameter in x does not move the minimum.
+/// all. A step size or a momentum in x does not move the minimum; a penalty of a proximal step
+/// does.
 ///
-/// With mini-batches conjugate gradient sees one batch in all its products, that of step 0 of
+/// Adam, whose steps keep their length near the minimum, is no contraction there: with it, use a
+/// solver with ∇²_yy g, to which it does not matter how y came there.
+///
+/// With mini-batches conjugate gradient sees one batch in all its products, the first of
 /// [`Stream::LinearSolver`](crate::Stream::LinearSolver), and so does the product with ∇²_xy g: the
 /// mean of the inverses is not the inverse of the mean, and `all_rows` is without that bias.
-/// The Neumann series draws a batch for each product, the next one for ∇²_xy g. The fixed-point
+/// The Neumann series has an independent batch for each product, one more for ∇²_xy g. The fixed-point
 /// solver differentiates the step after the last, Φ_K, with its draw.
 ///
 /// Cost: K gradients, a gradient on all rows for `stationarity`, a product (push or pull-back) for
@@ -54,8 +58,8 @@ use crate::{Cost, Error, Key, Memory, Oracles, Problem, Result, Role, Scalar};
 /// an end; the figures are "linear residual", "linear products", "inner stationarity", "damping".
 ///
 /// References: arXiv 2006.16218 (rates of all three solvers), arXiv 1911.02590 (Neumann),
-/// arXiv 1909.04630 (damping, for few-shot learning). HOAG (arXiv 1602.02355)
-/// chooses the accuracies.
+/// arXiv 1909.04630 (damping, for few-shot learning). [`Hoag`](super::Hoag) chooses its accuracies,
+/// [`StocBio`](super::StocBio) is this with mini-batches.
 ///
 /// ```
 /// use bilevel::{Closures, FixedStart, GradientDescent, Hyper, HyperGradient, Implicit, Key, Problem};
@@ -150,7 +154,8 @@ pub(crate) fn expect_implicit_paths<T: Scalar>(
     if problem.inner().depends_on_x() || outer {
         return Ok(());
     }
-    if dynamics.depends_on_x() {
+    // That of a proximal step or an aggregate field does move it.
+    if dynamics.depends_on_x() && dynamics.ends_stationary() {
         return Err(Error::StructurallyZero {
             derivative,
             sees: "the inner and the outer objective where training ends".to_owned(),

@@ -109,12 +109,10 @@ impl<T: Scalar> AtEnd<'_, T> {
         b: &[T],
         q: &mut [T],
     ) -> Result<Ended> {
-        let cx = rollout.context();
         let mut gradient = vec![T::zero(); y.len()];
         let mut stationarity = self.gradient_norm;
         if stationarity.is_none() && self.stationarity.is_some() {
-            cx.inner.grad_y(y, Draw::All, &mut gradient)?;
-            stationarity = Some(norm(&gradient));
+            stationarity = Some(gradient_norm(rollout, y, &mut gradient)?);
         }
         let end = match (stationarity, self.stationarity) {
             (Some(gradient_norm), Some(tolerance)) if exceeds(gradient_norm, tolerance) => {
@@ -125,6 +123,7 @@ impl<T: Scalar> AtEnd<'_, T> {
             }
             _ => Status::Good,
         };
+        let cx = rollout.context();
         let draws = if self.all_rows {
             Draws::All
         } else {
@@ -188,6 +187,16 @@ impl<T: Scalar> AtEnd<'_, T> {
     }
 }
 
+/// ‖∇_y g(x, y)‖ on all rows; `work` has m numbers.
+pub(crate) fn gradient_norm<T: Scalar>(
+    rollout: &mut Rollout<'_, T>,
+    y: &[T],
+    work: &mut [T],
+) -> Result<f64> {
+    rollout.context().inner.grad_y(y, Draw::All, work)?;
+    Ok(norm(work))
+}
+
 /// The solution, how far from stationary the end is, and what that says.
 type Ended = (Solution, Option<f64>, Status);
 
@@ -222,9 +231,11 @@ impl<T> InnerHessian<'_, '_, T> {
     fn draw(&self) -> Draw {
         match self.draws {
             Draws::All => Draw::All,
+            // Steps of one key walk through the rows without replacement; the mean of a product of
+            // matrices is the product of their means only if they are independent.
             Draws::Batches { key, one } => Draw::Step {
-                key,
-                step: if one { 0 } else { self.products },
+                key: key.fold_in(if one { 0 } else { self.products }),
+                step: 0,
             },
         }
     }

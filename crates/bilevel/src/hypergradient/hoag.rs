@@ -1,0 +1,302 @@
+//! HOAG: implicit differentiation that is only as exact as the outer step needs.
+
+use super::implicit::{
+    AtEnd, WARM_Q, WARM_Y, expect_implicit_paths, expect_second_order, expect_stationary,
+    gradient_norm, require_damping,
+};
+use super::{HyperGradient, Report};
+use crate::adjoint::Rollout;
+use crate::dynamics::{Dynamics, GradientDescent};
+use crate::error::{expect_length, require};
+use crate::linear::{ConjugateGradient, LinearOperator, LinearSolver, Solution, System};
+use crate::vector::norm;
+use crate::{Cost, Key, Memory, Oracles, Problem, Result, Scalar, Sequence};
+
+/// HOAG (Pedregosa, 2016, arXiv 1602.02355): [`Implicit`](super::Implicit) with a tolerance ε_k
+/// that shrinks from outer step to outer step.
+///
+/// At outer step k, from where the last one left y and q:
+///
+/// 1. inner steps until ‖∇_y g(x, y)‖ ≤ ε_k,
+/// 2. conjugate gradient until ‖(∇²_yy g + damping · I) q − ∇_y f‖ ≤ ε_k,
+/// 3. G = ∇_x f − ∇²_xy g q.
+///
+/// With Σ ε_k finite, outer gradient descent converges as with exact gradients, and the early
+/// steps, far from the optimum, cost next to nothing. [`AdaptiveStep`](crate::AdaptiveStep) is its
+/// outer step: it knows ε_k from the memory, and halves what follows where it rejects a step.
+///
+/// | setting | default | range | purpose |
+/// |---|---|---|---|
+/// | `dynamics` | gradient descent | no set, no aggregate field | how y moves |
+/// | `tolerance` | `power:0.001,-2` | positive | ε_k: quadratic; `power:0.001,-3` is the paper's cubic, `geometric:0.001,0.9` its exponential decrease |
+/// | `max_steps` | 10000 | at least 1 | inner steps at the most |
+/// | `check_every` | 10 | at least 1 | inner steps from one look at ‖∇_y g‖ to the next |
+/// | `max_products` | 1000 | at least 1 | products of conjugate gradient at the most |
+/// | `damping` | 0 | at least 0 | added to ∇²_yy g |
+///
+/// ε_k is never asked below ε^¾ of the number type (6e-6 in f32, 2e-12 in f64), which rounding
+/// would not let it reach. Use it with all rows: with mini-batches ‖∇_y g‖, which is that of all
+/// rows, does not go to zero; there [`Implicit`](super::Implicit) with a fixed number of steps,
+/// [`StocBio`](super::StocBio) and [`Soba`](super::Soba) are right. What `Implicit` says of singular
+/// and indefinite inner Hessians holds here.
+///
+/// Cost: at most `max_steps` gradients and one in `check_every` more, at most `max_products`
+/// pushes, one pull; usually far less after the first outer steps. Memory: about 8 vectors of m
+/// numbers. The figures are those of `Implicit`, and "inner steps", "tolerance".
+///
+/// # Errors
+/// [`Error::NotPositiveDefinite`](crate::Error::NotPositiveDefinite). Refused: an aggregate field
+/// or a set; second derivatives that are not there; a problem where x enters the start alone.
+///
+/// ```
+/// use bilevel::{Closures, FixedStart, Hoag, HyperGradient, Key, Problem};
+/// // f = (y − 1)²/2, g = (y − x)²/2: y* = x, and the gradient is x − 1.
+/// let g = Closures::<f64>::new(1, 1, |x, y, _| (y[0] - x[0]).powi(2) / 2.0, |x, y, _, out| out[0] += y[0] - x[0])
+///     .with_grad_x(|x, y, _, out| out[0] += x[0] - y[0])
+///     .with_second_order(|_, _, _, v, y_bar, x_bar| { y_bar[0] += v[0]; x_bar[0] -= v[0] }, |_, _, _, dx, dy, out| out[0] += dy[0] - dx[0]);
+/// let f = Closures::<f64>::new(1, 1, |_, y, _| (y[0] - 1.0).powi(2) / 2.0, |_, y, _, out| out[0] += y[0] - 1.0);
+/// let problem = Problem::new(g, f, FixedStart(vec![0.0]))?;
+/// let (gradient, report) = Hoag::default().gradient(&problem, &[3.0], Key::from_seed(0))?;
+/// assert!((gradient[0] - 2.0).abs() < 1e-3 && report.figure("inner steps") == Some(80.0));
+/// # Ok::<(), bilevel::Error>(())
+/// ```
+pub struct Hoag<T> {
+    /// Φ.
+    pub dynamics: Box<dyn Dynamics<T>>,
+    /// ε_k.
+    pub tolerance: Sequence,
+    /// Inner steps at the most.
+    pub max_steps: usize,
+    /// Inner steps from one look at ‖∇_y g‖ to the next.
+    pub check_every: usize,
+    /// Products of conjugate gradient at the most.
+    pub max_products: usize,
+    /// Added to the diagonal of ∇²_yy g.
+    pub damping: f64,
+}
+
+impl<T: Scalar> Default for Hoag<T> {
+    fn default() -> Self {
+        Self {
+            dynamics: Box::new(GradientDescent::default()),
+            tolerance: Sequence::Power {
+                start: 1e-3,
+                power: -2.0,
+            },
+            max_steps: 10_000,
+            check_every: 10,
+            max_products: 1000,
+            damping: 0.0,
+        }
+    }
+}
+
+/// ε_k, for the optimizer.
+pub(crate) const TOLERANCE: &str = "tolerance";
+/// By what the optimizer multiplies every ε_k.
+pub(crate) const TOLERANCE_FACTOR: &str = "tolerance factor";
+
+const NAME: &str = "hoag";
+
+/// Where training ended.
+struct Trained<T> {
+    state: Vec<T>,
+    steps: usize,
+    gradient_norm: f64,
+    tolerance: f64,
+}
+
+impl<T: Scalar> Hoag<T> {
+    fn tolerance(&self, memory: &Memory<T>, outer_step: usize) -> f64 {
+        let factor = memory.number(TOLERANCE_FACTOR).unwrap_or(1.0);
+        let least = T::epsilon().to_double().powf(0.75);
+        (factor * self.tolerance.at(outer_step)).max(least)
+    }
+
+    /// Steps until ‖∇_y g‖ is small, or there are no more.
+    fn train(
+        &self,
+        rollout: &mut Rollout<'_, T>,
+        memory: &Memory<T>,
+        y_len: usize,
+        outer_step: usize,
+    ) -> Result<Trained<T>> {
+        let tolerance = self.tolerance(memory, outer_step);
+        let mut state = rollout.start_from(memory.vector(WARM_Y))?;
+        let mut work = vec![T::zero(); y_len];
+        let mut steps = 0;
+        loop {
+            let gradient_norm = gradient_norm(rollout, &state[..y_len], &mut work)?;
+            if gradient_norm <= tolerance || steps == self.max_steps {
+                return Ok(Trained {
+                    state,
+                    steps,
+                    gradient_norm,
+                    tolerance,
+                });
+            }
+            let next = self.max_steps.min(steps + self.check_every);
+            for t in steps..next {
+                rollout.advance(t, &mut state)?;
+            }
+            steps = next;
+        }
+    }
+
+    fn figures(trained: &Trained<T>) -> [(&'static str, f64); 2] {
+        [
+            ("inner steps", trained.steps as f64),
+            (TOLERANCE, trained.tolerance),
+        ]
+    }
+}
+
+impl<T: Scalar> HyperGradient<T> for Hoag<T> {
+    fn validate(&self, problem: &Problem<T>) -> Result<()> {
+        self.dynamics.validate(problem.x_len(), problem.y_len())?;
+        self.tolerance.validate(TOLERANCE)?;
+        for (field, value) in [
+            ("max_steps", self.max_steps),
+            ("check_every", self.check_every),
+            ("max_products", self.max_products),
+        ] {
+            require(value >= 1, field, "at least 1", value)?;
+        }
+        require_damping(self.damping)?;
+        expect_stationary(self.dynamics.ends_stationary(), NAME)?;
+        expect_second_order(problem, NAME)?;
+        expect_implicit_paths(problem, &*self.dynamics, NAME)
+    }
+
+    fn estimate(
+        &self,
+        problem: &Problem<T>,
+        x: &[T],
+        memory: &mut Memory<T>,
+        key: Key,
+        outer_step: usize,
+        out: &mut [T],
+    ) -> Result<Report<T>> {
+        expect_length("the hypergradient", problem.x_len(), out.len())?;
+        let y_len = problem.y_len();
+        let mut rollout =
+            Rollout::new(problem, &*self.dynamics, self.max_steps, x, key, outer_step)?;
+        let trained = self.train(&mut rollout, memory, y_len, outer_step)?;
+        let solver = ToAbsolute {
+            tolerance: trained.tolerance,
+            max_products: self.max_products,
+        };
+        let at_end = AtEnd {
+            solver: &solver,
+            damping: self.damping,
+            all_rows: false,
+            stationarity: Some(trained.tolerance),
+            gradient_norm: Some(trained.gradient_norm),
+        };
+        let warm = memory.vector(WARM_Q);
+        let found = at_end.differentiate(&mut rollout, &trained.state, y_len, warm, out)?;
+        memory.set_vector(WARM_Y, &trained.state[..y_len]);
+        memory.set_vector(WARM_Q, &found.q);
+        memory.set_number(TOLERANCE, trained.tolerance);
+        let figures = Self::figures(&trained);
+        let mut report = found.report(&rollout, trained.state, y_len, self.damping);
+        report.figures.extend(figures);
+        Ok(report)
+    }
+
+    fn evaluate(
+        &self,
+        problem: &Problem<T>,
+        x: &[T],
+        memory: &Memory<T>,
+        key: Key,
+        outer_step: usize,
+    ) -> Result<Report<T>> {
+        let y_len = problem.y_len();
+        let mut rollout =
+            Rollout::new(problem, &*self.dynamics, self.max_steps, x, key, outer_step)?;
+        let trained = self.train(&mut rollout, memory, y_len, outer_step)?;
+        let value = rollout.value(&trained.state)?;
+        let (inner_calls, outer_calls) = rollout.calls();
+        let figures = Self::figures(&trained);
+        let mut y = trained.state;
+        y.truncate(y_len);
+        let mut report = Report::new(value, y, inner_calls, outer_calls);
+        report.figures.extend(figures);
+        Ok(report)
+    }
+
+    /// The most that it can be; how much it is depends on the tolerances.
+    fn cost(&self, problem: &Problem<T>) -> Cost {
+        let looks = 1 + self.max_steps.div_ceil(self.check_every.max(1));
+        let (steps, _) = self.dynamics.gradients(self.max_steps);
+        let y_len = problem.y_len();
+        let state_len = self.dynamics.state_len(y_len);
+        Cost {
+            inner: Oracles {
+                grad_y: steps + looks as f64,
+                pushes: self.max_products as f64,
+                pulls: 1.0,
+                ..Oracles::default()
+            },
+            outer: Oracles::of_seed(problem),
+            work_numbers: 2 * state_len
+                + 9 * y_len
+                + self.dynamics.work_len(y_len)
+                + 4 * problem.x_len(),
+            ..Cost::default()
+        }
+    }
+
+    fn warm_starts(&self) -> bool {
+        true
+    }
+}
+
+/// Conjugate gradient to ‖b − A q‖ ≤ `tolerance`, not relative to b.
+struct ToAbsolute {
+    tolerance: f64,
+    max_products: usize,
+}
+
+impl<T: Scalar> LinearSolver<T> for ToAbsolute {
+    fn name(&self) -> &'static str {
+        NAME
+    }
+
+    fn system(&self) -> System {
+        System::InnerHessian
+    }
+
+    fn wants_one_matrix(&self) -> bool {
+        true
+    }
+
+    fn max_products(&self, _: bool) -> usize {
+        self.max_products
+    }
+
+    fn work_vectors(&self) -> usize {
+        3
+    }
+
+    fn validate(&self) -> Result<()> {
+        Ok(())
+    }
+
+    fn solve(
+        &self,
+        operator: &mut dyn LinearOperator<T>,
+        b: &[T],
+        q: &mut [T],
+    ) -> Result<Solution> {
+        // Where b itself is that small, q = 0 will do; where it is zero, the solver looks for itself.
+        let size = norm(b).max(f64::MIN_POSITIVE);
+        let relative = ConjugateGradient {
+            // As much as rounding lets it reach.
+            tolerance: (self.tolerance / size).max(T::epsilon().to_double()),
+            max_products: self.max_products,
+        };
+        relative.solve(operator, b, q)
+    }
+}

@@ -1,0 +1,166 @@
+//! SOBA: the implicit hypergradient in a single loop.
+
+use super::implicit::{expect_implicit_paths, expect_second_order, require_damping};
+use super::inner_loop::InnerLoop;
+use super::{HyperGradient, Report};
+use crate::dynamics::GradientDescent;
+use crate::vector::{axpy, norm};
+use crate::{Cost, Key, Memory, Oracles, Problem, Result, Scalar, Sequence, Set};
+
+/// SOBA (Dagréou, Ablin, Vaiter and Moreau, 2022, arXiv 2201.13409): y, the solution v of the
+/// linear system and x move together, one step each.
+///
+/// At outer step t, all three from the same (x, y, v) and the same batches:
+///
+/// ```text
+/// h = ∇_x f − ∇²_xy g v
+/// y ← y − ρ_t ∇_y g,    v ← v − η_t ((∇²_yy g + damping · I) v − ∇_y f)
+/// ```
+///
+/// h is the direction that the optimizer follows; v goes to + (∇²_yy g)⁻¹ ∇_y f (the paper's has
+/// the other sign). Each of the three is an unbiased estimate of a direction of the limit system,
+/// so mini-batches do no harm but noise: with an outer [`Sgd`](crate::Sgd) and steps that shrink it converges as SGD
+/// on one level does.
+///
+/// | setting | default | range | purpose |
+/// |---|---|---|---|
+/// | `step_size` | `constant:0.1` | positive | ρ_t, below 2 / (largest eigenvalue of ∇²_yy g) |
+/// | `solver_step_size` | `constant:0.1` | positive | η_t, likewise; the paper takes η = ρ, and both like t^(−2/5) or 1/√T with mini-batches |
+/// | `damping` | 0 | at least 0 | where ∇²_yy g is singular or indefinite, see [`Implicit`](super::Implicit) |
+///
+/// Use it where the inner problem is strongly convex and large, and outer steps are many and small:
+/// x must move slowly beside y and v. Not for few outer steps: the first h are far off, for v starts
+/// from zero and y from the problem's start.
+///
+/// Cost: one gradient of each objective, one value and one ∇_x of f, one pull (which is both
+/// products). Memory: y and v, kept in the [`Memory`], and three vectors. Each outer step draws its
+/// batches anew, by chance, not in epochs. Figures on the batch: "linear residual" and "inner
+/// stationarity".
+///
+/// # Errors
+/// Refused where the inner objective has no second derivatives or x enters neither objective.
+///
+/// ```
+/// use bilevel::{Closures, Driver, FixedStart, Key, Problem, RunState, Sgd, Soba};
+/// // f = (y − 1)²/2, g = (y − x)²/2: the optimum is x = 1.
+/// let g = Closures::<f64>::new(1, 1, |x, y, _| (y[0] - x[0]).powi(2) / 2.0, |x, y, _, out| out[0] += y[0] - x[0])
+///     .with_grad_x(|x, y, _, out| out[0] += x[0] - y[0])
+///     .with_second_order(|_, _, _, v, y_bar, x_bar| { y_bar[0] += v[0]; x_bar[0] -= v[0] }, |_, _, _, dx, dy, out| out[0] += dy[0] - dx[0]);
+/// let f = Closures::<f64>::new(1, 1, |_, y, _| (y[0] - 1.0).powi(2) / 2.0, |_, y, _, out| out[0] += y[0] - 1.0);
+/// let (problem, optimizer) = (Problem::new(g, f, FixedStart(vec![0.0]))?, Sgd::new(0.02));
+/// let mut state = RunState::new(vec![3.0], &optimizer);
+/// Driver { problem: &problem, method: &Soba::default(), optimizer: &optimizer, outer_steps: 2000, time_limit: None, key: Key::from_seed(0), observers: vec![] }.run(&mut state)?;
+/// assert!((state.x[0] - 1.0).abs() < 1e-6);
+/// # Ok::<(), bilevel::Error>(())
+/// ```
+#[derive(Clone, Copy, PartialEq, Debug)]
+pub struct Soba {
+    /// ρ.
+    pub step_size: Sequence,
+    /// η.
+    pub solver_step_size: Sequence,
+    /// Added to the diagonal of ∇²_yy g.
+    pub damping: f64,
+}
+
+impl Default for Soba {
+    fn default() -> Self {
+        Self {
+            step_size: Sequence::Constant { value: 0.1 },
+            solver_step_size: Sequence::Constant { value: 0.1 },
+            damping: 0.0,
+        }
+    }
+}
+
+const NAME: &str = "soba";
+
+impl<T: Scalar> HyperGradient<T> for Soba {
+    fn validate(&self, problem: &Problem<T>) -> Result<()> {
+        self.step_size.validate("step_size")?;
+        self.solver_step_size.validate("solver_step_size")?;
+        require_damping(self.damping)?;
+        expect_second_order(problem, NAME)?;
+        expect_implicit_paths(problem, &GradientDescent::<T>::default(), NAME)
+    }
+
+    fn estimate(
+        &self,
+        problem: &Problem<T>,
+        x: &[T],
+        memory: &mut Memory<T>,
+        key: Key,
+        outer_step: usize,
+        out: &mut [T],
+    ) -> Result<Report<T>> {
+        let mut inner = InnerLoop::new(problem, &Set::All, x, key, outer_step)?;
+        let y = inner.recall(memory, "y")?;
+        let mut v = memory.vector_or("v", y.len(), |_| Ok(()))?.to_vec();
+        let value = inner.value(&y)?;
+        inner.collect_outer(&y, 1.0)?;
+
+        // −residual = (∇²_yy g + damping · I)(−v) + ∇_y f; collects −∇²_xy g v.
+        let mut rest = vec![T::zero(); y.len()];
+        inner.outer_grad_y(&y, &mut rest)?;
+        let size = norm(&rest);
+        let minus_v: Vec<T> = v.iter().map(|&v| -v).collect();
+        let draw = inner.cx.inner_draw();
+        inner.cx.inner.pull(&y, draw, &minus_v, &mut rest)?;
+        axpy(T::from_f64(self.damping), &minus_v, &mut rest);
+        let residual = if size > 0.0 { norm(&rest) / size } else { 0.0 };
+        axpy(
+            T::from_f64(self.solver_step_size.at(outer_step)),
+            &rest,
+            &mut v,
+        );
+        inner.expect_finite("the solution of the linear system", None, &v)?;
+
+        let mut direction = minus_v;
+        inner.cx.inner.grad_y(&y, draw, &mut direction)?;
+        let stationarity = norm(&direction);
+        let mut next = y.clone();
+        inner.follow(&direction, self.step_size.at(outer_step), &mut next)?;
+        inner.finish(out)?;
+        memory.set_vector("y", &next);
+        memory.set_vector("v", &v);
+        let figures = vec![
+            ("linear residual", residual),
+            ("inner stationarity", stationarity),
+            ("damping", self.damping),
+        ];
+        Ok(inner.report(value, y, figures))
+    }
+
+    /// f(x, y) with the y of the memory: that is what h belongs to.
+    fn evaluate(
+        &self,
+        problem: &Problem<T>,
+        x: &[T],
+        memory: &Memory<T>,
+        key: Key,
+        outer_step: usize,
+    ) -> Result<Report<T>> {
+        let mut inner = InnerLoop::new(problem, &Set::All, x, key, outer_step)?;
+        let y = inner.recall(memory, "y")?;
+        let value = inner.value(&y)?;
+        Ok(inner.report(value, y, vec![]))
+    }
+
+    fn cost(&self, problem: &Problem<T>) -> Cost {
+        Cost {
+            inner: Oracles {
+                grad_y: 1.0,
+                pulls: 1.0,
+                ..Oracles::default()
+            },
+            outer: Oracles::of_seed(problem),
+            // y, v, −v, the residual and the next y, and y and v in the memory.
+            work_numbers: 7 * problem.y_len() + InnerLoop::work_numbers(problem),
+            ..Cost::default()
+        }
+    }
+
+    fn warm_starts(&self) -> bool {
+        true
+    }
+}
