@@ -23,7 +23,7 @@ use crate::{Cost, Key, Memory, Oracles, Problem, Result, Scalar, Sequence, Set};
 ///
 /// which descends on f + θ‖y‖² − σ log r. The logarithm needs r > 0, and a step may end
 /// outside: where its slope would pass `largest_multiplier` it is continued by its tangent, so the way back is a
-/// penalty of that weight. (The authors' code adds a number to r that has no derivative, which
+/// penalty of that weight, and y goes to and fro across the boundary by s_y ‖∇_y f‖. (The authors' code adds a number to r that has no derivative, which
 /// weakens the barrier.) As μ, θ, σ → 0 that weight is what remains, and an error of O(1/cap).
 ///
 /// | setting | default | range | purpose |

@@ -21,7 +21,8 @@ use crate::{Cost, Key, Memory, Oracles, Problem, Result, Scalar, Sequence, Set};
 ///
 /// h is of the y from before its step, as the paper's joint step on (x, y) has it; the report is of the y
 /// after. c keeps one step size stable for every γ, as the authors' code does. z goes on
-/// from its last value (their code), or starts each loop at y (their Algorithm 1).
+/// from its last value (their code), or starts each loop at y (their Algorithm 1), which takes a T
+/// large enough to come close to the minimum every time: dy*/dx is seen times 1 − ρ^T, ρ the contraction of a step.
 ///
 /// | setting | default | range | purpose |
 /// |---|---|---|---|
