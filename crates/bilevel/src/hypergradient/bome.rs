@@ -8,8 +8,8 @@ use crate::dynamics::Field;
 use crate::vector::{axpy, dot};
 use crate::{Cost, Key, Memory, Oracles, Problem, Result, Scalar, Set};
 
-/// Bilevel optimization made easy, BOME (Ye et al., 2022, arXiv 2209.08709): x and y together descend on f, as
-/// far as that lets the gap q(x, y) = g(x, y) − g(x, z) fall at a given rate.
+/// Bilevel optimization made easy, BOME (Ye et al., 2022, arXiv 2209.08709): x and y together
+/// descend on f, as far as that lets the gap q(x, y) = g(x, y) − g(x, z) fall at a given rate.
 ///
 /// At outer step k, from the remembered y:
 ///
@@ -21,9 +21,9 @@ use crate::{Cost, Key, Memory, Oracles, Problem, Result, Scalar, Set};
 /// ```
 ///
 /// h is of the y from before its step, as the paper's joint step has it, in which s_y is the rate
-/// of x too; the report is of the y after. There is no penalty to tune: λ grows as the gap closes. In the limit ∇q
-/// would be rounding alone and point anywhere; δ, which the authors' code has too, ends
-/// that at ‖∇q‖ of about (δ‖∇f‖/η)^(1/3), for φ = ‖∇q‖².
+/// of x too; the report is of the y after. There is no penalty to tune: λ grows as the gap closes.
+/// In the limit ∇q would be rounding alone and point anywhere; δ, which the authors' code has too,
+/// ends that at ‖∇q‖ of about (δ‖∇f‖/η)^(1/3), for φ = ‖∇q‖².
 ///
 /// | setting | default | range | purpose |
 /// |---|---|---|---|
@@ -36,10 +36,11 @@ use crate::{Cost, Key, Memory, Oracles, Problem, Result, Scalar, Set};
 /// | `set` | all | | P, where y and z are kept |
 ///
 /// A finite T leaves z short of the minimum: with the contraction ρ of a step the limit solves the
-/// conditions in which dy*/dx is 1 − ρ^T of itself. Not for noisy gradients: λ divides by ‖∇q‖², which
-/// goes to zero, so with mini-batches take a large T, and batches as large as they can be.
-/// Cost: T + 1 inner gradients and one outer, two ∇_x g, one ∇_x f, two values g. Memory: y. All of ∇q is of one
-/// mini-batch, which z did not see. Figures: `multiplier` λ, `gap` q, `distance` ‖y − z‖, all at the y of h.
+/// conditions in which dy*/dx is 1 − ρ^T of itself. Not for noisy gradients: λ divides by ‖∇q‖²,
+/// which goes to zero, so with mini-batches take a large T, and batches as large as they can be.
+/// Cost: T + 1 inner gradients and one outer, two ∇_x g, one ∇_x f, two values g. Memory: y. All of
+/// ∇q is of one mini-batch, which z did not see. Figures: `multiplier` λ, `gap` q, `distance` ‖y −
+/// z‖, all at the y of h.
 ///
 /// # Errors
 /// Refused where x enters neither objective.

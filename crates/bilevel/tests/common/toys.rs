@@ -40,6 +40,44 @@ pub(crate) fn quadratic<T: Scalar>(start: f64) -> Problem<T> {
     Problem::new(g, f, FixedStart(vec![T::from_f64(start)])).unwrap()
 }
 
+/// g = (y − x)²/2 or y²/2, f = (y − 1)²/2 + xy or without the last term, from y = 0.
+pub(crate) fn entering(inner: bool, outer: bool) -> Problem<f64> {
+    let (a, b) = (f64::from(inner), f64::from(outer));
+    let mut g = Closures::<f64>::new(
+        1,
+        1,
+        move |x, y, _| (y[0] - a * x[0]).powi(2) / 2.0,
+        move |x, y, _, out| out[0] += y[0] - a * x[0],
+    )
+    .with_second_order(
+        move |_, _, _, v, y_bar, x_bar| {
+            y_bar[0] += v[0];
+            x_bar[0] -= a * v[0];
+        },
+        move |_, _, _, dx, dy, out| out[0] += dy[0] - a * dx[0],
+    );
+    if inner {
+        g = g.with_grad_x(|x, y, _, out| out[0] += x[0] - y[0]);
+    }
+    let mut f = Closures::<f64>::new(
+        1,
+        1,
+        move |x, y, _| (y[0] - 1.0).powi(2) / 2.0 + b * x[0] * y[0],
+        move |x, y, _, out| out[0] += y[0] - 1.0 + b * x[0],
+    )
+    .with_second_order(
+        move |_, _, _, v, y_bar, x_bar| {
+            y_bar[0] += v[0];
+            x_bar[0] += b * v[0];
+        },
+        move |_, _, _, dx, dy, out| out[0] += dy[0] + b * dx[0],
+    );
+    if outer {
+        f = f.with_grad_x(|_, y, _, out| out[0] += y[0]);
+    }
+    Problem::new(g, f, FixedStart(vec![0.0])).unwrap()
+}
+
 /// g = 3(y − 2x)²/2, f = (y − 1)²/2 + xy, from y = 0: every derivative is another number.
 ///
 /// ∇_y g = 3(y − 2x), ∇_x g = −6(y − 2x), ∇_y f = y − 1 + x, ∇_x f = y.
