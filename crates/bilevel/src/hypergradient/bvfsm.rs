@@ -9,8 +9,8 @@ use crate::error::require;
 use crate::vector::{axpy, dot};
 use crate::{Cost, Key, Memory, Oracles, Problem, Result, Scalar, Sequence, Set};
 
-/// Value-function based sequential minimisation, BVFSM (Liu et al., 2021, arXiv 2110.04974), with a logarithmic
-/// barrier: the inner problem becomes the constraint g(x, y) ≤ min g(x, ·) + μ‖·‖².
+/// Value-function based sequential minimisation, BVFSM (Liu et al., 2021, arXiv 2110.04974), with a
+/// logarithmic barrier: the inner problem becomes the constraint g(x, y) ≤ min g(x, ·) + μ‖·‖².
 ///
 /// At outer step k, from the remembered y and z:
 ///
@@ -21,10 +21,11 @@ use crate::{Cost, Key, Memory, Oracles, Problem, Result, Scalar, Sequence, Set};
 /// h = ∇_x f(x, y) + w (∇_x g(x, y) − ∇_x g(x, z))
 /// ```
 ///
-/// which descends on f + θ‖y‖² − σ log r. The logarithm needs r > 0, and a step may end
-/// outside: where its slope would pass `largest_multiplier` it is continued by its tangent, so the way back is a
-/// penalty of that weight. (The authors' code adds a number to r that has no derivative, which
-/// weakens the barrier.) As μ, θ, σ → 0 that weight is what remains, and an error of O(1/cap).
+/// which descends on f + θ‖y‖² − σ log r. The logarithm needs r > 0, and a step may end outside:
+/// where its slope would pass `largest_multiplier` it is continued by its tangent, so the way back
+/// is a penalty of that weight, and y goes to and fro across the boundary by s_y ‖∇_y f‖. (The
+/// authors' code adds a number to r that has no derivative, which weakens the barrier.) As μ, θ, σ
+/// → 0 that weight is what remains, and an error of O(1/cap).
 ///
 /// | setting | default | range | purpose |
 /// |---|---|---|---|
@@ -37,10 +38,11 @@ use crate::{Cost, Key, Memory, Oracles, Problem, Result, Scalar, Sequence, Set};
 /// | `largest_multiplier` | `constant:10` | positive | the cap of w at each outer step |
 /// | `set` | all | | P, where y and z are kept |
 ///
-/// The defaults are those of the authors' example, without the cap. For inner problems with many solutions, also
-/// nonconvex. Not for few outer steps: the sequence has to run its course. Cost: T_z + T_y inner gradients and
-/// T_y outer, two ∇_x g, one ∇_x f, 2T_y + 2 values g. Memory: y and z. Both terms of r see one mini-batch, a new
-/// one at each step. Figures: `multiplier` w, `room` r, `gap` g(x, y) − g(x, z), `distance` ‖y − z‖.
+/// The defaults are those of the authors' example, without the cap. For inner problems with many
+/// solutions, also nonconvex. Not for few outer steps: the sequence has to run its course. Cost:
+/// T_z + T_y inner gradients and T_y outer, two ∇_x g, one ∇_x f, 2T_y + 2 values g. Memory: y and
+/// z. Both terms of r see one mini-batch, a new one at each step. Figures: `multiplier` w, `room`
+/// r, `gap` g(x, y) − g(x, z), `distance` ‖y − z‖.
 ///
 /// # Errors
 /// Refused where x enters neither objective.

@@ -9,7 +9,8 @@ use crate::dynamics::Field;
 use crate::{Cost, Key, Memory, Oracles, Problem, Result, Scalar, Sequence, Set};
 
 /// The fully first-order method F2SA (Kwon et al., 2023, arXiv 2301.10945): the hypergradient of
-/// the penalised problem min f + λ (g(x, y) − min g(x, ·)), with warm-started loops for both minima.
+/// the penalised problem min f + λ (g(x, y) − min g(x, ·)), with warm-started loops for both
+/// minima.
 ///
 /// At outer step k, from the remembered y and z, T times each:
 ///
@@ -18,8 +19,8 @@ use crate::{Cost, Key, Memory, Oracles, Problem, Result, Scalar, Sequence, Set};
 /// h = ∇_x f(x, y) + λ (∇_x g(x, y) − ∇_x g(x, z))
 /// ```
 ///
-/// h has a bias of O(1/λ) and its rounding and sampling error grows with λ, so λ grows slowly.
-/// The paper's step on y shrinks as 1/λ too; writing it so leaves one step size for every λ.
+/// h has a bias of O(1/λ) and its rounding and sampling error grows with λ, so λ grows slowly. The
+/// paper's step on y shrinks as 1/λ too; writing it so leaves one step size for every λ.
 ///
 /// | setting | default | range | purpose |
 /// |---|---|---|---|
@@ -29,11 +30,11 @@ use crate::{Cost, Key, Memory, Oracles, Problem, Result, Scalar, Sequence, Set};
 /// | `penalty` | `power:10,1/7` | positive | λ at each outer step; the paper's growth |
 /// | `set` | all | | P, where y and z are kept |
 ///
-/// Use it where second derivatives are dear or absent, and inner solutions unique. Not where
-/// the last digits count: the error is that of the penalty. Cost: 2T inner and T outer gradients, two ∇_x g
-/// and one ∇_x f, two values g for the figure `gap` = g(x, y) − g(x, z). Memory: y and z. Both loops see the same
-/// mini-batches, and the difference is of one further batch: noise common to y and z
-/// cancels before it is multiplied by λ. Figures: `penalty`, `gap`, `distance` ‖y − z‖.
+/// Use it where second derivatives are dear or absent, and inner solutions unique. Not where the
+/// last digits count: the error is that of the penalty. Cost: 2T inner and T outer gradients, two
+/// ∇_x g and one ∇_x f, two values g for the figure `gap` = g(x, y) − g(x, z). Memory: y and z.
+/// Both loops see the same mini-batches, and the difference is of one further batch: noise common
+/// to y and z cancels before it is multiplied by λ. Figures: `penalty`, `gap`, `distance` ‖y − z‖.
 ///
 /// # Errors
 /// Refused where x enters neither objective.

@@ -7,17 +7,18 @@ use crate::error::expect_length;
 use crate::vector::axpy;
 use crate::{Cost, Key, Memory, Oracles, Problem, Result, Scalar, Set};
 
-/// Initialization auxiliary and pessimistic trajectory truncation, IAPTT-GM (Liu et al., 2021, arXiv 2106.07991):
-/// for inner problems that are not convex, where the end of training depends on its start.
+/// Initialization auxiliary and pessimistic trajectory truncation, IAPTT-GM (Liu et al., 2021,
+/// arXiv 2106.07991): for inner problems that are not convex, where the end of training depends on
+/// its start.
 ///
 /// ```text
 /// y_0 = z,   y_{k+1} = Φ_k(x, y_k),   k* = argmax f(x, y_k) over k = 1 … K, the first if several
 /// h = d/dx f(x, y_k*),   z ← P(z − s_z d/dz f(x, y_k*))
 /// ```
 ///
-/// The worst of all steps is an upper bound of f that is free of the vagaries of the last ones; its number k* is held
-/// fixed in the derivative. z is remembered and learned beside x; or it is not, and training starts at the
-/// [`Start`](crate::Start) of the problem, which may be part of x.
+/// The worst of all steps is an upper bound of f that is free of the vagaries of the last ones; its
+/// number k* is held fixed in the derivative. z is remembered and learned beside x; or it is not,
+/// and training starts at the [`Start`](crate::Start) of the problem, which may be part of x.
 ///
 /// | setting | default | range | purpose |
 /// |---|---|---|---|
@@ -25,9 +26,10 @@ use crate::{Cost, Key, Memory, Oracles, Problem, Result, Scalar, Set};
 /// | `start_step_size` | `Some(0.1)` | positive | s_z; `None`: z is the problem's start |
 /// | `set` | all | | P, where z is kept; y is kept in a set by the dynamics |
 ///
-/// Without a learned start and with a convex inner problem, plain [`Unrolled`] is as good. Cost: K inner gradients and K values f to find k*, then what
-/// `unrolled` takes for k* steps (all K in the worst case, which `cost` assumes). Memory: z, and what the adjoint keeps.
-/// The report has y_k* and f there. Figures: `truncation` k*.
+/// Without a learned start and with a convex inner problem, plain [`Unrolled`] is as good. Cost: K
+/// inner gradients and K values f to find k*, then what `unrolled` takes for k* steps (all K in the
+/// worst case, which `cost` assumes). Memory: z, and what the adjoint keeps. The report has y_k*
+/// and f there. Figures: `truncation` k*.
 ///
 /// # Errors
 /// As [`Unrolled`]; with a learned start also where x enters through the start alone.

@@ -7,8 +7,8 @@ use super::{HyperGradient, Report};
 use crate::dynamics::{Field, Weights};
 use crate::{Cost, Key, Memory, Oracles, Problem, Result, Scalar, Sequence, Set};
 
-/// The Moreau-envelope based Hessian-free algorithm, MEHA (Liu et al., 2024, arXiv 2405.09927): one step each
-/// for x, y and z on f/c + g − v, where v(x, y) = min over z of g(x, z) + ‖z − y‖²/(2γ).
+/// The Moreau-envelope based Hessian-free algorithm, MEHA (Liu et al., 2024, arXiv 2405.09927): one
+/// step each for x, y and z on f/c + g − v, where v(x, y) = min over z of g(x, z) + ‖z − y‖²/(2γ).
 ///
 /// At outer step k, from the remembered y and z:
 ///
@@ -18,9 +18,10 @@ use crate::{Cost, Key, Memory, Oracles, Problem, Result, Scalar, Sequence, Set};
 /// h = ∇_x f(x, y)/c + ∇_x g(x, y) − ∇_x g(x, z)
 /// ```
 ///
-/// The paper moves z, x, y in turn, y with the new x; here the step of y comes when the
-/// new x is known, at the next estimate, which gives the very same iterates. The proximal term makes the problem of z
-/// strongly convex where g is weakly convex, so inner solutions need be neither unique nor global.
+/// The paper moves z, x, y in turn, y with the new x; here the step of y comes when the new x is
+/// known, at the next estimate, which gives the very same iterates. The proximal term makes the
+/// problem of z strongly convex where g is weakly convex, so inner solutions need be neither unique
+/// nor global.
 ///
 /// | setting | default | range | purpose |
 /// |---|---|---|---|
@@ -31,9 +32,10 @@ use crate::{Cost, Key, Memory, Oracles, Problem, Result, Scalar, Sequence, Set};
 /// | `set` | all | | P, where y and z are kept |
 ///
 /// h is 1/c of a hypergradient, as in the paper: the steps of x shrink as c grows, or take an
-/// optimizer that does not mind the scale. Cost: two inner gradients and one outer, two ∇_x g, one ∇_x f,
-/// two values g for the figure `gap` = g(x, y) − g(x, z). Memory: y and z. The steps of y and z see one mini-batch,
-/// both terms of h another. Figures: `penalty`, `gap`, `distance` ‖y − z‖.
+/// optimizer that does not mind the scale. Cost: two inner gradients and one outer, two ∇_x g, one
+/// ∇_x f, two values g for the figure `gap` = g(x, y) − g(x, z). Memory: y and z. The steps of y
+/// and z see one mini-batch, both terms of h another. Figures: `penalty`, `gap`, `distance` ‖y −
+/// z‖.
 ///
 /// # Errors
 /// Refused where x enters neither objective.

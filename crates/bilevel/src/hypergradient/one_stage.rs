@@ -8,8 +8,8 @@ use crate::error::require;
 use crate::vector::{axpy, norm};
 use crate::{Cost, Key, Memory, Oracles, Problem, Result, Scalar, Set};
 
-/// The one-stage hypergradient of DARTS (Liu et al., 2019, arXiv 1806.09055): how f after one more step depends
-/// on x, with a finite difference in the place of the second derivatives.
+/// The one-stage hypergradient of DARTS (Liu et al., 2019, arXiv 1806.09055): how f after one more
+/// step depends on x, with a finite difference in the place of the second derivatives.
 ///
 /// At outer step k, K steps y ← P(y − s d(x, y)) from the remembered y; then, with d = ∇_y ψ,
 ///
@@ -18,8 +18,8 @@ use crate::{Cost, Key, Memory, Oracles, Problem, Result, Scalar, Set};
 /// h = ∇_x f(x, y') − ξ [∇_x ψ(x, y+) − ∇_x ψ(x, y−)]/(2ε)
 /// ```
 ///
-/// ψ is g, or the weighted sum of g and f of an aggregate field. y' is looked at and thrown away. ξ = 0
-/// gives ∇_x f(x, y): first order.
+/// ψ is g, or the weighted sum of g and f of an aggregate field. y' is looked at and thrown away. ξ
+/// = 0 gives ∇_x f(x, y): first order.
 ///
 /// | setting | default | range | purpose |
 /// |---|---|---|---|
@@ -30,9 +30,10 @@ use crate::{Cost, Key, Memory, Oracles, Problem, Result, Scalar, Set};
 /// | `field` | `Inner` | | d; k of a schedule starts at 1 in each outer step |
 /// | `set` | all | | P, where y is kept; y± may leave it by the radius |
 ///
-/// For large models without second derivatives. The hypergradient is that of one step alone, with the bias of
-/// [`T1T2`](super::T1T2). Cost: K + 1 gradients of the field, one ∇_y f, and one ∇_x f, two ∇_x ψ; no products. The projection
-/// is differentiated by the same difference. Memory: y. The last step and its difference see one mini-batch.
+/// For large models without second derivatives. The hypergradient is that of one step alone, with
+/// the bias of [`T1T2`](super::T1T2). Cost: K + 1 gradients of the field, one ∇_y f, and one ∇_x f,
+/// two ∇_x ψ; no products. The projection is differentiated by the same difference. Memory: y. The
+/// last step and its difference see one mini-batch.
 ///
 /// # Errors
 /// Refused where x enters neither objective, or ξ = 0 and x does not enter f.

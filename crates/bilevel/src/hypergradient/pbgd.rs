@@ -8,8 +8,8 @@ use super::{HyperGradient, Report};
 use crate::dynamics::Field;
 use crate::{Cost, Key, Memory, Oracles, Problem, Result, Scalar, Sequence, Set};
 
-/// Penalty-based bilevel gradient descent with the value function, V-PBGD (Shen and Chen, 2023, arXiv
-/// 2302.05185): x and y descend together on f + γ (g(x, y) − min g(x, ·)).
+/// Penalty-based bilevel gradient descent with the value function, V-PBGD (Shen and Chen, 2023,
+/// arXiv 2302.05185): x and y descend together on f + γ (g(x, y) − min g(x, ·)).
 ///
 /// At outer step k, from the remembered y and z, with c = min(1/γ, 1):
 ///
@@ -19,9 +19,10 @@ use crate::{Cost, Key, Memory, Oracles, Problem, Result, Scalar, Sequence, Set};
 /// y ← P(y − s_y c [∇_y f + γ ∇_y g](x, y))
 /// ```
 ///
-/// h is of the y from before its step, as the paper's joint step on (x, y) has it; the report is of the y
-/// after. c keeps one step size stable for every γ, as the authors' code does. z goes on
-/// from its last value (their code), or starts each loop at y (their Algorithm 1).
+/// h is of the y from before its step, as the paper's joint step on (x, y) has it; the report is of
+/// the y after. c keeps one step size stable for every γ, as the authors' code does. z goes on from
+/// its last value, as in that code, or starts each loop at y, which takes a T large enough to come
+/// close to the minimum every time: dy*/dx is seen times 1 − ρ^T, ρ the contraction of a step.
 ///
 /// | setting | default | range | purpose |
 /// |---|---|---|---|
@@ -33,13 +34,13 @@ use crate::{Cost, Key, Memory, Oracles, Problem, Result, Scalar, Sequence, Set};
 /// | `set` | all | | P, where y and z are kept |
 ///
 /// A limit point of a constant γ is stationary for the penalised function, and an O(1/γ) away from
-/// bilevel solutions. h vanishes at its stationary points alone and is not the hypergradient at
-/// a y that has not settled: use it in long runs of cheap steps, not with few costly ones. Unlike penalties on
-/// ‖∇_y g‖ it is not trapped at a stationary y that does not minimise g, once z has left it. Cost: T + 1 inner
-/// gradients and one outer, two ∇_x g, one ∇_x f, two values g for the figure `gap` = g(x, y) − g(x, z).
-/// Memory: y and z. The step of y and the last one of z see one mini-batch, both terms of the difference in h another:
-/// noise common to y and z cancels.
-/// Figures: `penalty`, `gap`, `distance` ‖y − z‖, all at the y of h.
+/// bilevel solutions. h is not the hypergradient at a y that has not settled: use it in long runs of
+/// cheap steps, not with few costly ones. Unlike a penalty on ‖∇_y g‖² it is not trapped where that
+/// is stationary and not zero. Cost: T + 1 inner gradients and one outer, two ∇_x g, one ∇_x f, two
+/// values g for the figure `gap` = g(x, y) − g(x, z). Memory: y and z. The step of y and the last
+/// one of z see one mini-batch, so that for T = 1 their noise cancels in the long run, and both
+/// terms of the difference in h another. Figures: `penalty`, `gap`, `distance` ‖y − z‖, all at the y
+/// of h.
 ///
 /// # Errors
 /// Refused where x enters neither objective.

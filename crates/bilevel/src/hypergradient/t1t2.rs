@@ -15,9 +15,10 @@ use crate::{Cost, Key, Memory, Oracles, Problem, Result, Scalar};
 /// h = ∂f/∂x + (∂Φ_{K−1}/∂x)ᵀ ∂f/∂s  at s_K;   gradient descent: ∇_x f − s ∇²_xy g(x, y_{K−1}) ∇_y f(x, y_K)
 /// ```
 ///
-/// How y_{K−1} depends on x is dropped. What is left is, at a solution, the first term of the Neumann
-/// series of the implicit hypergradient: a descent direction where x enters g alone and steps are short, and biased
-/// otherwise. [`OneStage`](super::OneStage) does the same with gradients alone.
+/// How y_{K−1} depends on x is dropped. What is left is, at a solution, the first term of the
+/// Neumann series of the implicit hypergradient: a descent direction where x enters g alone and
+/// steps are short, and biased otherwise. [`OneStage`](super::OneStage) does the same with
+/// gradients alone.
 ///
 /// | setting | default | range | purpose |
 /// |---|---|---|---|
