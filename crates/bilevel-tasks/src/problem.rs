@@ -39,6 +39,7 @@ pub use options::ProblemOptions;
 
 use std::sync::Arc;
 
+use bilevel::simple::Moduli;
 use bilevel::{Adam, Bounds, Optimizer, Set, Sgd, TaskFamily};
 
 use crate::Error;
@@ -65,6 +66,8 @@ pub struct TestProblem {
     pub defaults: Defaults,
     /// The best x and y, where they are known.
     pub optimum: Option<Optimum>,
+    /// Constants for BiG-SAM, where there is no outer variable.
+    pub moduli: Option<Moduli>,
     truth: Truth,
 }
 

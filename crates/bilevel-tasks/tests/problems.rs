@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, clippy::panic)]
 
 use bilevel::check::{gradient_check, random_direction, second_order_check};
+use bilevel::simple::{BigSam, SimpleBilevel, SimpleSolver};
 use bilevel::vector::{axpy, norm, relative_difference};
 use bilevel::{
     Draw, GradientDescent, Hyper, HyperGradient, Key, Memory, Objective, Problem, Unrolled,
@@ -335,6 +336,21 @@ fn the_counterexample_to_first_order_gradients() {
             .optimum
             .is_none()
     );
+}
+
+/// From `simple-bilevel` and from `non-unique` at x = 3, which is the same.
+#[test]
+fn the_simple_bilevel_problem_is_the_inner_model_of_another() {
+    let simple = made("simple-bilevel", None, 0);
+    let solver = BigSam::new(simple.moduli.unwrap());
+    let solve = |problem: &TestProblem, x: &[f64]| {
+        let task = problem.family.single().unwrap();
+        let pair = SimpleBilevel::of(task, x, problem.y_set.clone()).unwrap();
+        solver.solve(&pair, &problem.inner_start).unwrap().y
+    };
+    let y = solve(&simple, &[]);
+    assert!(simple.distance(&[], &y).unwrap() < 1e-3);
+    assert_eq!(y, solve(&made("non-unique", None, 0), &[3.0]));
 }
 
 #[test]

@@ -92,6 +92,7 @@ mod problem;
 mod scalar;
 mod sequence;
 mod set;
+pub mod simple;
 mod tasks;
 pub mod vector;
 

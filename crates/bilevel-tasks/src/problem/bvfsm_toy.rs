@@ -75,6 +75,7 @@ pub(super) fn problem(options: &ProblemOptions) -> Result<TestProblem, Error> {
             y: vec![best + SHIFT - x; m],
             f: size * (best - 2.0 * CENTRE).powi(2) / (1.0 + size),
         }),
+        moduli: None,
         truth: Truth::new(
             move |x| {
                 let miss = valley(x[0] + CENTRE) - x[0] - CENTRE;

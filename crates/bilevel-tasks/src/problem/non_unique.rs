@@ -72,6 +72,7 @@ pub(super) fn problem(options: &ProblemOptions) -> Result<TestProblem, Error> {
             y: vec![1.0; 2 * n],
             f: 0.0,
         }),
+        moduli: None,
         truth: Truth::new(
             |x| x.iter().map(|x| (x - 1.0).powi(2) / 2.0).sum(),
             |x| x.iter().map(|x| x - 1.0).collect(),

@@ -86,6 +86,7 @@ pub(super) fn problem(options: &ProblemOptions) -> Result<TestProblem, Error> {
             y: vec![-x],
             f: value(x),
         }),
+        moduli: None,
         truth: Truth::new(move |x| value(x[0]), move |x| vec![slope(x[0])]),
     })
 }

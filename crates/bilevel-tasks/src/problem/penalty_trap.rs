@@ -62,6 +62,7 @@ pub(super) fn problem(options: &ProblemOptions) -> Result<TestProblem, Error> {
             y: vec![0.0],
             f: at_solution,
         }),
+        moduli: None,
         truth: Truth::new(move |x| at_solution + x[0] * x[0] / 2.0, |x| vec![x[0]]),
     })
 }

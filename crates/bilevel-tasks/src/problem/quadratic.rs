@@ -69,6 +69,7 @@ pub(super) fn problem(options: &ProblemOptions) -> Result<TestProblem, Error> {
             y: (0..n).map(|j| target(j) / 2.0).collect(),
             f: n as f64 / 4.0,
         }),
+        moduli: None,
         truth: Truth::new(
             |x| {
                 let term = |(j, x): (usize, &f64)| (x - target(j)).powi(2) / 2.0 + x * x / 2.0;

@@ -68,6 +68,7 @@ pub(super) fn problem(options: &ProblemOptions) -> Result<TestProblem, Error> {
             y: truth.trained(x),
             f: truth.value(x),
         }),
+        moduli: None,
         truth: Truth::new(move |x| one.value(x[0]), move |x| vec![two.slope(x[0])]),
     })
 }

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use bilevel::simple::Moduli;
 use bilevel::{FixedStart, Problem, Set};
 
 use super::separable::{Jet, separable};
@@ -64,6 +65,11 @@ pub(super) fn problem(options: &ProblemOptions) -> Result<TestProblem, Error> {
             x: vec![],
             y: vec![X; 2],
             f: (X - 1.0).powi(2) / 2.0,
+        }),
+        moduli: Some(Moduli {
+            inner_smoothness: 1.0,
+            outer_smoothness: 1.0,
+            outer_convexity: 1.0,
         }),
         truth: Truth::new(|_| (X - 1.0).powi(2) / 2.0, |_| vec![]),
     })

@@ -44,7 +44,7 @@ pub(super) fn problem(options: &ProblemOptions) -> Result<TestProblem, Error> {
     Ok(TestProblem {
         name: NAME,
         summary: "a non-convex inner problem: the solution that the outer objective wants jumps as x grows",
-        reference: "Liu et al., IAPTT-GM, arXiv 2110.00604",
+        reference: "Liu et al., IAPTT-GM, arXiv 2110.00455",
         family: Arc::new(Problem::new(inner, outer, FixedStart(inner_start.clone()))?),
         x_bounds: Some(Bounds::uniform(1.0, 10.0)?),
         y_set: Set::Box(Bounds::uniform(-2.0, 2.0)?),
@@ -64,6 +64,7 @@ pub(super) fn problem(options: &ProblemOptions) -> Result<TestProblem, Error> {
             y: vec![-2.0],
             f: -x,
         }),
+        moduli: None,
         truth: Truth::new(
             |x| {
                 let k = ((-2.0 * x[0] - FRAC_PI_2) / TAU - ROUNDING).ceil();

@@ -54,6 +54,7 @@ pub(super) fn problem(options: &ProblemOptions) -> Result<TestProblem, Error> {
             y: vec![1.5],
             f: 2.25,
         }),
+        moduli: None,
         truth: Truth::new(
             |x| x[0].powi(2) / 2.0 + (x[0] - 3.0).powi(2) / 2.0,
             |x| vec![2.0 * x[0] - 3.0],

@@ -163,6 +163,7 @@ pub(super) fn problem(options: &ProblemOptions) -> Result<TestProblem, Error> {
             y: vec![],
             f: mean(best).0,
         }),
+        moduli: None,
         truth: Truth::new(move |x| mean(x[0]).0, move |x| vec![mean(x[0]).1]),
     })
 }
