@@ -7,6 +7,7 @@ use bilevel::Schedule;
 use bilevel_tasks::model::Model;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+use crate::method::{MethodChoice, Opt};
 use crate::parse::{self, AdjointChoice, EarlyStopping, OptimizerChoice};
 
 /// Finds wrong labels by differentiating through training; checks and times that.
@@ -34,6 +35,11 @@ pub(crate) enum Verb {
     /// Go on with a run of clean that was stopped or killed, to the same bits as if it had not
     /// been; of a finished run, print the result again.
     Resume(ResumeArguments),
+    /// List the methods.
+    Methods(MethodsArguments),
+    /// What a method does, what it costs, when to use it and when not; with a prediction for a
+    /// problem of given size.
+    Explain(Box<ExplainArguments>),
 }
 
 #[derive(Args, Debug)]
@@ -55,22 +61,6 @@ pub(crate) struct CommonArguments {
     pub(crate) quiet: bool,
 }
 
-/// The methods and their names.
-#[derive(ValueEnum, Clone, Copy, PartialEq, Eq, Debug)]
-pub(crate) enum MethodName {
-    /// Inner gradient, reverse mode: the basic bilevel model; also called rhg
-    #[value(alias = "rhg")]
-    Basic,
-    /// Aggregate of inner and outer gradient, constant:0.5 unless --schedule says otherwise
-    Improved,
-    /// The same with bigsam:1,0.5,1: the Improved Bilevel Model of the paper
-    Bigsam,
-    /// The same with harmonic:0.5: BDA
-    Bda,
-    /// Inner gradient, second derivatives dropped; refused where that is always zero
-    FirstOrder,
-}
-
 /// What the inner steps follow.
 #[derive(ValueEnum, Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum FieldName {
@@ -82,9 +72,16 @@ pub(crate) enum FieldName {
 
 #[derive(Args, Debug)]
 pub(crate) struct MethodArguments {
-    /// Which method; improved unless given, or named by --field and --adjoint
-    #[arg(long, value_name = "NAME", value_enum)]
-    pub(crate) method: Option<MethodName>,
+    /// Which method, see bilevel methods; improved unless given, or named by --field and --adjoint
+    #[arg(long, value_name = "NAME")]
+    pub(crate) method: Option<MethodChoice>,
+    #[command(flatten)]
+    pub(crate) options: MethodOptions,
+}
+
+/// The settings of methods; which of them one has, bilevel explain says.
+#[derive(Args, Debug, Default)]
+pub(crate) struct MethodOptions {
     /// Weight of the outer gradient at inner step k: constant:A, harmonic:C, geometric:A,R,
     /// bigsam:GAMMA,BETA,CAP, per-outer:MU0,P or every:N,SCHEDULE
     #[arg(long, value_name = "SCHEDULE", value_parser = parse::schedule)]
@@ -97,15 +94,35 @@ pub(crate) struct MethodArguments {
     /// the others, to the same bits as reverse) or first-order
     #[arg(long, value_name = "ADJOINT")]
     pub(crate) adjoint: Option<AdjointChoice>,
-    /// Step size of the inner gradient
-    #[arg(long, value_name = "S", default_value = "0.5", allow_negative_numbers = true, value_parser = parse::positive)]
-    pub(crate) step_size: f64,
+    /// Step size of the inner gradient [default: 0.5; of bench 0.1; of solve
+    /// the problem's own]
+    #[arg(long, value_name = "S", allow_negative_numbers = true, value_parser = parse::positive)]
+    pub(crate) step_size: Option<f64>,
     /// Step size of the outer gradient in the aggregate; that of the inner gradient unless given
     #[arg(long, value_name = "S", allow_negative_numbers = true, value_parser = parse::positive)]
     pub(crate) aggregate_step_size: Option<f64>,
-    /// Inner steps, K
-    #[arg(long, value_name = "K", default_value = "100", allow_negative_numbers = true, value_parser = parse::positive_count)]
-    pub(crate) steps: usize,
+    /// Inner steps, K [default: 100; of solve the problem's own]
+    #[arg(long, value_name = "K", allow_negative_numbers = true, value_parser = parse::positive_count)]
+    pub(crate) steps: Option<usize>,
+}
+
+impl MethodOptions {
+    /// Those that only some methods have and that were typed.
+    pub(crate) fn given(&self) -> impl Iterator<Item = Opt> {
+        [
+            (Opt::Field, self.field.is_some()),
+            (Opt::Schedule, self.schedule.is_some()),
+            (Opt::AggregateStepSize, self.aggregate_step_size.is_some()),
+            (Opt::Adjoint, self.adjoint.is_some()),
+        ]
+        .into_iter()
+        .filter_map(|(option, given)| given.then_some(option))
+    }
+}
+
+/// What the training of models is made of besides.
+#[derive(Args, Debug)]
+pub(crate) struct TrainingArguments {
     /// Training rows of an inner step; all unless given
     #[arg(long, value_name = "N", allow_negative_numbers = true, value_parser = parse::positive_count)]
     pub(crate) batch: Option<usize>,
@@ -237,6 +254,8 @@ pub(crate) struct CleanArguments {
 
     #[command(flatten, next_help_heading = "Method")]
     pub(crate) method: MethodArguments,
+    #[command(flatten, next_help_heading = "Method")]
+    pub(crate) training: TrainingArguments,
     /// What is trained: softmax (softmax regression) or mlp:H (one hidden layer of H units)
     #[arg(long, value_name = "MODEL", default_value = "softmax", value_parser = parse::model, help_heading = "Method")]
     pub(crate) model: Model,
@@ -311,10 +330,46 @@ pub(crate) struct ResumeArguments {
 pub(crate) struct CheckArguments {
     #[command(flatten, next_help_heading = "Method")]
     pub(crate) method: MethodArguments,
+    #[command(flatten, next_help_heading = "Method")]
+    pub(crate) training: TrainingArguments,
     /// Allowed relative error, for every check that is not bit for bit; unless given, each has its
     /// own
     #[arg(long, value_name = "E", allow_negative_numbers = true, value_parser = parse::positive)]
     pub(crate) tolerance: Option<f64>,
+    #[command(flatten, next_help_heading = "Output")]
+    pub(crate) common: CommonArguments,
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct MethodsArguments {
+    #[command(flatten, next_help_heading = "Output")]
+    pub(crate) common: CommonArguments,
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct ExplainArguments {
+    /// The name of a method, see bilevel methods
+    #[arg(value_name = "METHOD")]
+    pub(crate) method: MethodChoice,
+    #[command(flatten, next_help_heading = "Method")]
+    pub(crate) options: MethodOptions,
+    /// Rows whose labels are doubted
+    #[arg(long, value_name = "N", default_value = "1000", allow_negative_numbers = true, value_parser = parse::positive_count, help_heading = "Problem")]
+    pub(crate) rows: usize,
+    /// Rows whose labels are trusted
+    #[arg(long, value_name = "N", default_value = "297", allow_negative_numbers = true, value_parser = parse::positive_count, help_heading = "Problem")]
+    pub(crate) trusted_rows: usize,
+    /// Features of a row
+    #[arg(long, value_name = "N", default_value = "64", allow_negative_numbers = true, value_parser = parse::positive_count, help_heading = "Problem")]
+    pub(crate) columns: usize,
+    /// Classes
+    #[arg(long, value_name = "N", default_value = "10", allow_negative_numbers = true, value_parser = parse::positive_count, help_heading = "Problem")]
+    pub(crate) classes: usize,
+    /// What is trained: softmax (softmax regression) or mlp:H (one hidden layer of H units)
+    #[arg(long, value_name = "MODEL", default_value = "softmax", value_parser = parse::model, help_heading = "Problem")]
+    pub(crate) model: Model,
+    #[command(flatten, next_help_heading = "Problem")]
+    pub(crate) training: TrainingArguments,
     #[command(flatten, next_help_heading = "Output")]
     pub(crate) common: CommonArguments,
 }
@@ -343,17 +398,16 @@ pub(crate) struct BenchCleaningArguments {
     /// What is trained: softmax (softmax regression) or mlp:H (one hidden layer of H units)
     #[arg(long, value_name = "MODEL", default_value = "softmax", value_parser = parse::model)]
     pub(crate) model: Model,
-    /// Inner steps, K
-    #[arg(long, value_name = "K", default_value = "100", allow_negative_numbers = true, value_parser = parse::positive_count)]
-    pub(crate) steps: usize,
-    /// Step size of the inner gradient
-    #[arg(long, value_name = "S", default_value = "0.1", allow_negative_numbers = true, value_parser = parse::positive)]
-    pub(crate) step_size: f64,
-    /// How training is differentiated: reverse, reverse:tape or checkpointed:C
-    #[arg(long, value_name = "ADJOINT", default_value = "reverse")]
-    pub(crate) adjoint: AdjointChoice,
+    #[command(flatten, next_help_heading = "Method")]
+    pub(crate) method: MethodArguments,
     /// Precision
-    #[arg(long, value_name = "TYPE", value_enum, default_value = "f32")]
+    #[arg(
+        long,
+        help_heading = "Run",
+        value_name = "TYPE",
+        value_enum,
+        default_value = "f32"
+    )]
     pub(crate) dtype: PrecisionName,
     /// Timed calls after the first
     #[arg(long, value_name = "N", default_value = "5", allow_negative_numbers = true, value_parser = parse::positive_count)]

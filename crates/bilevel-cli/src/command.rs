@@ -3,6 +3,8 @@
 pub(crate) mod bench;
 pub(crate) mod check;
 pub(crate) mod clean;
+pub(crate) mod explain;
+pub(crate) mod methods;
 pub(crate) mod resume;
 
 use serde::Serialize;

@@ -1,148 +1,115 @@
 //! From options to a method: what goes with what.
 
-use anyhow::anyhow;
-use bilevel::{Field, GradientDescent, Hyper, Scalar, Schedule, Unrolled};
+mod catalogue;
+mod choice;
+mod entry;
+#[cfg(test)]
+mod tests;
+mod unrolled;
 
-use crate::arguments::{FieldName, MethodArguments, MethodName};
+use anyhow::anyhow;
+use bilevel::{Field, GradientDescent, Hyper, HyperGradient, Schedule, Unrolled};
+
+use crate::arguments::{FieldName, MethodOptions};
 use crate::failure::Failure;
 use crate::parse::AdjointChoice;
+pub(crate) use catalogue::METHODS;
+pub(crate) use choice::MethodChoice;
+use entry::Steps;
+pub(crate) use entry::{Entry, Form, Gives, Opt, Precision};
 
 /// A method with all its settings.
 #[derive(Clone, Debug)]
 pub(crate) struct Method {
-    pub(crate) name: &'static str,
+    pub(crate) choice: MethodChoice,
     pub(crate) field: Field,
-    pub(crate) adjoint: AdjointChoice,
+    /// Where steps are unrolled.
+    pub(crate) adjoint: Option<AdjointChoice>,
     pub(crate) step_size: f64,
     pub(crate) steps: usize,
 }
 
-/// What a name stands for.
-struct Meaning {
-    text: &'static str,
-    field: FieldName,
-    first_order: bool,
-    schedule: Schedule,
+/// What is not typed.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Defaults {
+    /// The method, unless it is named or follows from its parts.
+    pub(crate) method: &'static str,
+    pub(crate) steps: usize,
+    pub(crate) step_size: f64,
 }
 
-impl MethodName {
-    fn meaning(self) -> Meaning {
-        let constant = Schedule::Constant { weight: 0.5 };
-        let (text, field, first_order, schedule) = match self {
-            Self::Basic => ("basic", FieldName::Inner, false, constant),
-            Self::Improved => ("improved", FieldName::Aggregate, false, constant),
-            Self::Bigsam => {
-                let (gamma, beta, cap) = (1.0, 0.5, 1.0);
-                let schedule = Schedule::BigSam { gamma, beta, cap };
-                ("bigsam", FieldName::Aggregate, false, schedule)
-            }
-            Self::Bda => {
-                let schedule = Schedule::Harmonic { scale: 0.5 };
-                ("bda", FieldName::Aggregate, false, schedule)
-            }
-            Self::FirstOrder => ("first-order", FieldName::Inner, true, constant),
-        };
-        Meaning {
-            text,
-            field,
-            first_order,
-            schedule,
-        }
-    }
+impl Defaults {
+    /// Of the training of models.
+    pub(crate) const TRAINING: Self = Self {
+        method: "improved",
+        steps: 100,
+        step_size: 0.5,
+    };
 }
 
 impl Method {
-    /// Resolves the options; a pair that makes no sense is refused. `outer_steps` is how far
-    /// the schedule will be followed.
-    pub(crate) fn new(arguments: &MethodArguments, outer_steps: usize) -> Result<Self, Failure> {
-        let refuse = |text: String| Err(Failure::usage(anyhow!(text)));
-        let first_order = arguments.adjoint == Some(AdjointChoice::FirstOrder);
-        let named = arguments.method;
-        let name = named.unwrap_or(match arguments.field {
-            Some(FieldName::Inner) if first_order => MethodName::FirstOrder,
-            Some(FieldName::Inner) => MethodName::Basic,
-            _ => MethodName::Improved,
-        });
-        let meaning = name.meaning();
-        let text = meaning.text;
-        if let Some(field) = arguments.field
-            && field != meaning.field
-        {
-            return refuse(format!(
-                "--method {text} and --field {} contradict each other: leave one of them out",
-                field_text(field)
-            ));
+    /// Resolves the options; a pair that makes no sense is refused.
+    pub(crate) fn new(
+        named: Option<&MethodChoice>,
+        options: &MethodOptions,
+        defaults: Defaults,
+    ) -> Result<Self, Failure> {
+        let choice = named
+            .cloned()
+            .map_or_else(|| unnamed(options, defaults.method), Ok)?;
+        let entry = choice.entry;
+        if let Form::Unrolled(steps) = &entry.form {
+            expect_parts(steps, named, options)?;
         }
-        if let (Some(_), Some(adjoint)) = (named, arguments.adjoint)
-            && first_order != meaning.first_order
-        {
-            return refuse(format!(
-                "--method {text} and --adjoint {adjoint} contradict each other: leave one of them out"
-            ));
-        }
-        let inner = meaning.field == FieldName::Inner;
-        for (given, option) in [
-            (arguments.schedule.is_some(), "--schedule"),
-            (
-                arguments.aggregate_step_size.is_some(),
-                "--aggregate-step-size",
+        expect_own_options(entry, named, options)?;
+        let step_size = options.step_size.unwrap_or(defaults.step_size);
+        let (field, adjoint) = match &entry.form {
+            Form::Unrolled(steps) => (
+                field(entry.name, steps, options, step_size)?,
+                Some(options.adjoint.unwrap_or(steps.derivative.adjoint())),
             ),
-        ] {
-            if inner && given {
-                return refuse(format!(
-                    "{option} has no meaning here: it belongs to the aggregate field, and {} has the inner field; expected --method improved or --field aggregate with it",
-                    named.map_or("--field inner".to_owned(), |_| format!("--method {text}"))
-                ));
-            }
-        }
-        let schedule = arguments
-            .schedule
-            .clone()
-            .unwrap_or(meaning.schedule.clone());
-        let own_form = matches!(name, MethodName::Bigsam | MethodName::Bda);
-        if own_form && form(&schedule) != form(&meaning.schedule) {
-            return refuse(format!(
-                "--method {text} is the schedule {}, found --schedule {schedule}: expected --method improved with another schedule",
-                form(&meaning.schedule)
-            ));
-        }
-        if schedule.depends_on_x() {
-            return refuse(format!(
-                "--schedule {schedule} takes its weights from numbers of x, and here x is the weights of the rows alone; expected a schedule with weights of its own"
-            ));
-        }
-        if !inner {
-            expect_inner_weight(&schedule, arguments.steps, outer_steps)?;
-        }
-        let fallback = if meaning.first_order {
-            AdjointChoice::FirstOrder
-        } else {
-            AdjointChoice::Reverse
+            Form::Other(_) => (Field::Inner, None),
         };
         Ok(Self {
-            name: text,
-            field: if inner {
-                Field::Inner
-            } else {
-                let own = arguments.aggregate_step_size;
-                Field::Aggregate {
-                    schedule,
-                    outer_scale: own.unwrap_or(arguments.step_size) / arguments.step_size,
-                }
-            },
-            adjoint: arguments.adjoint.unwrap_or(fallback),
-            step_size: arguments.step_size,
-            steps: arguments.steps,
+            field,
+            adjoint,
+            step_size,
+            steps: options.steps.unwrap_or(defaults.steps),
+            choice,
         })
     }
 
-    /// The method, ready for use, with its own adjoint.
-    pub(crate) fn build<T: Scalar>(&self) -> Unrolled<T> {
-        self.build_with(self.adjoint)
+    pub(crate) fn entry(&self) -> &'static Entry {
+        self.choice.entry
     }
 
-    /// The same with another adjoint.
-    pub(crate) fn build_with<T: Scalar>(&self, adjoint: AdjointChoice) -> Unrolled<T> {
+    /// The name, with its parameter.
+    pub(crate) fn name(&self) -> String {
+        self.choice.to_string()
+    }
+
+    /// What tells it from the others in one word or two: the derivative of unrolled training, with the name
+    /// where that says more.
+    pub(crate) fn short_name(&self) -> String {
+        match self.adjoint {
+            Some(adjoint) if self.entry().name == "basic" => adjoint.to_string(),
+            Some(adjoint) => format!("{} {adjoint}", self.name()),
+            None => self.name(),
+        }
+    }
+
+    /// The method, ready for use.
+    pub(crate) fn build<T: Precision>(&self) -> Box<dyn HyperGradient<T>> {
+        match &self.entry().form {
+            Form::Unrolled(_) => {
+                Box::new(self.unrolled(self.adjoint.unwrap_or(AdjointChoice::Reverse)))
+            }
+            Form::Other(build) => T::build(build, self),
+        }
+    }
+
+    /// Its steps with this adjoint.
+    pub(crate) fn unrolled<T: Precision>(&self, adjoint: AdjointChoice) -> Unrolled<T> {
         Unrolled {
             dynamics: Box::new(GradientDescent {
                 step_size: Hyper::Fixed(self.step_size),
@@ -152,6 +119,11 @@ impl Method {
             steps: self.steps,
             adjoint: adjoint.build(),
         }
+    }
+
+    /// Whether central differences of f after training agree with it.
+    pub(crate) fn is_exact(&self) -> bool {
+        self.entry().gives == Gives::Exact && self.adjoint.is_none_or(AdjointChoice::is_exact)
     }
 
     /// The schedule of the aggregate field.
@@ -169,6 +141,127 @@ impl Method {
             Field::Aggregate { outer_scale, .. } => Some(outer_scale * self.step_size),
         }
     }
+
+    /// The same for a problem where x enters the inner objective alone: where a schedule gives the inner
+    /// gradient no weight at any inner step, x does not enter training, and its gradient is zero. `outer_steps`
+    /// is how far the schedule will be followed.
+    pub(crate) fn expect_inner_weight(self, outer_steps: usize) -> Result<Self, Failure> {
+        let Field::Aggregate { schedule, .. } = &self.field else {
+            return Ok(self);
+        };
+        // No weight rises but between the steps of every: the first and the last step tell. No form
+        // but per-outer depends on the outer step, and its weight falls.
+        let enters = |t| {
+            [1, self.steps]
+                .iter()
+                .any(|&k| schedule.weights(k, t).inner != 0.0)
+        };
+        if enters(0) || enters(outer_steps) {
+            return Ok(self);
+        }
+        Err(Failure::usage(anyhow!(
+            "the hypergradient is identically zero: --schedule {schedule} gives the inner gradient, the only place where x enters, no weight at any of {} inner steps; expected a schedule that falls below 1 within them",
+            self.steps
+        )))
+    }
+}
+
+fn refuse<T>(text: String) -> Result<T, Failure> {
+    Err(Failure::usage(anyhow!(text)))
+}
+
+/// The method that field and derivative name, where it is not named itself.
+fn unnamed(options: &MethodOptions, fallback: &str) -> Result<MethodChoice, Failure> {
+    let name = match (options.field, options.adjoint) {
+        (Some(FieldName::Aggregate), _) => "improved",
+        (Some(FieldName::Inner), Some(AdjointChoice::FirstOrder)) => "first-order",
+        (Some(FieldName::Inner), _) => "basic",
+        (None, _) => fallback,
+    };
+    name.parse()
+        .map_err(|text: String| Failure::usage(anyhow!(text)))
+}
+
+/// A named method has a field and a derivative: others have another name.
+fn expect_parts(
+    steps: &Steps,
+    named: Option<&MethodChoice>,
+    options: &MethodOptions,
+) -> Result<(), Failure> {
+    let Some(named) = named else { return Ok(()) };
+    if let Some(field) = options.field
+        && field != steps.field
+    {
+        return refuse(format!(
+            "--method {named} and --field {} contradict each other: leave one of them out",
+            field_text(field)
+        ));
+    }
+    if let Some(adjoint) = options.adjoint
+        && !steps.derivative.allows(adjoint)
+    {
+        return refuse(format!(
+            "--method {named} and --adjoint {adjoint} contradict each other: leave one of them out; any field goes with any adjoint, as --field {} --adjoint {adjoint}",
+            field_text(steps.field)
+        ));
+    }
+    Ok(())
+}
+
+/// An option that has no meaning for a method is no option of it.
+fn expect_own_options(
+    entry: &Entry,
+    named: Option<&MethodChoice>,
+    options: &MethodOptions,
+) -> Result<(), Failure> {
+    for option in options.given() {
+        if entry.takes(option) {
+            continue;
+        }
+        let what = named.map_or("--field inner".to_owned(), |name| {
+            format!("--method {name}")
+        });
+        let text = option.text();
+        if matches!(option, Opt::Schedule | Opt::AggregateStepSize)
+            && matches!(entry.form, Form::Unrolled(_))
+        {
+            return refuse(format!(
+                "{text} has no meaning here: it belongs to the aggregate field, and {what} has the inner field; expected --method improved or --field aggregate with it"
+            ));
+        }
+        let others: Vec<String> = METHODS
+            .iter()
+            .filter(|entry| entry.takes(option))
+            .map(|entry| entry.form_of_name())
+            .collect();
+        return refuse(format!(
+            "{text} has no meaning with {what}; it belongs to {}",
+            others.join(", ")
+        ));
+    }
+    Ok(())
+}
+
+fn field(
+    name: &str,
+    steps: &Steps,
+    options: &MethodOptions,
+    step_size: f64,
+) -> Result<Field, Failure> {
+    if steps.field == FieldName::Inner {
+        return Ok(Field::Inner);
+    }
+    let schedule = options.schedule.as_ref().unwrap_or(&steps.schedule);
+    if steps.own_schedule && form(schedule) != form(&steps.schedule) {
+        return refuse(format!(
+            "--method {name} is the schedule {}, found --schedule {schedule}: expected --method improved with another schedule",
+            form(&steps.schedule)
+        ));
+    }
+    Ok(Field::Aggregate {
+        schedule: schedule.clone(),
+        outer_scale: options.aggregate_step_size.unwrap_or(step_size) / step_size,
+    })
 }
 
 pub(crate) fn field_text(field: FieldName) -> &'static str {
@@ -182,144 +275,4 @@ fn form(schedule: &Schedule) -> String {
     let text = schedule.to_string();
     text.split_once(':')
         .map_or(text.clone(), |(form, _)| form.to_owned())
-}
-
-/// Where a schedule gives the inner gradient no weight at any inner step, the row weights do
-/// not enter training, and their gradient is zero.
-fn expect_inner_weight(
-    schedule: &Schedule,
-    steps: usize,
-    outer_steps: usize,
-) -> Result<(), Failure> {
-    // No weight rises but between the steps of every: the first and the last step tell. No form
-    // but per-outer depends on the outer step, and its weight falls.
-    let enters = |t| {
-        [1, steps].iter().any(|&k| {
-            schedule
-                .fixed_weights(k, t)
-                .is_none_or(|weights| weights.inner != 0.0)
-        })
-    };
-    if enters(0) || enters(outer_steps) {
-        return Ok(());
-    }
-    Err(Failure::usage(anyhow!(
-        "the hypergradient is identically zero: --schedule {schedule} gives the inner gradient, the only place where the weights of the rows enter, no weight at any of {steps} inner steps; expected a schedule that falls below 1 within them"
-    )))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::arguments::{Arguments, Verb};
-    use clap::Parser;
-
-    fn method(options: &str) -> Result<Method, String> {
-        let words = ["bilevel", "clean"]
-            .into_iter()
-            .chain(options.split_whitespace());
-        match Arguments::try_parse_from(words).unwrap().verb {
-            Verb::Clean(clean) => {
-                Method::new(&clean.method, 60).map_err(|failure| failure.error.to_string())
-            }
-            other => panic!("{other:?}"),
-        }
-    }
-
-    fn summary(options: &str) -> (String, Option<String>, String) {
-        let method = method(options).unwrap();
-        (
-            method.name.to_owned(),
-            method.schedule(),
-            method.adjoint.to_string(),
-        )
-    }
-
-    #[test]
-    fn names_and_parts() {
-        for (options, name, schedule, adjoint) in [
-            ("", "improved", Some("constant:0.5"), "reverse"),
-            ("--method basic", "basic", None, "reverse"),
-            (
-                "--method rhg --adjoint checkpointed:5",
-                "basic",
-                None,
-                "checkpointed:5",
-            ),
-            (
-                "--method bigsam",
-                "bigsam",
-                Some("bigsam:1,0.5,1"),
-                "reverse",
-            ),
-            (
-                "--method bda --schedule harmonic:0.9",
-                "bda",
-                Some("harmonic:0.9"),
-                "reverse",
-            ),
-            ("--method first-order", "first-order", None, "first-order"),
-            ("--field inner", "basic", None, "reverse"),
-            (
-                "--field inner --adjoint first-order",
-                "first-order",
-                None,
-                "first-order",
-            ),
-            (
-                "--schedule harmonic:0.9",
-                "improved",
-                Some("harmonic:0.9"),
-                "reverse",
-            ),
-        ] {
-            let expected = (
-                name.to_owned(),
-                schedule.map(str::to_owned),
-                adjoint.to_owned(),
-            );
-            assert_eq!(summary(options), expected, "{options}");
-        }
-    }
-
-    #[test]
-    fn the_aggregate_step_size_is_a_scale() {
-        let method = method("--step-size 0.5 --aggregate-step-size 0.25").unwrap();
-        let Field::Aggregate { outer_scale, .. } = method.field else {
-            panic!("{method:?}");
-        };
-        assert_eq!(outer_scale, 0.5);
-    }
-
-    #[test]
-    fn pairs_that_make_no_sense_are_refused() {
-        for (options, part) in [
-            (
-                "--method basic --schedule constant:0.5",
-                "--schedule has no meaning",
-            ),
-            (
-                "--field inner --aggregate-step-size 1",
-                "--aggregate-step-size has no meaning",
-            ),
-            ("--method basic --field aggregate", "contradict"),
-            ("--method improved --field inner", "contradict"),
-            ("--method improved --adjoint first-order", "contradict"),
-            ("--method first-order --adjoint reverse", "contradict"),
-            (
-                "--method bda --schedule constant:0.5",
-                "is the schedule harmonic",
-            ),
-            ("--schedule learned:0,1", "the weights of the rows alone"),
-            ("--schedule constant:1", "identically zero"),
-            ("--schedule harmonic:100 --steps 100", "identically zero"),
-            ("--schedule every:1,constant:1", "identically zero"),
-        ] {
-            let message = method(options).unwrap_err();
-            assert!(message.contains(part), "{options}: {message}");
-        }
-        assert!(method("--schedule per-outer:1,2").is_ok());
-        assert!(method("--schedule every:2,constant:1").is_ok());
-        assert!(method("--schedule harmonic:99 --steps 100").is_ok());
-    }
 }

@@ -13,7 +13,7 @@ use bilevel_tasks::model::Model;
 const SIMILAR: f64 = 0.7;
 
 /// ", did you mean \"…\"?", or nothing.
-fn suggestion(typed: &str, known: &[&str]) -> String {
+pub(crate) fn suggestion(typed: &str, known: &[&str]) -> String {
     let (name, _) = typed.split_once(':').unwrap_or((typed, ""));
     known
         .iter()
@@ -150,6 +150,14 @@ pub(crate) enum AdjointChoice {
 }
 
 impl AdjointChoice {
+    /// Whether it gives the gradient of what the steps give, without error.
+    pub(crate) fn is_exact(self) -> bool {
+        match self {
+            Self::Reverse | Self::ReverseTape | Self::Checkpointed { .. } => true,
+            Self::FirstOrder => false,
+        }
+    }
+
     pub(crate) fn build<T: Scalar>(self) -> Box<dyn Adjoint<T>> {
         match self {
             Self::Reverse => Box::new(Reverse),

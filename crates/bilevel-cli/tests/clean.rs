@@ -262,9 +262,9 @@ fn bad_input_is_one_message_and_no_folder() {
     write_idx(&here.join("wide"), &[30, 9, 9], &[0; 30 * 81]);
     fs::write(here.join("text"), "not images").unwrap();
     for (options, part) in [
-        ("--method improve", "similar value exists: 'improved'"),
+        ("--method improve", "did you mean \"improved\"?"),
         ("--methods basic", "similar argument exists: '--method'"),
-        ("--method soba", "possible values: basic"),
+        ("--method boss", "bilevel methods lists them"),
         ("--schedule contsant:0.5", "did you mean \"constant\"?"),
         ("--schedule constant:2", "between 0 and 1"),
         ("--adjoint reverze", "did you mean \"reverse\"?"),

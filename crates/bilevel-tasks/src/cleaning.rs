@@ -21,7 +21,10 @@ use std::time::Duration;
 
 use bilevel::{FixedStart, Key, Objective, Problem, Stream};
 
+use bilevel_autodiff::Traced;
+
 use crate::Error;
+use crate::cost::Programs;
 use crate::data::Dataset;
 use crate::metrics::CleaningMetrics;
 use crate::model::{Examples, LossSettings, Model, Real};
@@ -114,6 +117,8 @@ impl CleaningSettings {
 pub struct Cleaning<T> {
     settings: CleaningSettings,
     problem: Problem<T>,
+    inner: Arc<Traced<T>>,
+    outer: Arc<Traced<T>>,
     held_out: Option<Arc<dyn Objective<T>>>,
     wrong: Option<Vec<bool>>,
 }
@@ -145,12 +150,16 @@ impl<T: Real> Cleaning<T> {
             batch: settings.batch,
             weight_decay: settings.weight_decay,
         };
+        let inner = loss(data.train(), inner, model)?;
+        let outer = loss(&trusted, plain(settings.trusted_batch), model)?;
         Ok(Self {
             problem: Problem::from_shared(
-                loss(data.train(), inner, model)?,
-                loss(&trusted, plain(settings.trusted_batch), model)?,
+                inner.clone(),
+                outer.clone(),
                 Arc::new(FixedStart(model.start(columns, classes, key))),
             )?,
+            inner,
+            outer,
             held_out: match held_out {
                 Some(rows) => Some(loss(&rows, plain(None), model)?),
                 None => None,
@@ -182,6 +191,16 @@ impl<T: Real> Cleaning<T> {
     #[must_use]
     pub fn problem(&self) -> &Problem<T> {
         &self.problem
+    }
+
+    /// Its two losses, for the prediction of what a hypergradient costs on so many threads.
+    #[must_use]
+    pub fn programs(&self, threads: usize) -> Programs<'_, T> {
+        Programs {
+            inner: &self.inner,
+            outer: &self.outer,
+            threads,
+        }
     }
 
     /// F1, AUC and the rest for given weights; None where the truth is not known.

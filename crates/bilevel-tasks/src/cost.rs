@@ -1,53 +1,49 @@
 //! What a hypergradient of traced objectives costs, known before the first.
 
-use bilevel::Checkpointed;
+use bilevel::{Cost, Oracles};
 use bilevel_autodiff::{Call, Result, Traced};
 
 use crate::model::Real;
 
-/// What the sweep back through training is left with; see [`bilevel::adjoint`].
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Kept {
-    /// Every state: [`bilevel::Reverse`].
-    States,
-    /// Every state and the linearisation of every step: [`bilevel::ReverseTape`].
-    Tapes,
-    /// So many states: [`bilevel::Checkpointed`].
-    Checkpoints(usize),
-}
-
-/// Training whose hypergradient is to be predicted: K = `steps` steps of gradient descent.
-pub struct Unrolling<'o, T> {
+/// The two traced objectives of a problem, and the threads that they run on: from how often a method asks
+/// for each oracle ([`Cost`]) to operations and bytes.
+///
+/// ```
+/// use bilevel::{HyperGradient, Key, Unrolled};
+/// use bilevel_tasks::{cleaning::{Cleaning, CleaningData, CleaningSettings, Split}, cost::Programs, data::digits::digits};
+/// let split = Split { train: 100, trusted: 50, test: 0 };
+/// let data = CleaningData::draw(&digits(), split, None, Key::from_seed(0))?;
+/// let cleaning = Cleaning::<f32>::new(&data, &CleaningSettings::default(), Key::from_seed(0))?;
+/// let programs = cleaning.programs(1);
+/// let cost = |steps| programs.predict(&Unrolled { steps, ..Unrolled::default() }.cost(cleaning.problem())).unwrap();
+/// assert!(cost(100).peak_bytes() > cost(10).peak_bytes());
+/// # Ok::<(), bilevel_tasks::Error>(())
+/// ```
+#[derive(Clone, Copy)]
+pub struct Programs<'o, T> {
     /// g.
     pub inner: &'o Traced<T>,
     /// f.
     pub outer: &'o Traced<T>,
-    /// Whether each step follows the gradient of both objectives, as in
-    /// [`Field::Aggregate`](bilevel::Field::Aggregate).
-    pub aggregate: bool,
-    /// K.
-    pub steps: usize,
-    /// What is kept.
-    pub kept: Kept,
-    /// Threads that it runs on.
+    /// Threads that they run on.
     pub threads: usize,
 }
 
 /// What one hypergradient costs.
 #[derive(Clone, Copy, PartialEq, Debug)]
-pub struct UnrolledCost {
+pub struct Prediction {
     /// Floating-point operations in matrix products, a multiplication and an addition counted as two.
     pub product_flops: f64,
-    /// Bytes of the data of both objectives.
+    /// Bytes of the data of both objectives. Data that they share are counted twice.
     pub data_bytes: usize,
-    /// Bytes of states and tapes: what grows with K.
+    /// Bytes of states, tapes and buffers: what grows with K.
     pub kept_bytes: usize,
-    /// Bytes of everything else: x and its gradient, the state and its cotangent, and what the programs run
-    /// in. Without what the `gemm` crate allocates for a wide product while it runs.
+    /// Bytes of everything else: x and its gradient, the state and its cotangent, what the method remembers, and
+    /// what the programs run in. Without what the `gemm` crate allocates for a wide product while it runs.
     pub work_bytes: usize,
 }
 
-impl UnrolledCost {
+impl Prediction {
     /// Bytes at the peak.
     #[must_use]
     pub fn peak_bytes(&self) -> usize {
@@ -55,61 +51,48 @@ impl UnrolledCost {
     }
 }
 
-impl<T: Real> Unrolling<'_, T> {
-    /// The cost of one hypergradient. Data that both objectives share are counted twice.
+impl<T: Real> Programs<'_, T> {
+    /// The cost of one hypergradient of which is known what it asks for.
     ///
     /// # Errors
     /// If a program cannot be compiled.
-    pub fn cost(&self) -> Result<UnrolledCost> {
-        use bilevel::Objective;
-        let (n, m) = (self.inner.x_layout().len(), self.inner.y_layout().len());
-        let steps = self.steps;
-        let (forward, back) = match self.kept {
-            Kept::Tapes => (Call::Linearize, Call::PullTape),
-            Kept::States | Kept::Checkpoints(_) => (Call::GradY, Call::Pull),
+    pub fn predict(&self, cost: &Cost) -> Result<Prediction> {
+        let mut prediction = Prediction {
+            product_flops: 0.0,
+            data_bytes: 0,
+            kept_bytes: cost.kept_numbers * size_of::<T>(),
+            work_bytes: cost.work_numbers * size_of::<T>(),
         };
-        let (states, spare, forward_steps) = match self.kept {
-            Kept::States | Kept::Tapes => (steps, 0, steps as f64),
-            // The state of a segment under way, and the one after it.
-            Kept::Checkpoints(slots) => {
-                let forward_steps = Checkpointed { slots }.forward_steps(steps);
-                (slots.min(steps), 2, forward_steps as f64)
+        for (objective, oracles) in [(self.inner, cost.inner), (self.outer, cost.outer)] {
+            let calls: Vec<(Call, f64)> = calls(oracles)
+                .into_iter()
+                .filter(|&(_, count)| count > 0.0)
+                .collect();
+            for &(call, count) in &calls {
+                prediction.product_flops +=
+                    objective.cost(call, self.threads)?.product_flops * count;
             }
-        };
-        let stepped = if self.aggregate {
-            vec![self.inner, self.outer]
-        } else {
-            vec![self.inner]
-        };
-        let mut product_flops = 0.0;
-        let mut tape = 0;
-        for objective in stepped {
-            let flops =
-                |call| -> Result<f64> { Ok(objective.cost(call, self.threads)?.product_flops) };
-            product_flops += flops(forward)? * forward_steps + flops(back)? * steps as f64;
-            if self.kept == Kept::Tapes {
-                tape += objective.tape_numbers()?;
+            let calls: Vec<Call> = calls.into_iter().map(|(call, _)| call).collect();
+            prediction.data_bytes += objective.data_bytes();
+            prediction.work_bytes += objective.handle_bytes(&calls, self.threads)?;
+            if cost.kept_tapes > 0 && oracles.linearizations > 0.0 {
+                // A step has a tape of an objective only where it looks at it.
+                let tapes = (oracles.linearizations as usize).min(cost.kept_tapes);
+                prediction.kept_bytes += tapes * objective.tape_numbers()? * size_of::<T>();
             }
         }
-        let mut outer_calls = vec![Call::Value, Call::GradY];
-        if self.outer.depends_on_x() {
-            outer_calls.push(Call::GradX);
-        }
-        for &call in &outer_calls {
-            product_flops += self.outer.cost(call, self.threads)?.product_flops;
-        }
-        if self.aggregate {
-            outer_calls.extend([forward, back]);
-        }
-        let handles = self.inner.handle_bytes(&[forward, back], self.threads)?
-            + self.outer.handle_bytes(&outer_calls, self.threads)?;
-        // State and cotangent, two of the dynamics, and where training starts; x, its gradient and a cotangent.
-        let numbers = (5 + spare) * m + 3 * n;
-        Ok(UnrolledCost {
-            product_flops,
-            data_bytes: self.inner.data_bytes() + self.outer.data_bytes(),
-            kept_bytes: (states * m + tape * steps) * size_of::<T>(),
-            work_bytes: numbers * size_of::<T>() + handles,
-        })
+        Ok(prediction)
     }
+}
+
+fn calls(oracles: Oracles) -> [(Call, f64); 7] {
+    [
+        (Call::Value, oracles.values),
+        (Call::GradY, oracles.grad_y),
+        (Call::GradX, oracles.grad_x),
+        (Call::Pull, oracles.pulls),
+        (Call::Push, oracles.pushes),
+        (Call::Linearize, oracles.linearizations),
+        (Call::PullTape, oracles.tape_pulls),
+    ]
 }

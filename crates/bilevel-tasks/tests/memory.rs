@@ -8,11 +8,19 @@ use bilevel::{
     Problem, Reverse, ReverseTape, Unrolled,
 };
 use bilevel_autodiff::Traced;
-use bilevel_tasks::cost::{Kept, UnrolledCost, Unrolling};
+use bilevel_tasks::cost::{Prediction, Programs};
 use bilevel_tasks::data::{Dataset, numbered_classes};
 use bilevel_tasks::model::{Examples, LossSettings, Model, Real};
 
 const CLASSES: usize = 10;
+
+/// What the sweep back through training is left with.
+#[derive(Clone, Copy, Debug)]
+enum Kept {
+    States,
+    Tapes,
+    Checkpoints(usize),
+}
 
 /// Training on weighted rows, tried on half as many.
 struct Case<T: Real> {
@@ -46,16 +54,14 @@ impl<T: Real> Case<T> {
         }
     }
 
-    fn cost(&self, steps: usize, kept: Kept, aggregate: bool) -> UnrolledCost {
-        let unrolling = Unrolling {
+    fn cost(&self, steps: usize, kept: Kept, aggregate: bool) -> Prediction {
+        let programs = Programs {
             inner: &self.inner,
             outer: &self.outer,
-            aggregate,
-            steps,
-            kept,
             threads: 1,
         };
-        unrolling.cost().unwrap()
+        let cost = method(steps, kept, aggregate).cost(&self.problem);
+        programs.predict(&cost).unwrap()
     }
 
     fn estimate(&self, steps: usize, kept: Kept, aggregate: bool) -> Vec<T> {

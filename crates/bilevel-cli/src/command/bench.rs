@@ -5,21 +5,26 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use anyhow::{Context, anyhow};
-use bilevel::{
-    Field, FixedStart, GradientDescent, Hyper, HyperGradient, Key, Memory, Problem, Unrolled,
-};
+use bilevel::{FixedStart, Key, Memory, Problem};
 use bilevel_autodiff::Traced;
-use bilevel_tasks::cost::{Kept, UnrolledCost, Unrolling};
+use bilevel_tasks::cost::Programs;
 use bilevel_tasks::data::npy::{self, NpyValues};
 use bilevel_tasks::data::{Dataset, numbered_classes};
-use bilevel_tasks::model::{Examples, LossSettings, Model, Real};
+use bilevel_tasks::model::{Examples, LossSettings, Model};
 use serde::Serialize;
 
 use crate::arguments::{BenchCase, BenchCleaningArguments, PrecisionName};
 use crate::failure::Failure;
 use crate::folder::Folder;
 use crate::memory;
-use crate::parse::AdjointChoice;
+use crate::method::{Defaults, Method, Precision};
+
+/// Those of the peers that it is compared with.
+const DEFAULTS: Defaults = Defaults {
+    method: "basic",
+    steps: 100,
+    step_size: 0.1,
+};
 
 #[derive(Serialize)]
 struct BenchResult {
@@ -47,11 +52,9 @@ struct Inputs {
 pub(crate) fn run(case: &BenchCase) -> Result<(), Failure> {
     let BenchCase::Cleaning(arguments) = case;
     Folder::expect_new(arguments.common.out.as_deref())?;
-    if arguments.adjoint == AdjointChoice::FirstOrder {
-        return Err(Failure::usage(anyhow!(
-            "--adjoint first-order: the hypergradient of cleaning is identically zero then; expected reverse, reverse:tape or checkpointed:C"
-        )));
-    }
+    let given = &arguments.method;
+    let method =
+        Method::new(given.method.as_ref(), &given.options, DEFAULTS)?.expect_inner_weight(0)?;
     if let Some(path) = &arguments.gradient
         && let Some(folder) = path.parent()
         && !folder.as_os_str().is_empty()
@@ -64,10 +67,10 @@ pub(crate) fn run(case: &BenchCase) -> Result<(), Failure> {
     }
     let inputs = Inputs::read(&arguments.data, arguments.model)?;
     let result = match arguments.dtype {
-        PrecisionName::F32 => time(arguments, &inputs, |gradient| {
+        PrecisionName::F32 => time(arguments, &method, &inputs, |gradient| {
             NpyValues::F32(gradient.to_vec())
         }),
-        PrecisionName::F64 => time(arguments, &inputs, |gradient| {
+        PrecisionName::F64 => time(arguments, &method, &inputs, |gradient| {
             NpyValues::F64(gradient.to_vec())
         }),
     }?;
@@ -148,7 +151,7 @@ struct Case<T> {
     y: Vec<T>,
 }
 
-impl<T: Real> Case<T> {
+impl<T: Precision> Case<T> {
     fn new(inputs: &Inputs, model: Model) -> Result<Self, Failure> {
         let loss = |data: &Dataset, weighted| {
             let settings = LossSettings {
@@ -172,27 +175,11 @@ impl<T: Real> Case<T> {
         let start = Arc::new(FixedStart(self.y.clone()));
         Problem::from_shared(self.inner.clone(), self.outer.clone(), start).map_err(Failure::usage)
     }
-
-    /// What one hypergradient costs, known before the first.
-    fn cost(&self, steps: usize, adjoint: AdjointChoice) -> Result<UnrolledCost, Failure> {
-        let unrolling = Unrolling {
-            inner: &self.inner,
-            outer: &self.outer,
-            aggregate: false,
-            steps,
-            kept: match adjoint {
-                AdjointChoice::Reverse | AdjointChoice::FirstOrder => Kept::States,
-                AdjointChoice::ReverseTape => Kept::Tapes,
-                AdjointChoice::Checkpointed { slots } => Kept::Checkpoints(slots),
-            },
-            threads: rayon::current_num_threads(),
-        };
-        unrolling.cost().map_err(Failure::run)
-    }
 }
 
-fn time<T: Real>(
+fn time<T: Precision>(
     arguments: &BenchCleaningArguments,
+    method: &Method,
     inputs: &Inputs,
     values: impl Fn(&[T]) -> NpyValues,
 ) -> Result<BenchResult, Failure> {
@@ -201,21 +188,13 @@ fn time<T: Real>(
     let rss_before_mb = memory::resident_mb();
     let begin = Instant::now();
     let problem = case.problem()?;
-    let method = Unrolled::<T> {
-        dynamics: Box::new(GradientDescent {
-            step_size: Hyper::Fixed(arguments.step_size),
-            field: Field::Inner,
-            ..GradientDescent::default()
-        }),
-        steps: arguments.steps,
-        adjoint: arguments.adjoint.build(),
-    };
-    method.validate(&problem).map_err(Failure::usage)?;
+    let built = method.build::<T>();
+    built.validate(&problem).map_err(Failure::usage)?;
     let x = &case.x;
     let mut gradient = vec![T::zero(); x.len()];
     let key = Key::from_seed(arguments.common.seed);
     let mut call = || {
-        method
+        built
             .estimate(&problem, x, &mut Memory::default(), key, 0, &mut gradient)
             .map(|_| ())
             .map_err(Failure::run)
@@ -238,13 +217,20 @@ fn time<T: Real>(
     if let Some(path) = &arguments.gradient {
         npy::write_vector(path, values(&gradient)).map_err(Failure::run)?;
     }
-    let cost = case.cost(arguments.steps, arguments.adjoint)?;
+    let programs = Programs {
+        inner: &case.inner,
+        outer: &case.outer,
+        threads: rayon::current_num_threads(),
+    };
+    let cost = programs
+        .predict(&built.cost(&problem))
+        .map_err(Failure::run)?;
     Ok(BenchResult {
         case: format!(
             "cleaning {} K={} {} {}",
             arguments.model,
-            arguments.steps,
-            arguments.adjoint,
+            method.steps,
+            method.short_name(),
             T::NAME
         ),
         median_ms,

@@ -3,16 +3,16 @@
 use bilevel::check::{
     Comparison, adjoint_dot_test, forward_check, gradient_check, random_direction, replay_check,
 };
-use bilevel::{Checkpointed, HyperGradient, Key, Stream};
+use bilevel::{Checkpointed, HyperGradient, Key, Problem, Stream};
 use bilevel_tasks::cleaning::{Cleaning, CleaningData, CleaningSettings, Split};
 use bilevel_tasks::corruption::{Corruption, CorruptionKind};
 use bilevel_tasks::data::digits::digits;
 use serde::Serialize;
 
-use crate::arguments::{CheckArguments, MethodArguments};
+use crate::arguments::{CheckArguments, TrainingArguments};
 use crate::failure::Failure;
 use crate::folder::Folder;
-use crate::method::Method;
+use crate::method::{Defaults, Method};
 use crate::parse::AdjointChoice;
 use crate::table::{cells, table};
 
@@ -38,7 +38,7 @@ pub(crate) fn random_x(key: Key, rows: usize) -> Vec<f64> {
 }
 
 /// The settings of the problem that these options state, without a hold-out.
-pub(crate) fn settings(arguments: &MethodArguments) -> CleaningSettings {
+pub(crate) fn settings(arguments: &TrainingArguments) -> CleaningSettings {
     CleaningSettings {
         batch: arguments.batch,
         trusted_batch: arguments.trusted_batch,
@@ -66,11 +66,20 @@ impl Line {
             passed: comparison.passed(),
         }
     }
+
+    fn bits(check: String, same: bool) -> Self {
+        Self {
+            check,
+            relative_error: None,
+            tolerance: None,
+            passed: same,
+        }
+    }
 }
 
 #[derive(Serialize)]
 struct CheckResult {
-    method: &'static str,
+    method: String,
     rows: usize,
     trusted: usize,
     seed: u64,
@@ -78,11 +87,78 @@ struct CheckResult {
     checks: Vec<Line>,
 }
 
+/// A hypergradient and where it is looked at.
+struct Checks<'a> {
+    method: &'a Method,
+    problem: &'a Problem<f64>,
+    x: &'a [f64],
+    key: Key,
+    tolerance: Option<f64>,
+}
+
+impl Checks<'_> {
+    /// Everything that holds for this kind of method: only an exact one agrees with central differences, only
+    /// unrolled steps have a forward mode and can be replayed from fewer states.
+    fn all(&self, built: &dyn HyperGradient<f64>) -> bilevel::Result<Vec<Line>> {
+        let (problem, x, key) = (self.problem, self.x, self.key);
+        let allowed = |own: f64| self.tolerance.unwrap_or(own);
+        let exact = self.method.is_exact();
+        let mut lines = Vec::new();
+        if exact {
+            let tolerance = allowed(1e-7);
+            let compared = gradient_check(built, problem, x, key, DIRECTIONS, tolerance)?;
+            lines.push(Line::new("central differences", compared));
+        }
+        if let Some(adjoint) = self.method.adjoint {
+            let unrolled = self.method.unrolled::<f64>(adjoint);
+            let tolerance = allowed(1e-10);
+            if exact {
+                let compared = forward_check(&unrolled, problem, x, key, DIRECTIONS, tolerance)?;
+                lines.push(Line::new("forward against reverse mode", compared));
+            }
+            let compared = adjoint_dot_test(&*unrolled.dynamics, problem, x, key, tolerance)?;
+            lines.push(Line::new("adjoint dot test of a step", compared));
+            if exact {
+                self.replays(adjoint, &mut lines)?;
+            }
+        }
+        lines.push(Line::bits(
+            "asked twice".to_owned(),
+            replay_check(built, built, problem, x, key)?,
+        ));
+        Ok(lines)
+    }
+
+    /// Checkpoints give the bits of reverse mode.
+    fn replays(&self, adjoint: AdjointChoice, lines: &mut Vec<Line>) -> bilevel::Result<()> {
+        let reverse = self.method.unrolled::<f64>(AdjointChoice::Reverse);
+        let mut tried = vec![1, 2, 5, 20];
+        if let AdjointChoice::Checkpointed { slots } = adjoint {
+            tried.push(slots);
+            tried.sort_unstable();
+            tried.dedup();
+        }
+        for slots in tried {
+            let own = AdjointChoice::Checkpointed { slots };
+            let cost = Checkpointed { slots }.forward_steps(self.method.steps);
+            if adjoint != own && cost > EFFORT * self.method.steps as u128 {
+                continue;
+            }
+            let checkpointed = self.method.unrolled::<f64>(own);
+            let same = replay_check(&reverse, &checkpointed, self.problem, self.x, self.key)?;
+            lines.push(Line::bits(format!("checkpointed:{slots} = reverse"), same));
+        }
+        Ok(())
+    }
+}
+
 pub(crate) fn run(arguments: &CheckArguments) -> Result<(), Failure> {
     let common = &arguments.common;
     let key = Key::from_seed(common.seed);
     Folder::expect_new(common.out.as_deref())?;
-    let method = Method::new(&arguments.method, 0)?;
+    let given = &arguments.method;
+    let method = Method::new(given.method.as_ref(), &given.options, Defaults::TRAINING)?
+        .expect_inner_weight(0)?;
     let corruption = Corruption {
         kind: CorruptionKind::Other,
         rate: 0.5,
@@ -90,54 +166,21 @@ pub(crate) fn run(arguments: &CheckArguments) -> Result<(), Failure> {
     let data =
         CleaningData::draw(&digits(), SPLIT, Some(&corruption), key).map_err(Failure::usage)?;
     let cleaning =
-        Cleaning::<f64>::new(&data, &settings(&arguments.method), key).map_err(Failure::usage)?;
-    let unrolled = method.build::<f64>();
+        Cleaning::<f64>::new(&data, &settings(&arguments.training), key).map_err(Failure::usage)?;
     let problem = cleaning.problem();
-    unrolled.validate(problem).map_err(Failure::usage)?;
-
+    let built = method.build::<f64>();
+    built.validate(problem).map_err(Failure::usage)?;
     let x = random_x(key, SPLIT.train);
-    let allowed = |own: f64| arguments.tolerance.unwrap_or(own);
-    let reverse = method.build_with::<f64>(AdjointChoice::Reverse);
-    let mut checks = vec![
-        Line::new(
-            "central differences",
-            gradient_check(&unrolled, problem, &x, key, DIRECTIONS, allowed(1e-7))
-                .map_err(Failure::run)?,
-        ),
-        Line::new(
-            "forward against reverse mode",
-            forward_check(&unrolled, problem, &x, key, DIRECTIONS, allowed(1e-10))
-                .map_err(Failure::run)?,
-        ),
-        Line::new(
-            "adjoint dot test of a step",
-            adjoint_dot_test(&*unrolled.dynamics, problem, &x, key, allowed(1e-10))
-                .map_err(Failure::run)?,
-        ),
-    ];
-    let mut tried = vec![1, 2, 5, 20];
-    if let AdjointChoice::Checkpointed { slots } = method.adjoint {
-        tried.push(slots);
-        tried.sort_unstable();
-        tried.dedup();
-    }
-    for slots in tried {
-        let own = method.adjoint == AdjointChoice::Checkpointed { slots };
-        let cost = Checkpointed { slots }.forward_steps(method.steps);
-        if !own && cost > EFFORT * method.steps as u128 {
-            continue;
-        }
-        let checkpointed = method.build_with::<f64>(AdjointChoice::Checkpointed { slots });
-        checks.push(Line {
-            check: format!("checkpointed:{slots} = reverse"),
-            relative_error: None,
-            tolerance: None,
-            passed: replay_check(&reverse, &checkpointed, problem, &x, key)
-                .map_err(Failure::run)?,
-        });
-    }
+    let checks = Checks {
+        method: &method,
+        problem,
+        x: &x,
+        key,
+        tolerance: arguments.tolerance,
+    };
+    let checks = checks.all(&*built).map_err(Failure::run)?;
     let result = CheckResult {
-        method: method.name,
+        method: method.name(),
         rows: SPLIT.train,
         trusted: SPLIT.trusted,
         seed: common.seed,
@@ -178,7 +221,7 @@ fn text(method: &Method, result: &CheckResult) -> String {
         "The hypergradient of cleaning {} handwritten digits with {} trusted ones, method {}{}, {} inner steps, in f64:\n\n{}",
         result.rows,
         result.trusted,
-        method.name,
+        result.method,
         method
             .schedule()
             .map_or(String::new(), |schedule| format!(" ({schedule})")),

@@ -63,7 +63,7 @@ fn found(facts: &Facts<'_>) -> Markup {
                 pre { (resume) }
             }
             @for warning in &facts.result.input.warnings { p.warning { "Warning: " (short(warning, 400)) } }
-            @if !facts.result.gradient_check.passed {
+            @if facts.result.gradient_check.passed == Some(false) {
                 p.warning { (words::gradient_check(facts)) }
             }
         }
@@ -134,7 +134,7 @@ fn method(facts: &Facts<'_>) -> Markup {
         section {
             h2 { "Method" }
             p { (words::how(facts)) }
-            @if facts.result.gradient_check.passed { p { (words::gradient_check(facts)) } }
+            @if facts.result.gradient_check.passed != Some(false) { p { (words::gradient_check(facts)) } }
         }
     }
 }

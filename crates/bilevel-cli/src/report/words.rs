@@ -93,7 +93,7 @@ pub(super) fn found(facts: &Facts<'_>) -> String {
 pub(super) fn comparison(facts: &Facts<'_>) -> Vec<Vec<String>> {
     let result = facts.result;
     let mut rows = vec![cells(["", "F1", "AUC", "accuracy", "seconds"])];
-    let own = (result.method, own(result));
+    let own = (result.method.as_str(), own(result));
     for (name, baseline) in std::iter::once(&own).chain(&result.baselines.0) {
         rows.push(vec![
             if *name == CEILING {
@@ -196,7 +196,7 @@ pub(super) fn winners(facts: &Facts<'_>) -> Vec<String> {
         };
         judged += 1;
         let (name, own, other) = (contest.name, figure(Some(value)), figure(Some(best)));
-        let method = result.method;
+        let method = &result.method;
         sentences.push(if own == other {
             format!("{name}: {method} and {rival} are equal, {own}.")
         } else if value > best {
@@ -226,14 +226,17 @@ pub(super) fn gradient_check(facts: &Facts<'_>) -> String {
     let error = check
         .relative_error
         .map_or("not a number".to_owned(), |error| format!("{error:.0e}"));
-    if check.passed {
-        format!(
+    match check.passed {
+        None => format!(
+            "The gradient that moved the weights was not checked against finite differences: method {} estimates another direction.",
+            facts.result.method
+        ),
+        Some(true) => format!(
             "The gradient that moved the weights was checked against finite differences: relative error {error}."
-        )
-    } else {
-        format!(
+        ),
+        Some(false) => format!(
             "WARNING: the gradient that moved the weights does not agree with finite differences (relative error {error}):\ndo not rely on these results; a smaller --step-size may help."
-        )
+        ),
     }
 }
 

@@ -22,7 +22,7 @@ pub(crate) const CONFIG: &str = "config.toml";
 /// `result.json`.
 #[derive(Serialize)]
 pub(crate) struct CleanResult<'a> {
-    pub(crate) method: &'static str,
+    pub(crate) method: String,
     pub(crate) model: String,
     pub(crate) rows: usize,
     pub(crate) trusted: usize,
@@ -75,9 +75,10 @@ impl Serialize for Baselines {
 
 #[derive(Serialize)]
 pub(crate) struct GradientCheck {
-    /// None where the check itself met a number that is not finite.
+    /// None where the check itself met a number that is not finite, or there is none.
     pub(crate) relative_error: Option<f64>,
-    pub(crate) passed: bool,
+    /// None for a method that does not promise the gradient of what training gives.
+    pub(crate) passed: Option<bool>,
 }
 
 /// A line of `history.jsonl`.
@@ -265,10 +266,10 @@ struct DataConfig {
 
 #[derive(Serialize)]
 struct MethodConfig {
-    method: &'static str,
+    method: String,
     field: &'static str,
     schedule: Option<String>,
-    adjoint: String,
+    adjoint: Option<String>,
     step_size: f64,
     aggregate_step_size: Option<f64>,
     steps: usize,
@@ -323,14 +324,14 @@ pub(super) fn config(arguments: &CleanArguments, task: &Task) -> Result<String, 
                 .map(|corruption| corruption.kind.to_string()),
         },
         method: MethodConfig {
-            method: method.name,
+            method: method.name(),
             field: if schedule.is_some() {
                 "aggregate"
             } else {
                 "inner"
             },
             schedule,
-            adjoint: method.adjoint.to_string(),
+            adjoint: method.adjoint.map(|adjoint| adjoint.to_string()),
             step_size: method.step_size,
             aggregate_step_size: method.aggregate_step_size(),
             steps: method.steps,

@@ -61,10 +61,10 @@ impl Session<'_> {
             recorder: &mut self.recorder,
             progress,
         };
-        let method = task.method.build();
+        let method = task.method.build::<f32>();
         let ran = task
             .cleaning
-            .run(&mut self.state, &method, &*optimizer, task.key, &mut watch);
+            .run(&mut self.state, &*method, &*optimizer, task.key, &mut watch);
         interrupt::wait_for_step(false);
         let (run, progress) = (&self.state.run, &self.state.progress);
         match ran {
@@ -90,7 +90,7 @@ impl Session<'_> {
         match failure.error.downcast_ref() {
             Some(Method(bilevel::Error::NonFinite { what, .. })) => format!(
                 "{}; the last good state, before outer step {}, is kept in {}",
-                remedy(what, self.arguments),
+                remedy(what, self.arguments, self.task),
                 self.recorder.saved_step,
                 folder.join(CHECKPOINT).display()
             ),
@@ -145,7 +145,7 @@ impl Session<'_> {
 
         let metrics = cleaned.step.metrics.as_ref();
         let result = CleanResult {
-            method: task.method.name,
+            method: task.method.name(),
             model: task.settings.model.to_string(),
             rows: task.data.train().rows(),
             trusted: task.data.trusted().rows(),
@@ -206,19 +206,18 @@ fn ends(why: Why) -> bool {
 }
 
 /// What to try where a number is no longer finite.
-fn remedy(what: &str, arguments: &CleanArguments) -> String {
-    let method = &arguments.method;
+fn remedy(what: &str, arguments: &CleanArguments, task: &Task) -> String {
+    let (step_size, weight_decay) = (task.method.step_size, task.settings.weight_decay);
     match what {
         "the outer variable" => format!(
             "try a smaller rate than --outer-optimizer {}",
             arguments.outer_optimizer
         ),
         "the gradient of a baseline" => "try features of a smaller scale".to_owned(),
-        _ if method.weight_decay > 0.0 => format!(
-            "try a smaller --step-size than {} or a smaller --weight-decay than {}",
-            method.step_size, method.weight_decay
+        _ if weight_decay > 0.0 => format!(
+            "try a smaller --step-size than {step_size} or a smaller --weight-decay than {weight_decay}"
         ),
-        _ => format!("try a smaller --step-size than {}", method.step_size),
+        _ => format!("try a smaller --step-size than {step_size}"),
     }
 }
 

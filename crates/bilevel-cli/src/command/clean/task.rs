@@ -10,7 +10,7 @@ use super::findings::Findings;
 use super::input::Input;
 use crate::arguments::CleanArguments;
 use crate::failure::Failure;
-use crate::method::Method;
+use crate::method::{Defaults, Method};
 
 /// What is to be cleaned, and how.
 pub(super) struct Task {
@@ -28,7 +28,9 @@ pub(super) struct Task {
 impl Task {
     pub(super) fn new(arguments: &CleanArguments) -> Result<Self, Failure> {
         let key = Key::from_seed(arguments.common.seed);
-        let method = Method::new(&arguments.method, arguments.outer_steps)?;
+        let given = &arguments.method;
+        let method = Method::new(given.method.as_ref(), &given.options, Defaults::TRAINING)?
+            .expect_inner_weight(arguments.outer_steps)?;
         let settings = settings(arguments)?;
         let Input {
             data,
@@ -51,7 +53,7 @@ impl Task {
         };
         Driver {
             problem: task.cleaning.problem(),
-            method: &task.method.build(),
+            method: &*task.method.build::<f32>(),
             optimizer: &*arguments.outer_optimizer.build(),
             outer_steps: task.settings.outer_steps,
             time_limit: None,
@@ -74,9 +76,9 @@ fn settings(arguments: &CleanArguments) -> Result<CleaningSettings, Failure> {
     }
     Ok(CleaningSettings {
         model: arguments.model,
-        batch: arguments.method.batch,
-        trusted_batch: arguments.method.trusted_batch,
-        weight_decay: arguments.method.weight_decay,
+        batch: arguments.training.batch,
+        trusted_batch: arguments.training.trusted_batch,
+        weight_decay: arguments.training.weight_decay,
         early_stopping,
         patience: arguments.patience.unwrap_or(defaults.patience),
         outer_steps: arguments.outer_steps,

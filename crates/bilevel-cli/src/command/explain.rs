@@ -1,0 +1,219 @@
+//! `bilevel explain`: what a method does, and what it would cost.
+
+mod page;
+
+use bilevel::{Cost, Key, Oracles};
+use bilevel_tasks::cleaning::{Cleaning, CleaningData, CleaningSettings};
+use bilevel_tasks::data::{Dataset, numbered_classes};
+use serde::Serialize;
+
+use crate::arguments::ExplainArguments;
+use crate::command::check;
+use crate::failure::Failure;
+use crate::folder::Folder;
+use crate::method::{Defaults, Method};
+
+#[derive(Serialize)]
+struct ExplainResult {
+    method: String,
+    aliases: &'static [&'static str],
+    estimate: &'static str,
+    summary: &'static str,
+    update: &'static [&'static str],
+    oracles: &'static str,
+    time: &'static str,
+    memory: &'static str,
+    use_when: &'static str,
+    avoid_when: &'static str,
+    reference: &'static str,
+    /// Its own, besides those that every method has.
+    options: Vec<&'static str>,
+    problem: ProblemFigures,
+    /// None where the method is refused for this problem.
+    prediction: Option<PredictionFigures>,
+    refused: Option<String>,
+}
+
+/// What the prediction is for.
+#[derive(Serialize)]
+struct ProblemFigures {
+    name: String,
+    steps: usize,
+    n: usize,
+    m: usize,
+    precision: &'static str,
+    threads: usize,
+}
+
+/// What one hypergradient is predicted to cost.
+#[derive(Serialize)]
+struct PredictionFigures {
+    inner_calls: OracleFigures,
+    outer_calls: OracleFigures,
+    /// In units of one gradient, by the usual rule.
+    gradients: f64,
+    /// In matrix products; None for objectives that are not traced.
+    flops: Option<f64>,
+    data_bytes: Option<usize>,
+    kept_bytes: usize,
+    work_bytes: usize,
+    peak_bytes: usize,
+}
+
+#[derive(Serialize)]
+struct OracleFigures {
+    values: f64,
+    grad_y: f64,
+    grad_x: f64,
+    pulls: f64,
+    pushes: f64,
+    linearizations: f64,
+    tape_pulls: f64,
+}
+
+impl From<Oracles> for OracleFigures {
+    fn from(oracles: Oracles) -> Self {
+        Self {
+            values: oracles.values,
+            grad_y: oracles.grad_y,
+            grad_x: oracles.grad_x,
+            pulls: oracles.pulls,
+            pushes: oracles.pushes,
+            linearizations: oracles.linearizations,
+            tape_pulls: oracles.tape_pulls,
+        }
+    }
+}
+
+/// What is known of a method for a problem.
+struct Known {
+    problem: ProblemFigures,
+    prediction: Option<PredictionFigures>,
+    refused: Option<String>,
+}
+
+pub(crate) fn run(arguments: &ExplainArguments) -> Result<(), Failure> {
+    let common = &arguments.common;
+    Folder::expect_new(common.out.as_deref())?;
+    let method = Method::new(
+        Some(&arguments.method),
+        &arguments.options,
+        Defaults::TRAINING,
+    )?;
+    let known = of_cleaning(arguments, &method)?;
+    let entry = method.entry();
+    let page = &entry.page;
+    let result = ExplainResult {
+        method: method.name(),
+        aliases: entry.aliases,
+        estimate: entry.gives.text(),
+        summary: page.summary,
+        update: page.update,
+        oracles: page.oracles,
+        time: page.time,
+        memory: page.memory,
+        use_when: page.when,
+        avoid_when: page.when_not,
+        reference: page.reference,
+        options: entry.options().map(|option| option.text()).collect(),
+        problem: known.problem,
+        prediction: known.prediction,
+        refused: known.refused,
+    };
+    super::deliver(common, "explain", &result, || page::text(&result))
+}
+
+/// Numbers of features beyond which no data are made up.
+const MOST_NUMBERS: usize = 1 << 30;
+
+/// Of cleaning made-up rows: only their numbers matter.
+fn of_cleaning(arguments: &ExplainArguments, method: &Method) -> Result<Known, Failure> {
+    let threads = rayon::current_num_threads();
+    let rows = |count: usize| -> Result<Dataset, Failure> {
+        let numbers = count.saturating_mul(arguments.columns);
+        if numbers > MOST_NUMBERS || arguments.classes > u32::MAX as usize {
+            return Err(Failure::usage(anyhow::anyhow!(
+                "expected at most {MOST_NUMBERS} features in all, found {count} rows of {} columns",
+                arguments.columns
+            )));
+        }
+        // No zeros: columns that are zero in every row are left out of products.
+        let features = (0..numbers).map(|number| 0.5 + (number % 7) as f32 / 16.0);
+        let labels = (0..count).map(|row| (row % arguments.classes) as u32);
+        let names = numbered_classes(arguments.classes);
+        Dataset::new(
+            features.collect(),
+            arguments.columns,
+            labels.collect(),
+            names,
+        )
+        .map_err(Failure::usage)
+    };
+    let (train, trusted) = (rows(arguments.rows)?, rows(arguments.trusted_rows)?);
+    let data = CleaningData::new(train, None, trusted, None).map_err(Failure::usage)?;
+    let settings = CleaningSettings {
+        model: arguments.model,
+        ..check::settings(&arguments.training)
+    };
+    let key = Key::from_seed(arguments.common.seed);
+    let cleaning = Cleaning::<f32>::new(&data, &settings, key).map_err(Failure::usage)?;
+    let problem = cleaning.problem();
+    let built = method.build::<f32>();
+    let refused = match method.clone().expect_inner_weight(0) {
+        Err(failure) => Some(failure.to_string()),
+        Ok(_) => built.validate(problem).err().map(|error| error.to_string()),
+    };
+    let prediction = if refused.is_some() {
+        None
+    } else {
+        let cost = built.cost(problem);
+        let predicted = cleaning
+            .programs(threads)
+            .predict(&cost)
+            .map_err(Failure::run)?;
+        Some(PredictionFigures {
+            flops: Some(predicted.product_flops),
+            data_bytes: Some(predicted.data_bytes),
+            kept_bytes: predicted.kept_bytes,
+            work_bytes: predicted.work_bytes,
+            peak_bytes: predicted.peak_bytes(),
+            ..PredictionFigures::of::<f32>(&cost)
+        })
+    };
+    Ok(Known {
+        problem: ProblemFigures {
+            name: format!(
+                "cleaning {} rows of {} columns in {} classes with {} trusted rows, model {}",
+                arguments.rows,
+                arguments.columns,
+                arguments.classes,
+                arguments.trusted_rows,
+                arguments.model
+            ),
+            steps: method.steps,
+            n: problem.x_len(),
+            m: problem.y_len(),
+            precision: "f32",
+            threads,
+        },
+        prediction,
+        refused,
+    })
+}
+
+impl PredictionFigures {
+    /// Of objectives of which nothing is known but how often they are asked.
+    fn of<T>(cost: &Cost) -> Self {
+        let (kept, work) = (cost.kept_numbers, cost.work_numbers);
+        Self {
+            inner_calls: cost.inner.into(),
+            outer_calls: cost.outer.into(),
+            gradients: cost.gradients(),
+            flops: None,
+            data_bytes: None,
+            kept_bytes: kept * size_of::<T>(),
+            work_bytes: work * size_of::<T>(),
+            peak_bytes: (kept + work) * size_of::<T>(),
+        }
+    }
+}

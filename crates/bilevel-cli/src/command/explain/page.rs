@@ -1,0 +1,129 @@
+//! The text of a page.
+
+use super::{ExplainResult, OracleFigures, PredictionFigures};
+
+/// As wide as a terminal.
+const WIDTH: usize = 100;
+
+pub(super) fn text(result: &ExplainResult) -> String {
+    let names: Vec<&str> = std::iter::once(result.method.as_str())
+        .chain(result.aliases.iter().copied())
+        .collect();
+    let mut text = paragraph("", &format!("{}: {}", names.join(", "), result.summary));
+    text.push('\n');
+    for formula in result.update {
+        text += &paragraph("  ", formula);
+    }
+    text.push('\n');
+    let options = if result.options.is_empty() {
+        "none of its own".to_owned()
+    } else {
+        result.options.join(", ")
+    };
+    for (head, body) in [
+        ("Oracles", result.oracles),
+        ("Time", result.time),
+        ("Memory", result.memory),
+        ("Use it", result.use_when),
+        ("Do not", result.avoid_when),
+        ("Options", &options),
+        ("Paper", result.reference),
+    ] {
+        text += &labelled(head, body);
+    }
+    let problem = &result.problem;
+    text += &paragraph(
+        "",
+        &format!(
+            "\nFor {}: n = {}, m = {}, K = {}, {}, {} threads:",
+            problem.name, problem.n, problem.m, problem.steps, problem.precision, problem.threads
+        ),
+    );
+    match (&result.prediction, &result.refused) {
+        (Some(prediction), _) => text += &predicted(prediction),
+        (None, refused) => {
+            let why = refused.as_deref().unwrap_or("it cannot be predicted");
+            text += &labelled("Refused", why);
+        }
+    }
+    text
+}
+
+fn predicted(prediction: &PredictionFigures) -> String {
+    let megabytes = |bytes: usize| format!("{:.2} MB", bytes as f64 / 1e6);
+    let mut text = labelled("Of g", &calls(&prediction.inner_calls));
+    text += &labelled("Of f", &calls(&prediction.outer_calls));
+    let mut work = format!(
+        "as of about {:.0} gradients by the usual rule (a product counts for two)",
+        prediction.gradients
+    );
+    if let Some(flops) = prediction.flops {
+        work = format!("{:.3} GFLOP in matrix products, {work}", flops / 1e9);
+    }
+    text += &labelled("Work", &work);
+    let data = prediction.data_bytes.map_or(String::new(), |bytes| {
+        format!(", data {}", megabytes(bytes))
+    });
+    text + &labelled(
+        "At the peak",
+        &format!(
+            "{}: what is kept of the steps {}, work space {}{data}",
+            megabytes(prediction.peak_bytes),
+            megabytes(prediction.kept_bytes),
+            megabytes(prediction.work_bytes)
+        ),
+    )
+}
+
+fn calls(oracles: &OracleFigures) -> String {
+    let named = [
+        (oracles.values, "value"),
+        (oracles.grad_y + oracles.linearizations, "gradient in y"),
+        (oracles.grad_x, "gradient in x"),
+        (oracles.pulls, "product"),
+        (oracles.tape_pulls, "product from a tape"),
+        (oracles.pushes, "product forward"),
+    ];
+    let present: Vec<String> = named
+        .iter()
+        .filter(|(count, _)| *count > 0.0)
+        .map(|(count, name)| {
+            let rounded = (count * 100.0).round() / 100.0;
+            format!("{rounded} × {name}")
+        })
+        .collect();
+    if present.is_empty() {
+        "nothing".to_owned()
+    } else {
+        present.join(", ")
+    }
+}
+
+fn labelled(head: &str, body: &str) -> String {
+    let text = paragraph("               ", body);
+    format!("  {head:<13}{}", text.trim_start())
+}
+
+/// Words filled into lines, each behind this indent.
+fn paragraph(indent: &str, words: &str) -> String {
+    let mut text = String::new();
+    let mut width = 0;
+    for word in words.split(' ') {
+        let len = word.chars().count();
+        if width > 0 && width + 1 + len > WIDTH {
+            text.push('\n');
+            width = 0;
+        }
+        if width == 0 {
+            text += indent;
+            width = indent.len();
+        } else {
+            text.push(' ');
+            width += 1;
+        }
+        text += word;
+        width += len;
+    }
+    text.push('\n');
+    text
+}

@@ -1,0 +1,151 @@
+//! The methods that differentiate the inner steps one by one: a field and a derivative.
+
+use bilevel::Schedule;
+
+use super::entry::{Derivative, Entry, Form, Gives, Page, Steps};
+use crate::arguments::FieldName;
+
+/// Not looked at in the inner field.
+const NO_SCHEDULE: Schedule = Schedule::Constant { weight: 0.0 };
+
+const REVERSE: &str = "reverse: x̄ = ∂f/∂x, s̄ = ∂f/∂y; for t = K−1 … 0: x̄ += (∂Φ_t/∂x)ᵀ s̄, s̄ ← (∂Φ_t/∂y)ᵀ s̄; hypergradient = x̄ + (∂y_0/∂x)ᵀ s̄";
+const REVERSE_MEMORY: &str = "K states of m numbers; reverse:tape keeps what each step worked out too, checkpointed:C keeps C states and makes the others again";
+
+const fn steps(field: FieldName, schedule: Schedule, own_schedule: bool) -> Form {
+    Form::Unrolled(Steps {
+        field,
+        schedule,
+        own_schedule,
+        derivative: Derivative::Exact,
+    })
+}
+
+pub(super) static BASIC: Entry = Entry {
+    name: "basic",
+    aliases: &["rhg"],
+    parameter: None,
+    form: steps(FieldName::Inner, NO_SCHEDULE, false),
+    takes: &[],
+    gives: Gives::Exact,
+    page: Page {
+        summary: "inner gradient, reverse mode: the basic bilevel model",
+        update: &["y_{t+1} = y_t − s ∇_y g(x, y_t),  t = 0 … K−1", REVERSE],
+        oracles: "K gradients and K products (∇²_yy g v with ∇²_xy g v) of g; a value and a gradient of f",
+        time: "about 3 to 4 c K",
+        memory: REVERSE_MEMORY,
+        when: "the exact gradient of what training gives; any place where x enters; the reference that others are compared with",
+        when_not: "K so large that neither states nor repeated steps are affordable (then implicit or truncated); several inner solutions, among which it keeps to the one that training starts next to (then bda or improved)",
+        reference: "reverse-HG, Franceschi et al. 2017, arXiv 1703.01785; one forward-over-reverse product a step: MixFlow-MG, arXiv 2505.00793",
+    },
+};
+
+const AGGREGATE: &str = "y_{k} = y_{k−1} − [(1 − α_k) s ∇_y g(x, y_{k−1}) + α_k s' ∇_y f(x, y_{k−1})],  k = 1 … K,  α_k by --schedule, s' by --aggregate-step-size";
+const AGGREGATE_ORACLES: &str = "K gradients and K products each of g and of f, where their weight is not zero; a value and a gradient of f";
+
+pub(super) static IMPROVED: Entry = Entry {
+    name: "improved",
+    aliases: &[],
+    parameter: None,
+    form: steps(
+        FieldName::Aggregate,
+        Schedule::Constant { weight: 0.5 },
+        false,
+    ),
+    takes: &[],
+    gives: Gives::Exact,
+    page: Page {
+        summary: "aggregate of inner and outer gradient, constant:0.5 unless --schedule says otherwise (ours)",
+        update: &[AGGREGATE, "α_k = 1/2 unless --schedule is given", REVERSE],
+        oracles: AGGREGATE_ORACLES,
+        time: "about twice basic",
+        memory: REVERSE_MEMORY,
+        when: "cleaning with few outer steps: its threshold is calibrated soon",
+        when_not: "where f and g disagree and the inner solution matters: a constant weight meets neither paper's theory, whose weight vanishes, and is biased (then bda or bigsam)",
+        reference: "the inner map of the Improved Bilevel Model, arXiv 2009.00690, and of BDA, arXiv 2006.04045; the constant weight is ours",
+    },
+};
+
+pub(super) static BIGSAM: Entry = Entry {
+    name: "bigsam",
+    aliases: &[],
+    parameter: None,
+    form: steps(
+        FieldName::Aggregate,
+        Schedule::BigSam {
+            gamma: 1.0,
+            beta: 0.5,
+            cap: 1.0,
+        },
+        true,
+    ),
+    takes: &[],
+    gives: Gives::Exact,
+    page: Page {
+        summary: "the same with bigsam:1,0.5,1: the Improved Bilevel Model of the paper",
+        update: &[
+            AGGREGATE,
+            "α_k = min(2γ / (k (1 − β)), cap) with γ, β, cap = 1, 0.5, 1 unless --schedule bigsam:GAMMA,BETA,CAP",
+            REVERSE,
+        ],
+        oracles: AGGREGATE_ORACLES,
+        time: "about twice basic",
+        memory: REVERSE_MEMORY,
+        when: "several inner solutions, of which the outer objective is to choose (optimistic bilevel)",
+        when_not: "a single inner solution: basic finds the same at half the cost; few inner steps: the first weights are capped, so training starts on f alone",
+        reference: "Improved Bilevel Model, arXiv 2009.00690; BiG-SAM, Sabach and Shtern 2017, doi 10.1137/16M105592X",
+    },
+};
+
+pub(super) static BDA: Entry = Entry {
+    name: "bda",
+    aliases: &[],
+    parameter: None,
+    form: steps(
+        FieldName::Aggregate,
+        Schedule::Harmonic { scale: 0.5 },
+        true,
+    ),
+    takes: &[],
+    gives: Gives::Exact,
+    page: Page {
+        summary: "the same with harmonic:0.5: BDA",
+        update: &[
+            AGGREGATE,
+            "α_k = min(C/k, 1) with C = 0.5 unless --schedule harmonic:C",
+            REVERSE,
+        ],
+        oracles: AGGREGATE_ORACLES,
+        time: "about twice basic",
+        memory: REVERSE_MEMORY,
+        when: "several inner solutions, of which the outer objective is to choose; converges as K grows where f is strongly convex in y",
+        when_not: "a single inner solution: basic finds the same at half the cost; the weight falls like 1/k, so the choice among the solutions is slow: many inner steps, or a larger C",
+        reference: "BDA, Liu et al. 2020, arXiv 2006.04045; arXiv 2102.07976",
+    },
+};
+
+pub(super) static FIRST_ORDER: Entry = Entry {
+    name: "first-order",
+    aliases: &[],
+    parameter: None,
+    form: Form::Unrolled(Steps {
+        field: FieldName::Inner,
+        schedule: NO_SCHEDULE,
+        own_schedule: false,
+        derivative: Derivative::FirstOrder,
+    }),
+    takes: &[],
+    gives: Gives::Biased,
+    page: Page {
+        summary: "inner gradient, second derivatives dropped: FO-BLO, FOMAML",
+        update: &[
+            "y_{t+1} = y_t − s ∇_y g(x, y_t),  t = 0 … K−1",
+            "hypergradient = ∂f/∂x + (∂y_0/∂x)ᵀ ∂f/∂y at (x, y_K)",
+        ],
+        oracles: "K gradients of g; a value and a gradient of f",
+        time: "c K",
+        memory: "one state",
+        when: "x is the start of training or enters f directly, the steps are small, and a bias is acceptable",
+        when_not: "x enters the inner objective alone, as in cleaning: it is identically zero there, and refused; where its bias matters: it may end far from a stationary point (solve ufo-counterexample)",
+        reference: "FO-BLO, arXiv 2006.03631; FOMAML, arXiv 1803.02999",
+    },
+};
