@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use bilevel::Schedule;
+use bilevel::{Schedule, Sequence};
 use bilevel_tasks::model::Model;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
@@ -91,7 +91,8 @@ pub(crate) struct MethodOptions {
     pub(crate) field: Option<FieldName>,
     /// How training is differentiated: reverse (keeps every state), reverse:tape (also keeps what
     /// each step worked out: faster, more memory), checkpointed:C (keeps C states and recomputes
-    /// the others, to the same bits as reverse) or first-order
+    /// the others, to the same bits as reverse), truncated:J (the last J steps alone), forward (for few
+    /// numbers of x) or first-order (no second derivatives)
     #[arg(long, value_name = "ADJOINT")]
     pub(crate) adjoint: Option<AdjointChoice>,
     /// Step size of the inner gradient [default: 0.5; of bench 0.1; of solve
@@ -101,19 +102,31 @@ pub(crate) struct MethodOptions {
     /// Step size of the outer gradient in the aggregate; that of the inner gradient unless given
     #[arg(long, value_name = "S", allow_negative_numbers = true, value_parser = parse::positive)]
     pub(crate) aggregate_step_size: Option<f64>,
-    /// Inner steps, K [default: 100; of solve the problem's own]
+    /// Inner steps, K [default: 100; of solve the problem's own; of
+    /// a method that needs few its own]
     #[arg(long, value_name = "K", allow_negative_numbers = true, value_parser = parse::positive_count)]
     pub(crate) steps: Option<usize>,
+    /// Step size of y in the methods that move it beside the inner problem's own solution; that of the
+    /// inner gradient unless given, of bvfsm an eleventh of it
+    #[arg(long, value_name = "S", allow_negative_numbers = true, value_parser = parse::positive)]
+    pub(crate) y_step_size: Option<f64>,
+    /// Penalty at each outer step: constant:C, linear:START,END,STEPS or power:START,POWER
+    #[arg(long, value_name = "SEQUENCE", allow_hyphen_values = true, value_parser = parse::sequence)]
+    pub(crate) penalty: Option<Sequence>,
 }
 
 impl MethodOptions {
     /// Those that only some methods have and that were typed.
     pub(crate) fn given(&self) -> impl Iterator<Item = Opt> {
         [
+            (Opt::Steps, self.steps.is_some()),
+            (Opt::StepSize, self.step_size.is_some()),
             (Opt::Field, self.field.is_some()),
             (Opt::Schedule, self.schedule.is_some()),
             (Opt::AggregateStepSize, self.aggregate_step_size.is_some()),
             (Opt::Adjoint, self.adjoint.is_some()),
+            (Opt::YStepSize, self.y_step_size.is_some()),
+            (Opt::Penalty, self.penalty.is_some()),
         ]
         .into_iter()
         .filter_map(|(option, given)| given.then_some(option))

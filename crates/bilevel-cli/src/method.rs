@@ -6,9 +6,12 @@ mod entry;
 #[cfg(test)]
 mod tests;
 mod unrolled;
+mod value;
 
 use anyhow::anyhow;
-use bilevel::{Field, GradientDescent, Hyper, HyperGradient, Schedule, Unrolled};
+use bilevel::{
+    Field, GradientDescent, Hyper, HyperGradient, Problem, Schedule, Sequence, Set, Unrolled,
+};
 
 use crate::arguments::{FieldName, MethodOptions};
 use crate::failure::Failure;
@@ -27,6 +30,10 @@ pub(crate) struct Method {
     pub(crate) adjoint: Option<AdjointChoice>,
     pub(crate) step_size: f64,
     pub(crate) steps: usize,
+    pub(crate) y_step_size: Option<f64>,
+    pub(crate) penalty: Option<Sequence>,
+    /// Where y is kept.
+    pub(crate) set: Set<f64>,
 }
 
 /// What is not typed.
@@ -59,14 +66,18 @@ impl Method {
             .map_or_else(|| unnamed(options, defaults.method), Ok)?;
         let entry = choice.entry;
         if let Form::Unrolled(steps) = &entry.form {
-            expect_parts(steps, named, options)?;
+            expect_parts(steps, &choice, named.is_some(), options)?;
         }
         expect_own_options(entry, named, options)?;
         let step_size = options.step_size.unwrap_or(defaults.step_size);
         let (field, adjoint) = match &entry.form {
             Form::Unrolled(steps) => (
                 field(entry.name, steps, options, step_size)?,
-                Some(options.adjoint.unwrap_or(steps.derivative.adjoint())),
+                Some(
+                    options
+                        .adjoint
+                        .unwrap_or(steps.derivative.adjoint(choice.parameter)),
+                ),
             ),
             Form::Other(_) => (Field::Inner, None),
         };
@@ -74,7 +85,10 @@ impl Method {
             field,
             adjoint,
             step_size,
-            steps: options.steps.unwrap_or(defaults.steps),
+            steps: options.steps.or(entry.steps).unwrap_or(defaults.steps),
+            y_step_size: options.y_step_size,
+            penalty: options.penalty,
+            set: Set::All,
             choice,
         })
     }
@@ -93,18 +107,20 @@ impl Method {
     pub(crate) fn short_name(&self) -> String {
         match self.adjoint {
             Some(adjoint) if self.entry().name == "basic" => adjoint.to_string(),
-            Some(adjoint) => format!("{} {adjoint}", self.name()),
-            None => self.name(),
+            Some(adjoint) if adjoint.to_string() != self.name() => {
+                format!("{} {adjoint}", self.name())
+            }
+            _ => self.name(),
         }
     }
 
     /// The method, ready for use.
-    pub(crate) fn build<T: Precision>(&self) -> Box<dyn HyperGradient<T>> {
+    pub(crate) fn build<T: Precision>(&self, problem: &Problem<T>) -> Box<dyn HyperGradient<T>> {
         match &self.entry().form {
             Form::Unrolled(_) => {
                 Box::new(self.unrolled(self.adjoint.unwrap_or(AdjointChoice::Reverse)))
             }
-            Form::Other(build) => T::build(build, self),
+            Form::Other(build) => T::build(build, self, problem),
         }
     }
 
@@ -114,7 +130,7 @@ impl Method {
             dynamics: Box::new(GradientDescent {
                 step_size: Hyper::Fixed(self.step_size),
                 field: self.field.clone(),
-                ..GradientDescent::default()
+                set: self.set.cast(),
             }),
             steps: self.steps,
             adjoint: adjoint.build(),
@@ -172,11 +188,16 @@ fn refuse<T>(text: String) -> Result<T, Failure> {
 
 /// The method that field and derivative name, where it is not named itself.
 fn unnamed(options: &MethodOptions, fallback: &str) -> Result<MethodChoice, Failure> {
-    let name = match (options.field, options.adjoint) {
-        (Some(FieldName::Aggregate), _) => "improved",
-        (Some(FieldName::Inner), Some(AdjointChoice::FirstOrder)) => "first-order",
-        (Some(FieldName::Inner), _) => "basic",
-        (None, _) => fallback,
+    let field = options.field.unwrap_or(if fallback == "basic" {
+        FieldName::Inner
+    } else {
+        FieldName::Aggregate
+    });
+    let name = match (field, options.adjoint) {
+        (FieldName::Aggregate, _) => "improved".to_owned(),
+        (FieldName::Inner, Some(adjoint)) if !adjoint.is_exact() => adjoint.to_string(),
+        (FieldName::Inner, Some(AdjointChoice::Forward)) => "forward".to_owned(),
+        (FieldName::Inner, _) => "basic".to_owned(),
     };
     name.parse()
         .map_err(|text: String| Failure::usage(anyhow!(text)))
@@ -185,23 +206,26 @@ fn unnamed(options: &MethodOptions, fallback: &str) -> Result<MethodChoice, Fail
 /// A named method has a field and a derivative: others have another name.
 fn expect_parts(
     steps: &Steps,
-    named: Option<&MethodChoice>,
+    choice: &MethodChoice,
+    is_named: bool,
     options: &MethodOptions,
 ) -> Result<(), Failure> {
-    let Some(named) = named else { return Ok(()) };
+    if !is_named {
+        return Ok(());
+    }
     if let Some(field) = options.field
         && field != steps.field
     {
         return refuse(format!(
-            "--method {named} and --field {} contradict each other: leave one of them out",
+            "--method {choice} and --field {} contradict each other: leave one of them out",
             field_text(field)
         ));
     }
     if let Some(adjoint) = options.adjoint
-        && !steps.derivative.allows(adjoint)
+        && !steps.derivative.allows(adjoint, choice.parameter)
     {
         return refuse(format!(
-            "--method {named} and --adjoint {adjoint} contradict each other: leave one of them out; any field goes with any adjoint, as --field {} --adjoint {adjoint}",
+            "--method {choice} and --adjoint {adjoint} contradict each other: leave one of them out; any field goes with any adjoint, as --field {} --adjoint {adjoint}",
             field_text(steps.field)
         ));
     }

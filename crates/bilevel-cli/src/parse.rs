@@ -5,7 +5,8 @@ use std::str::FromStr;
 use std::time::Duration;
 
 use bilevel::{
-    Adam, Adjoint, Checkpointed, FirstOrder, Optimizer, Reverse, ReverseTape, Scalar, Schedule, Sgd,
+    Adam, Adjoint, Checkpointed, FirstOrder, Forward, Optimizer, Reverse, ReverseTape, Scalar,
+    Schedule, Sequence, Sgd, Truncated,
 };
 use bilevel_tasks::model::Model;
 
@@ -134,6 +135,16 @@ pub(crate) fn schedule(text: &str) -> Result<Schedule, String> {
         .map_err(|error| format!("{error}{}", suggestion(text, &NAMES)))
 }
 
+/// A number for each outer step in the library's own form.
+pub(crate) fn sequence(text: &str) -> Result<Sequence, String> {
+    text.parse().map_err(|error| {
+        format!(
+            "{error}{}",
+            suggestion(text, &["constant", "linear", "power"])
+        )
+    })
+}
+
 /// A model in the library's own form.
 pub(crate) fn model(text: &str) -> Result<Model, String> {
     text.parse()
@@ -146,6 +157,8 @@ pub(crate) enum AdjointChoice {
     Reverse,
     ReverseTape,
     Checkpointed { slots: usize },
+    Truncated { last: usize },
+    Forward,
     FirstOrder,
 }
 
@@ -153,8 +166,8 @@ impl AdjointChoice {
     /// Whether it gives the gradient of what the steps give, without error.
     pub(crate) fn is_exact(self) -> bool {
         match self {
-            Self::Reverse | Self::ReverseTape | Self::Checkpointed { .. } => true,
-            Self::FirstOrder => false,
+            Self::Reverse | Self::ReverseTape | Self::Checkpointed { .. } | Self::Forward => true,
+            Self::Truncated { .. } | Self::FirstOrder => false,
         }
     }
 
@@ -163,6 +176,8 @@ impl AdjointChoice {
             Self::Reverse => Box::new(Reverse),
             Self::ReverseTape => Box::new(ReverseTape::default()),
             Self::Checkpointed { slots } => Box::new(Checkpointed { slots }),
+            Self::Truncated { last } => Box::new(Truncated { last }),
+            Self::Forward => Box::new(Forward::default()),
             Self::FirstOrder => Box::new(FirstOrder),
         }
     }
@@ -176,14 +191,25 @@ impl FromStr for AdjointChoice {
             None if text == "reverse" => Ok(Self::Reverse),
             Some(("reverse", "tape")) => Ok(Self::ReverseTape),
             None if text == "first-order" => Ok(Self::FirstOrder),
+            None if text == "forward" => Ok(Self::Forward),
+            Some(("truncated", last)) => Ok(Self::Truncated {
+                last: positive_count(last)?,
+            }),
             Some(("checkpointed", slots)) => Ok(Self::Checkpointed {
                 slots: positive_count(slots)?,
             }),
             _ => Err(format!(
-                "expected reverse, reverse:tape, checkpointed:C or first-order, found {text:?}{}",
+                "expected reverse, reverse:tape, checkpointed:C, truncated:J, forward or first-order, found {text:?}{}",
                 suggestion(
                     text,
-                    &["reverse", "reverse:tape", "checkpointed", "first-order"]
+                    &[
+                        "reverse",
+                        "reverse:tape",
+                        "checkpointed",
+                        "truncated",
+                        "forward",
+                        "first-order"
+                    ]
                 )
             )),
         }
@@ -196,6 +222,8 @@ impl fmt::Display for AdjointChoice {
             Self::Reverse => f.write_str("reverse"),
             Self::ReverseTape => f.write_str("reverse:tape"),
             Self::Checkpointed { slots } => write!(f, "checkpointed:{slots}"),
+            Self::Truncated { last } => write!(f, "truncated:{last}"),
+            Self::Forward => f.write_str("forward"),
             Self::FirstOrder => f.write_str("first-order"),
         }
     }
@@ -272,7 +300,14 @@ mod tests {
 
     #[test]
     fn what_is_printed_is_what_is_read() {
-        for text in ["reverse", "reverse:tape", "checkpointed:7", "first-order"] {
+        for text in [
+            "reverse",
+            "reverse:tape",
+            "checkpointed:7",
+            "truncated:3",
+            "forward",
+            "first-order",
+        ] {
             assert_eq!(text.parse::<AdjointChoice>().unwrap().to_string(), text);
         }
         for text in ["sgd:0.5", "adam:0.05"] {

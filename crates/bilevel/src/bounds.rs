@@ -36,6 +36,16 @@ impl<T: Scalar> Bounds<T> {
         Ok(Self { lower, upper })
     }
 
+    /// The same box in another precision.
+    #[must_use]
+    pub fn cast<U: Scalar>(&self) -> Bounds<U> {
+        let cast = |bounds: &[T]| bounds.iter().map(|z| U::from_f64(z.to_double())).collect();
+        Bounds {
+            lower: cast(&self.lower),
+            upper: cast(&self.upper),
+        }
+    }
+
     fn at(&self, index: usize) -> (T, T) {
         let index = if self.lower.len() == 1 { 0 } else { index };
         (self.lower[index], self.upper[index])

@@ -98,6 +98,17 @@ impl<T: Scalar> Set<T> {
         }
     }
 
+    /// The same set in another precision.
+    #[must_use]
+    pub fn cast<U: Scalar>(&self) -> Set<U> {
+        match self {
+            Self::All => Set::All,
+            Self::Box(bounds) => Set::Box(bounds.cast()),
+            Self::Ball { radius } => Set::Ball { radius: *radius },
+            Self::Simplex { total } => Set::Simplex { total: *total },
+        }
+    }
+
     /// Whether every z is in the set.
     #[must_use]
     pub fn is_all(&self) -> bool {

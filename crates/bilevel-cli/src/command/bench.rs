@@ -188,7 +188,7 @@ fn time<T: Precision>(
     let rss_before_mb = memory::resident_mb();
     let begin = Instant::now();
     let problem = case.problem()?;
-    let built = method.build::<T>();
+    let built = method.build::<T>(&problem);
     built.validate(&problem).map_err(Failure::usage)?;
     let x = &case.x;
     let mut gradient = vec![T::zero(); x.len()];

@@ -168,7 +168,7 @@ pub(crate) fn run(arguments: &CheckArguments) -> Result<(), Failure> {
     let cleaning =
         Cleaning::<f64>::new(&data, &settings(&arguments.training), key).map_err(Failure::usage)?;
     let problem = cleaning.problem();
-    let built = method.build::<f64>();
+    let built = method.build::<f64>(problem);
     built.validate(problem).map_err(Failure::usage)?;
     let x = random_x(key, SPLIT.train);
     let checks = Checks {

@@ -158,7 +158,7 @@ fn of_cleaning(arguments: &ExplainArguments, method: &Method) -> Result<Known, F
     let key = Key::from_seed(arguments.common.seed);
     let cleaning = Cleaning::<f32>::new(&data, &settings, key).map_err(Failure::usage)?;
     let problem = cleaning.problem();
-    let built = method.build::<f32>();
+    let built = method.build::<f32>(problem);
     let refused = match method.clone().expect_inner_weight(0) {
         Err(failure) => Some(failure.to_string()),
         Ok(_) => built.validate(problem).err().map(|error| error.to_string()),

@@ -1,6 +1,6 @@
 //! What the catalogue says of a method.
 
-use bilevel::{HyperGradient, Schedule};
+use bilevel::{HyperGradient, Problem, Schedule};
 use bilevel_tasks::model::Real;
 
 use super::Method;
@@ -17,6 +17,8 @@ pub(crate) struct Entry {
     pub(crate) parameter: Option<Parameter>,
     /// What it is made of.
     pub(crate) form: Form,
+    /// K unless given, where it is not that of the others.
+    pub(crate) steps: Option<usize>,
     /// The options that are its own, besides those that its form takes.
     pub(crate) takes: &'static [Opt],
     /// What it estimates.
@@ -37,7 +39,6 @@ pub(crate) enum Form {
     /// Inner steps that are differentiated one by one.
     Unrolled(Steps),
     /// A hypergradient of another kind.
-    #[allow(dead_code)]
     Other(Build),
 }
 
@@ -56,23 +57,35 @@ pub(crate) struct Steps {
 pub(crate) enum Derivative {
     /// Exactly, in any way.
     Exact,
+    /// Exactly, in forward mode.
+    Forward,
+    /// The last steps, as many as the parameter says.
+    Truncated,
     /// Without second derivatives.
     FirstOrder,
 }
 
 impl Derivative {
     /// Whether an adjoint is of this kind.
-    pub(crate) fn allows(self, adjoint: AdjointChoice) -> bool {
+    pub(crate) fn allows(self, adjoint: AdjointChoice, parameter: Option<usize>) -> bool {
         match self {
             Self::Exact => adjoint.is_exact(),
+            Self::Forward => adjoint == AdjointChoice::Forward,
+            Self::Truncated => {
+                Some(adjoint) == parameter.map(|last| AdjointChoice::Truncated { last })
+            }
             Self::FirstOrder => adjoint == AdjointChoice::FirstOrder,
         }
     }
 
     /// The adjoint, unless given.
-    pub(crate) fn adjoint(self) -> AdjointChoice {
+    pub(crate) fn adjoint(self, parameter: Option<usize>) -> AdjointChoice {
         match self {
             Self::Exact => AdjointChoice::Reverse,
+            Self::Forward => AdjointChoice::Forward,
+            Self::Truncated => AdjointChoice::Truncated {
+                last: parameter.unwrap_or(1),
+            },
             Self::FirstOrder => AdjointChoice::FirstOrder,
         }
     }
@@ -85,6 +98,8 @@ pub(crate) enum Gives {
     Exact,
     /// The same with an error that does not vanish.
     Biased,
+    /// A direction towards the solution that is not the gradient of f after so many steps.
+    Direction,
 }
 
 impl Gives {
@@ -92,6 +107,7 @@ impl Gives {
         match self {
             Self::Exact => "exact",
             Self::Biased => "biased",
+            Self::Direction => "direction",
         }
     }
 }
@@ -99,18 +115,26 @@ impl Gives {
 /// An option that belongs to some methods alone.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum Opt {
+    Steps,
+    StepSize,
     Field,
     Schedule,
     AggregateStepSize,
     Adjoint,
+    YStepSize,
+    Penalty,
 }
 
 impl Opt {
-    pub(crate) const ALL: [Self; 4] = [
+    pub(crate) const ALL: [Self; 8] = [
+        Self::Steps,
+        Self::StepSize,
         Self::Field,
         Self::Schedule,
         Self::AggregateStepSize,
         Self::Adjoint,
+        Self::YStepSize,
+        Self::Penalty,
     ];
 
     pub(crate) fn text(self) -> &'static str {
@@ -119,30 +143,46 @@ impl Opt {
             Self::Schedule => "--schedule",
             Self::AggregateStepSize => "--aggregate-step-size",
             Self::Adjoint => "--adjoint",
+            Self::Steps => "--steps",
+            Self::StepSize => "--step-size",
+            Self::YStepSize => "--y-step-size",
+            Self::Penalty => "--penalty",
         }
     }
 }
 
 /// How a method is built, in both precisions.
 pub(crate) struct Build {
-    pub(crate) single: fn(&Method) -> Box<dyn HyperGradient<f32>>,
-    pub(crate) double: fn(&Method) -> Box<dyn HyperGradient<f64>>,
+    pub(crate) single: fn(&Method, &Problem<f32>) -> Box<dyn HyperGradient<f32>>,
+    pub(crate) double: fn(&Method, &Problem<f64>) -> Box<dyn HyperGradient<f64>>,
 }
 
 /// A precision that methods can be built for.
 pub(crate) trait Precision: Real {
-    fn build(build: &Build, method: &Method) -> Box<dyn HyperGradient<Self>>;
+    fn build(
+        build: &Build,
+        method: &Method,
+        problem: &Problem<Self>,
+    ) -> Box<dyn HyperGradient<Self>>;
 }
 
 impl Precision for f32 {
-    fn build(build: &Build, method: &Method) -> Box<dyn HyperGradient<Self>> {
-        (build.single)(method)
+    fn build(
+        build: &Build,
+        method: &Method,
+        problem: &Problem<Self>,
+    ) -> Box<dyn HyperGradient<Self>> {
+        (build.single)(method, problem)
     }
 }
 
 impl Precision for f64 {
-    fn build(build: &Build, method: &Method) -> Box<dyn HyperGradient<Self>> {
-        (build.double)(method)
+    fn build(
+        build: &Build,
+        method: &Method,
+        problem: &Problem<Self>,
+    ) -> Box<dyn HyperGradient<Self>> {
+        (build.double)(method, problem)
     }
 }
 
@@ -177,7 +217,7 @@ impl Entry {
     /// Whether it has this option.
     pub(crate) fn takes(&self, option: Opt) -> bool {
         let form = match (&self.form, option) {
-            (Form::Unrolled(_), Opt::Field | Opt::Adjoint) => true,
+            (Form::Unrolled(_), Opt::Steps | Opt::StepSize | Opt::Field | Opt::Adjoint) => true,
             (Form::Unrolled(steps), Opt::Schedule | Opt::AggregateStepSize) => {
                 steps.field == FieldName::Aggregate
             }

@@ -2,7 +2,7 @@
 
 use bilevel::Schedule;
 
-use super::entry::{Derivative, Entry, Form, Gives, Page, Steps};
+use super::entry::{Derivative, Entry, Form, Gives, Page, Parameter, Steps};
 use crate::arguments::FieldName;
 
 /// Not looked at in the inner field.
@@ -25,6 +25,7 @@ pub(super) static BASIC: Entry = Entry {
     aliases: &["rhg"],
     parameter: None,
     form: steps(FieldName::Inner, NO_SCHEDULE, false),
+    steps: None,
     takes: &[],
     gives: Gives::Exact,
     page: Page {
@@ -51,6 +52,7 @@ pub(super) static IMPROVED: Entry = Entry {
         Schedule::Constant { weight: 0.5 },
         false,
     ),
+    steps: None,
     takes: &[],
     gives: Gives::Exact,
     page: Page {
@@ -78,6 +80,7 @@ pub(super) static BIGSAM: Entry = Entry {
         },
         true,
     ),
+    steps: None,
     takes: &[],
     gives: Gives::Exact,
     page: Page {
@@ -105,6 +108,7 @@ pub(super) static BDA: Entry = Entry {
         Schedule::Harmonic { scale: 0.5 },
         true,
     ),
+    steps: None,
     takes: &[],
     gives: Gives::Exact,
     page: Page {
@@ -133,6 +137,7 @@ pub(super) static FIRST_ORDER: Entry = Entry {
         own_schedule: false,
         derivative: Derivative::FirstOrder,
     }),
+    steps: None,
     takes: &[],
     gives: Gives::Biased,
     page: Page {
@@ -147,5 +152,64 @@ pub(super) static FIRST_ORDER: Entry = Entry {
         when: "x is the start of training or enters f directly, the steps are small, and a bias is acceptable",
         when_not: "x enters the inner objective alone, as in cleaning: it is identically zero there, and refused; where its bias matters: it may end far from a stationary point (solve ufo-counterexample)",
         reference: "FO-BLO, arXiv 2006.03631; FOMAML, arXiv 1803.02999",
+    },
+};
+
+pub(super) static TRUNCATED: Entry = Entry {
+    name: "truncated",
+    aliases: &["t-rhg"],
+    parameter: Some(Parameter {
+        letter: "J",
+        meaning: "the last steps that are pulled back",
+    }),
+    form: Form::Unrolled(Steps {
+        field: FieldName::Inner,
+        schedule: NO_SCHEDULE,
+        own_schedule: false,
+        derivative: Derivative::Truncated,
+    }),
+    steps: None,
+    takes: &[],
+    gives: Gives::Biased,
+    page: Page {
+        summary: "inner gradient, the last J steps in reverse mode: T-RHG",
+        update: &[
+            "y_{t+1} = y_t − s ∇_y g(x, y_t),  t = 0 … K−1",
+            "as basic, with the sum cut: hypergradient = ∂f/∂x + Σ (∂Φ_t/∂x)ᵀ s̄_{t+1} over the last J steps t = K−J … K−1",
+        ],
+        oracles: "K gradients and J products of g; a value and a gradient of f",
+        time: "c K + 2 to 3 c J",
+        memory: "J states",
+        when: "long training whose steps contract towards a minimum: the error falls like ρ^J; less memory than basic",
+        when_not: "x is the start of training (it is cut off, and refused); steps that contract little: a short J may lead to a wrong x (solve truncation-counterexample)",
+        reference: "T-RHG, Shaban et al. 2019, arXiv 1810.10667",
+    },
+};
+
+pub(super) static FORWARD: Entry = Entry {
+    name: "forward",
+    aliases: &["fhg"],
+    parameter: None,
+    form: Form::Unrolled(Steps {
+        field: FieldName::Inner,
+        schedule: NO_SCHEDULE,
+        own_schedule: false,
+        derivative: Derivative::Forward,
+    }),
+    steps: None,
+    takes: &[],
+    gives: Gives::Exact,
+    page: Page {
+        summary: "inner gradient, forward mode: forward-HG",
+        update: &[
+            "y_{t+1} = y_t − s ∇_y g(x, y_t),  t = 0 … K−1",
+            "z_0 = ∂y_0/∂x_j,  z_{t+1} = ∂Φ_t/∂y z_t + ∂Φ_t/∂x_j;  hypergradient_j = ∂f/∂x_j + ⟨∂f/∂y, z_K⟩,  j = 1 … n",
+        ],
+        oracles: "n K gradients and n K products (∇²_yy g dy + ∇²_yx g dx) of g; a value and n gradients of f",
+        time: "about 3 c K n",
+        memory: "two states and a tangent, whatever K and n are",
+        when: "a handful of hyperparameters and many steps; an independent check of reverse mode",
+        when_not: "x has more than 64 numbers: it is refused, and basic or checkpointed:C do not depend on n",
+        reference: "forward-HG, Franceschi et al. 2017, arXiv 1703.01785",
     },
 };

@@ -28,8 +28,8 @@ pub(super) fn check(arguments: &CleanArguments, task: &Task) -> GradientCheck {
         let key = task.key;
         let cleaning = Cleaning::<f64>::new(&data, &settings, key)?;
         let x = check::random_x(key, data.train().rows());
-        let method = task.method.build::<f64>();
         let problem = cleaning.problem();
+        let method = task.method.build::<f64>(problem);
         Ok(gradient_check(
             &*method,
             problem,

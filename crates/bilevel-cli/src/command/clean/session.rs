@@ -61,7 +61,7 @@ impl Session<'_> {
             recorder: &mut self.recorder,
             progress,
         };
-        let method = task.method.build::<f32>();
+        let method = task.method.build::<f32>(task.cleaning.problem());
         let ran = task
             .cleaning
             .run(&mut self.state, &*method, &*optimizer, task.key, &mut watch);

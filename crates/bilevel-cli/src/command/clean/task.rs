@@ -53,7 +53,7 @@ impl Task {
         };
         Driver {
             problem: task.cleaning.problem(),
-            method: &*task.method.build::<f32>(),
+            method: &*task.method.build::<f32>(task.cleaning.problem()),
             optimizer: &*arguments.outer_optimizer.build(),
             outer_steps: task.settings.outer_steps,
             time_limit: None,
