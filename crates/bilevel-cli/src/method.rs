@@ -169,9 +169,11 @@ impl Method {
         // No weight rises but between the steps of every: the first and the last step tell. No form
         // but per-outer depends on the outer step, and its weight falls.
         let enters = |t| {
-            [1, self.steps]
-                .iter()
-                .any(|&k| schedule.weights(k, t).inner != 0.0)
+            [1, self.steps].iter().any(|&k| {
+                schedule
+                    .fixed_weights(k, t)
+                    .is_none_or(|weights| weights.inner != 0.0)
+            })
         };
         if enters(0) || enters(outer_steps) {
             return Ok(self);
@@ -281,6 +283,11 @@ fn field(
         return refuse(format!(
             "--method {name} is the schedule {}, found --schedule {schedule}: expected --method improved with another schedule",
             form(&steps.schedule)
+        ));
+    }
+    if schedule.depends_on_x() {
+        return refuse(format!(
+            "--schedule {schedule} takes its weights from numbers of x, and no x here has numbers for that; expected a schedule with weights of its own"
         ));
     }
     Ok(Field::Aggregate {
