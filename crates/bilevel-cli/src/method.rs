@@ -1,5 +1,6 @@
 //! From options to a method: what goes with what.
 
+pub(crate) mod budget;
 mod catalogue;
 mod choice;
 mod entry;
@@ -18,7 +19,7 @@ use crate::failure::Failure;
 use crate::parse::AdjointChoice;
 pub(crate) use catalogue::METHODS;
 pub(crate) use choice::MethodChoice;
-use entry::Steps;
+use entry::{Derivative, Steps};
 pub(crate) use entry::{Entry, Form, Gives, Opt, Precision};
 
 /// A method with all its settings.
@@ -169,8 +170,9 @@ impl Method {
         // but per-outer depends on the outer step, and its weight falls.
         let enters = |t| {
             [1, self.steps].iter().any(|&k| {
-                let weights = schedule.fixed_weights(k, t);
-                weights.is_none_or(|weights| weights.inner != 0.0)
+                schedule
+                    .fixed_weights(k, t)
+                    .is_none_or(|weights| weights.inner != 0.0)
             })
         };
         if enters(0) || enters(outer_steps) {
@@ -285,7 +287,7 @@ fn field(
     }
     if schedule.depends_on_x() {
         return refuse(format!(
-            "--schedule {schedule} takes its weights from numbers of x, and here all of x belongs to the problem; expected a schedule with weights of its own"
+            "--schedule {schedule} takes its weights from numbers of x, and no x here has numbers for that; expected a schedule with weights of its own"
         ));
     }
     Ok(Field::Aggregate {

@@ -769,12 +769,13 @@ fn other_dynamics_lead_to_the_same_gradient() {
         terms: 1000,
         tolerance: Some(1e-12),
     };
-    let cases: [(
-        &str,
+    type Case = (
+        &'static str,
         Box<dyn Dynamics<f64>>,
         Box<dyn LinearSolver<f64>>,
         f64,
-    ); 5] = [
+    );
+    let cases: [Case; 5] = [
         (
             "momentum, cg",
             Box::new(momentum(false)),

@@ -11,7 +11,6 @@ use crate::arguments::ExplainArguments;
 use crate::command::check;
 use crate::failure::Failure;
 use crate::folder::Folder;
-
 use crate::method::{Defaults, Method, Opt};
 
 #[derive(Serialize)]

@@ -103,7 +103,7 @@ fn pairs_that_make_no_sense_are_refused() {
             "--method bda --schedule constant:0.5",
             "is the schedule harmonic",
         ),
-        ("--schedule learned:0,1", "all of x belongs to the problem"),
+        ("--schedule learned:0,1", "no x here has numbers"),
         ("--schedule constant:1", "identically zero"),
         ("--schedule harmonic:100 --steps 100", "identically zero"),
         ("--schedule every:1,constant:1", "identically zero"),

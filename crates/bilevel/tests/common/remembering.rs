@@ -17,13 +17,9 @@ fn aggregate() -> Field {
 
 /// Each method, with settings that make sense for the toys, and y kept in `set`, a box or all.
 pub(crate) fn methods<T: Scalar>(set: Set<T>) -> Vec<(&'static str, Method<T>)> {
-    let bounds = match &set {
-        Set::Box(bounds) => Some(bounds.clone()),
-        _ => None,
-    };
     let descent = GradientDescent {
         step_size: Hyper::Fixed(0.3),
-        bounds,
+        set: set.clone(),
         ..GradientDescent::default()
     };
     let of_average = GradientDescent {
