@@ -186,13 +186,13 @@ impl Field {
         Ok(())
     }
 
-    pub(super) fn uses_outer(&self) -> bool {
+    pub(crate) fn uses_outer(&self) -> bool {
         matches!(self, Self::Aggregate { .. })
     }
 
     /// How many gradients of the inner and of the outer objective K = `steps` steps look at, at
     /// outer step 0.
-    pub(super) fn gradients(&self, steps: usize) -> (f64, f64) {
+    pub(crate) fn gradients(&self, steps: usize) -> (f64, f64) {
         match self {
             Self::Inner => (steps as f64, 0.0),
             Self::Aggregate { schedule, .. } => {
