@@ -422,7 +422,7 @@ fn single_precision() {
         let half = Probability::Fixed(0.5);
         let methods: [Box<dyn HyperGradient<T>>; 3] = [
             Box::new(unrolled(Box::new(Truncated { last: 3 }))),
-            Box::new(unrolled(Box::new(Forward::default()))),
+            Box::new(unrolled(Box::new(Forward { most: 1 }))),
             Box::new(Debiased::ufo(&problem, dynamics, 9, exact, half)),
         ];
         let x = [T::from_f64(1.4)];
