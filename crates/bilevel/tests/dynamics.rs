@@ -8,8 +8,9 @@ use bilevel::adjoint::Rollout;
 use bilevel::dynamics::Transform::{self, Exp, Sigmoid};
 use bilevel::vector::norm;
 use bilevel::{
-    Bounds, Checkpointed, Dynamics, ElasticNet, Field, GradientDescent, Hyper, HyperGradient,
-    InnerAdam, Key, Momentum, Problem, ProximalGradient, Reverse, ReverseTape, Set, StartFromX,
+    Bounds, Checkpointed, Dynamics, ElasticNet, Field, Forward, GradientDescent, Hyper,
+    HyperGradient, InnerAdam, Key, Momentum, Problem, ProximalGradient, Reverse, ReverseTape, Set,
+    StartFromX, Truncated,
 };
 use common::agreement::{assert_agreement, fields};
 use common::{Rows, STEPS, plain, unrolled, weighted};
@@ -107,6 +108,8 @@ fn assert_cost(
         unrolled(dynamics, Reverse),
         unrolled(dynamics, ReverseTape::default()),
         unrolled(dynamics, Checkpointed { slots: 3 }),
+        unrolled(dynamics, Truncated { last: 5 }),
+        unrolled(dynamics, Forward::default()),
     ];
     for method in methods {
         let (_, report) = method.gradient(problem, &x(), Key::from_seed(3)).unwrap();
@@ -121,9 +124,10 @@ fn assert_cost(
                 foreseen.pulls + foreseen.tape_pulls,
                 foreseen.grad_y + foreseen.linearizations,
             );
-            // The shares of checkpointing are those of a mean step.
-            let varied = varied && name == "checkpointed";
-            let right = near(products, calls.pulls) && (varied || near(gradients, calls.grad_y));
+            // The shares of checkpointing and truncation are those of a mean step.
+            let varied = varied && ["checkpointed", "truncated"].contains(&name);
+            let right = near(foreseen.pushes, calls.pushes)
+                && (varied || near(gradients, calls.grad_y) && near(products, calls.pulls));
             assert!(right, "{label}, {name}: {foreseen:?} {calls:?}");
         }
     }

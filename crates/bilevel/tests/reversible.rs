@@ -9,8 +9,8 @@ use bilevel::check::gradient_check;
 use bilevel::dynamics::Transform;
 use bilevel::vector::relative_difference;
 use bilevel::{
-    Closures, Error, Field, FixedStart, Hyper, HyperGradient, Key, Memory, Problem, Ratio,
-    Reversible, StartFromX,
+    Closures, Error, Field, FixedStart, Hyper, HyperGradient, Key, Memory, Momentum, Problem,
+    Ratio, Reversible, StartFromX, Unrolled,
 };
 use common::{X_LEN, problem, x};
 
@@ -62,6 +62,35 @@ fn it_agrees_with_central_differences() {
                 assert!(check.passed(), "{field:?}, {learned}, {batch}: {check:?}");
             }
         }
+    }
+}
+
+/// Unrolled momentum in floating-point numbers, whose rounding is another one.
+#[test]
+fn it_agrees_with_unrolled_momentum() {
+    for (field, learned) in [
+        (Field::Inner, false),
+        (aggregate("every:4,harmonic:0.9"), true),
+        (aggregate("learned:8,3"), true),
+    ] {
+        let method = reversible(field, learned);
+        let unrolled = Unrolled {
+            dynamics: Box::new(Momentum {
+                step_size: method.step_size,
+                momentum: Hyper::Fixed(0.75),
+                field: method.field.clone(),
+                ..Momentum::default()
+            }),
+            steps: method.steps,
+            ..Unrolled::default()
+        };
+        let (problem, key) = (problem(3, 0.05, true), Key::from_seed(3));
+        let (found, report) = method.gradient(&problem, &x(), key).unwrap();
+        let (expected, other) = unrolled.gradient(&problem, &x(), key).unwrap();
+        let difference = relative_difference(&found, &expected);
+        assert!(difference > 0.0 && difference < 1e-9, "{difference}");
+        let difference = relative_difference(&report.y, &other.y);
+        assert!(difference > 0.0 && difference < 1e-9, "{difference}");
     }
 }
 

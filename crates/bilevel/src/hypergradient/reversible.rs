@@ -3,16 +3,14 @@
 mod buffer;
 mod trajectory;
 
-use self::trajectory::State;
 use super::{HyperGradient, Report};
 use crate::adjoint::{Paths, Rollout};
-use crate::dynamics::{Dynamics, Field, GradientDescent, Hyper};
+use crate::dynamics::{Dynamics, Field, Hyper};
 use crate::error::require;
-use crate::vector::{axpy, dot};
 use crate::{Cost, Error, Key, Memory, Oracles, Problem, Result, Role, Scalar};
 
-/// The exact hypergradient of training with momentum, without a stored trajectory: on the way back
-/// the steps themselves are undone (Maclaurin, Duvenaud and Adams, arXiv 1502.03492).
+/// The exact hypergradient of training with [`Momentum`](crate::Momentum), without a stored trajectory: on
+/// the way back the steps themselves are undone (Maclaurin, Duvenaud and Adams, arXiv 1502.03492).
 ///
 /// v ← β v + d_t(x, y);  y ← y − s v, from v = 0, where y and v are integers times 2^−`fraction_bits`, and
 /// β = n/d is a ratio, so that y ← y + s v; v ← (v − d_t(x, y))/β brings back every bit. Dividing by β would
@@ -29,7 +27,7 @@ use crate::{Cost, Error, Key, Memory, Oracles, Problem, Result, Role, Scalar};
 /// |---|---|---|---|
 /// | `step_size` | 0.1 | positive | s; fixed, or part of x |
 /// | `momentum` | 9/10 | above 0, below 1, denominator at most 65536 | β |
-/// | `field` | `Inner` | no weights that are part of x | the direction d |
+/// | `field` | `Inner` | | the direction d |
 /// | `steps` | 100 | at least 1 | K |
 /// | `fraction_bits` | 40 | 8 to 52 | y and v are rounded to 2^−`fraction_bits`, and must stay below 2^(61 − `fraction_bits`) |
 ///
@@ -93,38 +91,15 @@ impl Default for Reversible {
 }
 
 impl Reversible {
-    /// Undoes step t, and pulls the cotangents of y and v back through it.
-    fn pull_back<T: Scalar>(
-        &self,
-        t: usize,
-        rollout: &mut Rollout<'_, T>,
-        state: &mut State<T>,
-        (y_bar, v_bar): (&mut [T], &mut [T]),
-    ) -> Result<()> {
-        let x = rollout.cx.x;
-        if let Some((index, derivative)) = self.step_size.derivative(x) {
-            rollout.cx.x_bar[index] -= derivative * T::from_f64(dot(y_bar, &state.v_value));
-        }
-        axpy(-self.step_size.value(x), y_bar, v_bar);
-        self.undo(t, rollout, state)?;
-        let weights = self.field.weights(&rollout.cx);
-        weights.pull(
-            &mut rollout.cx,
-            &state.y_value,
-            v_bar,
-            &mut state.work,
-            y_bar,
-        )?;
-        let momentum = self.momentum.value();
-        for v_bar in v_bar.iter_mut() {
-            *v_bar *= T::from_f64(momentum);
-        }
-        rollout.expect_finite("the cotangent of the inner variable", t, y_bar)
-    }
-
-    fn report<T: Scalar>(&self, rollout: &Rollout<'_, T>, value: T, y: Vec<T>) -> Report<T> {
+    fn report<T: Scalar>(
+        rollout: &Rollout<'_, T>,
+        value: T,
+        mut state: Vec<T>,
+        y_len: usize,
+    ) -> Report<T> {
+        state.truncate(y_len);
         let (inner_calls, outer_calls) = rollout.calls();
-        Report::new(value, y, inner_calls, outer_calls)
+        Report::new(value, state, inner_calls, outer_calls)
     }
 }
 
@@ -144,9 +119,9 @@ impl std::fmt::Display for Ratio {
 
 impl<T: Scalar> HyperGradient<T> for Reversible {
     fn validate(&self, problem: &Problem<T>) -> Result<()> {
-        let carrier = self.carrier::<T>();
+        let dynamics = self.dynamics::<T>();
         require(self.steps >= 1, "steps", "at least 1", self.steps)?;
-        carrier.validate(problem.x_len(), problem.y_len())?;
+        dynamics.validate(problem.x_len(), problem.y_len())?;
         let Ratio {
             numerator,
             denominator,
@@ -163,24 +138,14 @@ impl<T: Scalar> HyperGradient<T> for Reversible {
             "from 8 to 52",
             self.fraction_bits,
         )?;
-        let learned_weights = GradientDescent::<T> {
-            step_size: Hyper::Fixed(1.0),
-            ..carrier.clone()
-        };
-        require(
-            !learned_weights.depends_on_x(),
-            "field",
-            "one whose weights are not part of x",
-            format!("{:?}", self.field),
-        )?;
-        let outer = carrier.uses_outer().then(|| problem.outer());
+        let outer = dynamics.uses_outer().then(|| problem.outer());
         for (role, objective) in [(Role::Inner, Some(problem.inner())), (Role::Outer, outer)] {
             if objective.is_some_and(|objective| !objective.has_second_order()) {
                 let needed_by = NAME;
                 return Err(Error::NoSecondOrder { role, needed_by });
             }
         }
-        Paths::ALL.expect_any_of(Paths::of(problem, &carrier), NAME)
+        Paths::ALL.expect_any_of(Paths::of(problem, &dynamics), NAME)
     }
 
     fn estimate(
@@ -193,25 +158,27 @@ impl<T: Scalar> HyperGradient<T> for Reversible {
         out: &mut [T],
     ) -> Result<Report<T>> {
         crate::error::expect_length("the hypergradient", problem.x_len(), out.len())?;
-        let carrier = self.carrier();
-        let mut rollout = Rollout::new(problem, &carrier, self.steps, x, key, outer_step)?;
+        let dynamics = self.dynamics();
+        let mut rollout = Rollout::new(problem, &dynamics, self.steps, x, key, outer_step)?;
         let mut state = self.start(&mut rollout)?;
         let start = state.y.clone();
         for t in 0..self.steps {
             self.step(t, &mut rollout, &mut state)?;
         }
-        let y = state.y_value.clone();
-        let (mut y_bar, mut v_bar) = (rollout.zero_state(), rollout.zero_state());
-        let value = rollout.seed(&y, &mut y_bar)?;
+        let (last, mut bar) = (state.value.clone(), rollout.zero_state());
+        let value = rollout.seed(&last, &mut bar)?;
+        let mut next = last.clone();
         for t in (0..self.steps).rev() {
-            self.pull_back(t, &mut rollout, &mut state, (&mut y_bar, &mut v_bar))?;
+            self.undo(t, &mut rollout, &mut state)?;
+            rollout.pull_back(t, &state.value, &next, &mut bar)?;
+            next.copy_from_slice(&state.value);
         }
         if state.y != start || state.v.iter().any(|&v| v != 0) || !state.buffer.is_empty() {
             return Err(Error::NotRecovered { outer_step });
         }
         out.fill(T::zero());
-        rollout.finish(&y_bar, out)?;
-        let mut report = self.report(&rollout, value, y);
+        rollout.finish(&bar, out)?;
+        let mut report = Self::report(&rollout, value, last, start.len());
         let bits = state.buffer.bits() as f64 / (self.steps * start.len()) as f64;
         report.figures.push(("buffer bits", bits));
         Ok(report)
@@ -225,33 +192,37 @@ impl<T: Scalar> HyperGradient<T> for Reversible {
         key: Key,
         outer_step: usize,
     ) -> Result<Report<T>> {
-        let carrier = self.carrier();
-        let mut rollout = Rollout::new(problem, &carrier, self.steps, x, key, outer_step)?;
+        let dynamics = self.dynamics();
+        let mut rollout = Rollout::new(problem, &dynamics, self.steps, x, key, outer_step)?;
         let mut state = self.start(&mut rollout)?;
         for t in 0..self.steps {
             self.step(t, &mut rollout, &mut state)?;
         }
-        let value = rollout.value(&state.y_value)?;
-        Ok(self.report(&rollout, value, state.y_value))
+        let value = rollout.value(&state.value)?;
+        Ok(Self::report(&rollout, value, state.value, problem.y_len()))
     }
 
     fn cost(&self, problem: &Problem<T>) -> Cost {
-        let (inner, outer) = self.carrier::<T>().gradients(self.steps);
-        let share = |gradients: f64| Oracles {
-            grad_y: 2.0 * gradients,
+        let dynamics = self.dynamics::<T>();
+        let (inner, outer) = dynamics.gradients(self.steps);
+        let (inner_again, outer_again) = dynamics.pull_gradients(self.steps);
+        let share = |gradients: f64, again: f64| Oracles {
+            grad_y: 2.0 * gradients + again,
             pulls: gradients,
             ..Oracles::default()
         };
         let len = problem.y_len();
         let bits = self.steps as f64 * -self.momentum.value().log2();
         Cost {
-            inner: share(inner),
-            outer: share(outer) + Oracles::of_seed(problem),
+            inner: share(inner, inner_again),
+            outer: share(outer, outer_again) + Oracles::of_seed(problem),
             kept_numbers: (bits / (8 * size_of::<T>()) as f64 * len as f64).ceil() as usize,
             kept_tapes: 0,
-            // y, v, y_0 and the part of the buffer that is always there, 8 bytes each; y, v and their
-            // cotangents, y_K and work space; x, x̄ and the collected part of it.
-            work_numbers: (4 * 8 / size_of::<T>() + 9) * len + 3 * problem.x_len(),
+            // y, v, y_0 and the part of the buffer that is always there, 8 bytes each; the state, the next,
+            // the last, its cotangent and a direction; x, x̄ and the collected part of it.
+            work_numbers: (4 * 8 / size_of::<T>() + 5 * 2) * len
+                + dynamics.work_len(len)
+                + 3 * problem.x_len(),
         }
     }
 }

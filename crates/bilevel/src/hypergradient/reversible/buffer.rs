@@ -1,5 +1,7 @@
 //! Multiplication of integers by a ratio below 1, without losing a bit.
 
+use super::Ratio;
+
 /// Where the digits go that m integers lose when they are multiplied by n/d < 1, so that they can come
 /// back (algorithm 3 of arXiv 1502.03492).
 ///
@@ -24,11 +26,10 @@ const WORD: u32 = 32;
 
 impl InformationBuffer {
     /// Room for `steps` multiplications of `len` numbers by n/d < 1, both below 2³¹.
-    pub(super) fn new((numerator, denominator): (u32, u32), len: usize, steps: usize) -> Self {
-        let (numerator, denominator) = (u64::from(numerator), u64::from(denominator));
+    pub(super) fn new(ratio: Ratio, len: usize, steps: usize) -> Self {
         let mut buffer = Self {
-            numerator,
-            denominator,
+            numerator: ratio.numerator.into(),
+            denominator: ratio.denominator.into(),
             held: vec![0; len],
             bound: 1,
             stack: vec![],
@@ -118,7 +119,7 @@ mod tests {
             share in 0.01..1.0_f64,
         ) {
             let numerator = ((f64::from(denominator) * share) as u32).clamp(1, denominator - 1);
-            let mut buffer = InformationBuffer::new((numerator, denominator), start.len(), added.len());
+            let mut buffer = InformationBuffer::new(Ratio { numerator, denominator }, start.len(), added.len());
             let room = buffer.bits();
             let mut values = start.clone();
             let mut trajectory = vec![];
@@ -147,7 +148,14 @@ mod tests {
     fn the_price_in_bits() {
         const STEPS: usize = 20_000;
         for (numerator, denominator) in [(9_u32, 10_u32), (1, 2), (99, 100), (3, 7)] {
-            let buffer = InformationBuffer::new((numerator, denominator), 3, STEPS);
+            let buffer = InformationBuffer::new(
+                Ratio {
+                    numerator,
+                    denominator,
+                },
+                3,
+                STEPS,
+            );
             let each = buffer.bits() as f64 / (3 * STEPS) as f64;
             let theory = (f64::from(denominator) / f64::from(numerator)).log2();
             assert!(

@@ -1,30 +1,31 @@
 //! Steps in fixed-point numbers, and back.
 
+use super::Reversible;
 use super::buffer::InformationBuffer;
-use super::{Ratio, Reversible};
 use crate::adjoint::Rollout;
-use crate::dynamics::GradientDescent;
-use crate::{Error, Result, Scalar, Set};
+use crate::{Error, Hyper, Momentum, Result, Scalar, Set};
 
 /// Integers are kept below this, so that sums of two do not overflow.
 const LIMIT: f64 = (1_u64 << 61) as f64;
 
-/// y and v on the way, as integers and as the numbers that they stand for.
+/// y and v on the way.
 pub(super) struct State<T> {
     pub(super) y: Vec<i64>,
     pub(super) v: Vec<i64>,
     pub(super) buffer: InformationBuffer,
-    pub(super) y_value: Vec<T>,
-    pub(super) v_value: Vec<T>,
-    pub(super) direction: Vec<T>,
-    pub(super) work: Vec<T>,
+    /// The numbers that y and v stand for, as the dynamics want them.
+    pub(super) value: Vec<T>,
+    /// y, and d_t(x, y).
+    direction: Vec<T>,
 }
 
 impl Reversible {
-    /// Where the rollout gets its lengths from: the steps are made here.
-    pub(super) fn carrier<T>(&self) -> GradientDescent<T> {
-        GradientDescent {
+    /// The same steps in floating-point numbers: they give directions and derivatives.
+    pub(super) fn dynamics<T>(&self) -> Momentum<T> {
+        Momentum {
             step_size: self.step_size,
+            momentum: Hyper::Fixed(self.momentum.value()),
+            nesterov: false,
             field: self.field.clone(),
             set: Set::All,
         }
@@ -39,10 +40,12 @@ impl Reversible {
         (scaled.abs() < LIMIT).then_some(scaled as i64)
     }
 
-    fn values<T: Scalar>(&self, integers: &[i64], out: &mut [T]) {
+    /// Brings the state's numbers up to date with its integers.
+    fn evaluate_state<T: Scalar>(&self, state: &mut State<T>) {
         let unit = self.scale().recip();
-        for (out, &integer) in out.iter_mut().zip(integers) {
-            *out = T::from_f64(integer as f64 * unit);
+        let integers = state.y.iter().chain(&state.v);
+        for (value, &integer) in state.value.iter_mut().zip(integers) {
+            *value = T::from_f64(integer as f64 * unit);
         }
     }
 
@@ -57,41 +60,31 @@ impl Reversible {
 
     /// s_0.
     pub(super) fn start<T: Scalar>(&self, rollout: &mut Rollout<'_, T>) -> Result<State<T>> {
-        let y_value = rollout.start()?;
-        let y: Option<Vec<i64>> = y_value
-            .iter()
-            .map(|y| self.integer(y.to_double()))
-            .collect();
-        let len = y_value.len();
-        let Ratio {
-            numerator,
-            denominator,
-        } = self.momentum;
+        let value = rollout.start()?;
+        let (y, v) = value.split_at(value.len() / 2);
+        let y: Option<Vec<i64>> = y.iter().map(|y| self.integer(y.to_double())).collect();
+        let len = v.len();
         let mut state = State {
             y: y.ok_or_else(|| self.out_of_range(0, rollout.cx.outer_step))?,
             v: vec![0; len],
-            buffer: InformationBuffer::new((numerator, denominator), len, self.steps),
-            y_value,
-            v_value: vec![T::zero(); len],
-            direction: vec![T::zero(); len],
-            work: vec![T::zero(); len],
+            buffer: InformationBuffer::new(self.momentum, len, self.steps),
+            value,
+            direction: rollout.zero_state(),
         };
-        self.values(&state.y, &mut state.y_value);
+        self.evaluate_state(&mut state);
         Ok(state)
     }
 
-    /// The direction at step t, in the state's place for it.
+    /// d_t(x, y) into the state's place for it: the velocity after one step from rest.
     fn direction<T: Scalar>(
-        &self,
         t: usize,
         rollout: &mut Rollout<'_, T>,
         state: &mut State<T>,
     ) -> Result<()> {
-        let cx = &mut rollout.cx;
-        cx.step = t;
-        let weights = self.field.weights(cx);
-        weights.grad_y(cx, &state.y_value, &mut state.work, &mut state.direction)?;
-        rollout.expect_finite("the direction of the inner variable", t, &state.direction)
+        let (y, v) = state.direction.split_at_mut(state.y.len());
+        y.copy_from_slice(&state.value[..y.len()]);
+        v.fill(T::zero());
+        rollout.advance(t, &mut state.direction)
     }
 
     /// s v, rounded.
@@ -106,11 +99,12 @@ impl Reversible {
         rollout: &mut Rollout<'_, T>,
         state: &mut State<T>,
     ) -> Result<()> {
-        self.direction(t, rollout, state)?;
+        Self::direction(t, rollout, state)?;
         state.buffer.multiply(&mut state.v);
         let (x, limit) = (rollout.cx.x, LIMIT as i64);
         let mut inside = true;
-        for ((y, v), d) in state.y.iter_mut().zip(&mut state.v).zip(&state.direction) {
+        let direction = &state.direction[state.y.len()..];
+        for ((y, v), d) in state.y.iter_mut().zip(&mut state.v).zip(direction) {
             match self.integer(d.to_double()) {
                 Some(d) => *v += d,
                 None => inside = false,
@@ -122,8 +116,7 @@ impl Reversible {
         if !inside {
             return Err(self.out_of_range(t + 1, rollout.cx.outer_step));
         }
-        self.values(&state.y, &mut state.y_value);
-        self.values(&state.v, &mut state.v_value);
+        self.evaluate_state(state);
         Ok(())
     }
 
@@ -140,13 +133,14 @@ impl Reversible {
         for (y, &v) in state.y.iter_mut().zip(&state.v) {
             *y = y.wrapping_add(self.move_of(v, x));
         }
-        self.values(&state.y, &mut state.y_value);
-        self.direction(t, rollout, state)?;
-        for (v, d) in state.v.iter_mut().zip(&state.direction) {
+        self.evaluate_state(state);
+        Self::direction(t, rollout, state)?;
+        let direction = &state.direction[state.y.len()..];
+        for (v, d) in state.v.iter_mut().zip(direction) {
             *v = v.wrapping_sub(self.integer(d.to_double()).unwrap_or(0));
         }
         state.buffer.undo(&mut state.v);
-        self.values(&state.v, &mut state.v_value);
+        self.evaluate_state(state);
         Ok(())
     }
 }
@@ -154,7 +148,7 @@ impl Reversible {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{Closures, Key, Problem, StartFromX};
+    use crate::{Closures, Key, Problem, Ratio, StartFromX};
 
     /// Every state on the way back is the one on the way there, to the last bit.
     #[test]
@@ -169,20 +163,21 @@ mod tests {
         };
         let problem = Problem::new(objective(), objective(), StartFromX::new(0..3)).unwrap();
         for (numerator, denominator) in [(9, 10), (1, 3), (499, 500)] {
+            let momentum = Ratio {
+                numerator,
+                denominator,
+            };
             for fraction_bits in [8, 30, 52] {
                 let method = Reversible {
-                    momentum: Ratio {
-                        numerator,
-                        denominator,
-                    },
+                    momentum,
                     steps: 1000,
                     fraction_bits,
                     ..Reversible::default()
                 };
-                let carrier = method.carrier();
+                let dynamics = method.dynamics();
                 let x = [0.5, -1.2, 2.0];
                 let key = Key::from_seed(0);
-                let mut rollout = Rollout::new(&problem, &carrier, 1000, &x, key, 0).unwrap();
+                let mut rollout = Rollout::new(&problem, &dynamics, 1000, &x, key, 0).unwrap();
                 let mut state = method.start(&mut rollout).unwrap();
                 let mut there = vec![];
                 for t in 0..1000 {
