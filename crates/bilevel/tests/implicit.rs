@@ -769,13 +769,13 @@ fn other_dynamics_lead_to_the_same_gradient() {
         terms: 1000,
         tolerance: Some(1e-12),
     };
-    type Case = (
-        &'static str,
+    type Case<'a> = (
+        &'a str,
         Box<dyn Dynamics<f64>>,
         Box<dyn LinearSolver<f64>>,
         f64,
     );
-    let cases: [Case; 5] = [
+    let cases: [Case<'_>; 6] = [
         (
             "momentum, cg",
             Box::new(momentum(false)),
@@ -795,6 +795,15 @@ fn other_dynamics_lead_to_the_same_gradient() {
             1e-10,
         ),
         ("adam, cg", Box::new(adam.clone()), Box::new(cg()), 1e-3),
+        (
+            "adam",
+            Box::new(adam),
+            Box::new(FixedPoint {
+                terms: 5000,
+                tolerance: Some(1e-6),
+            }),
+            1e-3,
+        ),
         (
             "proximal of no weight",
             Box::new(ProximalGradient {

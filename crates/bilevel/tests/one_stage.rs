@@ -159,7 +159,7 @@ fn projections_are_differentiated() {
         ..OneStage::default()
     };
     let boxed = GradientDescent {
-        bounds: Some(bounds),
+        set: Set::Box(bounds),
         ..descent(0.5)
     };
     for [x, y] in [

@@ -42,8 +42,8 @@ use crate::{Cost, Error, Key, Memory, Oracles, Problem, Result, Role, Scalar};
 /// all. A step size or a momentum in x does not move the minimum; a penalty of a proximal step
 /// does.
 ///
-/// Adam, whose steps keep their length near the minimum, is no contraction there: with it, use a
-/// solver with ∇²_yy g, to which it does not matter how y came there.
+/// To a solver with ∇²_yy g it does not matter how y came there; with Adam the fixed-point solver
+/// needs many terms, for the moments forget slowly.
 ///
 /// With mini-batches conjugate gradient sees one batch in all its products, the first of
 /// [`Stream::LinearSolver`](crate::Stream::LinearSolver), and so does the product with ∇²_xy g: the
