@@ -191,7 +191,7 @@ fn a_perturbation_that_agrees_is_exact_at_once() {
     );
     let solution = solve(&FerrisMangasarian::default(), &pair, Set::All, &[0.0, 0.0]);
     assert_eq!(solution.status, SolutionStatus::Good);
-    assert_eq!(solution.weight, 0.5);
+    assert_eq!(solution.weight, 1.0);
     assert!((solution.y[0] - 3.0).abs() < 1e-6 && (solution.y[1] + 2.0).abs() < 1e-6);
 }
 
@@ -209,8 +209,8 @@ fn linear_programs_have_an_exact_perturbation() {
     let expected = [0.0, 1.0, 0.3, 0.0];
     let solution = solve(&FerrisMangasarian::default(), &pair(), set(), &[0.5; 4]);
     assert_eq!(solution.status, SolutionStatus::Good);
-    // 1/16 is the first of the halves at most 0.1, and 1/32 confirms it.
-    assert_eq!(solution.weight, 1.0 / 32.0);
+    // The first of the halves that is at most 0.1.
+    assert_eq!(solution.weight, 1.0 / 16.0);
     assert_eq!(solution.inner_residual, 0.0);
     let moduli = Moduli {
         inner_smoothness: 0.5,
