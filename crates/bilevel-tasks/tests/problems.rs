@@ -5,7 +5,8 @@ use bilevel::check::{gradient_check, random_direction, second_order_check};
 use bilevel::simple::{BigSam, SimpleBilevel, SimpleSolver};
 use bilevel::vector::{axpy, norm, relative_difference};
 use bilevel::{
-    Draw, GradientDescent, Hyper, HyperGradient, Key, Memory, Objective, Problem, Unrolled,
+    Draw, Driver, GradientDescent, Hyper, HyperGradient, Key, Memory, Objective, Problem, RunState,
+    Unrolled,
 };
 use bilevel_tasks::problem::{ProblemOptions, TestProblem, names, test_problem};
 
@@ -277,6 +278,45 @@ fn every_default_is_a_gradient_that_agrees_with_differences() {
             let checked = gradient_check(&method, &task, &x, key, 1, 1e-7).unwrap();
             assert!(checked.passed(), "{}: {checked:?}", problem.name);
         }
+    }
+}
+
+/// The last x of a run with the problem's own settings and the exact gradient of training.
+fn run(problem: &TestProblem, seed: u64) -> Vec<f64> {
+    let method = unrolled(problem, problem.defaults.steps);
+    let optimizer = problem.defaults.outer_optimizer.optimizer();
+    let mut state = RunState::new(problem.start.clone(), &*optimizer);
+    let mut driver = Driver {
+        problem: &*problem.family,
+        method: &method,
+        optimizer: &*optimizer,
+        outer_steps: problem.defaults.outer_steps,
+        time_limit: None,
+        key: Key::from_seed(seed),
+        observers: vec![],
+    };
+    driver.run(&mut state).unwrap();
+    state.x
+}
+
+/// Where the inner solution is unique and φ has one valley, naming the problem is enough.
+#[test]
+fn the_defaults_come_to_the_answer() {
+    for (name, tolerance) in [
+        ("truncation-counterexample", 1e-9),
+        ("quadratic", 1e-9),
+        ("penalty-trap", 1e-9),
+        ("ridge", 1e-3),
+    ] {
+        let problem = made(name, None, 3);
+        let (x, best) = (run(&problem, 3), &problem.optimum.as_ref().unwrap().x);
+        let error = relative_difference(&x, best);
+        assert!(error < tolerance, "{name}: {x:?} is not {best:?}");
+    }
+    for seed in 0..5 {
+        let problem = made("ufo-counterexample", None, seed);
+        let slope = problem.true_gradient(&run(&problem, seed)).unwrap();
+        assert!(slope[0].abs() < 0.03, "seed {seed}: {slope:?}");
     }
 }
 

@@ -33,7 +33,8 @@
 //!   [`Checkpointed`], [`Forward`], [`Truncated`], [`FirstOrder`]) inside [`Unrolled`].
 //!
 //! A [`Driver`] follows the hypergradient with an [`Optimizer`]; [`check`] tells whether
-//! a hypergradient is right.
+//! a hypergradient is right. Where there is no outer variable, [`simple`] minimises one
+//! objective over the minimisers of another.
 //!
 //! # Example
 //!

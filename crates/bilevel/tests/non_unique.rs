@@ -97,8 +97,13 @@ fn solve(schedule: Option<&str>, steps: usize, start: [f64; 2]) -> [f64; 3] {
     [state.x[0], y[0], y[1]]
 }
 
+/// The problem is symmetric about 1: from (2, 2) everything is 2 minus what it is from (0, 0).
 fn assert_row(schedule: Option<&str>, expected: [([f64; 2], usize, [f64; 3]); 4]) {
-    for (start, steps, expected) in expected {
+    let mirrored = expected
+        .iter()
+        .filter(|(_, steps, _)| *steps < 256)
+        .map(|&(start, steps, row)| (start.map(|y| 2.0 - y), steps, row.map(|z| 2.0 - z)));
+    for (start, steps, expected) in mirrored.chain(expected) {
         let found = solve(schedule, steps, start);
         for (found, expected) in found.iter().zip(expected) {
             assert!(

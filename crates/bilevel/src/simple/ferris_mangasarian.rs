@@ -4,11 +4,10 @@ use super::accelerated::minimise;
 use super::pair::Pair;
 use super::{SimpleBilevel, SimpleSolver, Solution, SolutionStatus};
 use crate::error::require;
-use crate::vector::{axpy, norm};
 use crate::{Result, Scalar};
 
-/// Halves σ until argmin { φ + σ ω : y in C } minimises φ, too, and no longer moves: the exact
-/// perturbation, if there is one.
+/// Halves σ until argmin { φ + σ ω : y in C } minimises φ, too: the exact perturbation, if there
+/// is one.
 ///
 /// For a linear φ on a polyhedron, or a convex φ with the same regularity (it grows at least
 /// linearly away from its minimisers), there is a σ̄ > 0 such that for every σ ≤ σ̄ the minimiser
@@ -18,7 +17,8 @@ use crate::{Result, Scalar};
 /// there.
 ///
 /// σ is taken as exact if the residual ‖P(y − ∇φ) − y‖ at the minimiser y is at most
-/// `tolerance` · σ, and y moves by at most `tolerance` · max(1, ‖y‖) when σ is halved once more.
+/// `tolerance` · σ. That is enough: a y that minimises both φ and φ + σ ω has the least ω among
+/// the minimisers of φ.
 ///
 /// | setting | default | range | purpose |
 /// |---|---|---|---|
@@ -27,7 +27,7 @@ use crate::{Result, Scalar};
 /// | `tolerance` | 1e-6 | positive | what counts as exact; each minimum is taken to a tenth of it |
 /// | `steps` | 100 000 | at least 1 | at most so many for one σ |
 ///
-/// Cost of a step: two gradients of each objective; memory: ten vectors like y.
+/// Cost of a step: two gradients of each objective; memory: nine vectors like y.
 ///
 /// Reference: Ferris and Mangasarian, Finite perturbation of convex programs, Appl. Math. Optim.
 /// 23 (1991), 263–273.
@@ -91,11 +91,8 @@ impl<T: Scalar> SimpleSolver<T> for FerrisMangasarian {
         SimpleSolver::<T>::validate(self)?;
         let (mut pair, mut y) = Pair::new(problem, start)?;
         let (mut taken, mut weight) = (0, self.weight);
-        // The minimiser for the σ before, where it minimises φ.
-        let mut before: Option<Vec<T>> = None;
         let mut residual = f64::INFINITY;
-        // One more than asked for confirms the last.
-        for halving in 0..=self.halvings + 1 {
+        for halving in 0..=self.halvings {
             weight = self.weight * 0.5_f64.powf(halving as f64);
             let tolerance = ACCURACY * self.tolerance * weight;
             let ended = minimise(&mut pair, weight, tolerance, self.steps, &mut y)?;
@@ -109,15 +106,9 @@ impl<T: Scalar> SimpleSolver<T> for FerrisMangasarian {
                 return pair.solution(y, taken, weight, status);
             }
             residual = pair.inner_residual(&y)?;
-            let exact = residual <= self.tolerance * weight;
-            if let Some(before) = before.as_ref().filter(|_| exact) {
-                let mut moved = y.clone();
-                axpy(-T::one(), before, &mut moved);
-                if norm(&moved) <= self.tolerance * norm(before).max(1.0) {
-                    return pair.solution(y, taken, weight, SolutionStatus::Good);
-                }
+            if residual <= self.tolerance * weight {
+                return pair.solution(y, taken, weight, SolutionStatus::Good);
             }
-            before = exact.then(|| y.clone());
         }
         let status = SolutionStatus::NotExact { weight, residual };
         pair.solution(y, taken, weight, status)
