@@ -8,7 +8,7 @@ use bilevel_tasks::model::Model;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::method::{MethodChoice, Opt};
-use crate::parse::{self, AdjointChoice, EarlyStopping, OptimizerChoice};
+use crate::parse::{self, AdjointChoice, EarlyStopping, OptimizerChoice, Size};
 
 /// Finds wrong labels by differentiating through training; checks and times that.
 #[derive(Parser, Debug)]
@@ -306,6 +306,11 @@ pub(crate) struct CleanArguments {
     /// Outer steps without improvement on the held-out rows before the run ends [default: 20]
     #[arg(long, value_name = "N", allow_negative_numbers = true, value_parser = parse::positive_count, help_heading = "Run")]
     pub(crate) patience: Option<usize>,
+    /// Memory that a hypergradient may take, the data of both losses among it: 200MB, 1GiB. Chooses
+    /// how training is differentiated, unless --adjoint says it: reverse:tape, else reverse, else
+    /// checkpointed:C with the largest C that fits, else refuses
+    #[arg(long, value_name = "SIZE", help_heading = "Run")]
+    pub(crate) memory_budget: Option<Size>,
     /// Begin no further outer step after this time: 10s, 5m, 1h; `bilevel resume` goes on from
     /// there
     #[arg(long, value_name = "TIME", allow_negative_numbers = true, value_parser = parse::time, help_heading = "Run")]

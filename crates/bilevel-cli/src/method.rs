@@ -1,5 +1,6 @@
 //! From options to a method: what goes with what.
 
+pub(crate) mod budget;
 mod catalogue;
 mod choice;
 mod entry;
@@ -18,7 +19,7 @@ use crate::failure::Failure;
 use crate::parse::AdjointChoice;
 pub(crate) use catalogue::METHODS;
 pub(crate) use choice::MethodChoice;
-use entry::Steps;
+use entry::{Derivative, Steps};
 pub(crate) use entry::{Entry, Form, Gives, Opt, Precision};
 
 /// A method with all its settings.

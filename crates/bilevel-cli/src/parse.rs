@@ -120,6 +120,50 @@ pub(crate) fn time(text: &str) -> Result<Duration, String> {
     Duration::try_from_secs_f64(amount * seconds).map_err(|_| wrong())
 }
 
+/// An amount of memory: `200MB`, `1.5GiB`.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub(crate) struct Size {
+    pub(crate) bytes: usize,
+    text: String,
+}
+
+impl FromStr for Size {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let wrong = || expected("a size such as 200MB, 1.5GB or 1GiB", text);
+        let end = text
+            .find(|c: char| !c.is_ascii_digit() && c != '.')
+            .ok_or_else(wrong)?;
+        let (amount, unit) = text.split_at(end);
+        let unit = match unit {
+            "B" => 1.0,
+            "kB" | "KB" => 1e3,
+            "MB" => 1e6,
+            "GB" => 1e9,
+            "TB" => 1e12,
+            "KiB" => 1024.0,
+            "MiB" => 1024.0 * 1024.0,
+            "GiB" => 1024.0 * 1024.0 * 1024.0,
+            _ => return Err(wrong()),
+        };
+        let bytes = positive(amount).map_err(|_| wrong())? * unit;
+        if !(1.0..=1e18).contains(&bytes) {
+            return Err(wrong());
+        }
+        Ok(Self {
+            bytes: bytes as usize,
+            text: text.to_owned(),
+        })
+    }
+}
+
+impl fmt::Display for Size {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.text)
+    }
+}
+
 /// A schedule in the library's own form.
 pub(crate) fn schedule(text: &str) -> Result<Schedule, String> {
     const NAMES: [&str; 7] = [
@@ -280,6 +324,27 @@ mod tests {
         assert_eq!(time("1h"), Ok(Duration::from_secs(3600)));
         for wrong in ["", "10", "s", "-1s", "0s", "nans", "1e300h", "10µ", "é"] {
             assert!(time(wrong).is_err(), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn sizes() {
+        let bytes = |text: &str| text.parse::<Size>().map(|size| size.bytes);
+        assert_eq!(bytes("200MB"), Ok(200_000_000));
+        assert_eq!(bytes("1.5GiB"), Ok(3 << 29));
+        assert_eq!(bytes("7kB"), Ok(7000));
+        for wrong in [
+            "",
+            "200",
+            "MB",
+            "-1MB",
+            "0MB",
+            "1e3MB",
+            "1mb",
+            "0.1B",
+            "9999999999TB",
+        ] {
+            assert!(bytes(wrong).is_err(), "{wrong}");
         }
     }
 

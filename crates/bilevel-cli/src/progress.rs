@@ -15,6 +15,7 @@ pub(crate) struct Progress {
     total: usize,
     /// The first step that this process made, and when.
     first: Option<(usize, Instant)>,
+    warned: bool,
 }
 
 enum Form {
@@ -43,6 +44,7 @@ impl Progress {
             form,
             total,
             first: None,
+            warned: false,
         }
     }
 
@@ -66,6 +68,19 @@ impl Progress {
                     ));
                 }
             }
+        }
+    }
+
+    /// What is wrong, the first time; how often it was, is said at the end.
+    pub(crate) fn warn_once(&mut self, what: &str) {
+        if std::mem::replace(&mut self.warned, true) {
+            return;
+        }
+        let text = format!("warning: {what}");
+        match &self.form {
+            Form::Quiet => {}
+            Form::Bar(bar) => bar.suspend(|| line(&text)),
+            Form::Lines { .. } => line(&text),
         }
     }
 

@@ -27,7 +27,7 @@ const MAGIC: &[u8; 8] = b"bilevel\0";
 const START: usize = 28;
 
 /// The version of the format that is written; older ones are not read.
-pub const VERSION: u32 = 1;
+pub const VERSION: u32 = 2;
 
 /// What is wrong with the contents of a checkpoint.
 #[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]

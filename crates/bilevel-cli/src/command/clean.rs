@@ -22,7 +22,7 @@ use crate::folder::Folder;
 use crate::progress::line;
 pub(crate) use record::CHECKPOINT;
 use record::{History, Recorder};
-pub(crate) use result::CONFIG;
+pub(crate) use result::{CONFIG, chosen_adjoint};
 use session::Session;
 use task::Task;
 
@@ -33,6 +33,9 @@ pub(crate) fn run(arguments: &CleanArguments) -> Result<(), Failure> {
     if !common.quiet {
         for warning in &task.findings.warnings {
             line(&format!("warning: {warning}"));
+        }
+        if let Some(chosen) = &task.chosen {
+            line(&chosen.why);
         }
     }
     let config = result::config(arguments, &task)?;

@@ -36,7 +36,7 @@ pub(crate) fn run(options: &ResumeArguments) -> Result<(), Failure> {
     if !options.allow_different_bits {
         expect_same_bits(&checkpoint, shown)?;
     }
-    expect_settings(&checkpoint, &folder)?;
+    let config = expect_settings(&checkpoint, &folder)?;
     let mut original = original(&checkpoint, shown)?;
     original.common.json = options.json;
     original.common.quiet = options.quiet;
@@ -46,6 +46,10 @@ pub(crate) fn run(options: &ResumeArguments) -> Result<(), Failure> {
         .time_limit
         .or(original.time_limit)
         .map(|limit| checkpoint.run.elapsed.saturating_add(limit));
+    if original.memory_budget.take().is_some() {
+        let options = &mut original.method.options;
+        options.adjoint = clean::chosen_adjoint(&config).or(options.adjoint);
+    }
     crate::use_threads(original.common.threads)?;
     clean::resume(&original, checkpoint, &folder)
 }
@@ -76,13 +80,16 @@ fn expect_same_bits(checkpoint: &CleaningCheckpoint<'_>, shown: &Path) -> Result
 }
 
 /// `config.toml` tells what was done; what is changed in it would not be done.
-fn expect_settings(checkpoint: &CleaningCheckpoint<'_>, folder: &Folder) -> Result<(), Failure> {
+fn expect_settings(
+    checkpoint: &CleaningCheckpoint<'_>,
+    folder: &Folder,
+) -> Result<String, Failure> {
     let path = folder.file(CONFIG);
-    let config = std::fs::read(&path)
+    let config = std::fs::read_to_string(&path)
         .map_err(|source| bilevel_tasks::Error::Read { path, source })
         .map_err(Failure::usage)?;
-    if checkpoint::fingerprint(&config) == checkpoint.origin.settings {
-        return Ok(());
+    if checkpoint::fingerprint(config.as_bytes()) == checkpoint.origin.settings {
+        return Ok(config);
     }
     Err(Failure::usage(anyhow!(
         "{}: expected the settings that the run began with, found changed ones; other settings need a new run",

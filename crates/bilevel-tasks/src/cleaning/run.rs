@@ -1,5 +1,7 @@
 //! The run of a cleaning task: what it is made of between two steps, and what it found.
 
+use std::collections::BTreeMap;
+
 use bilevel::driver::{Patience, Why};
 use bilevel::{
     Calls, Draw, Driver, HyperGradient, Iterate, Key, Objective, Observer, Optimizer, RunState,
@@ -28,6 +30,10 @@ pub struct OuterStep {
     pub held_out: Option<f64>,
     /// The figures of cleaning at x, where the truth is known.
     pub metrics: Option<CleaningMetrics>,
+    /// What the method says of its estimate where that is less than it promises.
+    pub complaint: Option<String>,
+    /// What else it has to say, by name.
+    pub figures: BTreeMap<String, f64>,
     /// Calls of the inner objective so far, in estimates alone.
     pub inner_calls: Calls,
     /// Calls of the outer objective so far, in estimates alone.
@@ -54,6 +60,8 @@ pub struct Progress<T> {
     pub patience: Patience,
     /// The step that is kept so far.
     pub kept: Option<Kept<T>>,
+    /// How many estimates were less than the method promises.
+    pub complaints: usize,
     /// Calls of the inner objective so far.
     pub inner_calls: Calls,
     /// Calls of the outer objective so far.
@@ -103,6 +111,7 @@ impl<T: Real> Cleaning<T> {
                 observed: 0,
                 patience: Patience::new(self.settings.patience),
                 kept: None,
+                complaints: 0,
                 inner_calls: Calls::default(),
                 outer_calls: Calls::default(),
             },
@@ -247,6 +256,7 @@ impl<T: Real> Watcher<'_, T> {
             }
         };
         let held_out = self.cleaning.held_out.as_deref();
+        let report = iterate.report;
         Ok(OuterStep {
             step: iterate.outer_step,
             seconds: iterate.elapsed.as_secs_f64(),
@@ -260,8 +270,14 @@ impl<T: Real> Watcher<'_, T> {
                 .cleaning
                 .metrics(&weights(iterate.x))
                 .map_err(bilevel::Error::objective)?,
-            inner_calls: self.progress.inner_calls + iterate.report.inner_calls,
-            outer_calls: self.progress.outer_calls + iterate.report.outer_calls,
+            complaint: (!report.status.is_good()).then(|| report.status.to_string()),
+            figures: report
+                .figures
+                .iter()
+                .map(|&(name, value)| (name.to_owned(), value))
+                .collect(),
+            inner_calls: self.progress.inner_calls + report.inner_calls,
+            outer_calls: self.progress.outer_calls + report.outer_calls,
         })
     }
 }
@@ -278,6 +294,7 @@ impl<T: Real> Observer<T> for Watcher<'_, T> {
         let asked = self.watch.step(&step).map_err(bilevel::Error::observer)?;
         let progress = &mut *self.progress;
         progress.observed = iterate.outer_step + 1;
+        progress.complaints += usize::from(step.complaint.is_some());
         progress.inner_calls = step.inner_calls;
         progress.outer_calls = step.outer_calls;
         let better = step

@@ -205,6 +205,10 @@ impl Watch<f32> for Watcher<'_, '_> {
     fn step(&mut self, step: &OuterStep) -> Result<Option<Why>, Error> {
         self.recorder.history.append(history_line(step))?;
         self.progress.step(step);
+        if let Some(complaint) = &step.complaint {
+            self.progress
+                .warn_once(&format!("outer step {}: {complaint}", step.step));
+        }
         Ok(interrupt::requested().then_some(Why::Interrupted))
     }
 

@@ -1,5 +1,6 @@
 //! The files of a run.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use anyhow::anyhow;
@@ -15,6 +16,7 @@ use super::input::Source;
 use super::task::Task;
 use crate::arguments::CleanArguments;
 use crate::failure::Failure;
+use crate::parse::AdjointChoice;
 
 /// The name of the file of settings.
 pub(crate) const CONFIG: &str = "config.toml";
@@ -43,6 +45,11 @@ pub(crate) struct CleanResult<'a> {
     pub(crate) retrained_accuracy: Option<f64>,
     pub(crate) baselines: Baselines,
     pub(crate) gradient_check: GradientCheck,
+    /// What was chosen within the budget of memory, and why.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) adjoint: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) adjoint_reason: Option<&'a str>,
     pub(crate) input: &'a Findings,
 }
 
@@ -83,7 +90,7 @@ pub(crate) struct GradientCheck {
 
 /// A line of `history.jsonl`.
 #[derive(Serialize)]
-struct HistoryLine {
+struct HistoryLine<'s> {
     step: usize,
     seconds: f64,
     f: f64,
@@ -92,6 +99,12 @@ struct HistoryLine {
     held_out_loss: Option<f64>,
     f1: Option<f64>,
     auc: Option<f64>,
+    /// What the method complains of.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    status: Option<&'s str>,
+    /// What else it has to say.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    figures: &'s BTreeMap<String, f64>,
     oracle_calls: OracleCalls,
 }
 
@@ -133,6 +146,8 @@ pub(super) fn history_line(step: &OuterStep) -> String {
         held_out_loss: step.held_out,
         f1: step.metrics.as_ref().and_then(|metrics| metrics.f1),
         auc: step.metrics.as_ref().and_then(|metrics| metrics.auc),
+        status: step.complaint.as_deref(),
+        figures: &step.figures,
         oracle_calls: OracleCalls {
             inner: step.inner_calls.into(),
             outer: step.outer_calls.into(),
@@ -270,6 +285,8 @@ struct MethodConfig {
     field: &'static str,
     schedule: Option<String>,
     adjoint: Option<String>,
+    memory_budget: Option<String>,
+    adjoint_reason: Option<String>,
     step_size: f64,
     aggregate_step_size: Option<f64>,
     steps: usize,
@@ -332,6 +349,8 @@ pub(super) fn config(arguments: &CleanArguments, task: &Task) -> Result<String, 
             },
             schedule,
             adjoint: method.adjoint.map(|adjoint| adjoint.to_string()),
+            memory_budget: arguments.memory_budget.as_ref().map(ToString::to_string),
+            adjoint_reason: task.chosen.as_ref().map(|chosen| chosen.why.clone()),
             step_size: method.step_size,
             aggregate_step_size: method.aggregate_step_size(),
             steps: method.steps,
@@ -354,7 +373,21 @@ pub(super) fn config(arguments: &CleanArguments, task: &Task) -> Result<String, 
 }
 
 /// Settings that may differ between the parts of a run.
-const FREE: [&str; 2] = ["threads", "time_limit_seconds"];
+const FREE: [&str; 4] = [
+    "threads",
+    "time_limit_seconds",
+    // Chosen once, by what is predicted for the threads of that time: see `chosen_adjoint`.
+    "memory_budget",
+    "adjoint_reason",
+];
+
+/// The adjoint that `config.toml` says, where it was chosen within a budget of memory.
+pub(crate) fn chosen_adjoint(config: &str) -> Option<AdjointChoice> {
+    let config: toml::Table = config.parse().ok()?;
+    let method = config.get("method")?;
+    method.get("memory_budget")?;
+    method.get("adjoint")?.as_str()?.parse().ok()
+}
 
 /// The file `path` must say of a run that is continued what this program makes of its options.
 pub(super) fn expect_config(

@@ -141,6 +141,13 @@ impl Session<'_> {
 
         progress.say("checking the hypergradient");
         let gradient_check = gradient::check(arguments, task);
+        let complaints = self.state.progress.complaints;
+        if complaints > 0 {
+            progress.say(&format!(
+                "warning: {complaints} of {} hypergradients were less than the method promises; history.jsonl says why at each step",
+                self.state.progress.observed
+            ));
+        }
         drop(progress);
 
         let metrics = cleaned.step.metrics.as_ref();
@@ -164,6 +171,11 @@ impl Session<'_> {
             retrained_accuracy: row.retrained_accuracy,
             baselines: Baselines(simple),
             gradient_check,
+            adjoint: task
+                .chosen
+                .as_ref()
+                .and(task.method.adjoint.map(|a| a.to_string())),
+            adjoint_reason: task.chosen.as_ref().map(|chosen| chosen.why.as_str()),
             input: &task.findings,
         };
         let document = crate::json(&result)?;

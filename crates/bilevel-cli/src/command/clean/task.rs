@@ -10,6 +10,7 @@ use super::findings::Findings;
 use super::input::Input;
 use crate::arguments::CleanArguments;
 use crate::failure::Failure;
+use crate::method::budget::{Chosen, choose};
 use crate::method::{Defaults, Method};
 
 /// What is to be cleaned, and how.
@@ -22,6 +23,8 @@ pub(super) struct Task {
     pub(super) settings: CleaningSettings,
     pub(super) cleaning: Cleaning<f32>,
     pub(super) method: Method,
+    /// Where there is a budget of memory.
+    pub(super) chosen: Option<Chosen>,
     pub(super) key: Key,
 }
 
@@ -40,6 +43,22 @@ impl Task {
             findings,
         } = Input::read(arguments, key)?;
         let cleaning = Cleaning::new(&data, &settings, key).map_err(Failure::usage)?;
+        let (method, chosen) = match &arguments.memory_budget {
+            None => (method, None),
+            Some(budget) => {
+                let problem = cleaning.problem();
+                let programs = cleaning.programs(rayon::current_num_threads());
+                let peak = |method: &Method| {
+                    let built = method.build::<f32>(problem);
+                    built.validate(problem).map_err(Failure::usage)?;
+                    let predicted = programs.predict(&built.cost(problem));
+                    Ok(predicted.map_err(Failure::run)?.peak_bytes())
+                };
+                let typed = given.options.adjoint.is_some();
+                let (method, chosen) = choose(method, typed, true, budget, &peak)?;
+                (method, Some(chosen))
+            }
+        };
         let task = Self {
             data,
             corruption,
@@ -49,6 +68,7 @@ impl Task {
             settings,
             cleaning,
             method,
+            chosen,
             key,
         };
         Driver {
