@@ -338,7 +338,7 @@ fn what_does_not_belong_together_is_refused() {
     let mut newer = good.clone();
     newer[8] += 1;
     fs::write(&path, &newer).unwrap();
-    refuse("found version 2: it was written by a newer program");
+    refuse("found version 3: it was written by a newer program");
     fs::write(&path, checkpoint::encode(&"something else").unwrap()).unwrap();
     refuse("expected the state of a run of this program");
 

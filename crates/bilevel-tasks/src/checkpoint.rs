@@ -318,9 +318,9 @@ mod tests {
     #[test]
     fn other_versions_and_payloads_are_named() {
         let mut bytes = encode(&payload()).unwrap();
-        bytes[8] = 2;
+        bytes[8] = 3;
         let message = decode::<Payload>(&bytes).unwrap_err().to_string();
-        assert!(message.ends_with("found version 2: it was written by a newer program"));
+        assert!(message.ends_with("found version 3: it was written by a newer program"));
         bytes[8] = 0;
         let message = decode::<Payload>(&bytes).unwrap_err().to_string();
         assert!(message.ends_with("found version 0"), "{message}");
