@@ -81,10 +81,10 @@ pub(crate) fn choose(
 fn has_choice(method: &Method) -> bool {
     match &method.entry().form {
         Form::Unrolled(steps) => match steps.derivative {
-            Derivative::Exact => method.adjoint.is_some_and(AdjointChoice::is_exact),
+            Derivative::Exact => method.adjoint.is_some_and(|adjoint| adjoint.is_exact()),
             Derivative::Forward | Derivative::Truncated | Derivative::FirstOrder => false,
         },
-        Form::Other(_) => false,
+        Form::Other(_) => method.adjoint.is_some(),
     }
 }
 
