@@ -8,7 +8,9 @@ use bilevel_tasks::model::Model;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::method::{MethodChoice, Opt};
-use crate::parse::{self, AdjointChoice, EarlyStopping, OptimizerChoice, Size};
+use crate::parse::{
+    self, AdjointChoice, DynamicsChoice, EarlyStopping, OptimizerChoice, ProbabilityChoice, Size,
+};
 
 /// Finds wrong labels by differentiating through training; checks and times that.
 #[derive(Parser, Debug)]
@@ -106,6 +108,22 @@ pub(crate) struct MethodOptions {
     /// a method that needs few its own]
     #[arg(long, value_name = "K", allow_negative_numbers = true, value_parser = parse::positive_count)]
     pub(crate) steps: Option<usize>,
+    /// How y moves in a step: gradient-descent, momentum:BETA or adam [default: gradient-descent]
+    #[arg(long, value_name = "RULE")]
+    pub(crate) dynamics: Option<DynamicsChoice>,
+    /// How often ufo works out the exact hypergradient: a probability above 0, or adaptive [default:
+    /// 0.1]
+    #[arg(long, value_name = "Q", allow_negative_numbers = true)]
+    pub(crate) probability: Option<ProbabilityChoice>,
+    /// Added to the inner Hessian, where implicit methods solve with it [default: 0.01, of solve 0]
+    #[arg(long, value_name = "D", allow_negative_numbers = true, value_parser = parse::non_negative)]
+    pub(crate) damping: Option<f64>,
+    /// Relative residual to which implicit methods solve their linear system
+    #[arg(long, value_name = "E", allow_negative_numbers = true, value_parser = parse::positive)]
+    pub(crate) linear_tolerance: Option<f64>,
+    /// Products that implicit methods may make for that
+    #[arg(long, value_name = "N", allow_negative_numbers = true, value_parser = parse::positive_count)]
+    pub(crate) linear_products: Option<usize>,
     /// Step size of y in the methods that move it beside the inner problem's own solution; that of the
     /// inner gradient unless given, of bvfsm an eleventh of it
     #[arg(long, value_name = "S", allow_negative_numbers = true, value_parser = parse::positive)]
@@ -125,6 +143,11 @@ impl MethodOptions {
             (Opt::Schedule, self.schedule.is_some()),
             (Opt::AggregateStepSize, self.aggregate_step_size.is_some()),
             (Opt::Adjoint, self.adjoint.is_some()),
+            (Opt::Dynamics, self.dynamics.is_some()),
+            (Opt::Probability, self.probability.is_some()),
+            (Opt::Damping, self.damping.is_some()),
+            (Opt::LinearTolerance, self.linear_tolerance.is_some()),
+            (Opt::LinearProducts, self.linear_products.is_some()),
             (Opt::YStepSize, self.y_step_size.is_some()),
             (Opt::Penalty, self.penalty.is_some()),
         ]
@@ -285,14 +308,10 @@ pub(crate) struct CleanArguments {
     /// Updates of the weights, at most
     #[arg(long, value_name = "T", default_value = "60", allow_negative_numbers = true, value_parser = parse::positive_count, help_heading = "Run")]
     pub(crate) outer_steps: usize,
-    /// How the weights move: sgd:RATE or adam:RATE
-    #[arg(
-        long,
-        value_name = "RULE",
-        default_value = "adam:0.05",
-        help_heading = "Run"
-    )]
-    pub(crate) outer_optimizer: OptimizerChoice,
+    /// How the weights move: sgd:RATE, sgd:RATE,DECAY (the steps RATE/(1 + DECAY·t)) or adam:RATE
+    /// [default: adam:0.05, or what belongs to the method]
+    #[arg(long, value_name = "RULE", help_heading = "Run")]
+    pub(crate) outer_optimizer: Option<OptimizerChoice>,
     /// Share of the trusted rows that is held out to choose the best outer step, or off: the last
     /// step is kept
     #[arg(

@@ -3,7 +3,10 @@
 pub(crate) mod budget;
 mod catalogue;
 mod choice;
+mod debiased;
 mod entry;
+mod implicit;
+mod one_step;
 #[cfg(test)]
 mod tests;
 mod unrolled;
@@ -11,12 +14,13 @@ mod value;
 
 use anyhow::anyhow;
 use bilevel::{
-    Field, GradientDescent, Hyper, HyperGradient, Problem, Schedule, Sequence, Set, Unrolled,
+    Dynamics, Field, GradientDescent, Hyper, HyperGradient, InnerAdam, Momentum, Problem, Schedule,
+    Sequence, Set, Unrolled,
 };
 
 use crate::arguments::{FieldName, MethodOptions};
 use crate::failure::Failure;
-use crate::parse::AdjointChoice;
+use crate::parse::{AdjointChoice, DynamicsChoice, OptimizerChoice, ProbabilityChoice};
 pub(crate) use catalogue::METHODS;
 pub(crate) use choice::MethodChoice;
 use entry::{Derivative, Steps};
@@ -27,10 +31,17 @@ pub(crate) use entry::{Entry, Form, Gives, Opt, Precision};
 pub(crate) struct Method {
     pub(crate) choice: MethodChoice,
     pub(crate) field: Field,
-    /// Where steps are unrolled.
+    /// How steps are differentiated, where they are.
     pub(crate) adjoint: Option<AdjointChoice>,
     pub(crate) step_size: f64,
     pub(crate) steps: usize,
+    pub(crate) dynamics: DynamicsChoice,
+    pub(crate) probability: ProbabilityChoice,
+    pub(crate) damping: f64,
+    pub(crate) linear_tolerance: Option<f64>,
+    pub(crate) linear_products: Option<usize>,
+    /// Of a single loop: only some forms have a meaning there.
+    pub(crate) single_loop_schedule: Option<Schedule>,
     pub(crate) y_step_size: Option<f64>,
     pub(crate) penalty: Option<Sequence>,
     /// Where y is kept.
@@ -44,6 +55,7 @@ pub(crate) struct Defaults {
     pub(crate) method: &'static str,
     pub(crate) steps: usize,
     pub(crate) step_size: f64,
+    pub(crate) damping: f64,
 }
 
 impl Defaults {
@@ -52,6 +64,8 @@ impl Defaults {
         method: "improved",
         steps: 100,
         step_size: 0.5,
+        // The inner Hessian of a softmax is singular, that of a network indefinite.
+        damping: 0.01,
     };
 }
 
@@ -80,13 +94,22 @@ impl Method {
                         .unwrap_or(steps.derivative.adjoint(choice.parameter)),
                 ),
             ),
-            Form::Other(_) => (Field::Inner, None),
+            Form::Other(_) => (
+                other_field(entry, options, step_size)?,
+                options.adjoint.or(entry.adjoint),
+            ),
         };
         Ok(Self {
             field,
             adjoint,
             step_size,
             steps: options.steps.or(entry.steps).unwrap_or(defaults.steps),
+            dynamics: options.dynamics.unwrap_or_default(),
+            probability: options.probability.unwrap_or_default(),
+            damping: options.damping.unwrap_or(defaults.damping),
+            linear_tolerance: options.linear_tolerance,
+            linear_products: options.linear_products,
+            single_loop_schedule: options.schedule.clone(),
             y_step_size: options.y_step_size,
             penalty: options.penalty,
             set: Set::All,
@@ -128,14 +151,51 @@ impl Method {
     /// Its steps with this adjoint.
     pub(crate) fn unrolled<T: Precision>(&self, adjoint: AdjointChoice) -> Unrolled<T> {
         Unrolled {
-            dynamics: Box::new(GradientDescent {
-                step_size: Hyper::Fixed(self.step_size),
-                field: self.field.clone(),
-                set: self.set.cast(),
-            }),
+            dynamics: self.dynamics(),
             steps: self.steps,
             adjoint: adjoint.build(),
         }
+    }
+
+    /// How y moves.
+    pub(crate) fn dynamics<T: Precision>(&self) -> Box<dyn Dynamics<T>> {
+        let (step_size, field) = (Hyper::Fixed(self.step_size), self.field.clone());
+        let set = self.set.cast();
+        match self.dynamics {
+            DynamicsChoice::GradientDescent => Box::new(GradientDescent {
+                step_size,
+                field,
+                set,
+            }),
+            DynamicsChoice::Momentum(beta) => Box::new(Momentum {
+                step_size,
+                momentum: Hyper::Fixed(beta),
+                field,
+                set,
+                ..Momentum::default()
+            }),
+            DynamicsChoice::Adam => Box::new(InnerAdam {
+                step_size,
+                field,
+                set,
+                ..InnerAdam::default()
+            }),
+        }
+    }
+
+    /// How x moves: as typed, or as belongs to the method, or as usual.
+    pub(crate) fn optimizer(
+        &self,
+        typed: Option<OptimizerChoice>,
+        usual: OptimizerChoice,
+    ) -> OptimizerChoice {
+        let own = self.entry().optimizer.map(|own| own(self));
+        typed.or(own).unwrap_or(usual)
+    }
+
+    /// Whether it is made of a field and a derivative alone.
+    pub(crate) fn is_unrolled(&self) -> bool {
+        matches!(self.entry().form, Form::Unrolled(_))
     }
 
     /// Whether central differences of f after training agree with it.
@@ -267,6 +327,56 @@ fn expect_own_options(
         ));
     }
     Ok(())
+}
+
+/// The field of a hypergradient of another kind, and what may be typed with it.
+fn other_field(entry: &Entry, options: &MethodOptions, step_size: f64) -> Result<Field, Failure> {
+    let name = entry.name;
+    if let Some(adjoint) = options.adjoint
+        && !adjoint.is_exact()
+    {
+        return refuse(format!(
+            "--method {name} has an exact derivative inside, found --adjoint {adjoint}: expected reverse, reverse:tape, checkpointed:C or forward"
+        ));
+    }
+    let aggregate = options.field == Some(FieldName::Aggregate);
+    if !entry.takes(Opt::Field) {
+        // A single loop has a weight for each outer step.
+        return match &options.schedule {
+            Some(schedule @ (Schedule::Constant { .. } | Schedule::PerOuter { .. })) => {
+                let first = schedule.fixed_weights(1, 0);
+                if first.is_some_and(|weights| weights.outer > 0.0) {
+                    Ok(Field::Inner)
+                } else {
+                    refuse(format!(
+                        "--method {name} needs a weight of the outer objective above 0, found --schedule {schedule}"
+                    ))
+                }
+            }
+            Some(schedule) => refuse(format!(
+                "--method {name} makes one step at a time and has one weight for each outer step, found --schedule {schedule}: expected constant:A or per-outer:MU0,P"
+            )),
+            None => Ok(Field::Inner),
+        };
+    }
+    if !aggregate {
+        for option in options.given() {
+            if matches!(option, Opt::Schedule | Opt::AggregateStepSize) {
+                return refuse(format!(
+                    "{} has no meaning here: it belongs to the aggregate field, and --method {name} has the inner field unless --field aggregate says otherwise",
+                    option.text()
+                ));
+            }
+        }
+        return Ok(Field::Inner);
+    }
+    let steps = Steps {
+        field: FieldName::Aggregate,
+        schedule: Schedule::Constant { weight: 0.5 },
+        own_schedule: false,
+        derivative: Derivative::Exact,
+    };
+    field(name, &steps, options, step_size)
 }
 
 fn field(

@@ -5,8 +5,8 @@ use std::str::FromStr;
 use std::time::Duration;
 
 use bilevel::{
-    Adam, Adjoint, Checkpointed, FirstOrder, Forward, Optimizer, Reverse, ReverseTape, Scalar,
-    Schedule, Sequence, Sgd, Truncated,
+    Adam, Adaptive, Adjoint, Checkpointed, FirstOrder, Forward, Optimizer, Probability, Reverse,
+    ReverseTape, Scalar, Schedule, Sequence, Sgd, Truncated,
 };
 use bilevel_tasks::model::Model;
 
@@ -273,17 +273,86 @@ impl fmt::Display for AdjointChoice {
     }
 }
 
-/// How the weights of the rows move.
+/// How y moves in a step.
+#[derive(Clone, Copy, PartialEq, Debug, Default)]
+pub(crate) enum DynamicsChoice {
+    #[default]
+    GradientDescent,
+    Momentum(f64),
+    Adam,
+}
+
+impl FromStr for DynamicsChoice {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        match text.split_once(':') {
+            None if text == "gradient-descent" => Ok(Self::GradientDescent),
+            None if text == "adam" => Ok(Self::Adam),
+            Some(("momentum", beta)) => {
+                let what = "a number of at least 0 and below 1";
+                number(beta, what, |beta| (0.0..1.0).contains(&beta)).map(Self::Momentum)
+            }
+            _ => Err(format!(
+                "expected gradient-descent, momentum:BETA or adam, found {text:?}{}",
+                suggestion(text, &["gradient-descent", "momentum", "adam"])
+            )),
+        }
+    }
+}
+
+impl fmt::Display for DynamicsChoice {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::GradientDescent => f.write_str("gradient-descent"),
+            Self::Momentum(beta) => write!(f, "momentum:{beta}"),
+            Self::Adam => f.write_str("adam"),
+        }
+    }
+}
+
+/// How often the exact part of a debiased estimate is worked out.
+#[derive(Clone, Copy, PartialEq, Debug)]
+pub(crate) struct ProbabilityChoice(pub(crate) Probability);
+
+impl Default for ProbabilityChoice {
+    fn default() -> Self {
+        Self(Probability::Fixed(0.1))
+    }
+}
+
+impl FromStr for ProbabilityChoice {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        if text == "adaptive" {
+            return Ok(Self(Probability::Adaptive(Adaptive::default())));
+        }
+        let what = "adaptive, or a number above 0 and at most 1";
+        number(text, what, |q| q > 0.0 && q <= 1.0).map(|q| Self(Probability::Fixed(q)))
+    }
+}
+
+impl fmt::Display for ProbabilityChoice {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0 {
+            Probability::Fixed(q) => write!(f, "{q}"),
+            Probability::Adaptive(_) => f.write_str("adaptive"),
+        }
+    }
+}
+
+/// How x moves.
 #[derive(Clone, Copy, PartialEq, Debug)]
 pub(crate) enum OptimizerChoice {
-    Sgd(f64),
+    Sgd { rate: f64, decay: f64 },
     Adam(f64),
 }
 
 impl OptimizerChoice {
     pub(crate) fn build<T: Scalar>(self) -> Box<dyn Optimizer<T>> {
         match self {
-            Self::Sgd(rate) => Box::new(Sgd::new(rate)),
+            Self::Sgd { rate, decay } => Box::new(Sgd { rate, decay }),
             Self::Adam(rate) => Box::new(Adam::new(rate)),
         }
     }
@@ -294,10 +363,16 @@ impl FromStr for OptimizerChoice {
 
     fn from_str(text: &str) -> Result<Self, String> {
         match text.split_once(':') {
-            Some(("sgd", rate)) => Ok(Self::Sgd(positive(rate)?)),
+            Some(("sgd", numbers)) => {
+                let (rate, decay) = numbers.split_once(',').unwrap_or((numbers, "0"));
+                Ok(Self::Sgd {
+                    rate: positive(rate)?,
+                    decay: non_negative(decay)?,
+                })
+            }
             Some(("adam", rate)) => Ok(Self::Adam(positive(rate)?)),
             _ => Err(format!(
-                "expected sgd:RATE or adam:RATE, found {text:?}{}",
+                "expected sgd:RATE, sgd:RATE,DECAY or adam:RATE, found {text:?}{}",
                 suggestion(text, &["sgd", "adam"])
             )),
         }
@@ -307,7 +382,8 @@ impl FromStr for OptimizerChoice {
 impl fmt::Display for OptimizerChoice {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Sgd(rate) => write!(f, "sgd:{rate}"),
+            Self::Sgd { rate, decay: 0.0 } => write!(f, "sgd:{rate}"),
+            Self::Sgd { rate, decay } => write!(f, "sgd:{rate},{decay}"),
             Self::Adam(rate) => write!(f, "adam:{rate}"),
         }
     }
@@ -375,8 +451,14 @@ mod tests {
         ] {
             assert_eq!(text.parse::<AdjointChoice>().unwrap().to_string(), text);
         }
-        for text in ["sgd:0.5", "adam:0.05"] {
+        for text in ["sgd:0.5", "sgd:10,1", "adam:0.05"] {
             assert_eq!(text.parse::<OptimizerChoice>().unwrap().to_string(), text);
+        }
+        for text in ["gradient-descent", "momentum:0.9", "adam"] {
+            assert_eq!(text.parse::<DynamicsChoice>().unwrap().to_string(), text);
+        }
+        for text in ["0.25", "adaptive"] {
+            assert_eq!(text.parse::<ProbabilityChoice>().unwrap().to_string(), text);
         }
         for text in ["off", "0.2"] {
             assert_eq!(text.parse::<EarlyStopping>().unwrap().to_string(), text);

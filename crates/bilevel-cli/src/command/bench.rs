@@ -24,6 +24,7 @@ const DEFAULTS: Defaults = Defaults {
     method: "basic",
     steps: 100,
     step_size: 0.1,
+    damping: 0.01,
 };
 
 #[derive(Serialize)]

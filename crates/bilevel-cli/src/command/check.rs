@@ -3,7 +3,7 @@
 use bilevel::check::{
     Comparison, adjoint_dot_test, forward_check, gradient_check, random_direction, replay_check,
 };
-use bilevel::{Checkpointed, HyperGradient, Key, Problem, Stream};
+use bilevel::{Checkpointed, HyperGradient, Key, Probability, Problem, Stream};
 use bilevel_tasks::cleaning::{Cleaning, CleaningData, CleaningSettings, Split};
 use bilevel_tasks::corruption::{Corruption, CorruptionKind};
 use bilevel_tasks::data::digits::digits;
@@ -12,8 +12,8 @@ use serde::Serialize;
 use crate::arguments::{CheckArguments, TrainingArguments};
 use crate::failure::Failure;
 use crate::folder::Folder;
-use crate::method::{Defaults, Method};
-use crate::parse::AdjointChoice;
+use crate::method::{Defaults, Method, Opt};
+use crate::parse::{AdjointChoice, ProbabilityChoice};
 use crate::table::{cells, table};
 
 /// Rows of the digits: enough for mini-batches, few enough for hundreds of trainings.
@@ -109,18 +109,35 @@ impl Checks<'_> {
             let compared = gradient_check(built, problem, x, key, DIRECTIONS, tolerance)?;
             lines.push(Line::new("central differences", compared));
         }
-        if let Some(adjoint) = self.method.adjoint {
+        if self.method.is_unrolled()
+            && let Some(adjoint) = self.method.adjoint
+        {
             let unrolled = self.method.unrolled::<f64>(adjoint);
             let tolerance = allowed(1e-10);
             if exact {
                 let compared = forward_check(&unrolled, problem, x, key, DIRECTIONS, tolerance)?;
                 lines.push(Line::new("forward against reverse mode", compared));
             }
-            let compared = adjoint_dot_test(&*unrolled.dynamics, problem, x, key, tolerance)?;
-            lines.push(Line::new("adjoint dot test of a step", compared));
             if exact {
                 self.replays(adjoint, &mut lines)?;
             }
+        }
+        if self.method.entry().takes(Opt::Dynamics) {
+            let (dynamics, tolerance) = (self.method.dynamics::<f64>(), allowed(1e-10));
+            let compared = adjoint_dot_test(&*dynamics, problem, x, key, tolerance)?;
+            lines.push(Line::new("adjoint dot test of a step", compared));
+        }
+        if let (true, Some(adjoint)) = (
+            self.method.entry().takes(Opt::Probability),
+            self.method.adjoint,
+        ) {
+            let always = Method {
+                probability: ProbabilityChoice(Probability::Fixed(1.0)),
+                ..self.method.clone()
+            };
+            let exact = self.method.unrolled::<f64>(adjoint);
+            let same = replay_check(&*always.build(problem), &exact, problem, x, key)?;
+            lines.push(Line::bits(format!("--probability 1 = {adjoint}"), same));
         }
         lines.push(Line::bits(
             "asked twice".to_owned(),

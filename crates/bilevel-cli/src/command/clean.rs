@@ -40,7 +40,7 @@ pub(crate) fn run(arguments: &CleanArguments) -> Result<(), Failure> {
     }
     let config = result::config(arguments, &task)?;
     let origin = origin(&task, &config)?;
-    let state = task.cleaning.start(&*arguments.outer_optimizer.build());
+    let state = task.cleaning.start(&*task.optimizer.build());
     let (folder, history) = Folder::create(common.out.as_deref(), "clean", |folder| {
         folder.write(CONFIG, &config)?;
         if let Some(scaling) = &task.scaling {
@@ -88,7 +88,7 @@ pub(super) fn resume(
         progress: checkpoint.progress.into_owned(),
     };
     task.cleaning
-        .expect_state(&state, &*arguments.outer_optimizer.build())
+        .expect_state(&state, &*task.optimizer.build())
         .map_err(Failure::usage)?;
     let history = History::reopen(folder, checkpoint.history_bytes)?;
     Session {

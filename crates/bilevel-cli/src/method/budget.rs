@@ -84,7 +84,7 @@ fn has_choice(method: &Method) -> bool {
             Derivative::Exact => method.adjoint.is_some_and(AdjointChoice::is_exact),
             Derivative::Forward | Derivative::Truncated | Derivative::FirstOrder => false,
         },
-        Form::Other(_) => false,
+        Form::Other(_) => method.adjoint.is_some(),
     }
 }
 

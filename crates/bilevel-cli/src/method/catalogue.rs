@@ -1,10 +1,10 @@
 //! The list of methods. To add one: a file under `bilevel/src`, its entry beside its siblings, and a line here.
 
 use super::entry::Entry;
-use super::{unrolled, value};
+use super::{debiased, implicit, one_step, unrolled, value};
 
 /// Every method, in the order in which `bilevel methods` prints them.
-pub(crate) static METHODS: [&Entry; 12] = [
+pub(crate) static METHODS: [&Entry; 20] = [
     &unrolled::BASIC,
     &unrolled::IMPROVED,
     &unrolled::BIGSAM,
@@ -12,9 +12,17 @@ pub(crate) static METHODS: [&Entry; 12] = [
     &unrolled::TRUNCATED,
     &unrolled::FORWARD,
     &unrolled::FIRST_ORDER,
+    &debiased::UFO,
+    &implicit::CONJUGATE_GRADIENT,
+    &implicit::NEUMANN,
+    &implicit::FIXED_POINT,
+    &one_step::ONE_STAGE,
+    &one_step::T1T2,
     &value::BOME,
     &value::F2SA,
     &value::PBGD,
     &value::BVFSM,
     &value::MEHA,
+    &one_step::IAPTT,
+    &one_step::BAMM,
 ];

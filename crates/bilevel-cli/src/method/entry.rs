@@ -5,7 +5,7 @@ use bilevel_tasks::model::Real;
 
 use super::Method;
 use crate::arguments::FieldName;
-use crate::parse::AdjointChoice;
+use crate::parse::{AdjointChoice, OptimizerChoice};
 
 /// A method: its name, how it is built, and its page.
 pub(crate) struct Entry {
@@ -19,6 +19,10 @@ pub(crate) struct Entry {
     pub(crate) form: Form,
     /// K unless given, where it is not that of the others.
     pub(crate) steps: Option<usize>,
+    /// The exact derivative of the steps inside a hypergradient of another kind, unless given.
+    pub(crate) adjoint: Option<AdjointChoice>,
+    /// How x moves unless given, where that belongs to the method.
+    pub(crate) optimizer: Option<fn(&Method) -> OptimizerChoice>,
     /// The options that are its own, besides those that its form takes.
     pub(crate) takes: &'static [Opt],
     /// What it estimates.
@@ -98,6 +102,10 @@ pub(crate) enum Gives {
     Exact,
     /// The same with an error that does not vanish.
     Biased,
+    /// The same on average.
+    Unbiased,
+    /// The gradient at the solution of the inner problem.
+    Implicit,
     /// A direction towards the solution that is not the gradient of f after so many steps.
     Direction,
 }
@@ -107,6 +115,8 @@ impl Gives {
         match self {
             Self::Exact => "exact",
             Self::Biased => "biased",
+            Self::Unbiased => "unbiased",
+            Self::Implicit => "implicit",
             Self::Direction => "direction",
         }
     }
@@ -121,18 +131,28 @@ pub(crate) enum Opt {
     Schedule,
     AggregateStepSize,
     Adjoint,
+    Dynamics,
+    Probability,
+    Damping,
+    LinearTolerance,
+    LinearProducts,
     YStepSize,
     Penalty,
 }
 
 impl Opt {
-    pub(crate) const ALL: [Self; 8] = [
+    pub(crate) const ALL: [Self; 13] = [
         Self::Steps,
         Self::StepSize,
         Self::Field,
         Self::Schedule,
         Self::AggregateStepSize,
         Self::Adjoint,
+        Self::Dynamics,
+        Self::Probability,
+        Self::Damping,
+        Self::LinearTolerance,
+        Self::LinearProducts,
         Self::YStepSize,
         Self::Penalty,
     ];
@@ -147,6 +167,11 @@ impl Opt {
             Self::StepSize => "--step-size",
             Self::YStepSize => "--y-step-size",
             Self::Penalty => "--penalty",
+            Self::Dynamics => "--dynamics",
+            Self::Probability => "--probability",
+            Self::Damping => "--damping",
+            Self::LinearTolerance => "--linear-tolerance",
+            Self::LinearProducts => "--linear-products",
         }
     }
 }
@@ -217,7 +242,10 @@ impl Entry {
     /// Whether it has this option.
     pub(crate) fn takes(&self, option: Opt) -> bool {
         let form = match (&self.form, option) {
-            (Form::Unrolled(_), Opt::Steps | Opt::StepSize | Opt::Field | Opt::Adjoint) => true,
+            (
+                Form::Unrolled(_),
+                Opt::Steps | Opt::StepSize | Opt::Field | Opt::Adjoint | Opt::Dynamics,
+            ) => true,
             (Form::Unrolled(steps), Opt::Schedule | Opt::AggregateStepSize) => {
                 steps.field == FieldName::Aggregate
             }

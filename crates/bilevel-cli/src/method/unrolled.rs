@@ -26,6 +26,8 @@ pub(super) static BASIC: Entry = Entry {
     parameter: None,
     form: steps(FieldName::Inner, NO_SCHEDULE, false),
     steps: None,
+    adjoint: None,
+    optimizer: None,
     takes: &[],
     gives: Gives::Exact,
     page: Page {
@@ -53,6 +55,8 @@ pub(super) static IMPROVED: Entry = Entry {
         false,
     ),
     steps: None,
+    adjoint: None,
+    optimizer: None,
     takes: &[],
     gives: Gives::Exact,
     page: Page {
@@ -81,6 +85,8 @@ pub(super) static BIGSAM: Entry = Entry {
         true,
     ),
     steps: None,
+    adjoint: None,
+    optimizer: None,
     takes: &[],
     gives: Gives::Exact,
     page: Page {
@@ -109,6 +115,8 @@ pub(super) static BDA: Entry = Entry {
         true,
     ),
     steps: None,
+    adjoint: None,
+    optimizer: None,
     takes: &[],
     gives: Gives::Exact,
     page: Page {
@@ -138,6 +146,8 @@ pub(super) static FIRST_ORDER: Entry = Entry {
         derivative: Derivative::FirstOrder,
     }),
     steps: None,
+    adjoint: None,
+    optimizer: None,
     takes: &[],
     gives: Gives::Biased,
     page: Page {
@@ -169,6 +179,8 @@ pub(super) static TRUNCATED: Entry = Entry {
         derivative: Derivative::Truncated,
     }),
     steps: None,
+    adjoint: None,
+    optimizer: None,
     takes: &[],
     gives: Gives::Biased,
     page: Page {
@@ -197,6 +209,8 @@ pub(super) static FORWARD: Entry = Entry {
         derivative: Derivative::Forward,
     }),
     steps: None,
+    adjoint: None,
+    optimizer: None,
     takes: &[],
     gives: Gives::Exact,
     page: Page {

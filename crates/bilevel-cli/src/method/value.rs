@@ -35,6 +35,8 @@ pub(super) static BOME: Entry = Entry {
         double: bome::<f64>,
     }),
     steps: Some(10),
+    adjoint: None,
+    optimizer: None,
     takes: OPTIONS,
     gives: Gives::Direction,
     page: Page {
@@ -73,6 +75,8 @@ pub(super) static F2SA: Entry = Entry {
         double: f2sa::<f64>,
     }),
     steps: Some(10),
+    adjoint: None,
+    optimizer: None,
     takes: WITH_PENALTY,
     gives: Gives::Direction,
     page: Page {
@@ -111,6 +115,8 @@ pub(super) static PBGD: Entry = Entry {
         double: pbgd::<f64>,
     }),
     steps: Some(1),
+    adjoint: None,
+    optimizer: None,
     takes: WITH_PENALTY,
     gives: Gives::Direction,
     page: Page {
@@ -151,6 +157,8 @@ pub(super) static BVFSM: Entry = Entry {
         double: bvfsm::<f64>,
     }),
     steps: Some(50),
+    adjoint: None,
+    optimizer: None,
     takes: OPTIONS,
     gives: Gives::Direction,
     page: Page {
@@ -188,6 +196,8 @@ pub(super) static MEHA: Entry = Entry {
         double: meha::<f64>,
     }),
     steps: None,
+    adjoint: None,
+    optimizer: None,
     takes: &[Opt::StepSize, Opt::YStepSize, Opt::Penalty],
     gives: Gives::Direction,
     page: Page {

@@ -16,6 +16,7 @@ use super::input::Source;
 use super::task::Task;
 use crate::arguments::CleanArguments;
 use crate::failure::Failure;
+use crate::method::Opt;
 use crate::parse::AdjointChoice;
 
 /// The name of the file of settings.
@@ -289,7 +290,14 @@ struct MethodConfig {
     adjoint_reason: Option<String>,
     step_size: f64,
     aggregate_step_size: Option<f64>,
-    steps: usize,
+    steps: Option<usize>,
+    dynamics: Option<String>,
+    probability: Option<String>,
+    damping: Option<f64>,
+    linear_tolerance: Option<f64>,
+    linear_products: Option<usize>,
+    y_step_size: Option<f64>,
+    penalty: Option<String>,
     batch: Option<usize>,
     trusted_batch: Option<usize>,
     weight_decay: f64,
@@ -311,6 +319,7 @@ struct RunConfig {
 pub(super) fn config(arguments: &CleanArguments, task: &Task) -> Result<String, Failure> {
     let (method, data) = (&task.method, &task.data);
     let schedule = method.schedule();
+    let has = |option| method.entry().takes(option);
     let config = Config {
         version: env!("CARGO_PKG_VERSION"),
         seed: arguments.common.seed,
@@ -342,7 +351,7 @@ pub(super) fn config(arguments: &CleanArguments, task: &Task) -> Result<String, 
         },
         method: MethodConfig {
             method: method.name(),
-            field: if schedule.is_some() {
+            field: if method.schedule().is_some() {
                 "aggregate"
             } else {
                 "inner"
@@ -353,7 +362,14 @@ pub(super) fn config(arguments: &CleanArguments, task: &Task) -> Result<String, 
             adjoint_reason: task.chosen.as_ref().map(|chosen| chosen.why.clone()),
             step_size: method.step_size,
             aggregate_step_size: method.aggregate_step_size(),
-            steps: method.steps,
+            steps: has(Opt::Steps).then_some(method.steps),
+            dynamics: has(Opt::Dynamics).then(|| method.dynamics.to_string()),
+            probability: has(Opt::Probability).then(|| method.probability.to_string()),
+            damping: has(Opt::Damping).then_some(method.damping),
+            linear_tolerance: method.linear_tolerance,
+            linear_products: method.linear_products,
+            y_step_size: method.y_step_size,
+            penalty: method.penalty.map(|penalty| penalty.to_string()),
             batch: task.settings.batch,
             trusted_batch: task.settings.trusted_batch,
             weight_decay: task.settings.weight_decay,
@@ -362,7 +378,7 @@ pub(super) fn config(arguments: &CleanArguments, task: &Task) -> Result<String, 
         },
         run: RunConfig {
             outer_steps: task.settings.outer_steps,
-            outer_optimizer: arguments.outer_optimizer.to_string(),
+            outer_optimizer: task.optimizer.to_string(),
             early_stopping: arguments.early_stopping.to_string(),
             patience: task.settings.early_stopping.map(|_| task.settings.patience),
             time_limit_seconds: task.settings.time_limit.map(|limit| limit.as_secs_f64()),

@@ -55,7 +55,7 @@ impl Session<'_> {
         if let Some(why) = self.ended {
             return Ok(why);
         }
-        let (task, optimizer) = (self.task, self.arguments.outer_optimizer.build());
+        let (task, optimizer) = (self.task, self.task.optimizer.build());
         interrupt::wait_for_step(true);
         let mut watch = Watcher {
             recorder: &mut self.recorder,
@@ -90,7 +90,7 @@ impl Session<'_> {
         match failure.error.downcast_ref() {
             Some(Method(bilevel::Error::NonFinite { what, .. })) => format!(
                 "{}; the last good state, before outer step {}, is kept in {}",
-                remedy(what, self.arguments, self.task),
+                remedy(what, self.task),
                 self.recorder.saved_step,
                 folder.join(CHECKPOINT).display()
             ),
@@ -218,12 +218,12 @@ fn ends(why: Why) -> bool {
 }
 
 /// What to try where a number is no longer finite.
-fn remedy(what: &str, arguments: &CleanArguments, task: &Task) -> String {
+fn remedy(what: &str, task: &Task) -> String {
     let (step_size, weight_decay) = (task.method.step_size, task.settings.weight_decay);
     match what {
         "the outer variable" => format!(
             "try a smaller rate than --outer-optimizer {}",
-            arguments.outer_optimizer
+            task.optimizer
         ),
         "the gradient of a baseline" => "try features of a smaller scale".to_owned(),
         _ if weight_decay > 0.0 => format!(

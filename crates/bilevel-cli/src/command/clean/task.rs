@@ -12,6 +12,7 @@ use crate::arguments::CleanArguments;
 use crate::failure::Failure;
 use crate::method::budget::{Chosen, choose};
 use crate::method::{Defaults, Method};
+use crate::parse::OptimizerChoice;
 
 /// What is to be cleaned, and how.
 pub(super) struct Task {
@@ -23,6 +24,7 @@ pub(super) struct Task {
     pub(super) settings: CleaningSettings,
     pub(super) cleaning: Cleaning<f32>,
     pub(super) method: Method,
+    pub(super) optimizer: OptimizerChoice,
     /// Where there is a budget of memory.
     pub(super) chosen: Option<Chosen>,
     pub(super) key: Key,
@@ -67,6 +69,7 @@ impl Task {
             findings,
             settings,
             cleaning,
+            optimizer: method.optimizer(arguments.outer_optimizer, OptimizerChoice::Adam(0.05)),
             method,
             chosen,
             key,
@@ -74,7 +77,7 @@ impl Task {
         Driver {
             problem: task.cleaning.problem(),
             method: &*task.method.build::<f32>(task.cleaning.problem()),
-            optimizer: &*arguments.outer_optimizer.build(),
+            optimizer: &*task.optimizer.build(),
             outer_steps: task.settings.outer_steps,
             time_limit: None,
             key,

@@ -1,0 +1,57 @@
+//! Unbiased first order.
+
+use bilevel::{Debiased, HyperGradient, Problem};
+
+use super::Method;
+use super::entry::{Build, Entry, Form, Gives, Opt, Page, Precision};
+use crate::parse::AdjointChoice;
+
+const ONE_SLOT: AdjointChoice = AdjointChoice::Checkpointed { slots: 1 };
+
+fn ufo<T: Precision>(method: &Method, problem: &Problem<T>) -> Box<dyn HyperGradient<T>> {
+    Box::new(Debiased::ufo(
+        problem,
+        || method.dynamics(),
+        method.steps,
+        method.adjoint.unwrap_or(ONE_SLOT).build(),
+        method.probability.0,
+    ))
+}
+
+pub(super) static UFO: Entry = Entry {
+    name: "ufo",
+    aliases: &["ufom"],
+    parameter: None,
+    form: Form::Other(Build {
+        single: ufo::<f32>,
+        double: ufo::<f64>,
+    }),
+    steps: None,
+    adjoint: Some(ONE_SLOT),
+    optimizer: None,
+    takes: &[
+        Opt::Steps,
+        Opt::StepSize,
+        Opt::Dynamics,
+        Opt::Field,
+        Opt::Schedule,
+        Opt::AggregateStepSize,
+        Opt::Adjoint,
+        Opt::Probability,
+    ],
+    gives: Gives::Unbiased,
+    page: Page {
+        summary: "cheap estimate, corrected with probability q so that it is right on average: UFO-BLO, UFOM",
+        update: &[
+            "ξ = 1 with probability q, else 0 (--probability, 0.1 unless given; adaptive: the q that costs least for the differences seen)",
+            "hypergradient = G_cheap + (ξ/q) (G_exact − G_cheap)",
+            "G_cheap is first-order, or truncated:1 where that is identically zero; G_exact has the derivative of --adjoint, checkpointed:1 unless given",
+        ],
+        oracles: "K gradients of g always; with probability q those of --adjoint too: K(K+1)/2 gradients and K products with checkpointed:1",
+        time: "c K + q c K²/2 with checkpointed:1, c K + 4 q c K with reverse",
+        memory: "constant in K with checkpointed:1; else that of --adjoint",
+        when: "many cheap outer steps whose size shrinks, q of the order 1/K: expected time linear in K at constant memory",
+        when_not: "the exact hypergradient is affordable at each step: its variance is smaller; outer steps that do not shrink; a cheap part that says nothing: q = 1 is best then",
+        reference: "UFO-BLO, Likhosherstov et al. 2020, arXiv 2006.03631; UFOM, arXiv 2106.02487",
+    },
+};
