@@ -85,7 +85,7 @@ fn assert_moments(problem: &Problem<f64>, cheap: impl Adjoint<f64> + 'static, q:
         moved += usize::from((cheap[i] - exact[i]).abs() > 20.0 * error);
     }
     // The same test would find the cheap part alone out.
-    assert!(moved >= problem.x_len() / 4 + 1, "{moved}");
+    assert!(moved > problem.x_len() / 4, "{moved}");
     let (second, error) = mean_and_error(square_sums);
     let difference: Vec<f64> = exact.iter().zip(&cheap).map(|(e, c)| e - c).collect();
     let theory = norm(&exact).powi(2) + (1.0 / q - 1.0) * norm(&difference).powi(2);
