@@ -25,4 +25,6 @@ mod book {
     mod your_own {}
     #[doc = include_str!("../../../book/src/read-a-report.md")]
     mod read_a_report {}
+    #[doc = include_str!("../../../book/src/choose-a-method.md")]
+    mod choose_a_method {}
 }
