@@ -172,6 +172,19 @@ fn the_gradient_is_as_exact_as_its_tolerance() {
     assert!(errors[0] > 1e3 * errors[2], "{errors:?}");
 }
 
+/// The tolerance is that of the residual itself, not relative to the right-hand side.
+#[test]
+fn a_large_right_hand_side_is_solved_to_the_same_tolerance() {
+    let quadratic = Quadratic::definite(12);
+    let x = [1000.0, -700.0];
+    let (gradient, _) = hoag("constant:0.1")
+        .gradient(&quadratic.problem::<f64>(), &x, Key::from_seed(0))
+        .unwrap();
+    for (found, exact) in gradient.iter().zip(quadratic.gradient(&x)) {
+        assert!((found - exact).abs() < 0.3, "{found} {exact}");
+    }
+}
+
 #[test]
 fn too_few_steps_or_products_are_reported_and_what_does_not_apply_is_refused() {
     let quadratic = Quadratic::definite(6);

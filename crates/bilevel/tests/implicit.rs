@@ -340,10 +340,28 @@ fn a_map_that_does_not_contract_is_reported_with_its_ratio() {
         };
         assert!((1.7..=2.0 + 1e-9).contains(&ratio), "{name}: {ratio}");
         assert!(report.status.to_string().contains("does not contract"));
+        // Ten doublings are enough to see it.
+        let products = report.figure("linear products").unwrap();
+        assert!(products <= 20.0, "{name}: {products}");
         // Nothing to begin with the next time.
         assert_eq!(memory.vector("q"), None);
         assert!(memory.vector("y").is_some());
     }
+    // Slow growth shows in the last residuals, though all together are smaller than the first.
+    let problem = Quadratic::diagonal(&[1.0, 1.0, 1.0, 1.0, 1.0, 2.05]).problem::<f64>();
+    let neumann = Neumann {
+        step_size: 1.0,
+        terms: 8,
+        ..Neumann::default()
+    };
+    let (_, report) = implicit(0.3, 100, neumann)
+        .gradient(&problem, &[3.0, 0.5], key)
+        .unwrap();
+    assert!(report.figure("linear residual").unwrap() < 1.0);
+    let Status::NotContraction { ratio } = report.status else {
+        panic!("{}", report.status);
+    };
+    assert!((ratio - 1.05).abs() < 1e-9, "{ratio}");
     // A direction of negative curvature grows too, however small the step.
     let problem = Quadratic::diagonal(&[-0.5, 2.0]).problem::<f64>();
     let method = implicit(0.1, 5, Neumann::default());
