@@ -125,6 +125,39 @@ fn the_difference_is_the_product() {
     );
 }
 
+/// Where the weight α = σ(x₂) of the aggregate is learned, its derivative comes without a difference.
+#[test]
+fn learned_weights_are_part_of_the_difference() {
+    let g = Closures::<f64>::new(
+        2,
+        1,
+        |x, y, _| 1.5 * (y[0] - 2.0 * x[0]).powi(2),
+        |x, y, _, out| out[0] += 3.0 * (y[0] - 2.0 * x[0]),
+    )
+    .with_grad_x(|x, y, _, out| out[0] -= 6.0 * (y[0] - 2.0 * x[0]));
+    let f = Closures::<f64>::new(
+        2,
+        1,
+        |_, y, _| (y[0] - 5.0).powi(2) / 2.0,
+        |_, y, _, out| out[0] += y[0] - 5.0,
+    );
+    let problem = Problem::new(g, f, FixedStart(vec![0.0])).unwrap();
+    let method = OneStage {
+        step_size: 1e-13,
+        look_ahead: 0.1,
+        field: Field::Aggregate {
+            schedule: Schedule::Learned { first: 1, count: 1 },
+            outer_scale: 2.0,
+        },
+        ..OneStage::default()
+    };
+    method.validate(&problem).unwrap();
+    let h = &estimates(&method, &problem, &[1.0, 0.0], 1).0[0];
+    // d = −6 (1 − α) − 10 α = −8, y' = 0.8, v = −4.2, dd/dα = −4, dα/dx₂ = 1/4, dd/dx₁ = −3.
+    assert_near("h_1", h[0], -0.1 * -3.0 * -4.2, 1e-9);
+    assert_near("h_2", h[1], -0.1 * -4.0 * -4.2 / 4.0, 1e-9);
+}
+
 /// Both end where y = x and x − 3 + s (x − 1) = 0: the first term of the Neumann series.
 #[test]
 fn one_differentiated_step_ends_short_of_the_optimum() {
@@ -182,13 +215,12 @@ fn projections_are_differentiated() {
     let problem = Problem::new(g, f, FixedStart(vec![0.1, 0.2])).unwrap();
     let method = OneStage {
         look_ahead: 1.0,
-        radius: 1e-4,
         set: Set::Ball { radius: 1.0 },
         ..OneStage::default()
     };
     let h = &estimates(&method, &problem, &[1.2, -1.6], 1).0[0];
-    assert_near("h_1", h[0], 2.56 / 8.0, 1e-7);
-    assert_near("h_2", h[1], 1.92 / 8.0, 1e-7);
+    assert_near("h_1", h[0], 2.56 / 8.0, 1e-12);
+    assert_near("h_2", h[1], 1.92 / 8.0, 1e-12);
 }
 
 fn iaptt(dynamics: GradientDescent<f64>, steps: usize) -> Iaptt<f64> {

@@ -8,8 +8,8 @@ mod toys;
 use std::f64::consts::PI;
 
 use bilevel::{
-    Adam, Barrier, Bome, Bvfsm, Closures, F2sa, FixedStart, HyperGradient, Meha, Pbgd, Problem,
-    Sequence, Set,
+    Adam, Barrier, Bome, Bvfsm, Closures, F2sa, FixedStart, HyperGradient, Key, Meha, Memory, Pbgd,
+    Problem, Sequence, Set,
 };
 use toys::{assert_near, estimates, lopsided, non_unique, quadratic, run, run_in, run_with};
 
@@ -60,6 +60,12 @@ fn one_step_of_pbgd() {
     // z_1 = 0.6: h = [0 + 4 (−6)(0 − 0.6)]/4 = 3.6, y = 0 − 0.05 (0 − 24) = 1.2.
     // z_2 = 1.02: h = [1.2 − 24 (1.2 − 1.02)]/4, y = 1.2 − 0.05 (1.2 − 9.6) = 1.62.
     assert_steps(&warm, &[3.6, (1.2 - 24.0 * 0.18) / 4.0], &[1.2, 1.62]);
+    // Below 1 the penalty does not scale the step: h = 3 · 0.6, y = 0.2 · 0.5 · 6.
+    let weak = Pbgd {
+        penalty: constant(0.5),
+        ..warm.clone()
+    };
+    assert_steps(&weak, &[1.8], &[0.6]);
     let again = Pbgd {
         start_at_y: true,
         ..warm
@@ -91,8 +97,34 @@ fn one_step_of_bome() {
         barrier: Barrier::Gap,
         ..method
     };
-    let multiplier = 0.5 * 3.06 / 48.96;
+    let multiplier: f64 = 0.5 * 3.06 / 48.96;
     assert_steps(&by_gap, &[multiplier * 3.6], &[0.05 * multiplier * 6.0]);
+}
+
+/// Where f falls along with the gap, λ = 0. At x = 1, y = 2.2: ∇f = (2.2, 2.2), z = 2.14,
+/// ∇q = (−0.36, 0.6), ⟨∇f, ∇q⟩ = 0.528, ‖∇q‖² = 0.4896.
+#[test]
+fn bome_follows_f_alone_where_that_closes_the_gap() {
+    let method = Bome {
+        steps: 1,
+        y_step_size: 0.05,
+        ..Bome::default()
+    };
+    let (mut memory, mut h) = (Memory::default(), [0.0]);
+    memory.set_vector("y", &[2.2]);
+    let report = method
+        .estimate(
+            &lopsided(),
+            &[1.0],
+            &mut memory,
+            Key::from_seed(0),
+            0,
+            &mut h,
+        )
+        .unwrap();
+    assert_eq!(report.figure("multiplier"), Some(0.0));
+    assert_near("h", h[0], 2.2, 1e-12);
+    assert_near("y", report.y[0], 2.09, 1e-12);
 }
 
 #[test]
@@ -110,7 +142,17 @@ fn one_step_of_meha() {
     // z_1 = 0.1 · 6 = 0.6: h = 0/4 − 6 (0 − 0.6) = 3.6, y stays.
     // y_1 = 0 − 0.2 (0/4 − 6 − 2 (0 − 0.6)) = 0.96 with the first c,
     // z_2 = 0.6 − 0.1 (3 (−1.4) + 2 (0.6 − 0.96)) = 1.092, h = 0.96/8 − 6 (0.96 − 1.092).
-    assert_steps(&method, &[3.6, 0.12 + 6.0 * 0.132], &[0.0, 0.96]);
+    // y_2 = 0.96 − 0.2 (0.96/8 − 3.12 + 2 · 0.132) = 1.5072,
+    // z_3 = 1.092 − 0.1 (3 (−0.908) + 2 (1.092 − 1.5072)) = 1.44744.
+    assert_steps(
+        &method,
+        &[
+            3.6,
+            0.12 + 6.0 * 0.132,
+            1.5072 / 12.0 - 6.0 * (1.5072 - 1.44744),
+        ],
+        &[0.0, 0.96, 1.5072],
+    );
 }
 
 #[test]

@@ -51,7 +51,7 @@ impl Field {
     }
 
     /// Which number of x the weight of this step is made of, where it is learned, and dα/dx.
-    pub(super) fn learned<T: Scalar>(&self, cx: &Context<'_, T>) -> Option<(usize, f64)> {
+    pub(crate) fn learned<T: Scalar>(&self, cx: &Context<'_, T>) -> Option<(usize, f64)> {
         match self {
             Self::Inner => None,
             Self::Aggregate { schedule, .. } => schedule.derivative(cx.step + 1, cx.x),
@@ -78,7 +78,7 @@ impl Field {
 
     /// `out = d_t(x, y)`, and `slope = ∂d_t/∂α` where the weight α of this step is learned,
     /// unless it has no numbers; `work` has m numbers.
-    pub(super) fn direction<T: Scalar>(
+    pub(crate) fn direction<T: Scalar>(
         &self,
         cx: &mut Context<'_, T>,
         y: &[T],

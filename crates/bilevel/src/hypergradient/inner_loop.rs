@@ -77,6 +77,18 @@ impl<'a, T: Scalar> InnerLoop<'a, T> {
         weights.grad_y(&mut self.cx, y, &mut self.work, out)
     }
 
+    /// `out` = the direction of the field at the current step, and `slope` its derivative in a
+    /// learned weight, where that has numbers.
+    pub(super) fn direction(
+        &mut self,
+        field: &Field,
+        y: &[T],
+        out: &mut [T],
+        slope: &mut [T],
+    ) -> Result<()> {
+        field.direction(&mut self.cx, y, &mut self.work, out, slope)
+    }
+
     /// `y_bar += ∇²_yy φ v` and collects `∇²_xy φ v` for the weighted objective φ at the current
     /// step.
     pub(super) fn pull(
@@ -202,6 +214,8 @@ impl<'a, T: Scalar> InnerLoop<'a, T> {
         out.fill(T::zero());
         self.cx.inner.finish(out)?;
         self.cx.outer.finish(out)?;
+        axpy(T::one(), &self.cx.x_bar, out);
+        self.cx.x_bar.fill(T::zero());
         self.expect_finite("the hypergradient", None, out)
     }
 

@@ -5,7 +5,7 @@ use super::{HyperGradient, Report};
 use crate::adjoint::Paths;
 use crate::dynamics::Field;
 use crate::error::require;
-use crate::vector::{axpy, norm};
+use crate::vector::{axpy, dot, norm};
 use crate::{Cost, Key, Memory, Oracles, Problem, Result, Scalar, Set};
 
 /// The one-stage hypergradient of DARTS (Liu et al., 2019, arXiv 1806.09055): how f after one more
@@ -18,8 +18,8 @@ use crate::{Cost, Key, Memory, Oracles, Problem, Result, Scalar, Set};
 /// h = ∇_x f(x, y') − ξ [∇_x ψ(x, y+) − ∇_x ψ(x, y−)]/(2ε)
 /// ```
 ///
-/// ψ is g, or the weighted sum of g and f of an aggregate field. y' is looked at and thrown away. ξ
-/// = 0 gives ∇_x f(x, y): first order.
+/// ψ is g, or the weighted sum of g and f of an aggregate field, whose weights may be part of x. y'
+/// is looked at and thrown away. ξ = 0 gives ∇_x f(x, y): first order.
 ///
 /// | setting | default | range | purpose |
 /// |---|---|---|---|
@@ -32,11 +32,10 @@ use crate::{Cost, Key, Memory, Oracles, Problem, Result, Scalar, Set};
 ///
 /// For large models without second derivatives. The hypergradient is that of one step alone, with
 /// the bias of [`T1T2`](super::T1T2). Cost: K + 1 gradients of the field, one ∇_y f, and one ∇_x f,
-/// two ∇_x ψ; no products. The projection is differentiated by the same difference. Memory: y. The
-/// last step and its difference see one mini-batch.
+/// two ∇_x ψ; no products. Memory: y. The last step and its difference see one mini-batch.
 ///
 /// # Errors
-/// Refused where x enters neither objective, or ξ = 0 and x does not enter f.
+/// Refused where x enters neither objective nor the weights, or ξ = 0 and x does not enter f.
 ///
 /// ```
 /// use bilevel::{Key, Memory, Problem, FixedStart, Closures, HyperGradient, OneStage};
@@ -90,19 +89,33 @@ impl<T: Scalar> OneStage<T> {
         Ok(y)
     }
 
-    /// Collects −ξ (∂d/∂x)ᵀ v at y by the difference; `v` is ∇_y f(x, y'), and y' the projection of
-    /// `unprojected`.
-    fn collect_difference(
-        &self,
-        inner: &mut InnerLoop<'_, T>,
-        y: &[T],
-        unprojected: &[T],
-        mut v: Vec<T>,
-    ) -> Result<()> {
-        if !self.set.is_all() {
-            self.through_projection(unprojected, &mut v);
+    /// y' and, where ξ > 0, collects −ξ (∂d/∂x)ᵀ ∂Pᵀ ∇_y f(x, y').
+    fn look_ahead(&self, inner: &mut InnerLoop<'_, T>, y: &[T]) -> Result<Vec<T>> {
+        let mut ahead = y.to_vec();
+        if self.look_ahead == 0.0 {
+            return Ok(ahead);
         }
-        let size = norm(&v);
+        let xi = T::from_f64(self.look_ahead);
+        let learned = self.field.learned(&inner.cx);
+        let mut direction = vec![T::zero(); y.len()];
+        let mut slope = vec![T::zero(); if learned.is_some() { y.len() } else { 0 }];
+        inner.direction(&self.field, y, &mut direction, &mut slope)?;
+        axpy(-xi, &direction, &mut ahead);
+        let mut note = vec![T::one(); self.set.note_len()];
+        self.set.project_noting(&mut ahead, &mut note);
+        let mut v = direction;
+        inner.outer_grad_y(&ahead, &mut v)?;
+        self.set.derivative(&ahead, &note, &mut v);
+        if let Some((index, change)) = learned {
+            inner.cx.x_bar[index] -= xi * T::from_f64(change * dot(&slope, &v));
+        }
+        self.collect_difference(inner, y, &v)?;
+        Ok(ahead)
+    }
+
+    /// Collects −ξ (∂d/∂x)ᵀ v at y by the difference.
+    fn collect_difference(&self, inner: &mut InnerLoop<'_, T>, y: &[T], v: &[T]) -> Result<()> {
+        let size = norm(v);
         if size == 0.0 {
             return Ok(());
         }
@@ -111,29 +124,11 @@ impl<T: Scalar> OneStage<T> {
         let mut moved = vec![T::zero(); y.len()];
         for sign in [1.0, -1.0] {
             moved.copy_from_slice(y);
-            axpy(T::from_f64(sign * epsilon), &v, &mut moved);
+            axpy(T::from_f64(sign * epsilon), v, &mut moved);
             let scale = -sign * self.look_ahead / (2.0 * epsilon);
             inner.collect_weighted(weights, &moved, scale)?;
         }
         Ok(())
-    }
-
-    /// `v = ∂P(u) v`: the derivative of a projection is symmetric, so along v it is a difference.
-    fn through_projection(&self, u: &[T], v: &mut [T]) {
-        let size = norm(v);
-        if size == 0.0 {
-            return;
-        }
-        let epsilon = self.radius / size;
-        let mut ends = [u.to_vec(), u.to_vec()];
-        for (end, sign) in ends.iter_mut().zip([1.0, -1.0]) {
-            axpy(T::from_f64(sign * epsilon), v, end);
-            self.set.project(end);
-        }
-        let [plus, minus] = ends;
-        for ((v, plus), minus) in v.iter_mut().zip(plus).zip(minus) {
-            *v = (plus - minus) / T::from_f64(2.0 * epsilon);
-        }
     }
 }
 
@@ -173,20 +168,8 @@ impl<T: Scalar> HyperGradient<T> for OneStage<T> {
         let mut inner = InnerLoop::new(problem, &self.set, x, key, outer_step)?;
         let y = self.train(&mut inner, memory)?;
         inner.cx.step = self.steps;
-        let mut unprojected = y.clone();
-        if self.look_ahead > 0.0 {
-            let (weights, mut direction) = (self.field.weights(&inner.cx), y.clone());
-            inner.grad_y(weights, &y, &mut direction)?;
-            axpy(T::from_f64(-self.look_ahead), &direction, &mut unprojected);
-        }
-        let mut ahead = unprojected.clone();
-        self.set.project(&mut ahead);
+        let ahead = self.look_ahead(&mut inner, &y)?;
         inner.collect_outer(&ahead, 1.0)?;
-        if self.look_ahead > 0.0 {
-            let mut v = vec![T::zero(); y.len()];
-            inner.outer_grad_y(&ahead, &mut v)?;
-            self.collect_difference(&mut inner, &y, &unprojected, v)?;
-        }
         inner.finish(out)?;
         memory.set_vector("y", &y);
         let value = inner.value(&y)?;

@@ -140,14 +140,16 @@ impl<T: Scalar> HyperGradient<T> for T1T2<T> {
 
     fn cost(&self, problem: &Problem<T>) -> Cost {
         let (inner, outer) = self.dynamics.gradients(self.steps);
-        let of = |gradients: f64| Oracles {
-            grad_y: gradients,
-            pulls: gradients / self.steps.max(1) as f64,
+        let (inner_again, outer_again) = self.dynamics.pull_gradients(self.steps);
+        let steps = self.steps.max(1) as f64;
+        let of = |gradients: f64, again: f64| Oracles {
+            grad_y: gradients + again / steps,
+            pulls: gradients / steps,
             ..Oracles::default()
         };
         Cost {
-            inner: of(inner),
-            outer: of(outer) + Oracles::of_seed(problem),
+            inner: of(inner, inner_again),
+            outer: of(outer, outer_again) + Oracles::of_seed(problem),
             // The state, the one before, the remembered one and the cotangent; x, x̄ and the
             // collected part of it.
             work_numbers: 4 * self.dynamics.state_len(problem.y_len())
