@@ -338,9 +338,9 @@ fn bome_finds_the_right_one_of_many_inner_solutions() {
         let bounds = [-100.0, 100.0];
         let problem = non_unique(1, start);
         let (x, report) = run_in(&method, &problem, (0.1, bounds), vec![start], 3_000);
-        assert_near("x", x[0], 1.0, 1e-4);
-        assert_near("y1", report.y[0], 1.0, 1e-4);
-        assert_near("y2", report.y[1], 1.0, 1e-4);
+        assert_near("x", x[0], 1.0, 1e-6);
+        assert_near("y1", report.y[0], 1.0, 1e-6);
+        assert_near("y2", report.y[1], 1.0, 1e-6);
     }
 }
 

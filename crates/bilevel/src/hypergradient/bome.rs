@@ -22,8 +22,8 @@ use crate::{Cost, Key, Memory, Oracles, Problem, Result, Scalar, Set};
 ///
 /// h is of the y from before its step, as the paper's joint step has it, in which s_y is the rate
 /// of x too; the report is of the y after. There is no penalty to tune: λ grows as the gap closes.
-/// In the limit ∇q would be rounding alone and point anywhere; δ, which the authors' code has too,
-/// ends that at ‖∇q‖ of about (δ‖∇f‖/η)^(1/3), for φ = ‖∇q‖².
+/// Near the limit ∇q would be rounding alone and point anywhere; δ keeps ‖∇q‖ above that, at about
+/// (δ‖∇f‖/η)^(1/3) for φ = ‖∇q‖².
 ///
 /// | setting | default | range | purpose |
 /// |---|---|---|---|

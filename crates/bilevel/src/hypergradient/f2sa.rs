@@ -27,7 +27,7 @@ use crate::{Cost, Key, Memory, Oracles, Problem, Result, Scalar, Sequence, Set};
 /// | `steps` | 10 | at least 1 | T |
 /// | `step_size` | 0.1 | positive | s_z; stable below 2/L for L-smooth g |
 /// | `y_step_size` | 0.1 | positive | s_y; stable below 2/L for L-smooth f + λ g over max(λ, 1) |
-/// | `penalty` | `power:10,1/7` | positive | λ at each outer step; the paper's growth |
+/// | `penalty` | `power:10,1/7` | positive | λ at each outer step; grows as in the paper's stochastic case |
 /// | `set` | all | | P, where y and z are kept |
 ///
 /// Use it where second derivatives are dear or absent, and inner solutions unique. Not where the
