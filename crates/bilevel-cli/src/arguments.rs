@@ -7,9 +7,11 @@ use bilevel::{Schedule, Sequence};
 use bilevel_tasks::model::Model;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+use crate::command::solve::SolverChoice;
 use crate::method::{MethodChoice, Opt};
 use crate::parse::{
-    self, AdjointChoice, DynamicsChoice, EarlyStopping, OptimizerChoice, ProbabilityChoice, Size,
+    self, AdjointChoice, DynamicsChoice, EarlyStopping, Numbers, OptimizerChoice,
+    ProbabilityChoice, Size,
 };
 
 /// Finds wrong labels by differentiating through training; checks and times that.
@@ -37,6 +39,9 @@ pub(crate) enum Verb {
     /// Go on with a run of clean that was stopped or killed, to the same bits as if it had not
     /// been; of a finished run, print the result again.
     Resume(ResumeArguments),
+    /// Solve a closed-form test problem with a known answer, by any method: trajectory, error
+    /// against the optimum, norm of the true outer gradient.
+    Solve(Box<SolveArguments>),
     /// List the methods.
     Methods(MethodsArguments),
     /// What a method does, what it costs, when to use it and when not; with a prediction for a
@@ -308,7 +313,8 @@ pub(crate) struct CleanArguments {
     /// Updates of the weights, at most
     #[arg(long, value_name = "T", default_value = "60", allow_negative_numbers = true, value_parser = parse::positive_count, help_heading = "Run")]
     pub(crate) outer_steps: usize,
-    /// How the weights move: sgd:RATE, sgd:RATE,DECAY (the steps RATE/(1 + DECAY·t)) or adam:RATE
+    /// How the weights move: sgd:RATE, sgd:RATE,DECAY (the steps RATE/(1 + DECAY·t)), adam:RATE or
+    /// adaptive (the step of HOAG)
     /// [default: adam:0.05, or what belongs to the method]
     #[arg(long, value_name = "RULE", help_heading = "Run")]
     pub(crate) outer_optimizer: Option<OptimizerChoice>,
@@ -373,6 +379,56 @@ pub(crate) struct CheckArguments {
     /// own
     #[arg(long, value_name = "E", allow_negative_numbers = true, value_parser = parse::positive)]
     pub(crate) tolerance: Option<f64>,
+    #[command(flatten, next_help_heading = "Output")]
+    pub(crate) common: CommonArguments,
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct SolveArguments {
+    /// non-unique, ufo-counterexample, truncation-counterexample, quadratic, ridge, sine, pbgd-toy,
+    /// bvfsm-toy, penalty-trap or simple-bilevel
+    #[arg(value_name = "PROBLEM")]
+    pub(crate) problem: String,
+    /// Which method, see bilevel methods [default: basic]; of simple-bilevel big-sam, solodov, tikhonov
+    /// or ferris-mangasarian [default: big-sam]
+    #[arg(long, value_name = "NAME", help_heading = "Method")]
+    pub(crate) method: Option<SolverChoice>,
+    #[command(flatten, next_help_heading = "Method")]
+    pub(crate) options: MethodOptions,
+    /// Updates of x, at most [default: the problem's own]
+    #[arg(long, value_name = "T", allow_negative_numbers = true, value_parser = parse::positive_count, help_heading = "Run")]
+    pub(crate) outer_steps: Option<usize>,
+    /// How x moves: sgd:RATE, sgd:RATE,DECAY (the steps RATE/(1 + DECAY·t)), adam:RATE or
+    /// adaptive (the step of HOAG) [default: what belongs to the method, or the problem's own]
+    #[arg(long, value_name = "RULE", help_heading = "Run")]
+    pub(crate) outer_optimizer: Option<OptimizerChoice>,
+    /// Where x starts [default: the problem's own]
+    #[arg(
+        long,
+        value_name = "X,..",
+        allow_hyphen_values = true,
+        help_heading = "Problem"
+    )]
+    pub(crate) start: Option<Numbers>,
+    /// Where training starts [default: the problem's own]
+    #[arg(
+        long,
+        value_name = "Y,..",
+        allow_hyphen_values = true,
+        help_heading = "Problem"
+    )]
+    pub(crate) inner_start: Option<Numbers>,
+    /// Size of the problem [default: the problem's own]
+    #[arg(long, value_name = "N", allow_negative_numbers = true, value_parser = parse::positive_count, help_heading = "Problem")]
+    pub(crate) dimension: Option<usize>,
+    /// Memory that a hypergradient may take: 200MB, 1GiB. Chooses how training is differentiated,
+    /// unless --adjoint says it
+    #[arg(long, value_name = "SIZE", help_heading = "Run")]
+    pub(crate) memory_budget: Option<Size>,
+    /// File for what was met on the way, CSV: step, f, norms of the hypergradient and of the true
+    /// gradient, x and y. A folder given by --out has it as trajectory.csv
+    #[arg(long, value_name = "FILE", help_heading = "Output")]
+    pub(crate) trajectory: Option<PathBuf>,
     #[command(flatten, next_help_heading = "Output")]
     pub(crate) common: CommonArguments,
 }

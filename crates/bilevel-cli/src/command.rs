@@ -6,6 +6,7 @@ pub(crate) mod clean;
 pub(crate) mod explain;
 pub(crate) mod methods;
 pub(crate) mod resume;
+pub(crate) mod solve;
 
 use serde::Serialize;
 

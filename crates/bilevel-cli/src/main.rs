@@ -50,6 +50,10 @@ fn run(arguments: &Arguments) -> Result<(), Failure> {
             command::bench::run(case)
         }
         Verb::Resume(options) => command::resume::run(options),
+        Verb::Solve(options) => {
+            use_threads(options.common.threads)?;
+            command::solve::run(options)
+        }
         Verb::Methods(options) => command::methods::run(options),
         Verb::Explain(options) => {
             use_threads(options.common.threads)?;

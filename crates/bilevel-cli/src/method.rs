@@ -121,6 +121,18 @@ impl Method {
         self.choice.entry
     }
 
+    /// The same with y kept in a set, where it can do that.
+    pub(crate) fn kept_in(mut self, set: &Set<f64>) -> Result<Self, Failure> {
+        if !set.is_all() && !self.entry().keeps_set {
+            return refuse(format!(
+                "--method {} keeps y in no set, and this problem has one: its formula holds where ∇_y g = 0; expected an unrolled method, implicit:fixed-point or one of gradients alone",
+                self.choice
+            ));
+        }
+        self.set = set.clone();
+        Ok(self)
+    }
+
     /// The name, with its parameter.
     pub(crate) fn name(&self) -> String {
         self.choice.to_string()

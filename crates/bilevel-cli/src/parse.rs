@@ -5,8 +5,8 @@ use std::str::FromStr;
 use std::time::Duration;
 
 use bilevel::{
-    Adam, Adaptive, Adjoint, Checkpointed, FirstOrder, Forward, Optimizer, Probability, Reverse,
-    ReverseTape, Scalar, Schedule, Sequence, Sgd, Truncated,
+    Adam, Adaptive, AdaptiveStep, Adjoint, Checkpointed, FirstOrder, Forward, Optimizer,
+    Probability, Reverse, ReverseTape, Scalar, Schedule, Sequence, Sgd, Truncated,
 };
 use bilevel_tasks::model::Model;
 
@@ -273,6 +273,29 @@ impl fmt::Display for AdjointChoice {
     }
 }
 
+/// Numbers behind each other: `1,-2.5`.
+#[derive(Clone, PartialEq, Debug)]
+pub(crate) struct Numbers(pub(crate) Vec<f64>);
+
+impl FromStr for Numbers {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let read = |part: &str| {
+            number(
+                part.trim(),
+                "finite numbers with commas between them",
+                |_| true,
+            )
+        };
+        text.split(',')
+            .map(read)
+            .collect::<Result<_, _>>()
+            .map(Self)
+            .map_err(|_| expected("finite numbers with commas between them", text))
+    }
+}
+
 /// How y moves in a step.
 #[derive(Clone, Copy, PartialEq, Debug, Default)]
 pub(crate) enum DynamicsChoice {
@@ -347,6 +370,7 @@ impl fmt::Display for ProbabilityChoice {
 pub(crate) enum OptimizerChoice {
     Sgd { rate: f64, decay: f64 },
     Adam(f64),
+    Adaptive,
 }
 
 impl OptimizerChoice {
@@ -354,6 +378,7 @@ impl OptimizerChoice {
         match self {
             Self::Sgd { rate, decay } => Box::new(Sgd { rate, decay }),
             Self::Adam(rate) => Box::new(Adam::new(rate)),
+            Self::Adaptive => Box::new(AdaptiveStep::default()),
         }
     }
 }
@@ -371,8 +396,9 @@ impl FromStr for OptimizerChoice {
                 })
             }
             Some(("adam", rate)) => Ok(Self::Adam(positive(rate)?)),
+            None if text == "adaptive" => Ok(Self::Adaptive),
             _ => Err(format!(
-                "expected sgd:RATE, sgd:RATE,DECAY or adam:RATE, found {text:?}{}",
+                "expected sgd:RATE, sgd:RATE,DECAY, adam:RATE or adaptive, found {text:?}{}",
                 suggestion(text, &["sgd", "adam"])
             )),
         }
@@ -385,6 +411,7 @@ impl fmt::Display for OptimizerChoice {
             Self::Sgd { rate, decay: 0.0 } => write!(f, "sgd:{rate}"),
             Self::Sgd { rate, decay } => write!(f, "sgd:{rate},{decay}"),
             Self::Adam(rate) => write!(f, "adam:{rate}"),
+            Self::Adaptive => f.write_str("adaptive"),
         }
     }
 }
@@ -451,7 +478,7 @@ mod tests {
         ] {
             assert_eq!(text.parse::<AdjointChoice>().unwrap().to_string(), text);
         }
-        for text in ["sgd:0.5", "sgd:10,1", "adam:0.05"] {
+        for text in ["sgd:0.5", "sgd:10,1", "adam:0.05", "adaptive"] {
             assert_eq!(text.parse::<OptimizerChoice>().unwrap().to_string(), text);
         }
         for text in ["gradient-descent", "momentum:0.9", "adam"] {

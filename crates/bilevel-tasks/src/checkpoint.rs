@@ -291,7 +291,7 @@ mod tests {
         let read: Payload = decode(&bytes).unwrap();
         assert_eq!(read, payload());
         // The form of the file, which other programs may rely on.
-        assert_eq!(bytes[..12], *b"bilevel\0\x01\0\0\0");
+        assert_eq!(bytes[..12], *b"bilevel\0\x02\0\0\0");
         assert_eq!(bytes[12..20], ((bytes.len() - START) as u64).to_le_bytes());
         assert_eq!(bytes[28..33], [3, 0, 0, 0xc0, 0x3f]);
     }

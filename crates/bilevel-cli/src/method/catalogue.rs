@@ -4,7 +4,7 @@ use super::entry::Entry;
 use super::{debiased, implicit, one_step, unrolled, value};
 
 /// Every method, in the order in which `bilevel methods` prints them.
-pub(crate) static METHODS: [&Entry; 20] = [
+pub(crate) static METHODS: [&Entry; 23] = [
     &unrolled::BASIC,
     &unrolled::IMPROVED,
     &unrolled::BIGSAM,
@@ -16,6 +16,7 @@ pub(crate) static METHODS: [&Entry; 20] = [
     &implicit::CONJUGATE_GRADIENT,
     &implicit::NEUMANN,
     &implicit::FIXED_POINT,
+    &implicit::HOAG,
     &one_step::ONE_STAGE,
     &one_step::T1T2,
     &value::BOME,
@@ -25,4 +26,6 @@ pub(crate) static METHODS: [&Entry; 20] = [
     &value::MEHA,
     &one_step::IAPTT,
     &one_step::BAMM,
+    &implicit::SOBA,
+    &implicit::STOCBIO,
 ];

@@ -39,6 +39,7 @@ pub(super) static UFO: Entry = Entry {
         Opt::Adjoint,
         Opt::Probability,
     ],
+    keeps_set: true,
     gives: Gives::Unbiased,
     page: Page {
         summary: "cheap estimate, corrected with probability q so that it is right on average: UFO-BLO, UFOM",

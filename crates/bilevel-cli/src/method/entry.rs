@@ -25,6 +25,8 @@ pub(crate) struct Entry {
     pub(crate) optimizer: Option<fn(&Method) -> OptimizerChoice>,
     /// The options that are its own, besides those that its form takes.
     pub(crate) takes: &'static [Opt],
+    /// Whether y can be kept in a set.
+    pub(crate) keeps_set: bool,
     /// What it estimates.
     pub(crate) gives: Gives,
     /// What `bilevel explain` says of it.

@@ -1,10 +1,11 @@
 //! The methods that differentiate the solution of the inner problem.
 
 use bilevel::linear::{ConjugateGradient, FixedPoint, LinearSolver, Neumann};
-use bilevel::{HyperGradient, Implicit, Problem};
+use bilevel::{Hoag, HyperGradient, Implicit, Problem, Sequence, Soba, StocBio};
 
 use super::Method;
 use super::entry::{Build, Entry, Form, Gives, Opt, Page, Precision};
+use crate::parse::OptimizerChoice;
 
 const OPTIONS: &[Opt] = &[
     Opt::Steps,
@@ -55,6 +56,7 @@ pub(super) static CONJUGATE_GRADIENT: Entry = Entry {
     adjoint: None,
     optimizer: None,
     takes: OPTIONS,
+    keeps_set: true,
     gives: Gives::Implicit,
     page: Page {
         summary: "implicit function theorem, conjugate gradient: AID-CG",
@@ -93,6 +95,7 @@ pub(super) static NEUMANN: Entry = Entry {
     adjoint: None,
     optimizer: None,
     takes: OPTIONS,
+    keeps_set: true,
     gives: Gives::Implicit,
     page: Page {
         summary: "implicit function theorem, Neumann series",
@@ -136,6 +139,7 @@ pub(super) static FIXED_POINT: Entry = Entry {
         Opt::LinearTolerance,
         Opt::LinearProducts,
     ],
+    keeps_set: true,
     gives: Gives::Implicit,
     page: Page {
         summary: "implicit function theorem on the inner step, fixed-point iteration: AID-FP",
@@ -149,5 +153,130 @@ pub(super) static FIXED_POINT: Entry = Entry {
         when: "as implicit:cg, for any inner step that contracts, with y in a box too",
         when_not: WHEN_NOT,
         reference: "Grazzi et al. 2020, arXiv 2006.16218",
+    },
+};
+
+fn hoag<T: Precision>(method: &Method, _: &Problem<T>) -> Box<dyn HyperGradient<T>> {
+    let own = Hoag::<T>::default();
+    Box::new(Hoag {
+        dynamics: method.dynamics(),
+        max_steps: method.steps,
+        max_products: method.linear_products.unwrap_or(own.max_products),
+        damping: method.damping,
+        ..own
+    })
+}
+
+pub(super) static HOAG: Entry = Entry {
+    name: "hoag",
+    aliases: &[],
+    parameter: None,
+    form: Form::Other(Build {
+        single: hoag::<f32>,
+        double: hoag::<f64>,
+    }),
+    steps: Some(10_000),
+    adjoint: None,
+    optimizer: Some(|_| OptimizerChoice::Adaptive),
+    takes: &[
+        Opt::Steps,
+        Opt::StepSize,
+        Opt::Dynamics,
+        Opt::Damping,
+        Opt::LinearProducts,
+    ],
+    keeps_set: false,
+    gives: Gives::Implicit,
+    page: Page {
+        summary: "implicit:cg with decreasing tolerances and an adaptive outer step: HOAG",
+        update: &[
+            "train from the last y until ‖∇_y g‖ ≤ ε_t, at most K steps;  ε_t = 0.001 (t + 1)^−2",
+            "(∇²_yy g + damping I) q = ∇_y f by conjugate gradient to ε_t;  hypergradient = ∇_x f − ∇²_xy g q",
+            "x ← x − hypergradient / L, L by how f moved: --outer-optimizer adaptive unless another is given",
+        ],
+        oracles: "as many gradients and products of g as ε_t takes; a value and a gradient of f",
+        time: "c (steps + 2 to 3 products), both few once y and q are warm",
+        memory: MEMORY,
+        when: "a few hyperparameters of a strongly convex inner problem, all rows at each step; no outer step size to choose",
+        when_not: "mini-batches: their noise is taken for steps too long; otherwise as implicit:cg",
+        reference: "HOAG, Pedregosa 2016, arXiv 1602.02355",
+    },
+};
+
+fn soba<T: Precision>(method: &Method, _: &Problem<T>) -> Box<dyn HyperGradient<T>> {
+    let step_size = Sequence::Constant {
+        value: method.step_size,
+    };
+    Box::new(Soba {
+        step_size,
+        solver_step_size: step_size,
+        damping: method.damping,
+    })
+}
+
+pub(super) static SOBA: Entry = Entry {
+    name: "soba",
+    aliases: &[],
+    parameter: None,
+    form: Form::Other(Build {
+        single: soba::<f32>,
+        double: soba::<f64>,
+    }),
+    steps: None,
+    adjoint: None,
+    optimizer: None,
+    takes: &[Opt::StepSize, Opt::Damping],
+    keeps_set: false,
+    gives: Gives::Direction,
+    page: Page {
+        summary: "stochastic single loop",
+        update: &[
+            "direction in x: ∇_x f − ∇²_xy g v;  y ← y − s ∇_y g;  v ← v − s ((∇²_yy g + damping I) v − ∇_y f)",
+        ],
+        oracles: "one gradient and one product of g; a value and a gradient of f",
+        time: "about 4 c",
+        memory: "y and v, kept from one outer step to the next",
+        when: "one step of everything at a time, with mini-batches: very many small outer steps, a strongly convex inner problem",
+        when_not: "few outer steps: the first directions are far off; x is the start of training (refused)",
+        reference: "SOBA, Dagréou et al. 2022, arXiv 2201.13409",
+    },
+};
+
+fn stocbio<T: Precision>(method: &Method, _: &Problem<T>) -> Box<dyn HyperGradient<T>> {
+    Box::new(StocBio {
+        step_size: method.step_size,
+        steps: method.steps,
+        solver_step_size: method.step_size,
+        terms: method.linear_products.unwrap_or(StocBio::default().terms),
+        damping: method.damping,
+    })
+}
+
+pub(super) static STOCBIO: Entry = Entry {
+    name: "stocbio",
+    aliases: &[],
+    parameter: None,
+    form: Form::Other(Build {
+        single: stocbio::<f32>,
+        double: stocbio::<f64>,
+    }),
+    steps: Some(10),
+    adjoint: None,
+    optimizer: None,
+    takes: &[Opt::Steps, Opt::StepSize, Opt::Damping, Opt::LinearProducts],
+    keeps_set: false,
+    gives: Gives::Direction,
+    page: Page {
+        summary: "Neumann series with batches: stocBiO",
+        update: &[
+            "y_{t+1} = y_t − s ∇_y g(x, y_t), K times from the last y",
+            "q = s Σ_{j<J} Π (I − s ∇²_yy g_j) ∇_y f, each product on a batch of its own;  direction in x: ∇_x f − ∇²_xy g q",
+        ],
+        oracles: "K gradients and J + 1 products of g; a value and a gradient of f",
+        time: "c K + 2 to 3 c J",
+        memory: "y, kept from one outer step to the next",
+        when: "mini-batches, a strongly convex inner problem",
+        when_not: "few terms or large condition numbers: the series is cut; x is the start of training (refused)",
+        reference: "stocBiO, Ji et al. 2021, arXiv 2010.07962",
     },
 };

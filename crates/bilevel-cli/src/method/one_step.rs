@@ -35,6 +35,7 @@ pub(super) static ONE_STAGE: Entry = Entry {
         Opt::Schedule,
         Opt::AggregateStepSize,
     ],
+    keeps_set: true,
     gives: Gives::Direction,
     page: Page {
         summary: "finite difference on one step: DARTS",
@@ -77,6 +78,7 @@ pub(super) static T1T2: Entry = Entry {
         Opt::Schedule,
         Opt::AggregateStepSize,
     ],
+    keeps_set: true,
     gives: Gives::Direction,
     page: Page {
         summary: "one exact step, alternated with training: T1–T2",
@@ -119,6 +121,7 @@ pub(super) static IAPTT: Entry = Entry {
         Opt::Adjoint,
         Opt::YStepSize,
     ],
+    keeps_set: true,
     gives: Gives::Exact,
     page: Page {
         summary: "learned start, maximal truncation: IAPTT-GM",
@@ -171,6 +174,7 @@ pub(super) static BAMM: Entry = Entry {
         decay: 0.0,
     }),
     takes: &[Opt::StepSize, Opt::Schedule],
+    keeps_set: true,
     gives: Gives::Direction,
     page: Page {
         summary: "single-loop aggregate: sl-BAMM",

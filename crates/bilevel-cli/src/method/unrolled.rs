@@ -29,6 +29,7 @@ pub(super) static BASIC: Entry = Entry {
     adjoint: None,
     optimizer: None,
     takes: &[],
+    keeps_set: true,
     gives: Gives::Exact,
     page: Page {
         summary: "inner gradient, reverse mode: the basic bilevel model",
@@ -58,6 +59,7 @@ pub(super) static IMPROVED: Entry = Entry {
     adjoint: None,
     optimizer: None,
     takes: &[],
+    keeps_set: true,
     gives: Gives::Exact,
     page: Page {
         summary: "aggregate of inner and outer gradient, constant:0.5 unless --schedule says otherwise (ours)",
@@ -88,6 +90,7 @@ pub(super) static BIGSAM: Entry = Entry {
     adjoint: None,
     optimizer: None,
     takes: &[],
+    keeps_set: true,
     gives: Gives::Exact,
     page: Page {
         summary: "the same with bigsam:1,0.5,1: the Improved Bilevel Model of the paper",
@@ -118,6 +121,7 @@ pub(super) static BDA: Entry = Entry {
     adjoint: None,
     optimizer: None,
     takes: &[],
+    keeps_set: true,
     gives: Gives::Exact,
     page: Page {
         summary: "the same with harmonic:0.5: BDA",
@@ -149,6 +153,7 @@ pub(super) static FIRST_ORDER: Entry = Entry {
     adjoint: None,
     optimizer: None,
     takes: &[],
+    keeps_set: true,
     gives: Gives::Biased,
     page: Page {
         summary: "inner gradient, second derivatives dropped: FO-BLO, FOMAML",
@@ -182,6 +187,7 @@ pub(super) static TRUNCATED: Entry = Entry {
     adjoint: None,
     optimizer: None,
     takes: &[],
+    keeps_set: true,
     gives: Gives::Biased,
     page: Page {
         summary: "inner gradient, the last J steps in reverse mode: T-RHG",
@@ -212,6 +218,7 @@ pub(super) static FORWARD: Entry = Entry {
     adjoint: None,
     optimizer: None,
     takes: &[],
+    keeps_set: true,
     gives: Gives::Exact,
     page: Page {
         summary: "inner gradient, forward mode: forward-HG",

@@ -38,6 +38,7 @@ pub(super) static BOME: Entry = Entry {
     adjoint: None,
     optimizer: None,
     takes: OPTIONS,
+    keeps_set: true,
     gives: Gives::Direction,
     page: Page {
         summary: "gradients only: dynamic barrier on the value function",
@@ -78,6 +79,7 @@ pub(super) static F2SA: Entry = Entry {
     adjoint: None,
     optimizer: None,
     takes: WITH_PENALTY,
+    keeps_set: true,
     gives: Gives::Direction,
     page: Page {
         summary: "gradients only: a penalty that grows, y and z beside each other",
@@ -118,6 +120,7 @@ pub(super) static PBGD: Entry = Entry {
     adjoint: None,
     optimizer: None,
     takes: WITH_PENALTY,
+    keeps_set: true,
     gives: Gives::Direction,
     page: Page {
         summary: "gradients only: penalty on the value gap, V-PBGD",
@@ -160,6 +163,7 @@ pub(super) static BVFSM: Entry = Entry {
     adjoint: None,
     optimizer: None,
     takes: OPTIONS,
+    keeps_set: true,
     gives: Gives::Direction,
     page: Page {
         summary: "gradients only: a logarithmic barrier at the value function, for non-convex inner problems",
@@ -199,6 +203,7 @@ pub(super) static MEHA: Entry = Entry {
     adjoint: None,
     optimizer: None,
     takes: &[Opt::StepSize, Opt::YStepSize, Opt::Penalty],
+    keeps_set: true,
     gives: Gives::Direction,
     page: Page {
         summary: "gradients only, single loop: Moreau envelope of the inner problem",

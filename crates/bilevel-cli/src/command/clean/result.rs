@@ -110,13 +110,13 @@ struct HistoryLine<'s> {
 }
 
 #[derive(Serialize)]
-struct OracleCalls {
-    inner: CallFigures,
-    outer: CallFigures,
+pub(crate) struct OracleCalls {
+    pub(crate) inner: CallFigures,
+    pub(crate) outer: CallFigures,
 }
 
 #[derive(Serialize)]
-struct CallFigures {
+pub(crate) struct CallFigures {
     values: u64,
     grad_y: u64,
     grad_x: u64,

@@ -1,0 +1,181 @@
+//! Problems without an outer variable.
+
+use std::fmt;
+use std::str::FromStr;
+use std::time::Instant;
+
+use anyhow::anyhow;
+use bilevel::simple::{
+    BigSam, FerrisMangasarian, SimpleBilevel, SimpleSolver, Solodov, SolutionStatus, Tikhonov,
+};
+use bilevel_tasks::problem::TestProblem;
+
+use super::trajectory::Trajectory;
+use super::{SolveResult, deliver, first_task, known_optimum};
+use crate::arguments::SolveArguments;
+use crate::command::clean::result::OracleCalls;
+use crate::failure::Failure;
+use crate::method::{MethodChoice, Opt};
+use crate::parse;
+
+/// What solves a problem: a method, or a solver of problems without an outer variable.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum SolverChoice {
+    Method(MethodChoice),
+    Simple(SimpleChoice),
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum SimpleChoice {
+    BigSam,
+    Solodov,
+    Tikhonov,
+    FerrisMangasarian,
+}
+
+const SOLVERS: [(&str, SimpleChoice); 4] = [
+    ("big-sam", SimpleChoice::BigSam),
+    ("solodov", SimpleChoice::Solodov),
+    ("tikhonov", SimpleChoice::Tikhonov),
+    ("ferris-mangasarian", SimpleChoice::FerrisMangasarian),
+];
+
+impl FromStr for SolverChoice {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        if let Some((_, solver)) = SOLVERS.iter().find(|(name, _)| *name == text) {
+            return Ok(Self::Simple(*solver));
+        }
+        text.parse().map(Self::Method).map_err(|error| {
+            let solvers = SOLVERS.map(|(name, _)| name);
+            match parse::suggestion(text, &solvers) {
+                nearest if error.contains("did you mean") || nearest.is_empty() => error,
+                nearest => format!("{error}{nearest}"),
+            }
+        })
+    }
+}
+
+impl fmt::Display for SimpleChoice {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let name = SOLVERS.iter().find(|(_, solver)| solver == self);
+        formatter.write_str(name.map_or("", |(name, _)| name))
+    }
+}
+
+/// The solver with the settings that were typed.
+fn solver(
+    choice: SimpleChoice,
+    arguments: &SolveArguments,
+    problem: &TestProblem,
+) -> Result<Box<dyn SimpleSolver<f64>>, Failure> {
+    let steps = arguments.options.steps;
+    let takes: &[Opt] = match choice {
+        SimpleChoice::BigSam | SimpleChoice::Solodov => &[Opt::Steps, Opt::StepSize],
+        SimpleChoice::Tikhonov | SimpleChoice::FerrisMangasarian => &[Opt::Steps],
+    };
+    let typed = arguments
+        .options
+        .given()
+        .find(|option| !takes.contains(option));
+    let other = [
+        (arguments.outer_steps.is_some(), "--outer-steps"),
+        (arguments.outer_optimizer.is_some(), "--outer-optimizer"),
+        (arguments.memory_budget.is_some(), "--memory-budget"),
+        (arguments.trajectory.is_some(), "--trajectory"),
+    ];
+    let other = other
+        .iter()
+        .find_map(|&(given, name)| given.then_some(name));
+    if let Some(option) = typed.map(Opt::text).or(other) {
+        return Err(Failure::usage(anyhow!(
+            "{option} has no meaning with --method {choice}, which solves a problem without an outer variable: leave it out"
+        )));
+    }
+    Ok(match choice {
+        SimpleChoice::BigSam => {
+            let moduli = problem.moduli.ok_or_else(|| {
+                Failure::usage(anyhow!(
+                    "--method big-sam needs constants that {} does not state",
+                    problem.name
+                ))
+            })?;
+            let step_size = problem.defaults.step_size;
+            Box::new(BigSam {
+                inner_step: step_size,
+                outer_step: step_size,
+                steps: problem.defaults.steps,
+                ..BigSam::new(moduli)
+            })
+        }
+        SimpleChoice::Solodov => {
+            let own = Solodov::default();
+            Box::new(Solodov {
+                steps: problem.defaults.steps,
+                step_size: arguments.options.step_size.unwrap_or(own.step_size),
+                ..own
+            })
+        }
+        SimpleChoice::Tikhonov => {
+            let own = Tikhonov::default();
+            Box::new(Tikhonov {
+                steps: steps.unwrap_or(own.steps),
+                ..own
+            })
+        }
+        SimpleChoice::FerrisMangasarian => {
+            let own = FerrisMangasarian::default();
+            Box::new(FerrisMangasarian {
+                steps: steps.unwrap_or(own.steps),
+                ..own
+            })
+        }
+    })
+}
+
+/// A problem without an outer variable: no method that moves one has a meaning.
+pub(super) fn run(arguments: &SolveArguments, problem: &TestProblem) -> Result<(), Failure> {
+    let choice = match arguments.method {
+        None => SimpleChoice::BigSam,
+        Some(SolverChoice::Simple(choice)) => choice,
+        Some(SolverChoice::Method(method)) => {
+            return Err(Failure::usage(anyhow!(
+                "--method {method}: the hypergradient has no numbers, for {} has no outer variable; expected {}",
+                problem.name,
+                SOLVERS.map(|(name, _)| name).join(", ")
+            )));
+        }
+    };
+    let solver = solver(choice, arguments, problem)?;
+    let task = first_task(problem, arguments.common.seed)?;
+    let pair =
+        SimpleBilevel::of(&task, &problem.start, problem.y_set.clone()).map_err(Failure::usage)?;
+    solver.validate().map_err(Failure::usage)?;
+    let begin = Instant::now();
+    let solution = solver
+        .solve(&pair, &problem.inner_start)
+        .map_err(Failure::run)?;
+    let result = SolveResult {
+        problem: problem.name,
+        method: choice.to_string(),
+        f: solution.outer_value,
+        outer_gradient_norm: 0.0,
+        known_optimum: known_optimum(problem),
+        distance: problem.distance(&problem.start, &solution.y),
+        oracle_calls: OracleCalls {
+            inner: solution.inner_calls.into(),
+            outer: solution.outer_calls.into(),
+        },
+        seconds: begin.elapsed().as_secs_f64(),
+        outer_steps: 0,
+        steps: solution.steps,
+        seed: arguments.common.seed,
+        complaints: usize::from(solution.status != SolutionStatus::Good),
+        status: solution.status.to_string(),
+        adjoint_reason: None,
+        x: problem.start.clone(),
+        y: solution.y,
+    };
+    deliver(arguments, problem, &result, &Trajectory::default())
+}
