@@ -116,7 +116,7 @@ fn figures_and_gradient() {
         document(&ran)
     };
     let wide = run("--dtype f64 --gradient wide.npy");
-    for name in ["median_ms", "min_ms", "first_ms", "gflops"] {
+    for name in ["median_ms", "mean_ms", "min_ms", "first_ms", "gflops"] {
         assert!(wide[name].as_f64().unwrap() > 0.0, "{name} {wide}");
     }
     let predicted =
