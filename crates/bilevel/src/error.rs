@@ -156,8 +156,7 @@ pub enum Error {
     },
     /// A linear system that has to be positive definite is not.
     #[error(
-        "the system of {solver} is not positive definite: its curvature along the direction of product {product} is {curvature:.2e}; add damping or weight decay, more than {:.2e} at the least (the inner Hessian of a softmax is singular, that of an MLP indefinite)",
-        -curvature.min(0.0)
+        "the system of {solver} is not positive definite: its curvature along the direction of product {product} is {curvature:.2e}; add damping or weight decay until that is positive (the inner Hessian of a softmax is singular, that of an MLP indefinite)"
     )]
     NotPositiveDefinite {
         /// The linear solver.
