@@ -32,6 +32,25 @@
 //! * how that is differentiated: an [`Adjoint`] ([`Reverse`], [`ReverseTape`],
 //!   [`Checkpointed`], [`Forward`], [`Truncated`], [`FirstOrder`]) inside [`Unrolled`].
 //!
+//! Dynamics are [`GradientDescent`], [`Momentum`], [`InnerAdam`], [`ProximalGradient`]; each keeps
+//! y in a [`Set`], and may have its numbers in x ([`Hyper`]).
+//!
+//! # Other hypergradients
+//!
+//! | kind | types |
+//! |---|---|
+//! | unbiased, by a coin | [`Debiased`] (UFO) of any two others |
+//! | of the minimum, not of the way there | [`Implicit`], [`Hoag`], [`StocBio`]; [`linear`] has the solvers |
+//! | with no trajectory kept | [`Reversible`] (momentum run backwards) |
+//! | one step | [`OneStage`] (DARTS), [`T1T2`] |
+//! | gradients alone | [`Bome`], [`F2sa`], [`Pbgd`], [`Bvfsm`], [`Meha`] |
+//! | learned start, worst step | [`Iaptt`] |
+//! | single loop | [`Soba`], [`Bamm`] |
+//!
+//! All are a [`HyperGradient`]: refused before a run where they make no sense, with a predicted
+//! [`Cost`], and with a [`Memory`] that is part of the state of a run. [`OverTasks`] averages any of them over
+//! a [`TaskFamily`].
+//!
 //! A [`Driver`] follows the hypergradient with an [`Optimizer`]; [`check`] tells whether
 //! a hypergradient is right. Where there is no outer variable, [`simple`] minimises one
 //! objective over the minimisers of another.
