@@ -50,19 +50,19 @@ fn one_step_of_one_stage() {
     };
     let (h, _) = estimates(&first_order, &lopsided(), &[1.0], 1);
     assert_near("first-order h", h[0][0], 0.6, 1e-12);
-    // With weights 0.5 on g and 0.5 · 2 on f.
+    // With weights 0.5 on g and 0.5 · 3 on f.
     let aggregate = OneStage {
         field: Field::Aggregate {
             schedule: Schedule::Constant { weight: 0.5 },
-            outer_scale: 2.0,
+            outer_scale: 3.0,
         },
         ..method
     };
-    // y = 0 − 0.1 (−3 + 0) = 0.3; d = 1.5 (0.3 − 2) + 0.3 = −2.25, y' = 0.4125;
-    // (∂d/∂x)ᵀ f_y = (0.5 (−6) + 1) f_y.
+    // y = 0 − 0.1 (−3 + 0) = 0.3; d = 1.5 (0.3 − 2) + 1.5 · 0.3 = −2.1, y' = 0.405;
+    // (∂d/∂x)ᵀ f_y = (0.5 (−6) + 1.5) f_y.
     let (h, reports) = estimates(&aggregate, &lopsided(), &[1.0], 1);
     assert_near("y", reports[0].y[0], 0.3, 1e-12);
-    assert_near("aggregate h", h[0][0], 0.4125 * (1.0 + 0.05 * 2.0), 1e-12);
+    assert_near("aggregate h", h[0][0], 0.405 * (1.0 + 0.05 * 1.5), 1e-12);
 }
 
 #[test]

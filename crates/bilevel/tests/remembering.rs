@@ -22,10 +22,10 @@ fn key() -> Key {
 }
 
 /// Rows of g = mean (y − x − e_i)²/2 and f = y + (x − 3)²/2 + mean e_i y, `batch` of 12 at a time; the
-/// draws that the gradients of g saw: in y, in x.
+/// draws that the gradients of g saw, in y and in x, and its products.
 struct Batches {
     problem: Problem<f64>,
-    seen: Arc<Mutex<[Vec<Draw>; 2]>>,
+    seen: Arc<Mutex<[Vec<Draw>; 3]>>,
 }
 
 fn mean(draw: Draw, batch: usize) -> f64 {
@@ -37,8 +37,8 @@ fn mean(draw: Draw, batch: usize) -> f64 {
 }
 
 fn batches(batch: usize) -> Batches {
-    let seen = Arc::new(Mutex::new([vec![], vec![]]));
-    let (in_y, in_x) = (seen.clone(), seen.clone());
+    let seen = Arc::new(Mutex::new([vec![], vec![], vec![]]));
+    let (in_y, in_x, in_pulls) = (seen.clone(), seen.clone(), seen.clone());
     let g = Closures::<f64>::new(
         1,
         1,
@@ -53,7 +53,8 @@ fn batches(batch: usize) -> Batches {
         out[0] -= y[0] - x[0] - mean(draw, batch);
     })
     .with_second_order(
-        |_, _, _, v, y_bar, x_bar| {
+        move |_, _, draw, v, y_bar, x_bar| {
+            in_pulls.lock().unwrap()[2].push(draw);
             y_bar[0] += v[0];
             x_bar[0] -= v[0];
         },
@@ -219,12 +220,17 @@ fn training_sees_new_batches_and_differences_see_one() {
         let (mut memory, mut h) = (Memory::default(), [0.0]);
         let mut all = vec![];
         for outer_step in 0..3 {
-            *toy.seen.lock().unwrap() = [vec![], vec![]];
+            *toy.seen.lock().unwrap() = [vec![], vec![], vec![]];
             method
                 .estimate(&toy.problem, &[0.4], &mut memory, key(), outer_step, &mut h)
                 .unwrap();
-            let [in_y, in_x] = toy.seen.lock().unwrap().clone();
+            let [in_y, in_x, in_pulls] = toy.seen.lock().unwrap().clone();
             assert!(in_y.iter().all(|draw| *draw != Draw::All), "{name}");
+            // A step is pulled back on the batch that it was made on.
+            assert!(in_pulls.iter().all(|draw| in_y.contains(draw)), "{name}");
+            if name.starts_with("t1t2") {
+                assert_eq!(in_pulls, in_y[in_y.len() - 1..], "{name}");
+            }
             all.extend(in_y);
             if let [first, rest @ ..] = in_x.as_slice() {
                 assert_eq!(rest, [*first], "{name}");

@@ -179,7 +179,15 @@ fn one_step_of_bvfsm() {
     let next = y - 0.01 * (y + y + 2.0 / room * 3.0 * (y - 2.0));
     let (_, reports) = estimates(&method, &lopsided(), &[1.0], 2);
     assert_near("y_1", reports[1].y[0], next, 1e-12);
-    // Outside, and where the slope of the logarithm is larger, w is the cap.
+    // Just inside, r = 0.03, the slope of the logarithm is beyond the cap; at the next y it is not.
+    let near = Bvfsm {
+        slack: 3.0,
+        ..method.clone()
+    };
+    let y: f64 = 0.01 * 6.0 * 3.0;
+    let w = 2.0 / (6.03 - 1.5 * (y - 2.0).powi(2));
+    assert_steps(&near, &[y - 6.0 * w * (y - 0.6)], &[y]);
+    // Outside w is the cap.
     let capped = Bvfsm {
         slack: 0.0,
         ..method
