@@ -314,7 +314,7 @@ pub(crate) struct CleanArguments {
     #[arg(long, value_name = "T", default_value = "60", allow_negative_numbers = true, value_parser = parse::positive_count, help_heading = "Run")]
     pub(crate) outer_steps: usize,
     /// How the weights move: sgd:RATE, sgd:RATE,DECAY (the steps RATE/(1 + DECAY·t)), adam:RATE or
-    /// adaptive (the step of HOAG)
+    /// adaptive:FIRST (the step of HOAG, which moves each number by FIRST at first)
     /// [default: adam:0.05, or what belongs to the method]
     #[arg(long, value_name = "RULE", help_heading = "Run")]
     pub(crate) outer_optimizer: Option<OptimizerChoice>,
@@ -399,7 +399,7 @@ pub(crate) struct SolveArguments {
     #[arg(long, value_name = "T", allow_negative_numbers = true, value_parser = parse::positive_count, help_heading = "Run")]
     pub(crate) outer_steps: Option<usize>,
     /// How x moves: sgd:RATE, sgd:RATE,DECAY (the steps RATE/(1 + DECAY·t)), adam:RATE or
-    /// adaptive (the step of HOAG) [default: what belongs to the method, or the problem's own]
+    /// adaptive:FIRST (the step of HOAG, which moves each number by FIRST at first) [default: what belongs to the method, or the problem's own]
     #[arg(long, value_name = "RULE", help_heading = "Run")]
     pub(crate) outer_optimizer: Option<OptimizerChoice>,
     /// Where x starts [default: the problem's own]
@@ -446,21 +446,28 @@ pub(crate) struct ExplainArguments {
     pub(crate) method: MethodChoice,
     #[command(flatten, next_help_heading = "Method")]
     pub(crate) options: MethodOptions,
-    /// Rows whose labels are doubted
-    #[arg(long, value_name = "N", default_value = "1000", allow_negative_numbers = true, value_parser = parse::positive_count, help_heading = "Problem")]
-    pub(crate) rows: usize,
-    /// Rows whose labels are trusted
-    #[arg(long, value_name = "N", default_value = "297", allow_negative_numbers = true, value_parser = parse::positive_count, help_heading = "Problem")]
-    pub(crate) trusted_rows: usize,
-    /// Features of a row
-    #[arg(long, value_name = "N", default_value = "64", allow_negative_numbers = true, value_parser = parse::positive_count, help_heading = "Problem")]
-    pub(crate) columns: usize,
-    /// Classes
-    #[arg(long, value_name = "N", default_value = "10", allow_negative_numbers = true, value_parser = parse::positive_count, help_heading = "Problem")]
-    pub(crate) classes: usize,
+    /// Predict for a problem of bilevel solve, not for cleaning
+    #[arg(long, value_name = "NAME", help_heading = "Problem")]
+    pub(crate) problem: Option<String>,
+    /// Size of that problem [default: the problem's own]
+    #[arg(long, value_name = "N", requires = "problem", allow_negative_numbers = true, value_parser = parse::positive_count, help_heading = "Problem")]
+    pub(crate) dimension: Option<usize>,
+    /// Rows whose labels are doubted [default: 1000]
+    #[arg(long, value_name = "N", conflicts_with = "problem", allow_negative_numbers = true, value_parser = parse::positive_count, help_heading = "Problem")]
+    pub(crate) rows: Option<usize>,
+    /// Rows whose labels are trusted [default: 297]
+    #[arg(long, value_name = "N", conflicts_with = "problem", allow_negative_numbers = true, value_parser = parse::positive_count, help_heading = "Problem")]
+    pub(crate) trusted_rows: Option<usize>,
+    /// Features of a row [default: 64]
+    #[arg(long, value_name = "N", conflicts_with = "problem", allow_negative_numbers = true, value_parser = parse::positive_count, help_heading = "Problem")]
+    pub(crate) columns: Option<usize>,
+    /// Classes [default: 10]
+    #[arg(long, value_name = "N", conflicts_with = "problem", allow_negative_numbers = true, value_parser = parse::positive_count, help_heading = "Problem")]
+    pub(crate) classes: Option<usize>,
     /// What is trained: softmax (softmax regression) or mlp:H (one hidden layer of H units)
-    #[arg(long, value_name = "MODEL", default_value = "softmax", value_parser = parse::model, help_heading = "Problem")]
-    pub(crate) model: Model,
+    /// [default: softmax]
+    #[arg(long, value_name = "MODEL", conflicts_with = "problem", value_parser = parse::model, help_heading = "Problem")]
+    pub(crate) model: Option<Model>,
     #[command(flatten, next_help_heading = "Problem")]
     pub(crate) training: TrainingArguments,
     #[command(flatten, next_help_heading = "Output")]

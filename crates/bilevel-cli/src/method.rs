@@ -8,6 +8,8 @@ mod entry;
 mod implicit;
 mod one_step;
 #[cfg(test)]
+mod pairs;
+#[cfg(test)]
 mod tests;
 mod unrolled;
 mod value;
@@ -235,8 +237,11 @@ impl Method {
     /// gradient no weight at any inner step, x does not enter training, and its gradient is zero. `outer_steps`
     /// is how far the schedule will be followed.
     pub(crate) fn expect_inner_weight(self, outer_steps: usize) -> Result<Self, Failure> {
-        let Field::Aggregate { schedule, .. } = &self.field else {
-            return Ok(self);
+        let schedule = match (&self.field, &self.single_loop_schedule) {
+            (Field::Aggregate { schedule, .. }, _) => schedule,
+            // That of a single loop, which has a weight for each outer step.
+            (Field::Inner, Some(schedule)) => schedule,
+            (Field::Inner, None) => return Ok(self),
         };
         // No weight rises but between the steps of every: the first and the last step tell. No form
         // but per-outer depends on the outer step, and its weight falls.
@@ -316,6 +321,15 @@ fn expect_own_options(
     for option in options.given() {
         if entry.takes(option) {
             continue;
+        }
+        if option == Opt::Field && entry.gives == Gives::Implicit {
+            if options.field == Some(FieldName::Inner) {
+                continue;
+            }
+            return refuse(format!(
+                "--field aggregate has no implicit derivative by {}: its formula describes the point where the inner gradient is zero, and an aggregate field leads elsewhere; expected an unrolled method with it",
+                entry.name
+            ));
         }
         let what = named.map_or("--field inner".to_owned(), |name| {
             format!("--method {name}")

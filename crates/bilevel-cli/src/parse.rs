@@ -368,9 +368,13 @@ impl fmt::Display for ProbabilityChoice {
 /// How x moves.
 #[derive(Clone, Copy, PartialEq, Debug)]
 pub(crate) enum OptimizerChoice {
-    Sgd { rate: f64, decay: f64 },
+    Sgd {
+        rate: f64,
+        decay: f64,
+    },
     Adam(f64),
-    Adaptive,
+    /// How far each number moves at first.
+    Adaptive(f64),
 }
 
 impl OptimizerChoice {
@@ -378,7 +382,10 @@ impl OptimizerChoice {
         match self {
             Self::Sgd { rate, decay } => Box::new(Sgd { rate, decay }),
             Self::Adam(rate) => Box::new(Adam::new(rate)),
-            Self::Adaptive => Box::new(AdaptiveStep::default()),
+            Self::Adaptive(first_move) => Box::new(AdaptiveStep {
+                first_move,
+                ..AdaptiveStep::default()
+            }),
         }
     }
 }
@@ -396,10 +403,10 @@ impl FromStr for OptimizerChoice {
                 })
             }
             Some(("adam", rate)) => Ok(Self::Adam(positive(rate)?)),
-            None if text == "adaptive" => Ok(Self::Adaptive),
+            Some(("adaptive", first)) => Ok(Self::Adaptive(positive(first)?)),
             _ => Err(format!(
-                "expected sgd:RATE, sgd:RATE,DECAY, adam:RATE or adaptive, found {text:?}{}",
-                suggestion(text, &["sgd", "adam"])
+                "expected sgd:RATE, sgd:RATE,DECAY, adam:RATE or adaptive:FIRST, found {text:?}{}",
+                suggestion(text, &["sgd", "adam", "adaptive"])
             )),
         }
     }
@@ -411,7 +418,7 @@ impl fmt::Display for OptimizerChoice {
             Self::Sgd { rate, decay: 0.0 } => write!(f, "sgd:{rate}"),
             Self::Sgd { rate, decay } => write!(f, "sgd:{rate},{decay}"),
             Self::Adam(rate) => write!(f, "adam:{rate}"),
-            Self::Adaptive => f.write_str("adaptive"),
+            Self::Adaptive(first) => write!(f, "adaptive:{first}"),
         }
     }
 }
@@ -478,7 +485,7 @@ mod tests {
         ] {
             assert_eq!(text.parse::<AdjointChoice>().unwrap().to_string(), text);
         }
-        for text in ["sgd:0.5", "sgd:10,1", "adam:0.05", "adaptive"] {
+        for text in ["sgd:0.5", "sgd:10,1", "adam:0.05", "adaptive:0.1"] {
             assert_eq!(text.parse::<OptimizerChoice>().unwrap().to_string(), text);
         }
         for text in ["gradient-descent", "momentum:0.9", "adam"] {

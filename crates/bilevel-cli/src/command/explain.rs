@@ -5,10 +5,11 @@ mod page;
 use bilevel::{Cost, Key, Oracles};
 use bilevel_tasks::cleaning::{Cleaning, CleaningData, CleaningSettings};
 use bilevel_tasks::data::{Dataset, numbered_classes};
+use bilevel_tasks::problem::ProblemOptions;
 use serde::Serialize;
 
 use crate::arguments::ExplainArguments;
-use crate::command::check;
+use crate::command::{check, solve};
 use crate::failure::Failure;
 use crate::folder::Folder;
 use crate::method::{Defaults, Method, Opt};
@@ -100,7 +101,10 @@ pub(crate) fn run(arguments: &ExplainArguments) -> Result<(), Failure> {
         &arguments.options,
         Defaults::TRAINING,
     )?;
-    let known = of_cleaning(arguments, &method)?;
+    let known = match &arguments.problem {
+        None => of_cleaning(arguments, &method)?,
+        Some(name) => of_problem(arguments, name)?,
+    };
     let entry = method.entry();
     let page = &entry.page;
     let result = ExplainResult {
@@ -129,30 +133,32 @@ const MOST_NUMBERS: usize = 1 << 30;
 /// Of cleaning made-up rows: only their numbers matter.
 fn of_cleaning(arguments: &ExplainArguments, method: &Method) -> Result<Known, Failure> {
     let threads = rayon::current_num_threads();
+    let (columns, classes) = (
+        arguments.columns.unwrap_or(64),
+        arguments.classes.unwrap_or(10),
+    );
+    let (train_rows, trusted_rows) = (
+        arguments.rows.unwrap_or(1000),
+        arguments.trusted_rows.unwrap_or(297),
+    );
+    let model = arguments.model.unwrap_or_default();
     let rows = |count: usize| -> Result<Dataset, Failure> {
-        let numbers = count.saturating_mul(arguments.columns);
-        if numbers > MOST_NUMBERS || arguments.classes > u32::MAX as usize {
+        let numbers = count.saturating_mul(columns);
+        if numbers > MOST_NUMBERS || classes > u32::MAX as usize {
             return Err(Failure::usage(anyhow::anyhow!(
-                "expected at most {MOST_NUMBERS} features in all, found {count} rows of {} columns",
-                arguments.columns
+                "expected at most {MOST_NUMBERS} features in all, found {count} rows of {columns} columns"
             )));
         }
         // No zeros: columns that are zero in every row are left out of products.
         let features = (0..numbers).map(|number| 0.5 + (number % 7) as f32 / 16.0);
-        let labels = (0..count).map(|row| (row % arguments.classes) as u32);
-        let names = numbered_classes(arguments.classes);
-        Dataset::new(
-            features.collect(),
-            arguments.columns,
-            labels.collect(),
-            names,
-        )
-        .map_err(Failure::usage)
+        let labels = (0..count).map(|row| (row % classes) as u32);
+        let names = numbered_classes(classes);
+        Dataset::new(features.collect(), columns, labels.collect(), names).map_err(Failure::usage)
     };
-    let (train, trusted) = (rows(arguments.rows)?, rows(arguments.trusted_rows)?);
+    let (train, trusted) = (rows(train_rows)?, rows(trusted_rows)?);
     let data = CleaningData::new(train, None, trusted, None).map_err(Failure::usage)?;
     let settings = CleaningSettings {
-        model: arguments.model,
+        model,
         ..check::settings(&arguments.training)
     };
     let key = Key::from_seed(arguments.common.seed);
@@ -183,18 +189,60 @@ fn of_cleaning(arguments: &ExplainArguments, method: &Method) -> Result<Known, F
     Ok(Known {
         problem: ProblemFigures {
             name: format!(
-                "cleaning {} rows of {} columns in {} classes with {} trusted rows, model {}",
-                arguments.rows,
-                arguments.columns,
-                arguments.classes,
-                arguments.trusted_rows,
-                arguments.model
+                "cleaning {train_rows} rows of {columns} columns in {classes} classes with {trusted_rows} trusted rows, model {model}"
             ),
             steps: method.steps,
             n: problem.x_len(),
             m: problem.y_len(),
             precision: "f32",
             threads,
+        },
+        prediction,
+        refused,
+    })
+}
+
+/// Of a problem in closed form: how often its objectives are asked, and the numbers that are kept.
+fn of_problem(arguments: &ExplainArguments, name: &str) -> Result<Known, Failure> {
+    let training = &arguments.training;
+    for (given, option) in [
+        (training.batch.is_some(), "--batch"),
+        (training.trusted_batch.is_some(), "--trusted-batch"),
+        (training.weight_decay > 0.0, "--weight-decay"),
+    ] {
+        if given {
+            return Err(Failure::usage(anyhow::anyhow!(
+                "{option} has no meaning with --problem: it belongs to cleaning"
+            )));
+        }
+    }
+    let options = ProblemOptions {
+        dimension: arguments.dimension,
+        steps: arguments.options.steps,
+        step_size: arguments.options.step_size,
+        ..ProblemOptions::default()
+    };
+    let problem = solve::named(name, &options)?;
+    let task = solve::first_task(&problem, arguments.common.seed)?;
+    let choice = Some(&arguments.method);
+    let steps = problem.defaults.outer_steps;
+    let method = solve::method_for(&problem, &task, choice, &arguments.options, steps);
+    let (refused, prediction, steps) = match method {
+        Err(failure) => (Some(failure.to_string()), None, problem.defaults.steps),
+        Ok(method) => {
+            let cost = method.build::<f64>(&task).cost(&task);
+            let prediction = PredictionFigures::of::<f64>(&cost);
+            (None, Some(prediction), method.steps)
+        }
+    };
+    Ok(Known {
+        problem: ProblemFigures {
+            name: problem.name.to_owned(),
+            steps,
+            n: task.x_len(),
+            m: task.y_len(),
+            precision: "f64",
+            threads: rayon::current_num_threads(),
         },
         prediction,
         refused,

@@ -12,12 +12,12 @@ use bilevel::{Calls, Driver, Iterate, Key, Observer, Optimizer, Problem, RunStat
 use bilevel_tasks::problem::{Outer, ProblemOptions, TestProblem, names, test_problem};
 use serde::Serialize;
 
-use crate::arguments::SolveArguments;
+use crate::arguments::{MethodOptions, SolveArguments};
 use crate::command::clean::result::OracleCalls;
 use crate::failure::Failure;
 use crate::folder::Folder;
 use crate::method::budget::choose;
-use crate::method::{Defaults, Method};
+use crate::method::{Defaults, Method, MethodChoice};
 use crate::parse::{self, OptimizerChoice};
 use crate::progress::line;
 pub(crate) use simple::SolverChoice;
@@ -73,22 +73,11 @@ pub(crate) fn run(arguments: &SolveArguments) -> Result<(), Failure> {
             )));
         }
     };
-    let defaults = Defaults {
-        method: "basic",
-        steps: problem.defaults.steps,
-        step_size: problem.defaults.step_size,
-        damping: 0.0,
-    };
     let outer_steps = arguments
         .outer_steps
         .unwrap_or(problem.defaults.outer_steps);
-    let method = Method::new(named, &arguments.options, defaults)?.kept_in(&problem.y_set)?;
     let task = first_task(&problem, common.seed)?;
-    let method = if task.outer().depends_on_x() || task.start().depends_on_x() {
-        method
-    } else {
-        method.expect_inner_weight(outer_steps)?
-    };
+    let method = method_for(&problem, &task, named, &arguments.options, outer_steps)?;
     let (method, chosen) = within_budget(arguments, method, &task)?;
     let optimizer = optimizer(arguments, &method, &problem);
     let built = method.build::<f64>(&task);
@@ -142,15 +131,32 @@ pub(crate) fn run(arguments: &SolveArguments) -> Result<(), Failure> {
     deliver(arguments, &problem, &result, &seen.trajectory)
 }
 
+/// The method for one of the tasks of a problem; a pair that makes no sense is refused.
+pub(crate) fn method_for(
+    problem: &TestProblem,
+    task: &Problem<f64>,
+    named: Option<&MethodChoice>,
+    options: &MethodOptions,
+    outer_steps: usize,
+) -> Result<Method, Failure> {
+    let defaults = Defaults {
+        method: "basic",
+        steps: problem.defaults.steps,
+        step_size: problem.defaults.step_size,
+        damping: 0.0,
+    };
+    let method = Method::new(named, options, defaults)?.kept_in(&problem.y_set)?;
+    let method = if task.outer().depends_on_x() || task.start().depends_on_x() {
+        method
+    } else {
+        method.expect_inner_weight(outer_steps)?
+    };
+    let built = method.build::<f64>(task);
+    built.validate(task).map_err(Failure::usage)?;
+    Ok(method)
+}
+
 fn problem(arguments: &SolveArguments) -> Result<TestProblem, Failure> {
-    let name = arguments.problem.as_str();
-    if !names().contains(&name) {
-        return Err(Failure::usage(anyhow!(
-            "expected the name of a problem, found {name:?}{}; known are {}",
-            parse::suggestion(name, names()),
-            names().join(", ")
-        )));
-    }
     let numbers = |given: &Option<parse::Numbers>| given.as_ref().map(|given| given.0.clone());
     let options = ProblemOptions {
         dimension: arguments.dimension,
@@ -160,11 +166,23 @@ fn problem(arguments: &SolveArguments) -> Result<TestProblem, Failure> {
         step_size: arguments.options.step_size,
         seed: Key::from_seed(arguments.common.seed),
     };
-    test_problem(name, &options).map_err(Failure::usage)
+    named(&arguments.problem, &options)
+}
+
+/// The problem of that name.
+pub(crate) fn named(name: &str, options: &ProblemOptions) -> Result<TestProblem, Failure> {
+    if !names().contains(&name) {
+        return Err(Failure::usage(anyhow!(
+            "expected the name of a problem, found {name:?}{}; known are {}",
+            parse::suggestion(name, names()),
+            names().join(", ")
+        )));
+    }
+    test_problem(name, options).map_err(Failure::usage)
 }
 
 /// One of the tasks: they differ in numbers alone.
-fn first_task(problem: &TestProblem, seed: u64) -> Result<Problem<f64>, Failure> {
+pub(crate) fn first_task(problem: &TestProblem, seed: u64) -> Result<Problem<f64>, Failure> {
     let family = &problem.family;
     let numbers = family.draw(Key::from_seed(seed), 0);
     let number = numbers.first().copied().unwrap_or(0);

@@ -177,7 +177,8 @@ pub(super) static HOAG: Entry = Entry {
     }),
     steps: Some(10_000),
     adjoint: None,
-    optimizer: Some(|_| OptimizerChoice::Adaptive),
+    // A first move of 1, as in the paper's code, can swing about a minimum for ever.
+    optimizer: Some(|_| OptimizerChoice::Adaptive(0.1)),
     takes: &[
         Opt::Steps,
         Opt::StepSize,
@@ -192,7 +193,7 @@ pub(super) static HOAG: Entry = Entry {
         update: &[
             "train from the last y until ‖∇_y g‖ ≤ ε_t, at most K steps;  ε_t = 0.001 (t + 1)^−2",
             "(∇²_yy g + damping I) q = ∇_y f by conjugate gradient to ε_t;  hypergradient = ∇_x f − ∇²_xy g q",
-            "x ← x − hypergradient / L, L by how f moved: --outer-optimizer adaptive unless another is given",
+            "x ← x − hypergradient / L, L by how f moved: --outer-optimizer adaptive:0.1 unless another is given",
         ],
         oracles: "as many gradients and products of g as ε_t takes; a value and a gradient of f",
         time: "c (steps + 2 to 3 products), both few once y and q are warm",

@@ -139,6 +139,8 @@ pub(super) fn run(arguments: &SolveArguments, problem: &TestProblem) -> Result<(
     let choice = match arguments.method {
         None => SimpleChoice::BigSam,
         Some(SolverChoice::Simple(choice)) => choice,
+        // The same map, which there is differentiated besides.
+        Some(SolverChoice::Method(method)) if method.entry.name == "bigsam" => SimpleChoice::BigSam,
         Some(SolverChoice::Method(method)) => {
             return Err(Failure::usage(anyhow!(
                 "--method {method}: the hypergradient has no numbers, for {} has no outer variable; expected {}",
