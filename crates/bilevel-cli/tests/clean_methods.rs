@@ -12,7 +12,8 @@ use serde_json::Value;
 const QUICK: &str = "clean --train-rows 60 --trusted-rows 40 --steps 5 --outer-steps 3 --early-stopping off --quiet";
 
 /// Those for which the number of rows is no hindrance, with the inner steps where they have any.
-const METHODS: [&str; 20] = [
+const METHODS: [&str; 21] = [
+    "reversible --step-size 0.1",
     "basic",
     "improved",
     "bigsam",
@@ -68,7 +69,7 @@ fn every_method_that_applies_moves_the_weights() {
             .iter()
             .any(|line| line["hypergradient_norm"].as_f64().unwrap() > 0.0);
         assert!(moved, "{method}");
-        let exact = ["basic", "improved", "bigsam", "bda", "iaptt"].contains(&name);
+        let exact = ["basic", "improved", "bigsam", "bda", "iaptt", "reversible"].contains(&name);
         let passed = &result["gradient_check"]["passed"];
         assert_eq!(passed.as_bool(), exact.then_some(true), "{method} {result}");
         let config = fs::read_to_string(here.join(&out).join("config.toml")).unwrap();

@@ -183,7 +183,7 @@ fn of_cleaning(arguments: &ExplainArguments, method: &Method) -> Result<Known, F
             kept_bytes: predicted.kept_bytes,
             work_bytes: predicted.work_bytes,
             peak_bytes: predicted.peak_bytes(),
-            ..PredictionFigures::of::<f32>(&cost)
+            ..PredictionFigures::of::<f32>(&cost, cost.kept_numbers)
         })
     };
     Ok(Known {
@@ -231,7 +231,8 @@ fn of_problem(arguments: &ExplainArguments, name: &str) -> Result<Known, Failure
         Err(failure) => (Some(failure.to_string()), None, problem.defaults.steps),
         Ok(method) => {
             let cost = method.build::<f64>(&task).cost(&task);
-            let prediction = PredictionFigures::of::<f64>(&cost);
+            let kept = solve::kept_numbers(&task, &cost)?;
+            let prediction = PredictionFigures::of::<f64>(&cost, kept);
             (None, Some(prediction), method.steps)
         }
     };
@@ -251,8 +252,8 @@ fn of_problem(arguments: &ExplainArguments, name: &str) -> Result<Known, Failure
 
 impl PredictionFigures {
     /// Of objectives of which nothing is known but how often they are asked.
-    fn of<T>(cost: &Cost) -> Self {
-        let (kept, work) = (cost.kept_numbers, cost.work_numbers);
+    fn of<T>(cost: &Cost, kept: usize) -> Self {
+        let work = cost.work_numbers;
         Self {
             inner_calls: cost.inner.into(),
             outer_calls: cost.outer.into(),

@@ -8,7 +8,7 @@ use std::time::Instant;
 use anyhow::anyhow;
 use bilevel::optimizer::Projected;
 use bilevel::vector::norm;
-use bilevel::{Calls, Driver, Iterate, Key, Observer, Optimizer, Problem, RunState};
+use bilevel::{Calls, Cost, Draw, Driver, Iterate, Key, Observer, Optimizer, Problem, RunState};
 use bilevel_tasks::problem::{Outer, ProblemOptions, TestProblem, names, test_problem};
 use serde::Serialize;
 
@@ -189,6 +189,21 @@ pub(crate) fn first_task(problem: &TestProblem, seed: u64) -> Result<Problem<f64
     family.task(number).map_err(Failure::usage)
 }
 
+/// Numbers of states, buffers and tapes.
+pub(crate) fn kept_numbers(task: &Problem<f64>, cost: &Cost) -> Result<usize, Failure> {
+    let x = vec![0.0; task.x_len()];
+    let mut numbers = cost.kept_numbers;
+    for (objective, oracles) in [(task.inner(), cost.inner), (task.outer(), cost.outer)] {
+        if cost.kept_tapes > 0 && oracles.linearizations > 0.0 {
+            let tapes = (oracles.linearizations as usize).min(cost.kept_tapes);
+            let mut at = objective.at(&x).map_err(Failure::usage)?;
+            let len = at.tape().map_or(0, |tape| tape.tape_len(Draw::All));
+            numbers = numbers.saturating_add(tapes.saturating_mul(len));
+        }
+    }
+    Ok(numbers)
+}
+
 /// The method, and why its derivative was chosen, where there is a budget of memory.
 fn within_budget(
     arguments: &SolveArguments,
@@ -200,7 +215,7 @@ fn within_budget(
     };
     let peak = |method: &Method| {
         let cost = method.build::<f64>(task).cost(task);
-        let numbers = cost.kept_numbers.saturating_add(cost.work_numbers);
+        let numbers = cost.work_numbers.saturating_add(kept_numbers(task, &cost)?);
         Ok(numbers.saturating_mul(size_of::<f64>()))
     };
     let typed = arguments.options.adjoint.is_some();

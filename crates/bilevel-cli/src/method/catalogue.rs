@@ -4,13 +4,14 @@ use super::entry::Entry;
 use super::{debiased, implicit, one_step, unrolled, value};
 
 /// Every method, in the order in which `bilevel methods` prints them.
-pub(crate) static METHODS: [&Entry; 23] = [
+pub(crate) static METHODS: [&Entry; 24] = [
     &unrolled::BASIC,
     &unrolled::IMPROVED,
     &unrolled::BIGSAM,
     &unrolled::BDA,
     &unrolled::TRUNCATED,
     &unrolled::FORWARD,
+    &unrolled::REVERSIBLE,
     &unrolled::FIRST_ORDER,
     &debiased::UFO,
     &implicit::CONJUGATE_GRADIENT,

@@ -184,7 +184,8 @@ fn methods_and_problems() {
     expect("problems", &found, &PROBLEMS);
 }
 
-const ADJOINTS: [(&str, &str); 23] = [
+const ADJOINTS: [(&str, &str); 24] = [
+    ("reversible", "nnnnnnn"),
     ("basic", "...ccxc"),
     ("improved", "...ccxc"),
     ("bigsam", "...ccxc"),
@@ -210,7 +211,8 @@ const ADJOINTS: [(&str, &str); 23] = [
     ("stocbio", "nnnnnnn"),
 ];
 
-const FIELDS: [(&str, &str); 23] = [
+const FIELDS: [(&str, &str); 24] = [
+    ("reversible", ".."),
     ("basic", ".c"),
     ("improved", "c."),
     ("bigsam", "c."),
@@ -236,7 +238,8 @@ const FIELDS: [(&str, &str); 23] = [
     ("stocbio", "nn"),
 ];
 
-const SCHEDULES: [(&str, &str); 23] = [
+const SCHEDULES: [(&str, &str); 24] = [
+    ("reversible", "nnnnnnnn"),
     ("basic", "nnnnnnnn"),
     ("improved", "......xz"),
     ("bigsam", "ooo.oooo"),
@@ -262,7 +265,8 @@ const SCHEDULES: [(&str, &str); 23] = [
     ("stocbio", "nnnnnnnn"),
 ];
 
-const PROBLEMS: [(&str, &str); 23] = [
+const PROBLEMS: [(&str, &str); 24] = [
+    ("reversible", "......s...v"),
     ("basic", "..........v"),
     ("improved", "..........v"),
     ("bigsam", "..........v"),

@@ -1,8 +1,9 @@
 //! The methods that differentiate the inner steps one by one: a field and a derivative.
 
-use bilevel::Schedule;
+use bilevel::{Hyper, HyperGradient, Problem, Reversible, Schedule};
 
-use super::entry::{Derivative, Entry, Form, Gives, Page, Parameter, Steps};
+use super::Method;
+use super::entry::{Build, Derivative, Entry, Form, Gives, Opt, Page, Parameter, Precision, Steps};
 use crate::arguments::FieldName;
 
 /// Not looked at in the inner field.
@@ -232,5 +233,49 @@ pub(super) static FORWARD: Entry = Entry {
         when: "a handful of hyperparameters and many steps; an independent check of reverse mode",
         when_not: "x has more than 64 numbers: it is refused, and basic or checkpointed:C do not depend on n",
         reference: "forward-HG, Franceschi et al. 2017, arXiv 1703.01785",
+    },
+};
+
+fn reversible<T: Precision>(method: &Method, _: &Problem<T>) -> Box<dyn HyperGradient<T>> {
+    Box::new(Reversible {
+        step_size: Hyper::Fixed(method.step_size),
+        field: method.field.clone(),
+        steps: method.steps,
+        ..Reversible::default()
+    })
+}
+
+pub(super) static REVERSIBLE: Entry = Entry {
+    name: "reversible",
+    aliases: &[],
+    parameter: None,
+    form: Form::Other(Build {
+        single: reversible::<f32>,
+        double: reversible::<f64>,
+    }),
+    steps: None,
+    adjoint: None,
+    optimizer: None,
+    takes: &[
+        Opt::Steps,
+        Opt::StepSize,
+        Opt::Field,
+        Opt::Schedule,
+        Opt::AggregateStepSize,
+    ],
+    keeps_set: false,
+    gives: Gives::Exact,
+    page: Page {
+        summary: "training with momentum 9/10, undone bit by bit on the way back",
+        update: &[
+            "v ← β v + ∇_y g(x, y),  y ← y − s v,  K times, in integers times 2^−40, β = 9/10",
+            "back: y ← y + s v,  v ← (v − ∇_y g)/β, whose lost digits are kept; the cotangents as in basic",
+        ],
+        oracles: "2 K gradients and K products of g; a value and a gradient of f",
+        time: "about 4 to 5 c K",
+        memory: "y, v and their cotangents, and K log₂(1/β) = 0.15 K bits for each number of y",
+        when: "long training with much momentum, whose states do not fit and whose repetition takes too long",
+        when_not: "short training (basic --dynamics momentum:0.9 is faster); y kept in a set: a projection cannot be undone",
+        reference: "Maclaurin, Duvenaud and Adams 2015, arXiv 1502.03492",
     },
 };
