@@ -8,7 +8,7 @@ use crate::vector::axpy;
 use crate::{Cost, Key, Memory, Oracles, Problem, Result, Scalar, Set};
 
 /// Initialization auxiliary and pessimistic trajectory truncation, IAPTT-GM (Liu et al., 2021,
-/// arXiv 2106.07991): for inner problems that are not convex, where the end of training depends on
+/// arXiv 2110.00455): for inner problems that are not convex, where the end of training depends on
 /// its start.
 ///
 /// ```text

@@ -11,9 +11,13 @@ use crate::{Memory, Result, Scalar};
 ///
 /// With φ_k the value at x_k, ε_k the accuracy of its hypergradient and d = ‖x_k − x_{k−1}‖:
 ///
-/// * φ_k ≤ φ_{k−1} + C ε_k + (C + 1) ε_{k−1} d − L d²: accepted, L ← 0.95 L;
 /// * φ_k − φ_{k−1} ≥ 0.2 |φ_{k−1}|: rejected, L ← 2 L, back to x_{k−1}, and all later ε are halved;
-/// * between the two: accepted, L stays.
+/// * φ_k > φ_{k−1} + C ε_k + (C + 1) ε_{k−1} d: accepted, L ← 2 L;
+/// * φ_k ≤ φ_{k−1} + C ε_k + (C + 1) ε_{k−1} d − L d²: accepted, L ← 0.95 L;
+/// * between the last two: accepted, L stays.
+///
+/// The second case is ours, and so is that L stays where L d² is below the rounding of φ: the reference stops
+/// soon, but in a longer run at the minimum, where every d is accepted, its steps grow until x leaves again.
 ///
 /// Then x_{k+1} = x_k − G_k / L. The first step has a root mean square of `first_move` in each
 /// number of x. It needs no step size, and is made for values that are accurate to ε_k, as those of
@@ -89,19 +93,21 @@ impl<T: Scalar> Optimizer<T> for AdaptiveStep {
         } else {
             let moved: Vec<T> = x.iter().zip(&*previous_x).map(|(&x, &p)| x - p).collect();
             let d = norm(&moved);
-            let enough =
-                previous + self.slack * tolerance + (self.slack + 1.0) * previous_tolerance * d
-                    - l * d * d;
+            let slack = self.slack * tolerance + (self.slack + 1.0) * previous_tolerance * d;
+            let rounding = 4.0 * T::epsilon().to_double() * previous.abs();
+            let rise = value - previous;
             if d == 0.0 {
                 // Back from a rejected step, or held by a box: nothing to learn from.
-            } else if value <= enough {
-                inverse = self.lengthen * l;
-            } else if value - previous >= self.allowed_rise * previous.abs() {
+            } else if rise > rounding && rise >= self.allowed_rise * previous.abs() {
                 head[0] = T::from_f64(self.shorten * l);
                 x.copy_from_slice(previous_x);
                 let factor = memory.number(TOLERANCE_FACTOR).unwrap_or(1.0);
                 memory.set_number(TOLERANCE_FACTOR, factor / 2.0);
                 return;
+            } else if rise > slack + rounding {
+                inverse = self.shorten * l;
+            } else if rise <= slack - l * d * d && l * d * d > rounding {
+                inverse = self.lengthen * l;
             }
         }
         *head = [inverse, value, tolerance].map(T::from_f64);
@@ -164,18 +170,44 @@ mod tests {
     }
 
     #[test]
-    fn the_three_cases() {
+    fn the_four_cases() {
         // φ ≤ 1 − 2 · ¼: the step is lengthened.
         assert_eq!(after(0.5, 0.5, 0.0), (0.5 - 1.0 / 1.9, 1.9, None));
         // Just above: kept as it is.
         assert_eq!(after(0.5, 0.51, 0.0), (0.0, 2.0, None));
         // But for the accuracy: 0.51 ≤ 0.5 + 0.25 · 0.04.
         assert_eq!(after(0.5, 0.51, 0.04).1, 1.9);
-        assert_eq!(after(0.5, 1.19, 0.0), (0.0, 2.0, None));
+        assert_eq!(after(0.5, 1.0, 0.0), (0.0, 2.0, None));
+        // A rise: shorter steps from here on.
+        assert_eq!(after(0.5, 1.01, 0.0), (0.25, 4.0, None));
+        assert_eq!(after(0.5, 1.19, 0.0), (0.25, 4.0, None));
+        // But for the accuracy.
+        assert_eq!(after(0.5, 1.005, 0.04).1, 2.0);
         // A rise by more than a fifth: back to 0, L doubled, ε halved.
         assert_eq!(after(0.5, 1.21, 0.0), (0.0, 4.0, Some(0.5)));
+        // A move that rounding hides says nothing.
+        assert_eq!(after(1e-9, 1.0, 0.0).1, 2.0);
         // No move, no judgement.
         assert_eq!(after(0.0, 5.0, 0.0), (-0.5, 2.0, None));
+    }
+
+    /// φ = 1 + x²/8 with ε_k = 1e-3/(k + 1)², for many more steps than it needs.
+    #[test]
+    fn a_long_run_stays_at_the_minimum() {
+        let optimizer = AdaptiveStep::default();
+        let (mut x, mut memory) = ([3.0_f64], Memory::default());
+        let mut state = super::super::initial_state(&optimizer, 1);
+        for step in 0..2000 {
+            memory.set_number(TOLERANCE, 1e-3 / (step as f64 + 1.0).powi(2));
+            let at = Update {
+                step,
+                value: 1.0 + x[0] * x[0] / 8.0,
+                gradient: &[x[0] / 4.0],
+            };
+            optimizer.update(&at, &mut memory, &mut state, &mut x);
+            assert!(step < 100 || x[0].abs() < 0.02, "{step}: {}", x[0]);
+        }
+        assert!(x[0].abs() < 1e-4, "{}", x[0]);
     }
 
     #[test]
