@@ -13,11 +13,13 @@ use crate::{Memory, Result, Scalar};
 ///
 /// * φ_k − φ_{k−1} ≥ 0.2 |φ_{k−1}|: rejected, L ← 2 L, back to x_{k−1}, and all later ε are halved;
 /// * φ_k > φ_{k−1} + C ε_k + (C + 1) ε_{k−1} d: accepted, L ← 2 L;
-/// * φ_k ≤ φ_{k−1} + C ε_k + (C + 1) ε_{k−1} d − L d²: accepted, L ← 0.95 L;
+/// * φ_k ≤ φ_{k−1} + C ε_k + (C + 1) ε_{k−1} d − L d²/2: accepted, L ← 0.95 L;
 /// * between the last two: accepted, L stays.
 ///
 /// The second case is ours, and so is that L stays where L d² is below the rounding of φ: the reference stops
-/// soon, but in a longer run at the minimum, where every d is accepted, its steps grow until x leaves again.
+/// soon, but in a longer run at the minimum, where every d is accepted, its steps grow until x leaves again. It
+/// also asks for a decrease of L d², which a convex φ does not give, whatever L is, but by the slack; with half
+/// of that, L falls until it is the curvature of φ.
 ///
 /// Then x_{k+1} = x_k − G_k / L. The first step has a root mean square of `first_move` in each
 /// number of x. It needs no step size, and is made for values that are accurate to ε_k, as those of
@@ -106,7 +108,7 @@ impl<T: Scalar> Optimizer<T> for AdaptiveStep {
                 return;
             } else if rise > slack + rounding {
                 inverse = self.shorten * l;
-            } else if rise <= slack - l * d * d && l * d * d > rounding {
+            } else if rise <= slack - l * d * d / 2.0 && l * d * d > rounding {
                 inverse = self.lengthen * l;
             }
         }
@@ -171,12 +173,12 @@ mod tests {
 
     #[test]
     fn the_four_cases() {
-        // φ ≤ 1 − 2 · ¼: the step is lengthened.
-        assert_eq!(after(0.5, 0.5, 0.0), (0.5 - 1.0 / 1.9, 1.9, None));
+        // φ ≤ 1 − 2 · ¼ / 2: the step is lengthened.
+        assert_eq!(after(0.5, 0.75, 0.0), (0.5 - 1.0 / 1.9, 1.9, None));
         // Just above: kept as it is.
-        assert_eq!(after(0.5, 0.51, 0.0), (0.0, 2.0, None));
-        // But for the accuracy: 0.51 ≤ 0.5 + 0.25 · 0.04.
-        assert_eq!(after(0.5, 0.51, 0.04).1, 1.9);
+        assert_eq!(after(0.5, 0.76, 0.0), (0.0, 2.0, None));
+        // But for the accuracy: 0.76 ≤ 0.75 + 0.25 · 0.04.
+        assert_eq!(after(0.5, 0.76, 0.04).1, 1.9);
         assert_eq!(after(0.5, 1.0, 0.0), (0.0, 2.0, None));
         // A rise: shorter steps from here on.
         assert_eq!(after(0.5, 1.01, 0.0), (0.25, 4.0, None));
@@ -194,7 +196,10 @@ mod tests {
     /// φ = 1 + x²/8 with ε_k = 1e-3/(k + 1)², for many more steps than it needs.
     #[test]
     fn a_long_run_stays_at_the_minimum() {
-        let optimizer = AdaptiveStep::default();
+        let optimizer = AdaptiveStep {
+            first_move: 0.1,
+            ..AdaptiveStep::default()
+        };
         let (mut x, mut memory) = ([3.0_f64], Memory::default());
         let mut state = super::super::initial_state(&optimizer, 1);
         for step in 0..2000 {
@@ -205,7 +210,7 @@ mod tests {
                 gradient: &[x[0] / 4.0],
             };
             optimizer.update(&at, &mut memory, &mut state, &mut x);
-            assert!(step < 100 || x[0].abs() < 0.02, "{step}: {}", x[0]);
+            assert!(step < 150 || x[0].abs() < 0.02, "{step}: {}", x[0]);
         }
         assert!(x[0].abs() < 1e-4, "{}", x[0]);
     }
