@@ -142,6 +142,11 @@ impl Method {
         self.choice.to_string()
     }
 
+    /// K, where it makes steps of training that are counted.
+    pub(crate) fn counted_steps(&self) -> Option<usize> {
+        self.entry().takes(Opt::Steps).then_some(self.steps)
+    }
+
     /// What tells it from the others in one word or two: the derivative of unrolled training, with the name
     /// where that says more.
     pub(crate) fn short_name(&self) -> String {

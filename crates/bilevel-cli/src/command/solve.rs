@@ -40,7 +40,8 @@ pub(super) struct SolveResult {
     oracle_calls: OracleCalls,
     seconds: f64,
     outer_steps: usize,
-    steps: usize,
+    /// K, where steps of training are counted.
+    steps: Option<usize>,
     seed: u64,
     /// What the method says of its last estimate.
     status: String,
@@ -121,7 +122,7 @@ pub(crate) fn run(arguments: &SolveArguments) -> Result<(), Failure> {
         },
         seconds,
         outer_steps: state.outer_step,
-        steps: method.steps,
+        steps: method.counted_steps(),
         seed: common.seed,
         status: last.status,
         complaints: seen.complaints,

@@ -6,12 +6,14 @@ use super::SolveResult;
 
 pub(super) fn text(problem: &TestProblem, result: &SolveResult) -> String {
     let mut text = format!(
-        "{}: {}\n({})\n\nMethod {}, {} inner and {} outer steps, {:.2} s:\n  x = {}\n",
+        "{}: {}\n({})\n\nMethod {}, {}{} outer steps, {:.2} s:\n  x = {}\n",
         result.problem,
         problem.summary,
         problem.reference,
         result.method,
-        result.steps,
+        result
+            .steps
+            .map_or(String::new(), |steps| format!("{steps} inner and ")),
         result.outer_steps,
         result.seconds,
         shown(&result.x),
