@@ -188,6 +188,53 @@ fn a_budget_of_memory_chooses_the_derivative() {
     );
 }
 
+/// No option is read and forgotten.
+#[test]
+fn each_option_of_a_method_changes_the_way() {
+    for (method, option) in [
+        ("bome", "--y-step-size 0.2"),
+        ("f2sa", "--y-step-size 0.2"),
+        ("f2sa", "--penalty constant:3"),
+        ("pbgd", "--penalty linear:1,20,10"),
+        ("meha", "--penalty power:2,0.5"),
+        ("iaptt", "--y-step-size 0.2"),
+        ("bamm", "--schedule per-outer:0.5,4"),
+        ("bamm", "--schedule constant:0.3"),
+        ("ufo", "--probability 0.6"),
+        ("ufo", "--probability adaptive"),
+        ("implicit:cg", "--damping 0.5"),
+        ("implicit:cg", "--linear-products 1"),
+        ("implicit:neumann", "--linear-tolerance 0.1"),
+        ("implicit:fixed-point", "--linear-products 2"),
+        ("soba", "--damping 0.5"),
+        ("stocbio", "--linear-products 2"),
+        ("hoag", "--damping 0.5"),
+        ("hoag", "--outer-optimizer adaptive:0.3"),
+        ("basic", "--dynamics momentum:0.5"),
+        ("basic", "--dynamics adam"),
+        ("one-stage", "--field aggregate"),
+        ("reversible", "--field aggregate --schedule constant:0.3"),
+        ("truncated:2", "--steps 1"),
+        ("t1t2", "--steps 3"),
+        ("improved", "--aggregate-step-size 0.1"),
+        ("basic", "--start 1,2"),
+        ("basic", "--outer-optimizer adam:0.05"),
+    ] {
+        let run = format!("ridge --outer-steps 4 --method {method}");
+        let run = if option.contains("--start") || method == "implicit:cg" {
+            run.replace("ridge", "quadratic")
+        } else {
+            run
+        };
+        let (plain, other) = (solve(&run), solve(&format!("{run} {option}")));
+        assert_ne!(plain["x"], other["x"], "{method} {option}");
+    }
+    // Always drawn: the exact part alone.
+    let exact = solve("quadratic --outer-steps 5");
+    let always = solve("quadratic --outer-steps 5 --method ufo --probability 1");
+    assert_eq!(exact["x"], always["x"]);
+}
+
 #[test]
 fn bad_usage_is_one_message() {
     let folder = tempfile::tempdir().unwrap();

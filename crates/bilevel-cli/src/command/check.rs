@@ -235,14 +235,16 @@ fn text(method: &Method, result: &CheckResult) -> String {
         ]);
     }
     format!(
-        "The hypergradient of cleaning {} handwritten digits with {} trusted ones, method {}{}, {} inner steps, in f64:\n\n{}",
+        "The hypergradient of cleaning {} handwritten digits with {} trusted ones, method {}{}{}, in f64:\n\n{}",
         result.rows,
         result.trusted,
         result.method,
         method
             .schedule()
             .map_or(String::new(), |schedule| format!(" ({schedule})")),
-        method.steps,
+        method
+            .counted_steps()
+            .map_or(String::new(), |steps| format!(", {steps} inner steps")),
         table(&rows)
     )
 }

@@ -39,7 +39,8 @@ struct ExplainResult {
 #[derive(Serialize)]
 struct ProblemFigures {
     name: String,
-    steps: usize,
+    /// None for a method that makes one step at a time.
+    steps: Option<usize>,
     n: usize,
     m: usize,
     precision: &'static str,
@@ -191,7 +192,7 @@ fn of_cleaning(arguments: &ExplainArguments, method: &Method) -> Result<Known, F
             name: format!(
                 "cleaning {train_rows} rows of {columns} columns in {classes} classes with {trusted_rows} trusted rows, model {model}"
             ),
-            steps: method.steps,
+            steps: method.counted_steps(),
             n: problem.x_len(),
             m: problem.y_len(),
             precision: "f32",
@@ -228,12 +229,12 @@ fn of_problem(arguments: &ExplainArguments, name: &str) -> Result<Known, Failure
     let steps = problem.defaults.outer_steps;
     let method = solve::method_for(&problem, &task, choice, &arguments.options, steps);
     let (refused, prediction, steps) = match method {
-        Err(failure) => (Some(failure.to_string()), None, problem.defaults.steps),
+        Err(failure) => (Some(failure.to_string()), None, None),
         Ok(method) => {
             let cost = method.build::<f64>(&task).cost(&task);
             let kept = solve::kept_numbers(&task, &cost)?;
             let prediction = PredictionFigures::of::<f64>(&cost, kept);
-            (None, Some(prediction), method.steps)
+            (None, Some(prediction), method.counted_steps())
         }
     };
     Ok(Known {

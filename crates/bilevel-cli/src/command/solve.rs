@@ -1,6 +1,7 @@
 //! `bilevel solve`: the test problems with known answers, by any method.
 
 mod simple;
+mod text;
 mod trajectory;
 
 use std::time::Instant;
@@ -39,7 +40,8 @@ pub(super) struct SolveResult {
     oracle_calls: OracleCalls,
     seconds: f64,
     outer_steps: usize,
-    steps: usize,
+    /// K, where steps of training are counted.
+    steps: Option<usize>,
     seed: u64,
     /// What the method says of its last estimate.
     status: String,
@@ -120,7 +122,7 @@ pub(crate) fn run(arguments: &SolveArguments) -> Result<(), Failure> {
         },
         seconds,
         outer_steps: state.outer_step,
-        steps: method.steps,
+        steps: method.counted_steps(),
         seed: common.seed,
         status: last.status,
         complaints: seen.complaints,
@@ -329,52 +331,6 @@ fn deliver(
     } else if common.quiet {
         Ok(())
     } else {
-        crate::print(&text(problem, result))
+        crate::print(&text::text(problem, result))
     }
-}
-
-fn text(problem: &TestProblem, result: &SolveResult) -> String {
-    let mut text = format!(
-        "{}: {}\n({})\n\nMethod {}, {} inner and {} outer steps, {:.2} s:\n  x = {}\n",
-        result.problem,
-        problem.summary,
-        problem.reference,
-        result.method,
-        result.steps,
-        result.outer_steps,
-        result.seconds,
-        shown(&result.x),
-    );
-    if !result.y.is_empty() {
-        text += &format!("  y = {}\n", shown(&result.y));
-    }
-    text += &format!(
-        "  f = {:.6}, norm of the true gradient {:.2e}\n",
-        result.f, result.outer_gradient_norm
-    );
-    if let Some(optimum) = &result.known_optimum {
-        text += &format!(
-            "Known optimum: x = {}, f = {:.6}; distance {:.2e}\n",
-            shown(&optimum.x),
-            optimum.f,
-            result.distance.unwrap_or(f64::NAN)
-        );
-    }
-    text
-}
-
-/// The first numbers of a list.
-fn shown(values: &[f64]) -> String {
-    const SHOWN: usize = 6;
-    let first: Vec<String> = values
-        .iter()
-        .take(SHOWN)
-        .map(|value| format!("{value:.6}"))
-        .collect();
-    let more = if values.len() > SHOWN {
-        format!(", … ({} in all)", values.len())
-    } else {
-        String::new()
-    };
-    format!("({}{more})", first.join(", "))
 }

@@ -9,6 +9,7 @@ use bilevel_tasks::data::digits::digits;
 use bilevel_tasks::problem::{ProblemOptions, names, test_problem};
 
 use super::*;
+use crate::arguments::FieldName;
 use crate::command::solve::{first_task, method_for};
 
 /// What stands for which reason; a dot for a pair that is taken.

@@ -19,7 +19,7 @@ use crate::arguments::CleanArguments;
 use crate::failure::Failure;
 use crate::interrupt;
 use crate::memory;
-use crate::progress::Progress;
+use crate::progress::{Progress, line};
 use crate::report::{Facts, page, report};
 
 /// A run under way: new, or continued.
@@ -142,13 +142,13 @@ impl Session<'_> {
         progress.say("checking the hypergradient");
         let gradient_check = gradient::check(arguments, task);
         let complaints = self.state.progress.complaints;
-        if complaints > 0 {
-            progress.say(&format!(
+        drop(progress);
+        if complaints > 0 && !common.quiet {
+            line(&format!(
                 "warning: {complaints} of {} hypergradients were less than the method promises; history.jsonl says why at each step",
                 self.state.progress.observed
             ));
         }
-        drop(progress);
 
         let metrics = cleaned.step.metrics.as_ref();
         let result = CleanResult {

@@ -35,8 +35,15 @@ pub(super) fn text(result: &ExplainResult) -> String {
     text += &paragraph(
         "",
         &format!(
-            "\nFor {}: n = {}, m = {}, K = {}, {}, {} threads:",
-            problem.name, problem.n, problem.m, problem.steps, problem.precision, problem.threads
+            "\nFor {}: n = {}, m = {}, {}{}, {} threads:",
+            problem.name,
+            problem.n,
+            problem.m,
+            problem
+                .steps
+                .map_or(String::new(), |steps| format!("K = {steps}, ")),
+            problem.precision,
+            problem.threads
         ),
     );
     match (&result.prediction, &result.refused) {

@@ -171,7 +171,7 @@ pub(super) fn run(arguments: &SolveArguments, problem: &TestProblem) -> Result<(
         },
         seconds: begin.elapsed().as_secs_f64(),
         outer_steps: 0,
-        steps: solution.steps,
+        steps: Some(solution.steps),
         seed: arguments.common.seed,
         complaints: usize::from(solution.status != SolutionStatus::Good),
         status: solution.status.to_string(),
