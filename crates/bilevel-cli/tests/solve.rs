@@ -192,8 +192,8 @@ fn a_budget_of_memory_chooses_the_derivative() {
 #[test]
 fn each_option_of_a_method_changes_the_way() {
     for (method, option) in [
-        ("bome", "--y-step-size 0.2"),
-        ("f2sa", "--y-step-size 0.2"),
+        ("bome", "--y-step-size 0.05"),
+        ("f2sa", "--y-step-size 0.05"),
         ("f2sa", "--penalty constant:3"),
         ("pbgd", "--penalty linear:1,20,10"),
         ("meha", "--penalty power:2,0.5"),
@@ -223,6 +223,12 @@ fn each_option_of_a_method_changes_the_way() {
         let run = format!("ridge --outer-steps 4 --method {method}");
         let run = if option.contains("--start") || method == "implicit:cg" {
             run.replace("ridge", "quadratic")
+        } else {
+            run
+        };
+        // Long enough for a coin to fall.
+        let run = if option.contains("adaptive") {
+            run.replace("--outer-steps 4", "--outer-steps 60")
         } else {
             run
         };

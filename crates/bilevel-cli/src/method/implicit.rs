@@ -175,7 +175,7 @@ pub(super) static HOAG: Entry = Entry {
         single: hoag::<f32>,
         double: hoag::<f64>,
     }),
-    steps: Some(10_000),
+    steps: Some(1000),
     adjoint: None,
     // A first move of 1, as in the paper's code, can swing about a minimum for ever.
     optimizer: Some(|_| OptimizerChoice::Adaptive(0.1)),
