@@ -35,6 +35,8 @@ METHODS = [
     ("implicit:neumann", ["--method", "implicit:neumann", "--weight-decay", "0.01"], 1000),
     ("implicit:fixed-point", ["--method", "implicit:fixed-point", "--weight-decay", "0.01"], 1000),
     ("stocbio", ["--method", "stocbio", "--weight-decay", "0.01"], 1000),
+    ("hoag, at most K", ["--method", "hoag", "--weight-decay", "0.01"], 1000),
+    ("reversible", ["--method", "reversible", "--dynamics", "momentum:0.9"], 1000),
     ("one-stage", ["--method", "one-stage"], 1000),
     ("t1t2", ["--method", "t1t2"], 1000),
     ("bome", ["--method", "bome"], 1000),
@@ -43,16 +45,19 @@ METHODS = [
     ("bvfsm", ["--method", "bvfsm"], 1000),
     ("iaptt", ["--method", "iaptt"], 1000),
 ]
+# One step of everything at a time: no K.
+SINGLE_LOOPS = ["soba", "bamm", "meha"]
 
 
 def measure(bilevel, data, options, steps):
-    options = [option.replace("1/K", str(1 / steps)) for option in options]
     if "ufo" in options:
         # The mean over many coins.
-        options += ["--probability", str(1 / steps), "--repeat", str(2 * steps)]
+        options = [*options, "--probability", str(1 / steps), "--repeat", str(4 * steps)]
     else:
-        options += ["--repeat", "3"]
-    command = [bilevel, "bench", "cleaning", "--data", data, "--steps", str(steps), "--json", *options]
+        options = [*options, "--repeat", "3"]
+    if steps:
+        options = [*options, "--steps", str(steps)]
+    command = [bilevel, "bench", "cleaning", "--data", data, "--json", *options]
     done = subprocess.run(command, capture_output=True, text=True)
     if done.returncode:
         print(f"left out: {' '.join(command)}: {done.stderr.strip()}", file=sys.stderr)
@@ -68,6 +73,10 @@ def main(data, bilevel="target/release/bilevel"):
             if steps <= most and (found := measure(bilevel, data, options, steps)):
                 rows.append((label, steps, *found))
                 print(*rows[-1], sep=", ", flush=True)
+    for name in SINGLE_LOOPS:
+        if found := measure(bilevel, data, ["--method", name], None):
+            rows.extend((name, steps, *found) for steps in (STEPS[0], STEPS[-1]))
+            print(*rows[-1], sep=", ", flush=True)
     with open(HERE / "src/curves.csv", "w", newline="") as file:
         writer = csv.writer(file, lineterminator="\n")
         writer.writerow(["method", "steps", "milliseconds", "peak_mb"])
@@ -75,7 +84,7 @@ def main(data, bilevel="target/release/bilevel"):
 
     figure, panels = plt.subplots(1, 2, figsize=(12, 6))
     styles = ["-", "--", ":", "-."]
-    for place, (label, _, _) in enumerate(METHODS):
+    for place, label in enumerate([label for label, _, _ in METHODS] + SINGLE_LOOPS):
         points = [row[1:] for row in rows if row[0] == label]
         for panel, column in zip(panels, (1, 2)):
             panel.plot(

@@ -419,7 +419,7 @@ fn what_does_not_fit_is_refused() {
             .to_string()
     };
     let none = ProblemOptions::default;
-    let message = refused("non-uniqe", none());
+    let message = refused("non-uniq", none());
     assert!(
         message.ends_with("simple-bilevel; did you mean \"non-unique\"?"),
         "{message}"
