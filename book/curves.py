@@ -36,7 +36,7 @@ METHODS = [
     ("implicit:fixed-point", ["--method", "implicit:fixed-point", "--weight-decay", "0.01"], 1000),
     ("stocbio", ["--method", "stocbio", "--weight-decay", "0.01"], 1000),
     ("hoag, at most K", ["--method", "hoag", "--weight-decay", "0.01"], 1000),
-    ("reversible", ["--method", "reversible", "--dynamics", "momentum:0.9"], 1000),
+    ("reversible", ["--method", "reversible"], 1000),
     ("one-stage", ["--method", "one-stage"], 1000),
     ("t1t2", ["--method", "t1t2"], 1000),
     ("bome", ["--method", "bome"], 1000),
