@@ -9,6 +9,7 @@ mod select;
 use super::instruction::{
     CopyAxis, Elementwise, Function, Instruction, Operand, Reduce, Reduction,
 };
+use super::memory::ALIGNMENT;
 use super::rows::{Rows, matching_axes};
 use super::stage::{Kind, Stages};
 use super::view::{At, Extent, Space, Stride, View, collapse};
@@ -530,7 +531,7 @@ impl<'g> Lowering<'g> {
         let shape = self.node(id).shape.clone();
         let len: usize = shape.iter().product();
         let partial = self.code.partial_len;
-        self.code.partial_len += len;
+        self.code.partial_len += len.next_multiple_of(ALIGNMENT);
         // Straight to the result, if that is all it is for.
         let mut delivered = self
             .graph
