@@ -6,6 +6,7 @@ mod lower;
 mod memory;
 mod rows;
 mod stage;
+mod sums;
 pub(crate) mod view;
 
 pub(crate) use lower::{Delivery, Merge, StageCode};
@@ -202,6 +203,7 @@ impl Plan {
         });
         let (buffers, constants) = (lowering.buffers, lowering.constants);
         if passes.fuse {
+            sums::join(&mut code);
             fuse::fuse(&mut code);
         }
         let layout = memory::lay_out(&buffers, &mut code, partition.block_rows);
