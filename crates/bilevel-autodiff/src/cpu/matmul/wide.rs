@@ -145,16 +145,23 @@ impl<T: Real> Wide<T> {
         let from = self
             .a
             .wrapping_offset(row as isize * self.a_row + first as isize * self.a_column);
-        let in_one_piece = self.a_row == 1 && live == tile;
+        let whole = live == tile;
         for l in 0..inner {
             let from = from.wrapping_offset(l as isize * self.a_column);
             let to = to.wrapping_add(l * tile);
             // Safety: the plan's guarantee, see the head of the module; a strip has room for `tile` rows of
             // `inner` numbers at every multiple of them.
             unsafe {
-                if in_one_piece {
+                if whole && self.a_row == 1 {
                     lanes.store(to, lanes.load(from));
                     lanes.store(to.add(W::COUNT), lanes.load(from.add(W::COUNT)));
+                    continue;
+                }
+                if whole {
+                    // As many as the compiler knows.
+                    for i in 0..2 * W::COUNT {
+                        to.add(i).write(*from.offset(i as isize * self.a_row));
+                    }
                     continue;
                 }
                 for i in 0..live {
@@ -218,35 +225,75 @@ impl<T: Real> Wide<T> {
             }
             l += done;
         }
-        let add = self.add || rows.first > 0;
-        for j in 0..C {
-            let c = self
-                .c
-                .wrapping_offset((column + j) as isize * self.c_column)
-                .wrapping_add(rows.row);
-            for v in 0..V {
-                let live = rows.live.saturating_sub(v * W::COUNT);
-                // Safety: as above; a vector has at most MOST_LANES numbers, the first `live` of which belong to c.
-                unsafe {
-                    let c = c.add(v * W::COUNT);
-                    if live >= W::COUNT {
-                        lanes.store(
-                            c,
-                            if add {
-                                lanes.add(lanes.load(c), sums[j][v])
-                            } else {
-                                sums[j][v]
-                            },
-                        );
-                        continue;
-                    }
-                    let mut rest = [T::zero(); MOST_LANES];
-                    lanes.store(rest.as_mut_ptr(), sums[j][v]);
-                    for (i, &sum) in rest[..live].iter().enumerate() {
-                        let c = c.add(i);
-                        *c = if add { *c + sum } else { sum };
+        let c = self
+            .c
+            .wrapping_offset(column as isize * self.c_column)
+            .wrapping_add(rows.row);
+        let whole = rows.live == V * W::COUNT;
+        match (whole, self.add || rows.first > 0) {
+            (true, false) => {
+                for j in 0..C {
+                    let c = c.wrapping_offset(j as isize * self.c_column);
+                    for v in 0..V {
+                        // Safety: as above.
+                        unsafe { lanes.store(c.add(v * W::COUNT), sums[j][v]) };
                     }
                 }
+            }
+            (true, true) => {
+                for j in 0..C {
+                    let c = c.wrapping_offset(j as isize * self.c_column);
+                    for v in 0..V {
+                        // Safety: as above.
+                        unsafe {
+                            let c = c.add(v * W::COUNT);
+                            lanes.store(c, lanes.add(lanes.load(c), sums[j][v]));
+                        }
+                    }
+                }
+            }
+            (false, add) => {
+                for j in 0..C {
+                    let c = c.wrapping_offset(j as isize * self.c_column);
+                    for v in 0..V {
+                        let live = rows.live.saturating_sub(v * W::COUNT).min(W::COUNT);
+                        // Safety: as above; a vector has at most MOST_LANES numbers, the first `live` of which
+                        // belong to c.
+                        unsafe { self.part(lanes, c.add(v * W::COUNT), sums[j][v], live, add) };
+                    }
+                }
+            }
+        }
+    }
+
+    /// The first `live` numbers of a vector.
+    ///
+    /// # Safety
+    /// They can be written to `c`.
+    #[inline(always)]
+    unsafe fn part<W: Lanes<T>>(
+        &self,
+        lanes: W,
+        c: *mut T,
+        sum: W::Vector,
+        live: usize,
+        add: bool,
+    ) {
+        // Safety: the caller's; a vector has at most MOST_LANES numbers.
+        unsafe {
+            if live == W::COUNT {
+                let sum = if add {
+                    lanes.add(lanes.load(c), sum)
+                } else {
+                    sum
+                };
+                return lanes.store(c, sum);
+            }
+            let mut all = [T::zero(); MOST_LANES];
+            lanes.store(all.as_mut_ptr(), sum);
+            for (i, &sum) in all[..live].iter().enumerate() {
+                let c = c.add(i);
+                *c = if add { *c + sum } else { sum };
             }
         }
     }
