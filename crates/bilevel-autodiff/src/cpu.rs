@@ -18,7 +18,7 @@ mod vector;
 
 pub(crate) use elementwise::CHUNK;
 pub use machine::{Argument, Workspace};
-pub(crate) use matmul::MOST_COLUMNS;
+pub(crate) use matmul::{MOST_COLUMNS, MOST_SHARED};
 pub use real::Real;
 
 use crate::plan::instruction::Instruction;
@@ -38,6 +38,8 @@ struct Frame<'a, T> {
     chunk: *mut T,
     first_row: usize,
     rows: usize,
+    /// Whether this is the first block of its group, so that there are no partial sums yet.
+    first: bool,
 }
 
 // Safety: blocks that run at the same time write to different places, as the module says.

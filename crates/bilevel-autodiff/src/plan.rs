@@ -6,11 +6,12 @@ mod lower;
 mod memory;
 mod rows;
 mod stage;
+mod sums;
 pub(crate) mod view;
 
 pub(crate) use lower::{Delivery, Merge, StageCode};
 
-use crate::cpu::CHUNK;
+use crate::cpu::{CHUNK, MOST_SHARED};
 use crate::error::{Error, Result};
 use crate::graph::{Graph, NodeId, Op};
 use instruction::Instruction;
@@ -33,9 +34,8 @@ impl Partition {
         self.rows.div_ceil(self.group_rows.max(1))
     }
 
-    /// `widest` and `streamed` are the numbers of the widest computed and of the widest given row,
-    /// `partial` those of the partial sums of a group, each of `size` bytes.
-    fn choose(rows: usize, widest: usize, streamed: usize, partial: usize, size: usize) -> Self {
+    /// `partial` are the numbers of the partial sums of a group, each number of `size` bytes.
+    fn choose(rows: usize, widths: Widths, partial: usize, size: usize) -> Self {
         // Lanes are whole vectors then.
         const LANES: usize = 16;
         // What a second-level cache holds beside other things.
@@ -52,11 +52,14 @@ impl Partition {
             .max(least)
             .next_multiple_of(LANES)
             .min(rows.max(1));
-        let target = if widest > 64 {
+        let target = if widths.computed <= 64 {
+            (CACHE / (widths.given.max(1) * size)).clamp(64, 512)
+        } else if widths.shared <= MOST_SHARED {
+            // Nothing but rows is packed: what is computed from one step to the next stays in the cache.
+            (CACHE / (2 * widths.computed * size)).clamp(64, 320)
+        } else {
             // Packing the other operand of a wide product costs less the more rows share it.
             320
-        } else {
-            (CACHE / (streamed.max(1) * size)).clamp(64, 512)
         };
         let blocks = group_rows.div_ceil(target);
         let block_rows = group_rows
@@ -195,11 +198,12 @@ impl Plan {
             .max()
             .unwrap_or(0);
         let partition = partition.unwrap_or_else(|| {
-            let (widest, streamed) = widths(graph, &rows, &stages, &needed);
-            Partition::choose(rows.count, widest, streamed, partial_len, size)
+            let widths = Widths::of(graph, &rows, &stages, &needed);
+            Partition::choose(rows.count, widths, partial_len, size)
         });
         let (buffers, constants) = (lowering.buffers, lowering.constants);
         if passes.fuse {
+            sums::join(&mut code);
             fuse::fuse(&mut code);
         }
         let layout = memory::lay_out(&buffers, &mut code, partition.block_rows);
@@ -370,22 +374,42 @@ fn exported(graph: &Graph, stages: &Stages, needed: &[bool]) -> Vec<bool> {
     exported
 }
 
-/// The widest computed and the widest given row, in numbers.
-fn widths(graph: &Graph, rows: &Rows, stages: &Stages, needed: &[bool]) -> (usize, usize) {
-    let width = |id: NodeId| graph.node(id).len() / rows.count.max(1);
-    let in_rows = |id: &NodeId| rows.of(*id).is_some() && needed[id.index()];
-    let computed = graph
-        .ids()
-        .filter(|id| in_rows(id) && stages.kind(*id) == Kind::Row)
-        .filter(|id| !matches!(graph.node(*id).op, Op::TakeRows));
-    let given = graph.ids().filter(|id| {
-        in_rows(id)
-            && (stages.kind(*id) == Kind::Given || matches!(graph.node(*id).op, Op::TakeRows))
-    });
-    (
-        computed.map(width).max().unwrap_or(1),
-        given.map(width).max().unwrap_or(1),
-    )
+/// What the rows of a block hold, in numbers.
+#[derive(Clone, Copy, Debug)]
+struct Widths {
+    /// The widest computed row.
+    computed: usize,
+    /// The widest given row.
+    given: usize,
+    /// The largest matrix that rows are multiplied by.
+    shared: usize,
+}
+
+impl Widths {
+    fn of(graph: &Graph, rows: &Rows, stages: &Stages, needed: &[bool]) -> Self {
+        let width = |id: NodeId| graph.node(id).len() / rows.count.max(1);
+        let in_rows = |id: &NodeId| rows.of(*id).is_some() && needed[id.index()];
+        let computed = graph
+            .ids()
+            .filter(|id| in_rows(id) && stages.kind(*id) == Kind::Row)
+            .filter(|id| !matches!(graph.node(*id).op, Op::TakeRows));
+        let given = graph.ids().filter(|id| {
+            in_rows(id)
+                && (stages.kind(*id) == Kind::Given || matches!(graph.node(*id).op, Op::TakeRows))
+        });
+        let shared = graph
+            .ids()
+            .filter(|id| in_rows(id) && stages.kind(*id) == Kind::Row)
+            .filter(|id| matches!(graph.node(*id).op, Op::MatMul { .. }))
+            .flat_map(|id| &graph.node(id).operands)
+            .filter(|operand| rows.of(**operand).is_none())
+            .map(|&operand| graph.node(operand).len());
+        Self {
+            computed: computed.map(width).max().unwrap_or(1),
+            given: given.map(width).max().unwrap_or(1),
+            shared: shared.max().unwrap_or(0),
+        }
+    }
 }
 
 /// How the node is cut where it can be handed over block by block in this graph, row by row and read by

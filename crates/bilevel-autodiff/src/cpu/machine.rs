@@ -51,6 +51,9 @@ impl<T> Default for Workspace<T> {
 /// Fewer operations than this are not worth waking another thread.
 const WORTH_A_THREAD: f64 = 200_000.0;
 
+/// Fewer partial sums than this are not; the other threads have just had work and are still awake.
+const MERGE_WORTH_A_THREAD: usize = 50_000;
+
 impl<T: Real> Workspace<T> {
     /// Runs the plan. The lengths of arguments and results, and the range of indices, are those that
     /// the plan was made for.
@@ -75,16 +78,18 @@ impl<T: Real> Workspace<T> {
         self.outputs.clear();
         self.outputs
             .extend(outputs.iter_mut().map(|output| output.as_mut_ptr()));
+        let blocks = aligned(&mut self.blocks);
         let frame = Frame {
             inputs: &self.inputs,
             outputs: &self.outputs,
             constants: constants.as_ptr(),
-            arena: self.arena.as_mut_ptr(),
-            block: self.blocks.as_mut_ptr(),
-            partial: self.partial.as_mut_ptr(),
-            chunk: self.blocks.as_mut_ptr().wrapping_add(plan.block_len),
+            arena: aligned(&mut self.arena),
+            block: blocks,
+            partial: aligned(&mut self.partial),
+            chunk: blocks.wrapping_add(plan.block_len),
             first_row: 0,
             rows: 1,
+            first: true,
         };
         for (stage, code) in plan.stages.iter().enumerate() {
             if stage % 2 == 0 {
@@ -102,7 +107,17 @@ impl<T: Real> Workspace<T> {
     }
 }
 
+/// Numbers beside what is asked for, so that the rest can start with a line of the cache.
+const SPARE: usize = 16;
+
+/// The first number that starts a line of the cache: vectors that cross one take longer.
+fn aligned<T: Real>(memory: &mut Vec<T>) -> *mut T {
+    let start = memory.as_mut_ptr();
+    start.wrapping_add(start.align_offset(64).min(SPARE))
+}
+
 fn grow<T: Real>(memory: &mut Vec<T>, len: usize) {
+    let len = len + SPARE;
     if memory.len() < len {
         // Fresh memory, not a larger copy of what is not needed any more, nor beside it.
         *memory = Vec::new();
@@ -120,8 +135,6 @@ fn run_rows<T: Real>(
     let partition = plan.partition;
     let group = |number: usize, thread: usize| {
         let partial = frame.partial.wrapping_add(number * plan.partial_len);
-        // Safety: each group has partial sums of its own.
-        unsafe { std::slice::from_raw_parts_mut(partial, code.partial_len) }.fill(T::zero());
         let begin = number * partition.group_rows;
         let end = (begin + partition.group_rows).min(partition.rows);
         let mut first = begin;
@@ -132,6 +145,7 @@ fn run_rows<T: Real>(
                 partial,
                 first_row: first,
                 rows: partition.block_rows.min(end - first),
+                first: first == begin,
                 ..*frame
             };
             for instruction in &code.instructions {
@@ -153,7 +167,7 @@ fn run_rows<T: Real>(
         let (rows, columns) = (merge.len / merge.columns.max(1), merge.columns);
         let tiles = rows.div_ceil(TILE_ROWS) * columns.div_ceil(TILE_COLUMNS);
         let task = |tile: usize| add_up(plan, merge, (rows, tile), frame);
-        if parallel && (merge.len * groups) as f64 >= WORTH_A_THREAD {
+        if parallel && merge.len * groups >= MERGE_WORTH_A_THREAD {
             each(tiles, &task);
         } else {
             (0..tiles).for_each(task);

@@ -1,15 +1,23 @@
-//! Matrix products: by the `gemm` crate, or by kernels of our own where one side is narrow.
+//! Matrix products: by the `gemm` crate, or by kernels of our own where one side is narrow or what is summed over
+//! is short.
 
 mod narrow;
+mod wide;
 
 use pulp::{Arch, Simd, WithSimd};
 
 use super::{Frame, Real};
 use crate::graph::MOST_AXES;
 use crate::plan::instruction::MatMul;
+use crate::plan::view::Space;
 pub(super) use narrow::Kernel;
 pub(crate) use narrow::MOST_COLUMNS;
 use narrow::{Dots, Updates};
+pub(crate) use wide::MOST_SHARED;
+use wide::{LEAST_COLUMNS, Wide};
+
+/// Columns of a wide product at least for which its rows are transposed.
+const TRANSPOSED_COLUMNS: usize = 64;
 
 pub(super) fn run<T: Real>(frame: &Frame<'_, T>, kernel: &MatMul) {
     let rows = frame.rows;
@@ -30,7 +38,8 @@ pub(super) fn run<T: Real>(frame: &Frame<'_, T>, kernel: &MatMul) {
         c: frame.write(kernel.c.at),
         c_row: kernel.c.row.at(rows),
         c_column: kernel.c.column.at(rows),
-        add: kernel.add,
+        // Partial sums are those of the first block, and then added to.
+        add: kernel.add && !(frame.first && kernel.c.at.space == Space::Partial),
     };
     if kernel.batches.is_empty() {
         product.run();
@@ -85,20 +94,57 @@ struct Product<T> {
 
 impl<T: Real> Product<T> {
     fn run(self) {
+        for product in [self, self.transposed()] {
+            if product.is_wide() {
+                return product.wide();
+            }
+        }
         if self.m < self.n {
             // The transposed product has the narrow side on the right.
-            return Self {
-                m: self.n,
-                n: self.m,
-                a: self.b.transposed(),
-                b: self.a.transposed(),
-                c_row: self.c_column,
-                c_column: self.c_row,
-                ..self
-            }
-            .directed();
+            return self.transposed().directed();
         }
         self.directed();
+    }
+
+    fn transposed(self) -> Self {
+        Self {
+            m: self.n,
+            n: self.m,
+            a: self.b.transposed(),
+            b: self.a.transposed(),
+            c_row: self.c_column,
+            c_column: self.c_row,
+            ..self
+        }
+    }
+
+    /// Whether the kernel for one operand in the second-level cache runs it, and is worth it.
+    fn is_wide(&self) -> bool {
+        self.c_row == 1
+            && self.n >= LEAST_COLUMNS
+            && self.k > 0
+            && (self.b.row == 1 || self.b.column == 1)
+            // Transposing rows has to be worth it.
+            && (self.a.row == 1 || self.n >= TRANSPOSED_COLUMNS)
+            // Few rows read the right operand but once.
+            && (self.k * self.n <= MOST_SHARED || self.m <= MOST_COLUMNS)
+    }
+
+    fn wide(self) {
+        vectorised(Wide {
+            rows: self.m,
+            inner: self.k,
+            columns: self.n,
+            a: self.a.start,
+            a_row: self.a.row,
+            a_column: self.a.column,
+            b: self.b.start,
+            b_row: self.b.row,
+            b_column: self.b.column,
+            c: self.c,
+            c_column: self.c_column,
+            add: self.add,
+        });
     }
 
     fn directed(self) {

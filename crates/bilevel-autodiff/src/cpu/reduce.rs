@@ -42,8 +42,11 @@ impl<T: Real> WithSimd for Kernel<'_, '_, T> {
                     // Safety: the plan's guarantee, see the head of the module.
                     sum += unsafe { sum_of(from.wrapping_offset(offset), lanes, lane) };
                 }
-                // Safety: as above.
-                unsafe { *to.add(place) += sum };
+                // Safety: as above; in the first block there is nothing to add to.
+                unsafe {
+                    let to = to.add(place);
+                    *to = if frame.first { sum } else { *to + sum };
+                }
                 place += 1;
                 continue;
             }
@@ -122,10 +125,10 @@ fn larger<T: Real>(top: T, a: T) -> T {
     if a > top || a.is_nan() { a } else { top }
 }
 
-/// In eight partial sums, so that they are added side by side.
+/// In 32 partial sums, so that several vectors are added side by side.
 #[inline(always)]
 unsafe fn sum_of<T: Real>(from: *const T, count: usize, stride: isize) -> T {
-    const WIDTH: usize = 8;
+    const WIDTH: usize = 32;
     let mut sums = [T::zero(); WIDTH];
     if stride == 1 {
         // Safety: the caller's.
@@ -145,8 +148,14 @@ unsafe fn sum_of<T: Real>(from: *const T, count: usize, stride: isize) -> T {
             sums[i % WIDTH] += unsafe { *from.offset(stride * i as isize) };
         }
     }
-    let [a, b, c, d, e, f, g, h] = sums;
-    ((a + b) + (c + d)) + ((e + f) + (g + h))
+    let mut width = WIDTH / 2;
+    while width > 0 {
+        for i in 0..width {
+            sums[i] += sums[i + width];
+        }
+        width /= 2;
+    }
+    sums[0]
 }
 
 /// The axes with their strides in this block, those that continue each other as one.

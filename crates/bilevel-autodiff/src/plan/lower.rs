@@ -9,6 +9,7 @@ mod select;
 use super::instruction::{
     CopyAxis, Elementwise, Function, Instruction, Operand, Reduce, Reduction,
 };
+use super::memory::ALIGNMENT;
 use super::rows::{Rows, matching_axes};
 use super::stage::{Kind, Stages};
 use super::view::{At, Extent, Space, Stride, View, collapse};
@@ -305,10 +306,11 @@ impl<'g> Lowering<'g> {
         let node = self.node(id);
         let a = node.operands.first().copied();
         match (&node.op, a) {
-            (Op::Unary(f), _) => self.elementwise(id, Function::Unary(*f)),
-            (Op::Binary(f), _) => self.elementwise(id, Function::Binary(*f)),
-            (Op::Compare(f), _) => self.elementwise(id, Function::Compare(*f)),
-            (Op::Select, _) => self.elementwise(id, Function::Select),
+            (Op::Unary(f), _) => self.elementwise(id, Function::Unary(*f), outputs),
+            (Op::Binary(f), _) => self.elementwise(id, Function::Binary(*f), outputs),
+            (Op::Compare(_), _) if self.is_repeated(id) => {}
+            (Op::Compare(f), _) => self.elementwise(id, Function::Compare(*f), outputs),
+            (Op::Select, _) => self.elementwise(id, Function::Select, outputs),
             (Op::StopGradient, Some(a)) => {
                 let view = self.view(a);
                 self.set(id, view);
@@ -415,15 +417,24 @@ impl<'g> Lowering<'g> {
         }
     }
 
-    fn elementwise(&mut self, id: NodeId, function: Function) {
+    fn elementwise(&mut self, id: NodeId, function: Function, outputs: &[Delivery]) {
         let node = self.node(id);
+        for &operand in &node.operands {
+            if let Op::Compare(f) = self.node(operand).op
+                && self.is_repeated(operand)
+            {
+                self.elementwise(operand, Function::Compare(f), outputs);
+            }
+        }
         let (axes, lane) = self.walk(id);
         let operands = node
             .operands
             .iter()
             .map(|&operand| self.operand(id, operand))
             .collect();
-        let to = self.allocate(&node.shape, self.rows.of(id));
+        let to = self
+            .in_result(id, outputs)
+            .unwrap_or_else(|| self.allocate(&node.shape, self.rows.of(id)));
         let instruction = Elementwise {
             function,
             inner: axes.iter().map(|&axis| node.shape[axis]).product(),
@@ -433,6 +444,39 @@ impl<'g> Lowering<'g> {
         };
         self.emit(Instruction::Elementwise(instruction));
         self.set(id, to);
+    }
+
+    /// Whether a comparison is made wherever it is used: that takes an instruction, a mask that is kept takes
+    /// memory.
+    fn is_repeated(&self, id: NodeId) -> bool {
+        let here =
+            |id: NodeId| self.stages.kind(id) == Kind::Row && self.stages.stage(id) == self.stage;
+        let mut readers = self
+            .graph
+            .ids()
+            .filter(|reader| self.needed[reader.index()])
+            .filter(|&reader| self.node(reader).operands.contains(&id));
+        self.in_rows()
+            && matches!(self.node(id).op, Op::Compare(_))
+            && here(id)
+            && !self.graph.outputs.contains(&id)
+            && readers.all(|reader| {
+                here(reader)
+                    && matches!(
+                        self.node(reader).op,
+                        Op::Unary(_) | Op::Binary(_) | Op::Select
+                    )
+            })
+    }
+
+    /// The place of a result that is handed over block by block: it is written at once, and read from there.
+    fn in_result(&self, id: NodeId, outputs: &[Delivery]) -> Option<View> {
+        let axis = self.rows.of(id).filter(|_| self.in_rows())?;
+        let mut numbers = self.graph.outputs.iter().zip(outputs);
+        let number = numbers
+            .position(|(&output, delivery)| output == id && delivery.blocked && !delivery.add)?;
+        let shape = &self.graph.shape(id);
+        Some(View::lanes(Space::Output(number), shape, axis, true))
     }
 
     fn reshape(&mut self, id: NodeId, a: NodeId) {
@@ -530,7 +574,7 @@ impl<'g> Lowering<'g> {
         let shape = self.node(id).shape.clone();
         let len: usize = shape.iter().product();
         let partial = self.code.partial_len;
-        self.code.partial_len += len;
+        self.code.partial_len += len.next_multiple_of(ALIGNMENT);
         // Straight to the result, if that is all it is for.
         let mut delivered = self
             .graph
@@ -590,6 +634,10 @@ impl<'g> Lowering<'g> {
         for number in numbers {
             if self.stages.kind(id) == Kind::Reduction {
                 // Known when all blocks are done.
+                continue;
+            }
+            let block = self.block[id.index()].as_ref();
+            if block.is_some_and(|view| view.at.space == Space::Output(number)) {
                 continue;
             }
             self.write(id, number, outputs[number]);

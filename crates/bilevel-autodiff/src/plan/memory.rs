@@ -17,7 +17,7 @@ pub(crate) struct Layout {
 }
 
 /// Buffers start at multiples of so many numbers: a line of the cache.
-const ALIGNMENT: usize = 16;
+pub(crate) const ALIGNMENT: usize = 16;
 
 /// Finds a place for each buffer, the first that is free while it is in use; `block_rows` are the rows
 /// of the largest block.

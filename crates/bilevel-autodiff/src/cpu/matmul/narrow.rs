@@ -213,22 +213,34 @@ impl<T: Real> Updates<T> {
                 .wrapping_offset((column + j) as isize * self.b_column);
         }
         let mut sums = [[lanes.splat(T::zero()); V]; C];
-        let mut a = self.a.wrapping_add(row);
-        for l in 0..self.inner {
-            // Safety: the plan's guarantee, see the head of the module; V vectors are within the rows.
-            unsafe {
-                let mut rows = [lanes.splat(T::zero()); V];
-                for v in 0..V {
-                    rows[v] = lanes.load(a.add(v * W::COUNT));
+        let (mut a, mut l) = (self.a.wrapping_add(row), 0);
+        while l < self.inner {
+            // In fours, so that counting does not take as long as multiplying.
+            let fours = l + 4 <= self.inner;
+            for u in 0..4 {
+                if u > 0 && !fours {
+                    break;
                 }
-                for j in 0..C {
-                    let b = lanes.splat(*b[j].add(l));
+                // Safety: the plan's guarantee, see the head of the module; V vectors are within the rows.
+                unsafe {
+                    let mut rows = [lanes.splat(T::zero()); V];
                     for v in 0..V {
-                        sums[j][v] = lanes.multiply_add(rows[v], b, sums[j][v]);
+                        rows[v] = lanes.load(a.add(v * W::COUNT));
+                    }
+                    for j in 0..C {
+                        let b = lanes.splat(*b[j].add(u));
+                        for v in 0..V {
+                            sums[j][v] = lanes.multiply_add(rows[v], b, sums[j][v]);
+                        }
                     }
                 }
+                a = a.wrapping_offset(self.a_column);
             }
-            a = a.wrapping_offset(self.a_column);
+            let done = if fours { 4 } else { 1 };
+            for j in 0..C {
+                b[j] = b[j].wrapping_add(done);
+            }
+            l += done;
         }
         for (j, sums) in sums.iter().enumerate() {
             let c = self

@@ -36,8 +36,19 @@ impl Lowering<'_> {
             }
         }
         let c = if accumulates {
-            // The long side in one piece suits all kernels.
-            let narrow = rank == 2 && n < m;
+            // In the order of a side that has the columns of a row in one piece.
+            let in_order = (
+                a.strides[if left { rank - 1 } else { rank - 2 }] == Stride::ONE,
+                b.strides[if right { rank - 2 } else { rank - 1 }] == Stride::ONE,
+            );
+            let narrow = rank == 2
+                && match in_order {
+                    (true, false) => true,
+                    (false, true) => false,
+                    // Rows of both follow each other: the short side is packed.
+                    (false, false) => n > m,
+                    (true, true) => n < m,
+                };
             let mut view = View::natural(Space::Partial, 0, &node.shape, None);
             if narrow {
                 view.strides = vec![Stride::ONE, Stride::fixed(m)];
