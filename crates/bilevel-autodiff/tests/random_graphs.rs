@@ -111,7 +111,9 @@ proptest! {
         let exact = evaluate(&graph, &arguments).unwrap();
         let single: Vec<Value<f32>> = arguments.iter().map(to_single).collect();
         let single: Vec<Value<f64>> = evaluate(&graph, &single).unwrap().iter().map(to_double).collect();
-        let bounds = bounds(&graph, &arguments, f64::from(f32::EPSILON) / 2.0);
+        // Single precision meets kinks that the few sampled errors of its own size do not cross; larger ones
+        // do.
+        let bounds = bounds(&graph, &arguments, 8.0 * f64::from(f32::EPSILON) / 2.0);
         assert_close("f32", &single, &exact, &bounds);
     }
 }
