@@ -117,6 +117,24 @@ pub trait SecondOrder<T: Scalar> {
     /// # Errors
     /// If the objective fails.
     fn push(&mut self, y: &[T], draw: Draw, dx: &[T], dy: &[T], out: &mut [T]) -> Result<()>;
+
+    /// [`SecondOrder::push`], and `gradient = ∇_y h` up to rounding where the objective gets it on the
+    /// way for less than another pass: then true, else `gradient` is left alone.
+    ///
+    /// # Errors
+    /// If the objective fails.
+    fn push_with_gradient(
+        &mut self,
+        y: &[T],
+        draw: Draw,
+        (dx, dy): (&[T], &[T]),
+        gradient: &mut [T],
+        out: &mut [T],
+    ) -> Result<bool> {
+        let _ = gradient;
+        self.push(y, draw, dx, dy, out)?;
+        Ok(false)
+    }
 }
 
 /// Second derivatives at a fixed x from a tape: what the work of a gradient leaves behind

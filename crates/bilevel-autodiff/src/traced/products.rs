@@ -36,12 +36,44 @@ impl<T: Real> SecondOrder<T> for TracedAtX<'_, T> {
         dy: &[T],
         out: &mut [T],
     ) -> bilevel::Result<()> {
+        self.push_along(y, draw, (dx, dy), None, out)
+    }
+
+    fn push_with_gradient(
+        &mut self,
+        y: &[T],
+        draw: Draw,
+        along: (&[T], &[T]),
+        gradient: &mut [T],
+        out: &mut [T],
+    ) -> bilevel::Result<bool> {
+        self.push_along(y, draw, along, Some(gradient), out)?;
+        Ok(true)
+    }
+}
+
+impl<T: Real> TracedAtX<'_, T> {
+    fn push_along(
+        &mut self,
+        y: &[T],
+        draw: Draw,
+        (dx, dy): (&[T], &[T]),
+        gradient: Option<&mut [T]>,
+        out: &mut [T],
+    ) -> bilevel::Result<()> {
         let traced = self.traced;
         let (n, m) = (traced.x_layout.len(), traced.y_layout.len());
         expect("y", m, y.len())?;
         expect("the direction in x", n, dx.len())?;
         expect("the direction in y", m, dy.len())?;
         expect("the product", m, out.len())?;
+        if let Some(gradient) = &gradient {
+            expect("the gradient in y", m, gradient.len())?;
+        }
+        let program = match &gradient {
+            Some(_) => Programs::push_with_gradient,
+            None => Programs::push,
+        };
         let batched = self.draw(draw)?;
         let Some(side) = &mut self.sides[usize::from(batched)] else {
             return Ok(());
@@ -75,7 +107,7 @@ impl<T: Real> SecondOrder<T> for TracedAtX<'_, T> {
             draw,
             y,
             false,
-            Programs::push,
+            program,
             |arguments, tangents| {
                 let mut tangents = tangents.iter();
                 for crossing in crossing.iter().filter(|crossing| crossing.depends_on_x) {
@@ -91,7 +123,12 @@ impl<T: Real> SecondOrder<T> for TracedAtX<'_, T> {
                 }
                 arguments.parts(&traced.y_layout, dy);
             },
-            |results, _| results.parts(&traced.y_layout, out),
+            |results, _| {
+                if let Some(gradient) = gradient {
+                    results.parts(&traced.y_layout, gradient);
+                }
+                results.parts(&traced.y_layout, out);
+            },
         )?;
         Ok(())
     }

@@ -33,6 +33,7 @@ pub(super) struct Programs<T> {
     grad_x: Lazy<T>,
     pull: Lazy<T>,
     push: Lazy<T>,
+    push_with_gradient: Lazy<T>,
     rho: Lazy<T>,
     unstage: Lazy<T>,
     push_rho: Lazy<T>,
@@ -79,6 +80,7 @@ impl<T: Real> Programs<T> {
             grad_x: OnceLock::new(),
             pull: OnceLock::new(),
             push: OnceLock::new(),
+            push_with_gradient: OnceLock::new(),
             rho: OnceLock::new(),
             unstage: OnceLock::new(),
             push_rho: OnceLock::new(),
@@ -155,16 +157,36 @@ impl<T: Real> Programs<T> {
     /// ∇²_yy h dy + ∇²_yx h dx, added: y parts. Further arguments: x side and y parts of the direction.
     pub(super) fn push(&self) -> Result<&Program<T>> {
         lazy(&self.push, || {
-            let mut graph = self.h.clone();
-            let mut along: Vec<NodeId> = self.x_side.clone();
-            along.extend(&self.y);
-            let tangents = parts_like(&mut graph, &along);
-            let gradient = grad(&mut graph, self.h.outputs[0], &self.y)?;
-            let along: Vec<(NodeId, NodeId)> = along.into_iter().zip(tangents).collect();
-            let products = jvp(&mut graph, &along, &gradient)?;
-            graph.outputs = zeros_for_none(&mut graph, products, &self.y)?;
-            self.compile(&graph, &vec![true; self.y.len()])
+            let (mut graph, _, products) = self.push_graph()?;
+            let added = vec![true; products.len()];
+            graph.outputs = products;
+            self.compile(&graph, &added)
         })
+    }
+
+    /// ∇_y h, then the same.
+    pub(super) fn push_with_gradient(&self) -> Result<&Program<T>> {
+        lazy(&self.push_with_gradient, || {
+            let (mut graph, gradient, products) = self.push_graph()?;
+            let mut added = vec![false; gradient.len()];
+            added.resize(gradient.len() + products.len(), true);
+            graph.outputs = gradient;
+            graph.outputs.extend(products);
+            self.compile(&graph, &added)
+        })
+    }
+
+    /// The gradient in y and its derivative along (dx, dy).
+    fn push_graph(&self) -> Result<(Graph, Vec<NodeId>, Vec<NodeId>)> {
+        let mut graph = self.h.clone();
+        let mut along: Vec<NodeId> = self.x_side.clone();
+        along.extend(&self.y);
+        let tangents = parts_like(&mut graph, &along);
+        let gradient = grad(&mut graph, self.h.outputs[0], &self.y)?;
+        let along: Vec<(NodeId, NodeId)> = along.into_iter().zip(tangents).collect();
+        let products = jvp(&mut graph, &along, &gradient)?;
+        let products = zeros_for_none(&mut graph, products, &self.y)?;
+        Ok((graph, gradient, products))
     }
 
     /// ρ(x). Arguments: x parts, data, labels.

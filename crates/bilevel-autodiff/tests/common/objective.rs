@@ -37,6 +37,7 @@ pub(crate) fn everything(
         keep("value", vec![at.value(y, draw).unwrap()]);
         let mut out = vec![f64::NAN; m];
         at.grad_y(y, draw, &mut out).unwrap();
+        let grad_y = out.clone();
         keep("∇_y", out);
         at.grad_x(y, draw, -0.75).unwrap();
         keep("∇_x", finished(&mut *at));
@@ -50,6 +51,16 @@ pub(crate) fn everything(
         let products = at.second_order().unwrap();
         products.push(y, draw, &dx, &v, &mut out).unwrap();
         products.push(y, draw, &dx, &v, &mut out).unwrap();
+        let (mut gradient, mut with) = (vec![f64::NAN; m], vec![0.0; m]);
+        for _ in 0..2 {
+            let along = (&dx[..], &v[..]);
+            let came = products.push_with_gradient(y, draw, along, &mut gradient, &mut with);
+            assert!(came.unwrap());
+        }
+        for (with, without) in [(&gradient, &grad_y), (&with, &out)] {
+            let apart = bilevel::vector::relative_difference(with, without);
+            assert!(!(apart > 1e-9), "a push with its gradient: {apart:e}");
+        }
         keep("push", out);
         assert!(finished(&mut *at).iter().all(|&bar| bar == 0.0));
         let taped = at.tape().unwrap();

@@ -160,7 +160,8 @@ impl Field {
         })
     }
 
-    /// `out = ∂d_t/∂y · dy + ∂d_t/∂x · dx`; `work` has m numbers.
+    /// `out = ∂d_t/∂y · dy + ∂d_t/∂x · dx`; `work` has m numbers. Whether it holds d_t(x, y) then, which may
+    /// come along.
     pub(super) fn push<T: Scalar>(
         &self,
         cx: &mut Context<'_, T>,
@@ -168,9 +169,13 @@ impl Field {
         (dx, dy): (&[T], &[T]),
         work: &mut [T],
         out: &mut [T],
-    ) -> Result<()> {
-        let weights = self.weights(cx);
+    ) -> Result<bool> {
         out.fill(T::zero());
+        if *self == Self::Inner {
+            let draw = cx.inner_draw();
+            return cx.inner.push_with_gradient(y, draw, (dx, dy), work, out);
+        }
+        let weights = self.weights(cx);
         if weights.inner != 0.0 {
             let draw = cx.inner_draw();
             work.fill(T::zero());
@@ -183,7 +188,7 @@ impl Field {
             cx.outer.push(y, draw, dx, dy, work)?;
             axpy(T::from_f64(weights.outer), work, out);
         }
-        Ok(())
+        Ok(false)
     }
 
     pub(crate) fn uses_outer(&self) -> bool {

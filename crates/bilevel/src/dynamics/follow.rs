@@ -232,7 +232,7 @@ impl<T: Scalar, R: UpdateRule<T>> Dynamics<T> for R {
                 buffers,
             } = of;
             // v is the tangent of d, then of u.
-            self.field().push(cx, y, (dx, tangent), work, v)?;
+            let came_along = self.field().push(cx, y, (dx, tangent), work, v)?;
             buffers.copy_from_slice(after);
             let made = Made {
                 x,
@@ -243,7 +243,11 @@ impl<T: Scalar, R: UpdateRule<T>> Dynamics<T> for R {
             };
             let change = self.step_size().tangent(x, dx);
             if self.has_direction() {
-                self.field().direction(cx, y, work, direction, slope)?;
+                if came_along {
+                    direction.copy_from_slice(work);
+                } else {
+                    self.field().direction(cx, y, work, direction, slope)?;
+                }
                 if let Some((index, derivative)) = self.field().learned(cx) {
                     axpy(T::from_f64(derivative) * dx[index], slope, v);
                 }
@@ -262,8 +266,12 @@ impl<T: Scalar, R: UpdateRule<T>> Dynamics<T> for R {
                 // The tangent needs nothing of the direction, which may take its place.
                 self.push_update(&made, dx, v, buffers_tangent);
                 axpy(-step_size, v, tangent);
-                self.field().direction(cx, y, work, v, slope)?;
-                self.follow(cx, v, (y, after, note));
+                if came_along {
+                    self.follow(cx, work, (y, after, note));
+                } else {
+                    self.field().direction(cx, y, work, v, slope)?;
+                    self.follow(cx, v, (y, after, note));
+                }
             }
             if let Some(penalty) = self.penalty() {
                 penalty.push((x, dx), (step_size, change), y, tangent);

@@ -133,6 +133,29 @@ impl<'a, T: Scalar> Counted<'a, T> {
             .map_err(|error| error.in_role(role))
     }
 
+    /// The same, with the gradient where it comes along, see [`SecondOrder::push_with_gradient`];
+    /// that counts as a gradient too.
+    ///
+    /// # Errors
+    /// [`Error::NoSecondOrder`], or if the objective fails.
+    pub fn push_with_gradient(
+        &mut self,
+        y: &[T],
+        draw: Draw,
+        along: (&[T], &[T]),
+        gradient: &mut [T],
+        out: &mut [T],
+    ) -> Result<bool> {
+        self.calls.pushes += 1;
+        let role = self.role;
+        let found = self
+            .second_order("the push-forward")?
+            .push_with_gradient(y, draw, along, gradient, out)
+            .map_err(|error| error.in_role(role))?;
+        self.calls.grad_y += u64::from(found);
+        Ok(found)
+    }
+
     /// How many numbers [`Counted::linearize`] keeps, see [`Taped::tape_len`]; no call.
     ///
     /// # Errors
