@@ -246,3 +246,9 @@ pub(crate) fn require(
         })
     }
 }
+
+/// Fails unless `value` is a positive number.
+pub(crate) fn positive(field: &'static str, value: f64) -> Result<()> {
+    let holds = value > 0.0 && value.is_finite();
+    require(holds, field, "a positive number", value)
+}

@@ -72,6 +72,8 @@ pub trait HyperGradient<T: Scalar>: Send + Sync {
 
     /// Trains at `x` without differentiating: the function whose gradient
     /// [`HyperGradient::estimate`] gives, with the same draws and the same memory.
+    /// By default the report of an estimate from a copy of the memory, for methods whose next y takes the
+    /// same work as their direction.
     ///
     /// # Errors
     /// As [`HyperGradient::estimate`].
@@ -82,7 +84,11 @@ pub trait HyperGradient<T: Scalar>: Send + Sync {
         memory: &Memory<T>,
         key: Key,
         outer_step: usize,
-    ) -> Result<Report<T>>;
+    ) -> Result<Report<T>> {
+        let mut out = vec![T::zero(); problem.x_len()];
+        let mut memory = memory.clone();
+        self.estimate(problem, x, &mut memory, key, outer_step, &mut out)
+    }
 
     /// The hypergradient at `x`, n numbers, and its report: one estimate with an empty memory, at
     /// outer step 0.

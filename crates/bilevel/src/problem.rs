@@ -5,7 +5,7 @@ use std::sync::Arc;
 use crate::error::expect_length;
 use crate::objective::Objective;
 use crate::vector::axpy;
-use crate::{Key, Result, Scalar};
+use crate::{Error, Key, Result, Role, Scalar};
 
 /// minimise over x  f(x, y_K(x)),  where y_K(x) is what K steps of training on g(x, ·)
 /// give from the start y_0(x).
@@ -67,6 +67,22 @@ impl<T: Scalar> Problem<T> {
     #[must_use]
     pub fn start(&self) -> &dyn Start<T> {
         &*self.start
+    }
+
+    /// That the inner objective, and with `uses_outer` the outer one, has second derivatives.
+    pub(crate) fn expect_second_order(
+        &self,
+        uses_outer: bool,
+        needed_by: &'static str,
+    ) -> Result<()> {
+        let role = if !self.inner.has_second_order() {
+            Role::Inner
+        } else if uses_outer && !self.outer.has_second_order() {
+            Role::Outer
+        } else {
+            return Ok(());
+        };
+        Err(Error::NoSecondOrder { role, needed_by })
     }
 
     /// n, the length of x.

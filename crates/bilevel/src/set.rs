@@ -1,7 +1,7 @@
 //! Where a variable is kept.
 
 use crate::bounds::Bounds;
-use crate::error::require;
+use crate::error::{positive, require};
 use crate::vector::{axpy, dot, norm};
 use crate::{Result, Scalar};
 
@@ -120,14 +120,6 @@ impl<T: Scalar> Set<T> {
     /// # Errors
     /// [`Error::Setting`](crate::Error::Setting) or [`Error::Length`](crate::Error::Length).
     pub fn validate(&self, len: usize) -> Result<()> {
-        let positive = |field, value: f64| {
-            require(
-                value > 0.0 && value.is_finite(),
-                field,
-                "a positive number",
-                value,
-            )
-        };
         match self {
             Self::All => Ok(()),
             Self::Box(bounds) => bounds.validate(len),

@@ -4,7 +4,7 @@ use std::fmt;
 use std::str::FromStr;
 
 use super::hyper::sigmoid;
-use crate::error::require;
+use crate::error::{positive, require};
 use crate::{Error, Result, Scalar};
 
 /// The weights of the outer and the inner gradient at inner step k = 1 … K.
@@ -194,14 +194,6 @@ impl Schedule {
                 (0.0..=1.0).contains(&value),
                 field,
                 "between 0 and 1",
-                value,
-            )
-        };
-        let positive = |field, value: f64| {
-            require(
-                value > 0.0 && value.is_finite(),
-                field,
-                "a positive number",
                 value,
             )
         };

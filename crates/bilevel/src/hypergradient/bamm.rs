@@ -1,9 +1,9 @@
 //! sl-BAMM: a single loop on the average of both objectives.
 
-use super::inner_loop::{self, InnerLoop, expect_second_order, expect_x_enters, positive};
+use super::inner_loop::{InnerLoop, expect_x_enters};
 use super::{HyperGradient, Report};
 use crate::dynamics::{Field, Weights};
-use crate::error::{expect_length, require};
+use crate::error::{expect_length, positive, require};
 use crate::vector::{axpy, norm, scale_into};
 use crate::{Cost, Key, Memory, Oracles, Problem, Result, Scalar, Sequence, Set};
 
@@ -106,7 +106,7 @@ impl<T: Scalar> HyperGradient<T> for Bamm<T> {
             require(holds, field, "a number of at least 0", value)?;
         }
         self.set.validate(problem.y_len())?;
-        expect_second_order(problem, true, "bamm")?;
+        problem.expect_second_order(true, "bamm")?;
         expect_x_enters(problem, &Field::Inner, "bamm")
     }
 
@@ -158,17 +158,6 @@ impl<T: Scalar> HyperGradient<T> for Bamm<T> {
         ];
         let value = inner.value(&y)?;
         Ok(inner.report(value, y, figures))
-    }
-
-    fn evaluate(
-        &self,
-        problem: &Problem<T>,
-        x: &[T],
-        memory: &Memory<T>,
-        key: Key,
-        outer_step: usize,
-    ) -> Result<Report<T>> {
-        inner_loop::evaluate(self, problem, x, memory, key, outer_step)
     }
 
     fn cost(&self, problem: &Problem<T>) -> Cost {

@@ -1,10 +1,11 @@
 //! BOME: dynamic barrier gradient descent on the value function.
 
 use super::inner_loop::{
-    self, INNER, InnerLoop, at_least_one, distance, expect_x_enters, penalised_oracles, positive,
+    INNER, InnerLoop, at_least_one, distance, expect_x_enters, penalised_oracles,
 };
 use super::{HyperGradient, Report};
 use crate::dynamics::Field;
+use crate::error::positive;
 use crate::vector::{axpy, dot};
 use crate::{Cost, Key, Memory, Oracles, Problem, Result, Scalar, Set};
 
@@ -155,17 +156,6 @@ impl<T: Scalar> HyperGradient<T> for Bome<T> {
         memory.set_vector("y", &y);
         let value = inner.value(&y)?;
         Ok(inner.report(value, y, figures))
-    }
-
-    fn evaluate(
-        &self,
-        problem: &Problem<T>,
-        x: &[T],
-        memory: &Memory<T>,
-        key: Key,
-        outer_step: usize,
-    ) -> Result<Report<T>> {
-        inner_loop::evaluate(self, problem, x, memory, key, outer_step)
     }
 
     fn cost(&self, problem: &Problem<T>) -> Cost {

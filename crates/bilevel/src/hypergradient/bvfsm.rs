@@ -1,11 +1,11 @@
 //! BVFSM: sequential minimisation with a barrier on the value function.
 
 use super::inner_loop::{
-    self, INNER, InnerLoop, at_least_one, distance, expect_x_enters, penalised_oracles, positive,
+    INNER, InnerLoop, at_least_one, distance, expect_x_enters, penalised_oracles,
 };
 use super::{HyperGradient, Report};
 use crate::dynamics::{Field, Weights};
-use crate::error::require;
+use crate::error::{positive, require};
 use crate::vector::{axpy, dot};
 use crate::{Cost, Key, Memory, Oracles, Problem, Result, Scalar, Sequence, Set};
 
@@ -212,17 +212,6 @@ impl<T: Scalar> HyperGradient<T> for Bvfsm<T> {
         ];
         let value = inner.value(&y)?;
         Ok(inner.report(value, y, figures))
-    }
-
-    fn evaluate(
-        &self,
-        problem: &Problem<T>,
-        x: &[T],
-        memory: &Memory<T>,
-        key: Key,
-        outer_step: usize,
-    ) -> Result<Report<T>> {
-        inner_loop::evaluate(self, problem, x, memory, key, outer_step)
     }
 
     fn cost(&self, problem: &Problem<T>) -> Cost {

@@ -1,11 +1,11 @@
 //! F2SA: a fully first-order value-function method.
 
 use super::inner_loop::{
-    self, INNER, InnerLoop, at_least_one, distance, expect_x_enters, penalised, penalised_oracles,
-    positive,
+    INNER, InnerLoop, at_least_one, distance, expect_x_enters, penalised, penalised_oracles,
 };
 use super::{HyperGradient, Report};
 use crate::dynamics::Field;
+use crate::error::positive;
 use crate::{Cost, Key, Memory, Oracles, Problem, Result, Scalar, Sequence, Set};
 
 /// The fully first-order method F2SA (Kwon et al., 2023, arXiv 2301.10945): the hypergradient of
@@ -119,17 +119,6 @@ impl<T: Scalar> HyperGradient<T> for F2sa<T> {
         ];
         let value = inner.value(&y)?;
         Ok(inner.report(value, y, figures))
-    }
-
-    fn evaluate(
-        &self,
-        problem: &Problem<T>,
-        x: &[T],
-        memory: &Memory<T>,
-        key: Key,
-        outer_step: usize,
-    ) -> Result<Report<T>> {
-        inner_loop::evaluate(self, problem, x, memory, key, outer_step)
     }
 
     fn cost(&self, problem: &Problem<T>) -> Cost {

@@ -1,8 +1,7 @@
 //! HOAG: implicit differentiation that is only as exact as the outer step needs.
 
 use super::implicit::{
-    AtEnd, WARM_Q, WARM_Y, expect_implicit_paths, expect_second_order, expect_stationary,
-    gradient_norm, require_damping,
+    AtEnd, WARM_Q, WARM_Y, expect_implicit_paths, expect_stationary, gradient_norm, require_damping,
 };
 use super::{HyperGradient, Report};
 use crate::adjoint::Rollout;
@@ -164,7 +163,7 @@ impl<T: Scalar> HyperGradient<T> for Hoag<T> {
         }
         require_damping(self.damping)?;
         expect_stationary(self.dynamics.ends_stationary(), NAME)?;
-        expect_second_order(problem, NAME)?;
+        problem.expect_second_order(false, NAME)?;
         expect_implicit_paths(problem, &*self.dynamics, NAME)
     }
 

@@ -1,9 +1,8 @@
 //! IAPTT-GM: a learned start of training, and truncation where the outer objective is worst.
 
-use super::inner_loop::positive;
 use super::{HyperGradient, Report, Unrolled};
 use crate::adjoint::{Paths, Rollout};
-use crate::error::expect_length;
+use crate::error::{expect_length, positive};
 use crate::vector::axpy;
 use crate::{Cost, Key, Memory, Oracles, Problem, Result, Scalar, Set};
 

@@ -165,21 +165,6 @@ pub(crate) fn expect_implicit_paths<T: Scalar>(
     IMPLICIT_SEES.expect_any_of(Paths::of(problem, dynamics), derivative)
 }
 
-/// Refuses a problem whose inner objective has no second derivatives.
-pub(crate) fn expect_second_order<T: Scalar>(
-    problem: &Problem<T>,
-    needed_by: &'static str,
-) -> Result<()> {
-    if problem.inner().has_second_order() {
-        Ok(())
-    } else {
-        Err(Error::NoSecondOrder {
-            role: Role::Inner,
-            needed_by,
-        })
-    }
-}
-
 pub(crate) fn require_damping(damping: f64) -> Result<()> {
     require(
         damping >= 0.0 && damping.is_finite(),
@@ -320,7 +305,7 @@ impl<T: Scalar> Implicit<T> {
                 self.damping,
             )?,
         }
-        expect_second_order(problem, name)?;
+        problem.expect_second_order(false, name)?;
         if self.dynamics.uses_outer() && !problem.outer().has_second_order() {
             return Err(Error::NoSecondOrder {
                 role: Role::Outer,

@@ -1,11 +1,11 @@
 //! What the methods share that keep y, and companions of it, from one outer step to the next.
 
-use super::{HyperGradient, Report};
+use super::Report;
 use crate::adjoint::Paths;
 use crate::dynamics::{Context, Field, GradientDescent, Weights};
 use crate::error::{expect_length, require};
 use crate::vector::{all_finite, axpy};
-use crate::{Error, Key, Memory, Oracles, Problem, Result, Role, Scalar, Set};
+use crate::{Error, Key, Memory, Oracles, Problem, Result, Scalar, Set};
 
 /// g alone.
 pub(super) const INNER: Weights = Weights {
@@ -293,45 +293,7 @@ pub(super) fn expect_x_enters<T: Scalar>(
     sees.expect_any_of(paths(problem, field), method)
 }
 
-/// That the inner objective, and the outer one where it is used for training, has second
-/// derivatives.
-pub(super) fn expect_second_order<T: Scalar>(
-    problem: &Problem<T>,
-    uses_outer: bool,
-    needed_by: &'static str,
-) -> Result<()> {
-    let role = if !problem.inner().has_second_order() {
-        Role::Inner
-    } else if uses_outer && !problem.outer().has_second_order() {
-        Role::Outer
-    } else {
-        return Ok(());
-    };
-    Err(Error::NoSecondOrder { role, needed_by })
-}
-
-/// That a setting is a positive number.
-pub(super) fn positive(field: &'static str, value: f64) -> Result<()> {
-    let holds = value > 0.0 && value.is_finite();
-    require(holds, field, "a positive number", value)
-}
-
 /// That a number of steps is not zero.
 pub(super) fn at_least_one(field: &'static str, value: usize) -> Result<()> {
     require(value >= 1, field, "at least 1", value)
-}
-
-/// [`HyperGradient::evaluate`] of a method whose next y takes the same work as its direction: the
-/// report of an estimate from a copy of the memory.
-pub(super) fn evaluate<T: Scalar>(
-    method: &impl HyperGradient<T>,
-    problem: &Problem<T>,
-    x: &[T],
-    memory: &Memory<T>,
-    key: Key,
-    outer_step: usize,
-) -> Result<Report<T>> {
-    let mut out = vec![T::zero(); problem.x_len()];
-    let mut memory = memory.clone();
-    method.estimate(problem, x, &mut memory, key, outer_step, &mut out)
 }

@@ -1,10 +1,9 @@
 //! MEHA: single loop and Hessian-free, on the Moreau envelope of the inner problem.
 
-use super::inner_loop::{
-    self, INNER, InnerLoop, distance, expect_x_enters, penalised_oracles, positive,
-};
+use super::inner_loop::{INNER, InnerLoop, distance, expect_x_enters, penalised_oracles};
 use super::{HyperGradient, Report};
 use crate::dynamics::{Field, Weights};
+use crate::error::positive;
 use crate::{Cost, Key, Memory, Oracles, Problem, Result, Scalar, Sequence, Set};
 
 /// The Moreau-envelope based Hessian-free algorithm, MEHA (Liu et al., 2024, arXiv 2405.09927): one
@@ -137,17 +136,6 @@ impl<T: Scalar> HyperGradient<T> for Meha<T> {
         ];
         let value = inner.value(&y)?;
         Ok(inner.report(value, y, figures))
-    }
-
-    fn evaluate(
-        &self,
-        problem: &Problem<T>,
-        x: &[T],
-        memory: &Memory<T>,
-        key: Key,
-        outer_step: usize,
-    ) -> Result<Report<T>> {
-        inner_loop::evaluate(self, problem, x, memory, key, outer_step)
     }
 
     fn cost(&self, problem: &Problem<T>) -> Cost {

@@ -1,10 +1,10 @@
 //! One-stage: the derivative of one step by a difference of gradients.
 
-use super::inner_loop::{self, InnerLoop, at_least_one, expect_x_enters, positive};
+use super::inner_loop::{self, InnerLoop, at_least_one, expect_x_enters};
 use super::{HyperGradient, Report};
 use crate::adjoint::Paths;
 use crate::dynamics::Field;
-use crate::error::require;
+use crate::error::{positive, require};
 use crate::vector::{axpy, dot, norm};
 use crate::{Cost, Key, Memory, Oracles, Problem, Result, Scalar, Set};
 

@@ -1,11 +1,11 @@
 //! V-PBGD: penalty-based gradient descent on the value function.
 
 use super::inner_loop::{
-    self, INNER, InnerLoop, at_least_one, distance, expect_x_enters, penalised, penalised_oracles,
-    positive,
+    INNER, InnerLoop, at_least_one, distance, expect_x_enters, penalised, penalised_oracles,
 };
 use super::{HyperGradient, Report};
 use crate::dynamics::Field;
+use crate::error::positive;
 use crate::{Cost, Key, Memory, Oracles, Problem, Result, Scalar, Sequence, Set};
 
 /// Penalty-based bilevel gradient descent with the value function, V-PBGD (Shen and Chen, 2023,
@@ -131,17 +131,6 @@ impl<T: Scalar> HyperGradient<T> for Pbgd<T> {
         }
         let value = inner.value(&y)?;
         Ok(inner.report(value, y, figures))
-    }
-
-    fn evaluate(
-        &self,
-        problem: &Problem<T>,
-        x: &[T],
-        memory: &Memory<T>,
-        key: Key,
-        outer_step: usize,
-    ) -> Result<Report<T>> {
-        inner_loop::evaluate(self, problem, x, memory, key, outer_step)
     }
 
     fn cost(&self, problem: &Problem<T>) -> Cost {

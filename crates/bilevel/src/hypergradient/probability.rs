@@ -1,6 +1,6 @@
 //! How often a debiased estimate is corrected.
 
-use crate::error::require;
+use crate::error::{positive, require};
 use crate::{Memory, Result, Scalar};
 
 /// q: with which probability the exact part of a [`Debiased`](crate::Debiased) estimate is worked out.
@@ -174,14 +174,6 @@ impl Probability {
                 value > 0.0 && value <= 1.0,
                 field,
                 "above 0 and at most 1",
-                value,
-            )
-        };
-        let positive = |field, value: f64| {
-            require(
-                value > 0.0 && value.is_finite(),
-                field,
-                "a positive number",
                 value,
             )
         };

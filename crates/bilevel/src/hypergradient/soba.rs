@@ -1,6 +1,6 @@
 //! SOBA: the implicit hypergradient in a single loop.
 
-use super::implicit::{expect_implicit_paths, expect_second_order, require_damping};
+use super::implicit::{expect_implicit_paths, require_damping};
 use super::inner_loop::InnerLoop;
 use super::{HyperGradient, Report};
 use crate::dynamics::GradientDescent;
@@ -80,7 +80,7 @@ impl<T: Scalar> HyperGradient<T> for Soba {
         self.step_size.validate("step_size")?;
         self.solver_step_size.validate("solver_step_size")?;
         require_damping(self.damping)?;
-        expect_second_order(problem, NAME)?;
+        problem.expect_second_order(false, NAME)?;
         expect_implicit_paths(problem, &GradientDescent::<T>::default(), NAME)
     }
 

@@ -1,6 +1,6 @@
 //! T1–T2: one differentiated step, alternated with training.
 
-use super::inner_loop::{at_least_one, expect_second_order};
+use super::inner_loop::at_least_one;
 use super::{HyperGradient, Report};
 use crate::adjoint::{Paths, Rollout};
 use crate::dynamics::{Dynamics, GradientDescent};
@@ -88,7 +88,7 @@ impl<T: Scalar> HyperGradient<T> for T1T2<T> {
     fn validate(&self, problem: &Problem<T>) -> Result<()> {
         at_least_one("steps", self.steps)?;
         self.dynamics.validate(problem.x_len(), problem.y_len())?;
-        expect_second_order(problem, self.dynamics.uses_outer(), "t1t2")?;
+        problem.expect_second_order(self.dynamics.uses_outer(), "t1t2")?;
         let sees = Paths {
             start: false,
             ..Paths::ALL

@@ -3,7 +3,7 @@
 use super::accelerated::minimise;
 use super::pair::Pair;
 use super::{SimpleBilevel, SimpleSolver, Solution, SolutionStatus};
-use crate::error::require;
+use crate::error::{positive, require};
 use crate::{Result, Scalar};
 
 /// Halves σ until argmin { φ + σ ω : y in C } minimises φ, too: the exact perturbation, if there
@@ -73,10 +73,6 @@ const ACCURACY: f64 = 0.1;
 
 impl<T: Scalar> SimpleSolver<T> for FerrisMangasarian {
     fn validate(&self) -> Result<()> {
-        let positive = |field, value: f64| {
-            let holds = value > 0.0 && value.is_finite();
-            require(holds, field, "a positive number", value)
-        };
         positive("weight of ferris-mangasarian", self.weight)?;
         positive("tolerance of ferris-mangasarian", self.tolerance)?;
         require(

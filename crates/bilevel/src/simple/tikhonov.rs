@@ -3,7 +3,7 @@
 use super::accelerated::minimise;
 use super::pair::Pair;
 use super::{SimpleBilevel, SimpleSolver, Solution, SolutionStatus};
-use crate::error::require;
+use crate::error::{positive, require};
 use crate::{Result, Scalar};
 
 /// y ← argmin { φ + σ ω : y in C } for σ = `weight`, `weight`·`ratio`, `weight`·`ratio`², …, each
@@ -66,10 +66,6 @@ impl Default for Tikhonov {
 
 impl<T: Scalar> SimpleSolver<T> for Tikhonov {
     fn validate(&self) -> Result<()> {
-        let positive = |field, value: f64| {
-            let holds = value > 0.0 && value.is_finite();
-            require(holds, field, "a positive number", value)
-        };
         positive("weight of tikhonov", self.weight)?;
         positive("tolerance of tikhonov", self.tolerance)?;
         require(
