@@ -16,13 +16,16 @@ mod select;
 mod threads;
 mod vector;
 
+use std::sync::Arc;
+
 pub(crate) use elementwise::CHUNK;
 pub use machine::{Argument, Workspace};
-pub(crate) use matmul::{MOST_COLUMNS, MOST_SHARED};
+pub(crate) use matmul::{MOST_COLUMNS, MOST_SHARED, strip_columns};
 pub use real::Real;
 
 use crate::plan::instruction::Instruction;
 use crate::plan::view::{At, Space};
+use crate::sparse::Packed;
 use machine::Slot;
 
 /// The memories as one block sees them.
@@ -31,11 +34,14 @@ struct Frame<'a, T> {
     inputs: &'a [Slot<T>],
     outputs: &'a [*mut T],
     constants: *const T,
+    packed: &'a [Arc<Packed<T>>],
     arena: *mut T,
     block: *mut T,
     partial: *mut T,
     /// Numbers of one chunk of a fused kernel.
     chunk: *mut T,
+    /// The block among all, its first row and how many rows it has.
+    block_number: usize,
     first_row: usize,
     rows: usize,
     /// Whether this is the first block of its group, so that there are no partial sums yet.
@@ -50,6 +56,11 @@ unsafe impl<T: Real> Sync for Frame<'_, T> {}
 impl<T: Real> Frame<'_, T> {
     fn offset(&self, at: At) -> usize {
         at.offset + at.per_row * self.first_row + at.times_rows * self.rows
+    }
+
+    /// Whether nothing has been added up at `at`: partial sums are those of the first block, and then added to.
+    fn starts(&self, at: At) -> bool {
+        self.first && at.space == Space::Partial
     }
 
     /// Where `at` is, to read.
@@ -106,6 +117,7 @@ impl<T: Real> Frame<'_, T> {
             }
             Instruction::Reduce(kernel) => reduce::run(self, kernel),
             Instruction::MatMul(kernel) => matmul::run(self, kernel),
+            Instruction::Sparse(kernel) => matmul::run_sparse(self, kernel),
             Instruction::TakeRows {
                 data,
                 data_row,

@@ -78,6 +78,7 @@ mod plan;
 mod program;
 pub mod reference;
 mod rule;
+mod sparse;
 mod trace;
 mod traced;
 pub mod transform;

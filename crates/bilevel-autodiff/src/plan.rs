@@ -11,9 +11,13 @@ pub(crate) mod view;
 
 pub(crate) use lower::{Delivery, Merge, StageCode};
 
+use std::ops::Range;
+
 use crate::cpu::{CHUNK, MOST_SHARED};
 use crate::error::{Error, Result};
 use crate::graph::{Graph, NodeId, Op};
+use crate::program::Options;
+use crate::sparse::{Fill, Lines};
 use instruction::Instruction;
 use lower::Lowering;
 use rows::Rows;
@@ -32,6 +36,26 @@ pub(crate) struct Partition {
 impl Partition {
     pub(crate) fn groups(&self) -> usize {
         self.rows.div_ceil(self.group_rows.max(1))
+    }
+
+    pub(crate) fn blocks_a_group(&self) -> usize {
+        self.group_rows.div_ceil(self.block_rows.max(1))
+    }
+
+    /// The rows of each block, in the order of their numbers.
+    pub(crate) fn blocks(&self) -> impl Iterator<Item = Range<usize>> {
+        let Self {
+            rows,
+            group_rows,
+            block_rows,
+        } = *self;
+        (0..self.groups()).flat_map(move |group| {
+            let begin = group * group_rows;
+            let end = (begin + group_rows).min(rows);
+            (begin..end)
+                .step_by(block_rows.max(1))
+                .map(move |first| first..(first + block_rows).min(end))
+        })
     }
 
     /// `partial` are the numbers of the partial sums of a group, each number of `size` bytes.
@@ -160,29 +184,41 @@ pub(crate) struct Plan {
     pub(crate) slots: usize,
     /// Of each stage: floating-point operations, roughly.
     pub(crate) effort: Vec<f64>,
+    /// The packed matrices that it multiplies by: which argument each is, and of which lines.
+    pub(crate) packed: Vec<(usize, Lines)>,
+}
+
+/// The numbers that a plan is made for.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) struct Numbers {
+    /// Bytes of one.
+    pub(crate) size: usize,
+    /// Columns of a strip that a packed matrix is multiplied by.
+    pub(crate) strip: usize,
 }
 
 impl Plan {
-    /// Plans a graph for numbers of `size` bytes. `partition` is that of another program whose blocked
-    /// results are read, or None.
+    /// Plans a graph that has a delivery for each output. Of each argument that is a matrix of data with many
+    /// zeros, `fills` says how much of it is kept.
     pub(crate) fn new(
         graph: &Graph,
-        passes: Passes,
+        options: &Options,
         deliveries: &[Delivery],
-        blocked_inputs: &[bool],
-        partition: Option<Partition>,
-        size: usize,
+        fills: &[Option<Fill>],
+        numbers: Numbers,
     ) -> Result<Self> {
+        let passes = options.passes;
         let rows = if passes.row_block {
             Rows::find(graph)
         } else {
             Rows::none(graph)
         };
         let stages = Stages::of(graph, &rows);
-        expect_blocks(graph, &rows, &stages, blocked_inputs, deliveries)?;
+        expect_blocks(graph, &rows, &stages, &options.blocked_inputs, deliveries)?;
         let needed = graph.needed_for(&graph.outputs);
         let exported = exported(graph, &stages, &needed);
-        let mut lowering = Lowering::new(graph, &rows, &stages, blocked_inputs);
+        let mut lowering = Lowering::new(graph, &rows, &stages, &options.blocked_inputs);
+        (lowering.fills, lowering.strip) = (fills, numbers.strip);
         let mut code = Vec::new();
         for stage in 0..=stages.last() {
             code.push(lowering.stage(stage, &exported, deliveries)?);
@@ -197,11 +233,11 @@ impl Plan {
             .map(|stage| stage.partial_len)
             .max()
             .unwrap_or(0);
-        let partition = partition.unwrap_or_else(|| {
-            let widths = Widths::of(graph, &rows, &stages, &needed);
-            Partition::choose(rows.count, widths, partial_len, size)
+        let partition = options.partition.unwrap_or_else(|| {
+            let widths = Widths::of(graph, &rows, &stages, &needed, fills);
+            Partition::choose(rows.count, widths, partial_len, numbers.size)
         });
-        let (buffers, constants) = (lowering.buffers, lowering.constants);
+        let (buffers, constants, packed) = (lowering.buffers, lowering.constants, lowering.packed);
         if passes.fuse {
             sums::join(&mut code);
             fuse::fuse(&mut code);
@@ -244,6 +280,7 @@ impl Plan {
             block_len: layout.block,
             partial_len,
             effort,
+            packed,
         })
     }
 
@@ -338,6 +375,14 @@ fn effort(instruction: &Instruction, rows: usize) -> (f64, f64, f64) {
                 batches * (m * k + k * n + m * n),
             )
         }
+        Instruction::Sparse(p) => {
+            let (m, k, n) = (size(p.m), size(p.k), p.n as f64);
+            (
+                2.0 * m * k * n * p.fill,
+                0.0,
+                m * k * p.fill + k * n + m * n,
+            )
+        }
         Instruction::TakeRows { rows, width, .. } => {
             let elements = size(*rows) * *width as f64;
             (0.0, elements, 2.0 * elements)
@@ -379,15 +424,28 @@ fn exported(graph: &Graph, stages: &Stages, needed: &[bool]) -> Vec<bool> {
 struct Widths {
     /// The widest computed row.
     computed: usize,
-    /// The widest given row.
+    /// The widest given row, without what a packed one leaves out.
     given: usize,
     /// The largest matrix that rows are multiplied by.
     shared: usize,
 }
 
 impl Widths {
-    fn of(graph: &Graph, rows: &Rows, stages: &Stages, needed: &[bool]) -> Self {
+    fn of(
+        graph: &Graph,
+        rows: &Rows,
+        stages: &Stages,
+        needed: &[bool],
+        fills: &[Option<Fill>],
+    ) -> Self {
         let width = |id: NodeId| graph.node(id).len() / rows.count.max(1);
+        let kept = |id: NodeId| match graph.node(id).op {
+            Op::Input(number) => match fills.get(number) {
+                Some(Some(fill)) => (width(id) as f64 * fill.rows.max(fill.columns)) as usize,
+                _ => width(id),
+            },
+            _ => width(id),
+        };
         let in_rows = |id: &NodeId| rows.of(*id).is_some() && needed[id.index()];
         let computed = graph
             .ids()
@@ -406,7 +464,7 @@ impl Widths {
             .map(|&operand| graph.node(operand).len());
         Self {
             computed: computed.map(width).max().unwrap_or(1),
-            given: given.map(width).max().unwrap_or(1),
+            given: given.map(kept).max().unwrap_or(1),
             shared: shared.max().unwrap_or(0),
         }
     }

@@ -1,10 +1,13 @@
 //! Compiled programs.
 
-use crate::cpu::{Argument, Real, Workspace};
+use std::sync::Arc;
+
+use crate::cpu::{Argument, Real, Workspace, strip_columns};
 use crate::error::{Error, Result};
 use crate::graph::{DType, Graph, NodeId, Op};
 use crate::pass;
-use crate::plan::{Cost, Delivery, Memory, Partition, Passes, Plan};
+use crate::plan::{Cost, Delivery, Memory, Numbers, Partition, Passes, Plan};
+use crate::sparse::{Packed, Sparse};
 
 /// How a graph is compiled.
 #[derive(Clone, Debug, Default)]
@@ -36,6 +39,7 @@ pub(crate) struct Options {
 pub struct Program<T> {
     plan: Plan,
     constants: Vec<T>,
+    packed: Vec<Arc<Packed<T>>>,
     inputs: Vec<Input>,
     outputs: Vec<usize>,
 }
@@ -54,7 +58,7 @@ impl<T: Real> Program<T> {
     /// # Errors
     /// If an output holds no real numbers.
     pub fn compile(graph: &Graph) -> Result<Self> {
-        Self::with(graph, &Options::default())
+        Self::with(graph, &Options::default(), &[])
     }
 
     /// The same with some passes left out, to compare.
@@ -66,10 +70,15 @@ impl<T: Real> Program<T> {
             passes,
             ..Options::default()
         };
-        Self::with(graph, &options)
+        Self::with(graph, &options, &[])
     }
 
-    pub(crate) fn with(graph: &Graph, options: &Options) -> Result<Self> {
+    /// `sparse` are the arguments that are known to be these matrices whenever the program runs.
+    pub(crate) fn with(
+        graph: &Graph,
+        options: &Options,
+        sparse: &[Option<Arc<Sparse<T>>>],
+    ) -> Result<Self> {
         for &output in &graph.outputs {
             let found = graph.node(output).dtype;
             if found != DType::Real {
@@ -87,14 +96,23 @@ impl<T: Real> Program<T> {
         let graph = optimise(graph, options.passes)?;
         let mut deliveries = options.deliveries.clone();
         deliveries.resize(graph.outputs.len(), Delivery::default());
-        let plan = Plan::new(
-            &graph,
-            options.passes,
-            &deliveries,
-            &options.blocked_inputs,
-            options.partition,
-            size_of::<T>(),
-        )?;
+        let fills: Vec<_> = sparse
+            .iter()
+            .map(|matrix| matrix.as_ref().map(|matrix| matrix.fill))
+            .collect();
+        let numbers = Numbers {
+            size: size_of::<T>(),
+            strip: strip_columns::<T>(),
+        };
+        let plan = Plan::new(&graph, options, &deliveries, &fills, numbers)?;
+        let packed = plan
+            .packed
+            .iter()
+            .filter_map(|&(input, lines)| {
+                let matrix = sparse[input].as_ref()?;
+                Some(matrix.packed(lines, plan.partition))
+            })
+            .collect();
         let inputs = graph
             .inputs()
             .iter()
@@ -106,6 +124,7 @@ impl<T: Real> Program<T> {
             .collect();
         Ok(Self {
             constants: plan.constants.iter().map(|&c| T::from_f64(c)).collect(),
+            packed,
             inputs,
             outputs: graph
                 .outputs
@@ -127,7 +146,13 @@ impl<T: Real> Program<T> {
         outputs: &mut [&mut [T]],
     ) -> Result<()> {
         self.check(arguments, outputs)?;
-        workspace.run(&self.plan, &self.constants, arguments, outputs);
+        workspace.run(
+            &self.plan,
+            &self.constants,
+            &self.packed,
+            arguments,
+            outputs,
+        );
         Ok(())
     }
 
@@ -193,6 +218,11 @@ impl<T: Real> Program<T> {
     /// How many numbers a run with so many threads needs beside its arguments and results.
     pub(crate) fn memory(&self, threads: usize) -> Memory {
         self.plan.memory(threads)
+    }
+
+    /// The packed matrices of data that it multiplies by, which other programs may share.
+    pub(crate) fn packed(&self) -> &[Arc<Packed<T>>] {
+        &self.packed
     }
 
     pub(crate) fn partition(&self) -> Partition {

@@ -12,7 +12,7 @@ mod stage;
 pub use cost::Call;
 pub use data::{Data, Inputs};
 
-use std::sync::OnceLock;
+use std::sync::{Arc, OnceLock};
 
 use bilevel::objective::AtX;
 use bilevel::{Layout, Objective};
@@ -22,7 +22,9 @@ use crate::error::{Error, Result};
 use crate::graph::{Graph, NodeId};
 use crate::plan::Passes;
 use crate::program::bound;
+use crate::sparse::Sparse;
 use crate::trace::{Tracer, Var};
+use data::Tensor;
 use programs::Programs;
 use stage::Staged;
 
@@ -67,6 +69,8 @@ pub struct Settings {
     /// Whether products leave out columns of the data that are zero in every row. (0·y is 0 then, for an
     /// infinite y too.)
     pub columns: bool,
+    /// Whether products with data on all rows leave out most of the zeros of matrices with many. (As above.)
+    pub sparse: bool,
 }
 
 impl Default for Settings {
@@ -75,6 +79,7 @@ impl Default for Settings {
             passes: Passes::default(),
             staged: true,
             columns: true,
+            sparse: true,
         }
     }
 }
@@ -195,11 +200,24 @@ impl<T: Real> Traced<T> {
         }
     }
 
+    /// The tensors that are matrices with many zeros.
+    fn sparse(&self) -> Vec<Option<Arc<Sparse<T>>>> {
+        let sparse = |tensor: &Tensor<T>| match *tensor.shape {
+            [_, columns] if self.settings.sparse => Sparse::of(&tensor.values, columns),
+            _ => None,
+        };
+        let tensors = self.data.tensors.iter();
+        tensors.map(|tensor| sparse(tensor).map(Arc::new)).collect()
+    }
+
     fn programs(&self, batched: bool) -> Result<&Programs<T>> {
-        let (variant, _) = self.variant(batched);
+        let (variant, batched) = self.variant(batched);
         variant
             .programs
-            .get_or_init(|| Programs::new(&variant.staged, self.settings.passes))
+            .get_or_init(|| {
+                let sparse = if batched { Vec::new() } else { self.sparse() };
+                Programs::new(&variant.staged, self.settings.passes, sparse)
+            })
             .as_ref()
             .map_err(Clone::clone)
     }

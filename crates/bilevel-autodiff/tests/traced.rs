@@ -132,6 +132,7 @@ const PLAIN: Settings = Settings {
     passes: Passes::NONE,
     staged: false,
     columns: false,
+    sparse: false,
 };
 
 /// Settings that all mean the same.
@@ -159,6 +160,7 @@ fn variants() -> Vec<Settings> {
             passes,
             staged,
             columns: staged,
+            sparse: staged,
         }));
     }
     variants
@@ -350,6 +352,7 @@ fn random_objective(seed: u64, rows: usize) -> bool {
                 passes,
                 staged,
                 columns: staged,
+                sparse: staged,
             };
             let found = figures(settings);
             let what = format!("seed {seed}, {settings:?}");

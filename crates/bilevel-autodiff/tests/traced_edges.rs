@@ -149,6 +149,7 @@ fn two_kinds_of_rows() {
             passes,
             staged,
             columns: staged,
+            sparse: staged,
         };
         everything(&with(settings), &x, &Y, &[Draw::All, batch()])
     };

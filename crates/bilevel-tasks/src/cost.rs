@@ -34,7 +34,8 @@ pub struct Programs<'o, T> {
 pub struct Prediction {
     /// Floating-point operations in matrix products, a multiplication and an addition counted as two.
     pub product_flops: f64,
-    /// Bytes of the data of both objectives. Data that they share are counted twice.
+    /// Bytes of the data of both objectives, and of their packed forms where many are zero. Data that they share
+    /// are counted twice.
     pub data_bytes: usize,
     /// Bytes of states, tapes and buffers: what grows with K.
     pub kept_bytes: usize,
@@ -73,7 +74,7 @@ impl<T: Real> Programs<'_, T> {
                     objective.cost(call, self.threads)?.product_flops * count;
             }
             let calls: Vec<Call> = calls.into_iter().map(|(call, _)| call).collect();
-            prediction.data_bytes += objective.data_bytes();
+            prediction.data_bytes += objective.data_bytes() + objective.packed_bytes(&calls)?;
             prediction.work_bytes += objective.handle_bytes(&calls, self.threads)?;
             if cost.kept_tapes > 0 && oracles.linearizations > 0.0 {
                 // A step has a tape of an objective only where it looks at it.

@@ -7,7 +7,7 @@ use bilevel::{
     Adjoint, Checkpointed, Field, FixedStart, GradientDescent, Hyper, HyperGradient, Key, Memory,
     Problem, Reverse, ReverseTape, Unrolled,
 };
-use bilevel_autodiff::Traced;
+use bilevel_autodiff::{Call, Traced};
 use bilevel_tasks::cost::{Prediction, Programs};
 use bilevel_tasks::data::{Dataset, numbered_classes};
 use bilevel_tasks::model::{Examples, LossSettings, Model, Real};
@@ -81,9 +81,13 @@ impl<T: Real> Case<T> {
     }
 }
 
-fn data(rows: usize, columns: usize) -> [Dataset; 2] {
+/// Of each row, every so many numbers are not zero.
+fn data(rows: usize, columns: usize, every: usize) -> [Dataset; 2] {
     [rows, rows / 2].map(|count| {
-        let features = (0..count * columns).map(|i| (0.7 * i as f32).sin());
+        let features = (0..count * columns).map(|i| {
+            let there = (i / columns + i % columns / 4).is_multiple_of(every);
+            if there { (0.7 * i as f32).sin() } else { 0.0 }
+        });
         let labels = (0..count as u32).map(|i| i * 7 % CLASSES as u32);
         let names = numbered_classes(CLASSES);
         Dataset::new(features.collect(), columns, labels.collect(), names).unwrap()
@@ -144,11 +148,14 @@ const KEPT: [Kept; 3] = [Kept::States, Kept::Tapes, Kept::Checkpoints(5)];
 
 fn memory_is_as_predicted<T: Real>() {
     let mlp = Model::Mlp { hidden: 25 };
-    let data = data(2000, 150);
-    for model in [Model::Softmax, mlp] {
+    let all = [Model::Softmax, mlp].map(|model| [1, 4].map(|every| (model, every)));
+    for (model, every) in all.into_iter().flatten() {
+        let data = data(2000, 150, every);
         for (batch, aggregate) in [(None, false), (Some(400), false), (None, true)] {
             for kept in KEPT {
-                let what = format!("{model}, {kept:?}, batch {batch:?}, aggregate {aggregate}");
+                let what = format!(
+                    "{model}, one of {every}, {kept:?}, batch {batch:?}, aggregate {aggregate}"
+                );
                 let steps = 12;
                 // Two products that share the hidden layer's rows are one wide one.
                 let packed = if model == mlp { PACKED } else { 0 };
@@ -158,6 +165,10 @@ fn memory_is_as_predicted<T: Real>() {
                     case
                 });
                 let cost = case.cost(steps, kept, aggregate);
+                if batch.is_none() {
+                    let packed = case.inner.packed_bytes(&[Call::GradY]).unwrap();
+                    assert_eq!(packed > 0, every > 1, "{what}");
+                }
                 // Data, programs and the compiler's own memory among it.
                 assert_near(&what, cost.peak_bytes(), whole.bytes_max, packed);
                 // Without the data, and compiled: the start of training and x are there already.
@@ -184,7 +195,7 @@ fn memory_is_as_predicted_in_double_precision() {
 /// `gemm` crate, which allocates in each call.
 #[test]
 fn no_step_allocates() {
-    let data = data(80, 12);
+    let data = data(80, 12, 1);
     for model in [Model::Softmax, Model::Mlp { hidden: 6 }] {
         for (batch, aggregate) in [(None, false), (Some(30), true)] {
             let case = Case::<f64>::new(model, &data, batch);

@@ -1,9 +1,12 @@
 //! Runs a plan: stages in order, whole tensors on the calling thread, groups of blocks as tasks.
 
+use std::sync::Arc;
+
 use super::threads::each;
 use super::{Frame, Real};
 use crate::plan::view::{At, Space};
 use crate::plan::{Merge, Plan, StageCode};
+use crate::sparse::Packed;
 
 /// An argument of a program.
 #[derive(Clone, Copy, Debug)]
@@ -61,6 +64,7 @@ impl<T: Real> Workspace<T> {
         &mut self,
         plan: &Plan,
         constants: &[T],
+        packed: &[Arc<Packed<T>>],
         arguments: &[Argument<'_, T>],
         outputs: &mut [&mut [T]],
     ) {
@@ -83,10 +87,12 @@ impl<T: Real> Workspace<T> {
             inputs: &self.inputs,
             outputs: &self.outputs,
             constants: constants.as_ptr(),
+            packed,
             arena: aligned(&mut self.arena),
             block: blocks,
             partial: aligned(&mut self.partial),
             chunk: blocks.wrapping_add(plan.block_len),
+            block_number: 0,
             first_row: 0,
             rows: 1,
             first: true,
@@ -138,11 +144,13 @@ fn run_rows<T: Real>(
         let begin = number * partition.group_rows;
         let end = (begin + partition.group_rows).min(partition.rows);
         let mut first = begin;
+        let mut block_number = number * partition.blocks_a_group();
         while first < end {
             let frame = Frame {
                 block: frame.block.wrapping_add(thread * block_len),
                 chunk: frame.chunk.wrapping_add(thread * block_len),
                 partial,
+                block_number,
                 first_row: first,
                 rows: partition.block_rows.min(end - first),
                 first: first == begin,
@@ -152,6 +160,7 @@ fn run_rows<T: Real>(
                 frame.run(instruction);
             }
             first += frame.rows;
+            block_number += 1;
         }
     };
     let groups = partition.groups();

@@ -2,17 +2,18 @@
 //! is short.
 
 mod narrow;
+mod sparse;
 mod wide;
 
 use pulp::{Arch, Simd, WithSimd};
 
 use super::{Frame, Real};
 use crate::graph::MOST_AXES;
-use crate::plan::instruction::MatMul;
-use crate::plan::view::Space;
+use crate::plan::instruction::{self, MatMul, SparseOperand};
 pub(super) use narrow::Kernel;
 pub(crate) use narrow::MOST_COLUMNS;
 use narrow::{Dots, Updates};
+use sparse::{Other, Sparse, Strip};
 pub(crate) use wide::MOST_SHARED;
 use wide::{LEAST_COLUMNS, Wide};
 
@@ -38,8 +39,7 @@ pub(super) fn run<T: Real>(frame: &Frame<'_, T>, kernel: &MatMul) {
         c: frame.write(kernel.c.at),
         c_row: kernel.c.row.at(rows),
         c_column: kernel.c.column.at(rows),
-        // Partial sums are those of the first block, and then added to.
-        add: kernel.add && !(frame.first && kernel.c.at.space == Space::Partial),
+        add: kernel.add && !frame.starts(kernel.c.at),
     };
     if kernel.batches.is_empty() {
         product.run();
@@ -59,6 +59,39 @@ pub(super) fn run<T: Real>(frame: &Frame<'_, T>, kernel: &MatMul) {
             one.run();
         },
     );
+}
+
+pub(super) fn run_sparse<T: Real>(frame: &Frame<'_, T>, kernel: &instruction::Sparse) {
+    let rows = frame.rows;
+    let b = match kernel.b {
+        SparseOperand::Strips { at, len } => Other::Strips {
+            start: frame.read(at),
+            strip: len,
+        },
+        SparseOperand::Matrix { from, strip } => Other::Matrix {
+            start: frame.read(from.at),
+            rows: kernel.k.at(rows),
+            row: from.row.at(rows),
+            column: from.column.at(rows),
+            strip: frame.write(strip),
+        },
+    };
+    vectorised(Sparse {
+        panels: &frame.packed[kernel.matrix].blocks[frame.block_number],
+        b,
+        columns: kernel.n,
+        c: frame.write(kernel.c.at),
+        c_row: kernel.c.row.at(rows),
+        c_column: kernel.c.column.at(rows),
+        add: kernel.add && !frame.starts(kernel.c.at),
+    });
+}
+
+/// How many columns the strips have that a packed matrix is multiplied by.
+pub(crate) fn strip_columns<T: Real>() -> usize {
+    let mut columns = 0;
+    vectorised::<T>(Strip(&mut columns));
+    columns
 }
 
 #[derive(Clone, Copy)]

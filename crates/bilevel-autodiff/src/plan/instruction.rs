@@ -23,6 +23,7 @@ pub(crate) enum Instruction {
     },
     Reduce(Reduce),
     MatMul(MatMul),
+    Sparse(Sparse),
     /// Of each row: as many numbers of data, from the row that its index says.
     TakeRows {
         data: At,
@@ -167,6 +168,30 @@ pub(crate) struct MatMul {
     pub(crate) add: bool,
 }
 
+/// `c = a·b`, or `c += a·b`, for a packed matrix of data.
+#[derive(Clone, Debug)]
+pub(crate) struct Sparse {
+    /// Which of the packed matrices of the plan.
+    pub(crate) matrix: usize,
+    /// The share of its numbers that are multiplied.
+    pub(crate) fill: f64,
+    pub(crate) m: Extent,
+    pub(crate) k: Extent,
+    pub(crate) n: usize,
+    pub(crate) b: SparseOperand,
+    pub(crate) c: Matrix,
+    pub(crate) add: bool,
+}
+
+/// What a packed matrix is multiplied by.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum SparseOperand {
+    /// Strips of columns one after the other, each with so many numbers.
+    Strips { at: At, len: usize },
+    /// A matrix whose strips are packed one at a time.
+    Matrix { from: Matrix, strip: At },
+}
+
 /// Shapes: inner · lanes places, each with `classes` elements in the data.
 #[derive(Clone, Debug)]
 pub(crate) struct SelectClass {
@@ -210,6 +235,10 @@ impl Instruction {
             Self::Zero { to, .. } => vec![to],
             Self::Reduce(r) => vec![&mut r.from, &mut r.to],
             Self::MatMul(p) => vec![&mut p.a.at, &mut p.b.at, &mut p.c.at],
+            Self::Sparse(p) => match &mut p.b {
+                SparseOperand::Strips { at, .. } => vec![at, &mut p.c.at],
+                SparseOperand::Matrix { from, strip } => vec![&mut from.at, strip, &mut p.c.at],
+            },
             Self::TakeRows {
                 data, index, to, ..
             } => vec![data, index, to],

@@ -5,6 +5,7 @@
 
 mod matmul;
 mod select;
+mod sparse;
 
 use super::instruction::{
     CopyAxis, Elementwise, Function, Instruction, Operand, Reduce, Reduction,
@@ -15,6 +16,7 @@ use super::stage::{Kind, Stages};
 use super::view::{At, Extent, Space, Stride, View, collapse};
 use crate::error::Result;
 use crate::graph::{Graph, Node, NodeId, Op};
+use crate::sparse::{Fill, Lines};
 
 /// A memory that a plan needs.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -72,6 +74,11 @@ pub(crate) struct Lowering<'g> {
     pub(crate) code: StageCode,
     stage: usize,
     needed: Vec<bool>,
+    /// Of each argument that is a matrix of data with many zeros: how much of it is kept.
+    pub(crate) fills: &'g [Option<Fill>],
+    /// Columns of a strip that a packed matrix is multiplied by.
+    pub(crate) strip: usize,
+    pub(crate) packed: Vec<(usize, Lines)>,
 }
 
 impl<'g> Lowering<'g> {
@@ -95,6 +102,9 @@ impl<'g> Lowering<'g> {
             code: StageCode::default(),
             stage: 0,
             needed: graph.needed_for(&graph.outputs),
+            fills: &[],
+            strip: 1,
+            packed: Vec::new(),
         };
         for (id, node) in graph.ids().zip(graph.nodes()) {
             let (index, axis) = (id.index(), rows.of(id));

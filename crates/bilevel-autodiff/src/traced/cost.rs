@@ -1,5 +1,7 @@
 //! What calls of a traced objective cost, known before the first.
 
+use std::sync::Arc;
+
 use super::Traced;
 use super::programs::Programs;
 use crate::cpu::Real;
@@ -72,6 +74,24 @@ impl<T: Real> Traced<T> {
     pub fn tape_numbers(&self) -> Result<usize> {
         let programs = self.programs(self.batched.is_some())?;
         Ok(programs.tape()?.lens.iter().sum())
+    }
+
+    /// Bytes of the packed forms of matrices with many zeros that the programs of these calls multiply by, beside
+    /// those of the data; on batches there are none.
+    ///
+    /// # Errors
+    /// If a program cannot be compiled.
+    pub fn packed_bytes(&self, calls: &[Call]) -> Result<usize> {
+        let programs = self.programs(self.batched.is_some())?;
+        let mut all = Vec::new();
+        for &call in calls {
+            for packed in program(programs, call)?.packed() {
+                if !all.iter().any(|known| Arc::ptr_eq(known, packed)) {
+                    all.push(packed.clone());
+                }
+            }
+        }
+        Ok(all.iter().map(|packed| packed.bytes()).sum())
     }
 
     /// Bytes of the data.

@@ -1,6 +1,6 @@
 //! The programs of a traced objective, each compiled when it is first needed.
 
-use std::sync::OnceLock;
+use std::sync::{Arc, OnceLock};
 
 use super::stage::Staged;
 use crate::cpu::Real;
@@ -9,6 +9,7 @@ use crate::graph::{DType, Graph, NodeId};
 use crate::pass::residuals;
 use crate::plan::{Delivery, Passes, can_be_blocked};
 use crate::program::{Options, Program, optimise};
+use crate::sparse::Sparse;
 use crate::transform::{grad, jvp, vjp};
 
 /// A program that is compiled once, or whose error is kept.
@@ -18,6 +19,8 @@ type Lazy<T> = OnceLock<Result<Program<T>>>;
 /// batch; then what each says.
 pub(super) struct Programs<T> {
     passes: Passes,
+    /// Arguments of h̃ that are matrices of data with many zeros.
+    sparse: Vec<Option<Arc<Sparse<T>>>>,
     rho_graph: Graph,
     h: Graph,
     /// Inputs of h̃ that cross the cut and depend on x.
@@ -51,7 +54,12 @@ pub(super) struct TapePrograms<T> {
 }
 
 impl<T: Real> Programs<T> {
-    pub(super) fn new(staged: &Staged, passes: Passes) -> Result<Self> {
+    /// `sparse` are the tensors of the data that are matrices with many zeros, in the order of the tensors.
+    pub(super) fn new(
+        staged: &Staged,
+        passes: Passes,
+        sparse: Vec<Option<Arc<Sparse<T>>>>,
+    ) -> Result<Self> {
         let counts = staged.counts;
         let inputs = staged.h.inputs();
         let crossing = staged.crossing.len();
@@ -67,8 +75,11 @@ impl<T: Real> Programs<T> {
         let rho_on_x = (0..staged.rho.outputs.len())
             .filter(|&number| on_x[staged.rho.outputs[number].index()])
             .collect();
+        let mut arguments = vec![None; crossing + counts.y];
+        arguments.extend(sparse);
         Ok(Self {
             passes,
+            sparse: arguments,
             y: inputs[crossing..crossing + counts.y].to_vec(),
             h: staged.h.clone(),
             rho_graph: staged.rho.clone(),
@@ -88,7 +99,17 @@ impl<T: Real> Programs<T> {
         })
     }
 
+    /// Compiles a program of h̃.
     fn compile(&self, graph: &Graph, added: &[bool]) -> Result<Program<T>> {
+        self.compile_with(graph, added, &self.sparse)
+    }
+
+    fn compile_with(
+        &self,
+        graph: &Graph,
+        added: &[bool],
+        sparse: &[Option<Arc<Sparse<T>>>],
+    ) -> Result<Program<T>> {
         let options = Options {
             passes: self.passes,
             deliveries: added
@@ -100,7 +121,7 @@ impl<T: Real> Programs<T> {
                 .collect(),
             ..Options::default()
         };
-        Program::with(graph, &options)
+        Program::with(graph, &options, sparse)
     }
 
     /// h.
@@ -191,7 +212,7 @@ impl<T: Real> Programs<T> {
 
     /// ρ(x). Arguments: x parts, data, labels.
     pub(super) fn rho(&self) -> Result<&Program<T>> {
-        lazy(&self.rho, || self.compile(&self.rho_graph, &[]))
+        lazy(&self.rho, || self.compile_with(&self.rho_graph, &[], &[]))
     }
 
     /// (∂ρ/∂x)ᵀ·bars, added: x parts. Further arguments: the cotangents of the results that depend on x.
@@ -203,7 +224,7 @@ impl<T: Real> Programs<T> {
             let seeds: Vec<(NodeId, NodeId)> = results.into_iter().zip(bars).collect();
             let bars = vjp(&mut graph, &seeds, &self.rho_x)?;
             graph.outputs = zeros_for_none(&mut graph, bars, &self.rho_x)?;
-            self.compile(&graph, &vec![true; self.rho_x.len()])
+            self.compile_with(&graph, &vec![true; self.rho_x.len()], &[])
         })
     }
 
@@ -216,7 +237,7 @@ impl<T: Real> Programs<T> {
             let along: Vec<(NodeId, NodeId)> = self.rho_x.iter().copied().zip(dx).collect();
             let tangents = jvp(&mut graph, &along, &results)?;
             graph.outputs = zeros_for_none(&mut graph, tangents, &results)?;
-            self.compile(&graph, &[])
+            self.compile_with(&graph, &[], &[])
         })
     }
 
@@ -267,6 +288,7 @@ impl<T: Real> Programs<T> {
                 blocked_inputs,
                 partition: None,
             },
+            &self.sparse,
         )?;
         let mut deliveries = vec![Delivery::default(); gradients];
         deliveries.extend(blocked.iter().map(|&blocked| Delivery {
@@ -281,6 +303,7 @@ impl<T: Real> Programs<T> {
                 blocked_inputs: Vec::new(),
                 partition: Some(pull.partition()).filter(|_| blocked.contains(&true)),
             },
+            &self.sparse,
         )?;
         Ok(TapePrograms {
             linearize,

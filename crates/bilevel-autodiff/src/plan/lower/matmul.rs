@@ -18,6 +18,10 @@ impl Lowering<'_> {
             // Computed with another product of the same rows.
             return;
         }
+        if let Some(product) = self.sparse(id) {
+            self.sparse_matmul(id, product, outputs);
+            return;
+        }
         let together = self.sharing_rows(id);
         if together.len() > 1 {
             self.side_by_side(&together);
@@ -113,6 +117,7 @@ impl Lowering<'_> {
                 return false;
             };
             self.needed[other.index()]
+                && self.sparse(other).is_none()
                 && left == own
                 && node.shape.len() == 2
                 && node.operands[0] == first.operands[0]
