@@ -66,24 +66,25 @@ pub(super) fn run_sparse<T: Real>(frame: &Frame<'_, T>, kernel: &instruction::Sp
     let b = match kernel.b {
         SparseOperand::Strips { at, len } => Other::Strips {
             start: frame.read(at),
-            strip: len,
+            len,
         },
-        SparseOperand::Matrix { from, strip } => Other::Matrix {
+        SparseOperand::Matrix(from) => Other::Matrix {
             start: frame.read(from.at),
             rows: kernel.k.at(rows),
             row: from.row.at(rows),
             column: from.column.at(rows),
-            strip: frame.write(strip),
         },
     };
     vectorised(Sparse {
         panels: &frame.packed[kernel.matrix].blocks[frame.block_number],
-        b,
+        lines: kernel.m.at(rows),
         columns: kernel.n,
+        b,
         c: frame.write(kernel.c.at),
         c_row: kernel.c.row.at(rows),
         c_column: kernel.c.column.at(rows),
         add: kernel.add && !frame.starts(kernel.c.at),
+        strip: frame.write(kernel.strip),
     });
 }
 

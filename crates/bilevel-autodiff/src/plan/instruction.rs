@@ -181,6 +181,8 @@ pub(crate) struct Sparse {
     pub(crate) b: SparseOperand,
     pub(crate) c: Matrix,
     pub(crate) add: bool,
+    /// Memory of one strip.
+    pub(crate) strip: At,
 }
 
 /// What a packed matrix is multiplied by.
@@ -189,7 +191,7 @@ pub(crate) enum SparseOperand {
     /// Strips of columns one after the other, each with so many numbers.
     Strips { at: At, len: usize },
     /// A matrix whose strips are packed one at a time.
-    Matrix { from: Matrix, strip: At },
+    Matrix(Matrix),
 }
 
 /// Shapes: inner · lanes places, each with `classes` elements in the data.
@@ -235,10 +237,11 @@ impl Instruction {
             Self::Zero { to, .. } => vec![to],
             Self::Reduce(r) => vec![&mut r.from, &mut r.to],
             Self::MatMul(p) => vec![&mut p.a.at, &mut p.b.at, &mut p.c.at],
-            Self::Sparse(p) => match &mut p.b {
-                SparseOperand::Strips { at, .. } => vec![at, &mut p.c.at],
-                SparseOperand::Matrix { from, strip } => vec![&mut from.at, strip, &mut p.c.at],
-            },
+            Self::Sparse(p) => {
+                let (SparseOperand::Strips { at, .. } | SparseOperand::Matrix(Matrix { at, .. })) =
+                    &mut p.b;
+                vec![at, &mut p.strip, &mut p.c.at]
+            }
             Self::TakeRows {
                 data, index, to, ..
             } => vec![data, index, to],

@@ -3,6 +3,8 @@
 // Loops over registers, which are unrolled: an index says more than an iterator.
 #![allow(clippy::needless_range_loop)]
 
+use std::ops::Range;
+
 use super::narrow::Kernel;
 use crate::cpu::Real;
 use crate::cpu::vector::Lanes;
@@ -31,7 +33,7 @@ pub(super) enum Other<T> {
     Strips {
         start: *const T,
         /// From one strip to the next.
-        strip: usize,
+        len: usize,
     },
     /// A matrix whose strips are packed one at a time.
     Matrix {
@@ -39,20 +41,31 @@ pub(super) enum Other<T> {
         rows: usize,
         row: isize,
         column: isize,
-        /// Memory of one strip.
-        strip: *mut T,
     },
 }
 
 /// `c[line, j] (+)= Σ_l panels[line, l] · b[l, j]`.
 pub(super) struct Sparse<'a, T> {
     pub(super) panels: &'a Panels<T>,
-    pub(super) b: Other<T>,
+    pub(super) lines: usize,
     pub(super) columns: usize,
+    pub(super) b: Other<T>,
     pub(super) c: *mut T,
     pub(super) c_row: isize,
     pub(super) c_column: isize,
     pub(super) add: bool,
+    /// Memory of one strip: of b if it is not packed, or else of c.
+    pub(super) strip: *mut T,
+}
+
+/// Where the sums of a strip go.
+#[derive(Clone, Copy)]
+struct Target<T> {
+    start: *mut T,
+    /// From one line to the next.
+    line: isize,
+    columns: usize,
+    add: bool,
 }
 
 impl<T: Real> Kernel<T> for Sparse<'_, T> {
@@ -61,50 +74,90 @@ impl<T: Real> Kernel<T> for Sparse<'_, T> {
         let width = VECTORS * W::COUNT;
         for strip in 0..self.columns.div_ceil(width) {
             let first = strip * width;
-            let live = width.min(self.columns - first);
+            let columns = width.min(self.columns - first);
             let b = match self.b {
-                Other::Strips { start, strip: len } => start.wrapping_add(strip * len),
-                Other::Matrix { strip, .. } => {
-                    self.pack(first, live, width);
-                    strip.cast_const()
+                Other::Strips { start, len } => start.wrapping_add(strip * len),
+                Other::Matrix {
+                    start,
+                    rows,
+                    row,
+                    column,
+                } => {
+                    let start = start.wrapping_offset(first as isize * column);
+                    self.pack::<W>(start, (row, column), (rows, columns));
+                    self.strip.cast_const()
+                }
+            };
+            let to = self.c.wrapping_offset(first as isize * self.c_column);
+            // Numbers that do not follow each other are written when all are there.
+            let later = self.c_column != 1 && matches!(self.b, Other::Strips { .. });
+            let target = if later {
+                Target {
+                    start: self.strip,
+                    line: width as isize,
+                    columns: width,
+                    add: false,
+                }
+            } else {
+                Target {
+                    start: to,
+                    line: self.c_row,
+                    columns,
+                    add: self.add,
                 }
             };
             let mut begin = 0;
             for (panel, &end) in self.panels.ends.iter().enumerate() {
                 let end = end as usize;
-                self.tile(lanes, (panel, begin..end), b, first, live);
+                self.tile(lanes, (panel, begin..end), b, target);
                 begin = end;
+            }
+            if later {
+                self.unpack::<W>(to, columns);
             }
         }
     }
 }
 
 impl<T: Real> Sparse<'_, T> {
-    /// Packs `live` columns from `first` on into the strip, row by row.
+    /// Packs columns into the strip, row by row.
     #[inline(always)]
-    fn pack(&self, first: usize, live: usize, width: usize) {
-        let Other::Matrix {
-            start,
-            rows,
-            row,
-            column,
-            strip,
-        } = self.b
-        else {
-            return;
-        };
-        for j in 0..width {
-            let from = start.wrapping_offset((first + j) as isize * column);
-            for l in 0..rows {
-                let to = strip.wrapping_add(l * width + j);
+    fn pack<W: Lanes<T>>(
+        &self,
+        start: *const T,
+        (row, column): (isize, isize),
+        (rows, columns): (usize, usize),
+    ) {
+        let width = VECTORS * W::COUNT;
+        let mut places = [start; MOST_STRIP];
+        for (j, place) in places.iter_mut().enumerate() {
+            // What is beyond the last column is multiplied too, but not used.
+            *place = start.wrapping_offset(j.min(columns - 1) as isize * column);
+        }
+        for l in 0..rows {
+            let to = self.strip.wrapping_add(l * width);
+            for j in 0..width {
                 // Safety: the plan's guarantee, see the head of the module; a strip has `width` numbers for
                 // each row.
+                unsafe { to.add(j).write(*places[j].offset(l as isize * row)) };
+            }
+        }
+    }
+
+    /// Writes the strip to columns of c.
+    #[inline(always)]
+    fn unpack<W: Lanes<T>>(&self, to: *mut T, columns: usize) {
+        let width = VECTORS * W::COUNT;
+        for j in 0..columns {
+            let to = to.wrapping_offset(j as isize * self.c_column);
+            let from = self.strip.cast_const().wrapping_add(j);
+            for line in 0..self.lines {
+                // Safety: the plan's guarantee, see the head of the module; a strip has `width` numbers for
+                // each line.
                 unsafe {
-                    to.write(if j < live {
-                        from.offset(l as isize * row).read()
-                    } else {
-                        T::zero()
-                    });
+                    let to = to.offset(line as isize * self.c_row);
+                    let sum = *from.add(line * width);
+                    *to = if self.add { *to + sum } else { sum };
                 }
             }
         }
@@ -115,10 +168,9 @@ impl<T: Real> Sparse<'_, T> {
     fn tile<W: Lanes<T>>(
         &self,
         lanes: W,
-        (panel, range): (usize, std::ops::Range<usize>),
+        (panel, range): (usize, Range<usize>),
         b: *const T,
-        first: usize,
-        live: usize,
+        target: Target<T>,
     ) {
         let width = VECTORS * W::COUNT;
         let mut sums = [[lanes.splat(T::zero()); VECTORS]; HEIGHT];
@@ -143,16 +195,17 @@ impl<T: Real> Sparse<'_, T> {
                 }
             }
         }
-        let to = self.c.wrapping_offset(first as isize * self.c_column);
-        let lines = &self.panels.lines[panel][..usize::from(self.panels.live[panel])];
-        if self.c_column == 1 && live == width {
-            for (i, &line) in lines.iter().enumerate() {
-                let to = to.wrapping_offset(line as isize * self.c_row);
+        let live = usize::from(self.panels.live[panel]);
+        let whole = target.columns == width;
+        for (i, &line) in self.panels.lines[panel][..live].iter().enumerate() {
+            let to = target.start.wrapping_offset(line as isize * target.line);
+            if whole {
                 for v in 0..VECTORS {
-                    // Safety: the plan's guarantee: the line is one of c, and `width` columns are left.
+                    // Safety: the plan's guarantee: the line is one of c or of the strip, and has `width` columns
+                    // more.
                     unsafe {
                         let to = to.add(v * W::COUNT);
-                        let sum = if self.add {
+                        let sum = if target.add {
                             lanes.add(lanes.load(to), sums[i][v])
                         } else {
                             sums[i][v]
@@ -160,23 +213,18 @@ impl<T: Real> Sparse<'_, T> {
                         lanes.store(to, sum);
                     }
                 }
+                continue;
             }
-            return;
-        }
-        let mut all = [[T::zero(); MOST_STRIP]; HEIGHT];
-        for i in 0..HEIGHT {
+            let mut all = [T::zero(); MOST_STRIP];
             for v in 0..VECTORS {
                 // Safety: a strip is at most MOST_STRIP numbers.
-                unsafe { lanes.store(all[i].as_mut_ptr().add(v * W::COUNT), sums[i][v]) };
+                unsafe { lanes.store(all.as_mut_ptr().add(v * W::COUNT), sums[i][v]) };
             }
-        }
-        for j in 0..live {
-            let to = to.wrapping_offset(j as isize * self.c_column);
-            for (sums, &line) in all.iter().zip(lines) {
-                // Safety: as above.
+            for (j, &sum) in all[..target.columns].iter().enumerate() {
+                // Safety: as above, but for the columns that there are. They follow each other or go to the strip.
                 unsafe {
-                    let to = to.offset(line as isize * self.c_row);
-                    *to = if self.add { *to + sums[j] } else { sums[j] };
+                    let to = to.offset(j as isize * self.c_column);
+                    *to = if target.add { *to + sum } else { sum };
                 }
             }
         }

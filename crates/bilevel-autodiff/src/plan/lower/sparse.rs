@@ -1,6 +1,7 @@
 //! Products of data with many zeros: A·B row by row, and Aᵀ·B summed over the rows.
 
 use super::{Buffer, Delivery, Lowering, copying};
+use crate::cpu::MOST_COLUMNS;
 use crate::graph::{NodeId, Op};
 use crate::plan::instruction::{Instruction, Matrix, Sparse, SparseOperand};
 use crate::plan::stage::Kind;
@@ -9,6 +10,9 @@ use crate::sparse::Lines;
 
 /// A packed product takes longer than its share of the work of a dense one: it has to have at most so much of it.
 const WORTH_IT: f64 = 0.7;
+
+/// The same of a narrow one, of which the dense form waits for memory.
+const NARROW_WORTH_IT: f64 = 1.0;
 
 /// A product that is worth packing.
 #[derive(Clone, Copy)]
@@ -47,7 +51,12 @@ impl Lowering<'_> {
         let fill = fill.of(lines);
         let columns = node.shape[1 - place];
         let worked_on = columns.next_multiple_of(self.strip.max(1)) as f64 * fill;
-        (worked_on <= WORTH_IT * columns as f64).then_some(Product {
+        let most = if columns <= MOST_COLUMNS {
+            NARROW_WORTH_IT
+        } else {
+            WORTH_IT
+        };
+        (worked_on <= most * columns as f64).then_some(Product {
             input,
             lines,
             fill,
@@ -91,9 +100,7 @@ impl Lowering<'_> {
                 if second {
                     to.strides.swap(0, 1);
                 }
-                let strip = self.allocate(&[node.shape[0], self.strip], Some(0)).at;
-                let from = matrix(&other);
-                (SparseOperand::Matrix { from, strip }, to, true)
+                (SparseOperand::Matrix(matrix(&other)), to, true)
             }
         };
         let (m, k) = match lines {
@@ -105,6 +112,7 @@ impl Lowering<'_> {
             self.packed.push((input, lines));
             self.packed.len() - 1
         });
+        let strip = self.allocate(&[node.shape[0], self.strip], Some(0)).at;
         self.emit(Instruction::Sparse(Sparse {
             matrix: matrix_number,
             fill,
@@ -114,6 +122,7 @@ impl Lowering<'_> {
             b,
             c: matrix(&c),
             add,
+            strip,
         }));
     }
 
