@@ -111,9 +111,10 @@ fn unary_partial(
         }
         Unary::Softplus => graph.unary(Unary::Sigmoid, a)?,
         Unary::Relu => {
-            // The derivative at 0 is taken for 0, as everywhere.
+            // The derivative at 0 is taken for 0, as everywhere. The result tells where it is 1, so that its argument
+            // need not be kept.
             let zero = graph.constant_like(0.0, a)?;
-            let positive = graph.push(Op::Compare(Compare::Less), &[zero, a])?;
+            let positive = graph.push(Op::Compare(Compare::Less), &[zero, out])?;
             return graph.push(Op::Select, &[positive, v, zero]).map(Some);
         }
         Unary::Abs => graph.unary(Unary::Sign, a)?,
