@@ -14,6 +14,9 @@ pub(crate) const MOST_COLUMNS: usize = 32;
 /// the registers.
 const AT_ONCE: usize = 6;
 
+/// Numbers of the narrow operand that stay in the first-level cache beside other things.
+const STAYING: usize = 4096;
+
 /// A kernel for one type of number and one kind of vectors.
 pub trait Kernel<T: Real> {
     #[doc(hidden)]
@@ -63,25 +66,46 @@ pub(super) struct Dots<T> {
 impl<T: Real> Kernel<T> for Dots<T> {
     #[inline(always)]
     fn run<W: Lanes<T>>(self, lanes: W) {
+        if self.inner * self.columns <= STAYING {
+            // All columns stay in the first-level cache: each row is read once.
+            let mut row = 0;
+            while row < self.rows {
+                let mut column = 0;
+                while column < self.columns {
+                    let count = next_piece(self.columns - column);
+                    with_count!(
+                        count,
+                        self.down::<W>(lanes, (row, (row + 2).min(self.rows)), column)
+                    );
+                    column += count;
+                }
+                row += 2;
+            }
+            return;
+        }
         let mut column = 0;
         while column < self.columns {
             let count = next_piece(self.columns - column);
-            with_count!(count, self.down::<W>(lanes, column));
+            with_count!(count, self.down::<W>(lanes, (0, self.rows), column));
             column += count;
         }
     }
 }
 
 impl<T: Real> Dots<T> {
-    /// All rows, C columns: these stay in the first-level cache.
+    /// Some rows, C columns: these stay in the first-level cache.
     #[inline(always)]
-    fn down<W: Lanes<T>, const C: usize>(&self, lanes: W, column: usize) {
-        let mut row = 0;
-        while row + 2 <= self.rows {
+    fn down<W: Lanes<T>, const C: usize>(
+        &self,
+        lanes: W,
+        (mut row, end): (usize, usize),
+        column: usize,
+    ) {
+        while row + 2 <= end {
             self.tile::<W, 2, C>(lanes, row, column);
             row += 2;
         }
-        if row < self.rows {
+        if row < end {
             self.tile::<W, 1, C>(lanes, row, column);
         }
     }
