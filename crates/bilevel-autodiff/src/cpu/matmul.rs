@@ -17,6 +17,9 @@ use sparse::{Other, Sparse, Strip};
 pub(crate) use wide::MOST_SHARED;
 use wide::{LEAST_COLUMNS, Wide};
 
+/// Rows of a wide product at least, where it has another kernel: fewer leave much of two vectors empty.
+const LEAST_ROWS: usize = 13;
+
 /// Columns of a wide product at least for which its rows are transposed.
 const TRANSPOSED_COLUMNS: usize = 64;
 
@@ -157,11 +160,17 @@ impl<T: Real> Product<T> {
         self.c_row == 1
             && self.n >= LEAST_COLUMNS
             && self.k > 0
+            && (self.m >= LEAST_ROWS || !self.is_dots_across())
             && (self.b.row == 1 || self.b.column == 1)
             // Transposing rows has to be worth it.
             && (self.a.row == 1 || self.n >= TRANSPOSED_COLUMNS)
             // Few rows read the right operand but once.
             && (self.k * self.n <= MOST_SHARED || self.m <= MOST_COLUMNS)
+    }
+
+    /// Whether the elements of the transposed product are dot products of what is in one piece.
+    fn is_dots_across(&self) -> bool {
+        self.a.column == 1 && self.b.row == 1
     }
 
     fn wide(self) {
@@ -246,7 +255,7 @@ impl<T: Real> Product<T> {
 }
 
 /// Runs a kernel with the vectors of the machine.
-fn vectorised<T: Real>(kernel: impl Kernel<T>) {
+pub(super) fn vectorised<T: Real>(kernel: impl Kernel<T>) {
     struct Vectorised<T, K>(K, std::marker::PhantomData<T>);
     impl<T: Real, K: Kernel<T>> WithSimd for Vectorised<T, K> {
         type Output = ();

@@ -1,7 +1,12 @@
 //! Sums and maxima.
 
+// Loops over registers, which are unrolled: an index says more than an iterator.
+#![allow(clippy::needless_range_loop)]
+
 use pulp::{Arch, Simd, WithSimd};
 
+use super::matmul::{Kernel, vectorised};
+use super::vector::Lanes;
 use super::{Frame, Real};
 use crate::plan::instruction::{Reduce, Reduction};
 use crate::plan::view::Stride;
@@ -10,15 +15,53 @@ use crate::plan::view::Stride;
 const MOST: usize = crate::graph::MOST_AXES;
 
 pub(super) fn run<T: Real>(frame: &Frame<'_, T>, kernel: &Reduce) {
-    Arch::new().dispatch(Kernel { frame, kernel });
+    if kernel.reduction == Reduction::Accumulate {
+        vectorised(Totals { frame, kernel });
+    } else {
+        Arch::new().dispatch(Rows { frame, kernel });
+    }
 }
 
-struct Kernel<'k, 'f, T> {
+/// Sums over the rows of the block too, added to those of the blocks before.
+struct Totals<'k, 'f, T> {
     frame: &'k Frame<'f, T>,
     kernel: &'k Reduce,
 }
 
-impl<T: Real> WithSimd for Kernel<'_, '_, T> {
+impl<T: Real> Kernel<T> for Totals<'_, '_, T> {
+    #[inline(always)]
+    fn run<W: Lanes<T>>(self, lanes: W) {
+        let Self { frame, kernel } = self;
+        let count = kernel.lanes.at(frame.rows);
+        let stride = kernel.lane.at(frame.rows);
+        let (from, mut to) = (frame.read(kernel.from), frame.write(kernel.to));
+        let (kept, axes) = resolve(&kernel.kept, frame.rows);
+        let kept = &kept[..axes];
+        let (reduced, axes) = resolve(&kernel.reduced, frame.rows);
+        let reduced = &reduced[..axes];
+        let mut at_kept = Odometer::new(kept);
+        while let Some(offset) = at_kept.next(kept) {
+            let from = from.wrapping_offset(offset);
+            let mut at_reduced = Odometer::new(reduced);
+            let mut sum = T::zero();
+            while let Some(offset) = at_reduced.next(reduced) {
+                // Safety: the plan's guarantee, see the head of the module.
+                sum += unsafe { sum_of(lanes, from.wrapping_offset(offset), count, stride) };
+            }
+            // Safety: as above; in the first block there is nothing to add to.
+            unsafe { *to = if frame.first { sum } else { *to + sum } };
+            to = to.wrapping_add(1);
+        }
+    }
+}
+
+/// Sums or maxima of each row.
+struct Rows<'k, 'f, T> {
+    frame: &'k Frame<'f, T>,
+    kernel: &'k Reduce,
+}
+
+impl<T: Real> WithSimd for Rows<'_, '_, T> {
     type Output = ();
 
     #[inline(always)]
@@ -36,21 +79,7 @@ impl<T: Real> WithSimd for Kernel<'_, '_, T> {
         while let Some(offset) = at_kept.next(kept) {
             let from = from.wrapping_offset(offset);
             let mut at_reduced = Odometer::new(reduced);
-            if kernel.reduction == Reduction::Accumulate {
-                let mut sum = T::zero();
-                while let Some(offset) = at_reduced.next(reduced) {
-                    // Safety: the plan's guarantee, see the head of the module.
-                    sum += unsafe { sum_of(from.wrapping_offset(offset), lanes, lane) };
-                }
-                // Safety: as above; in the first block there is nothing to add to.
-                unsafe {
-                    let to = to.add(place);
-                    *to = if frame.first { sum } else { *to + sum };
-                }
-                place += 1;
-                continue;
-            }
-            // Safety: as above.
+            // Safety: the plan's guarantee, see the head of the module.
             let out = unsafe { std::slice::from_raw_parts_mut(to.add(place), lanes) };
             place += lanes;
             let sums = kernel.reduction == Reduction::Sum;
@@ -125,37 +154,34 @@ fn larger<T: Real>(top: T, a: T) -> T {
     if a > top || a.is_nan() { a } else { top }
 }
 
-/// In 32 partial sums, so that several vectors are added side by side.
+/// In four vectors of partial sums.
+///
+/// # Safety
+/// `count` numbers can be read from `from` on, `stride` apart.
 #[inline(always)]
-unsafe fn sum_of<T: Real>(from: *const T, count: usize, stride: isize) -> T {
-    const WIDTH: usize = 32;
-    let mut sums = [T::zero(); WIDTH];
-    if stride == 1 {
-        // Safety: the caller's.
-        let all = unsafe { std::slice::from_raw_parts(from, count) };
-        let (pieces, rest) = all.as_chunks::<WIDTH>();
-        for piece in pieces {
-            for (sum, &a) in sums.iter_mut().zip(piece) {
-                *sum += a;
+unsafe fn sum_of<T: Real, W: Lanes<T>>(lanes: W, from: *const T, count: usize, stride: isize) -> T {
+    const VECTORS: usize = 4;
+    let mut total = T::zero();
+    let mut i = 0;
+    // Safety: the caller's.
+    unsafe {
+        if stride == 1 {
+            let mut sums = [lanes.splat(T::zero()); VECTORS];
+            while i + VECTORS * W::COUNT <= count {
+                for v in 0..VECTORS {
+                    sums[v] = lanes.add(sums[v], lanes.load(from.add(i + v * W::COUNT)));
+                }
+                i += VECTORS * W::COUNT;
             }
+            let halves = [lanes.add(sums[0], sums[1]), lanes.add(sums[2], sums[3])];
+            total = lanes.sum(lanes.add(halves[0], halves[1]));
         }
-        for (sum, &a) in sums.iter_mut().zip(rest) {
-            *sum += a;
-        }
-    } else {
-        for i in 0..count {
-            // Safety: the caller's.
-            sums[i % WIDTH] += unsafe { *from.offset(stride * i as isize) };
+        while i < count {
+            total += *from.offset(stride * i as isize);
+            i += 1;
         }
     }
-    let mut width = WIDTH / 2;
-    while width > 0 {
-        for i in 0..width {
-            sums[i] += sums[i + width];
-        }
-        width /= 2;
-    }
-    sums[0]
+    total
 }
 
 /// The axes with their strides in this block, those that continue each other as one.

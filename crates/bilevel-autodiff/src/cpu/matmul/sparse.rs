@@ -151,10 +151,9 @@ impl<T: Real> Sparse<'_, T> {
         for j in 0..columns {
             let to = to.wrapping_offset(j as isize * self.c_column);
             let from = self.strip.cast_const().wrapping_add(j);
-            for line in 0..self.lines {
-                // Safety: the plan's guarantee, see the head of the module; a strip has `width` numbers for
-                // each line.
-                unsafe {
+            // Safety: the plan's guarantee, see the head of the module; a strip has `width` numbers for each line.
+            unsafe {
+                for line in 0..self.lines {
                     let to = to.offset(line as isize * self.c_row);
                     let sum = *from.add(line * width);
                     *to = if self.add { *to + sum } else { sum };
