@@ -69,8 +69,9 @@ impl Partition {
             131_073..=4_194_304 => 8,
             _ => 4,
         };
-        // Partial sums and the packing of wide products are shared by the rows of a group.
-        let least = 256;
+        // Partial sums and the packing of wide products are shared by the rows of a group; but where there are few
+        // groups, all wait for the thread that something else slows down.
+        let least = 128;
         let group_rows = rows
             .div_ceil(groups)
             .max(least)
