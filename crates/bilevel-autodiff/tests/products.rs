@@ -7,17 +7,18 @@ use bilevel_autodiff::transform::grad;
 use bilevel_autodiff::{Argument, DType, Passes, Program, Workspace, trace};
 use proptest::prelude::*;
 
-/// Two heads on one hidden layer, and all gradients: rows times weights, sums over the rows, and a sum of two
-/// products with the weights of the heads.
+/// Two heads on one hidden layer, and all gradients: rows times weights, sums over the rows (with and without a
+/// product), and a sum of two products with the weights of the heads.
 fn network(rows: usize, inputs: usize, hidden: usize, classes: usize) -> Graph {
     let shapes = [
         (vec![rows, inputs], DType::Real),
         (vec![inputs, hidden], DType::Real),
         (vec![hidden, classes], DType::Real),
         (vec![hidden, classes], DType::Real),
+        (vec![hidden], DType::Real),
     ];
     let mut graph = trace(&shapes, |v| {
-        let layer = v[0].matmul(v[1]).relu();
+        let layer = (v[0].matmul(v[1]) + v[4]).relu();
         let heads = layer.matmul(v[2]).square() + layer.matmul(v[3]).sin();
         vec![heads.sum_all()]
     })
@@ -103,6 +104,8 @@ fn at_the_edges_of_kernels() {
         (40, 257, 20, 21),
         (9, 2, 130, 2),
         (33, 40, 19, 40),
+        // Groups of several blocks.
+        (300, 5, 301, 4),
     ] {
         compare(rows, inputs, hidden, classes);
     }

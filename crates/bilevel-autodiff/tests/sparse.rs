@@ -47,6 +47,7 @@ impl Shape {
             ("w", vec![columns, outputs]),
             ("t", vec![outputs, columns]),
             ("second", vec![outputs, 3]),
+            ("bias", vec![outputs]),
         ])
     }
 
@@ -72,7 +73,7 @@ fn network<'t>(v: &Inputs<'t>) -> Var<'t> {
         v.data("a").matmul(v.y("w")),
         v.data("a").matmul(v.y("t").t()),
     );
-    let hidden = (a + b.sin()).tanh();
+    let hidden = (a + b.sin() + v.y("bias")).tanh();
     let losses = hidden
         .matmul(v.y("second"))
         .cross_entropy(v.labels("labels"));
@@ -116,6 +117,16 @@ fn shapes() -> Vec<Shape> {
                 });
             }
         }
+    }
+    // So wide that a group of rows has several blocks.
+    for columns in [18, 40] {
+        shapes.push(Shape {
+            rows: 700,
+            columns,
+            outputs: 301,
+            every: 3,
+            similar: true,
+        });
     }
     shapes
 }

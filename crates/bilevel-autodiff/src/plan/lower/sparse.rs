@@ -29,10 +29,7 @@ impl Lowering<'_> {
     /// How the node is computed with a packed matrix, if it can be and is worth it.
     pub(super) fn sparse(&self, id: NodeId) -> Option<Product> {
         let node = self.graph.node(id);
-        let Op::MatMul { left, right } = node.op else {
-            return None;
-        };
-        if !self.in_rows() || node.shape.len() != 2 {
+        if !self.in_rows() || node.shape.len() != 2 || !matches!(node.op, Op::MatMul { .. }) {
             return None;
         }
         let fill = |place: usize| match self.graph.node(node.operands[place]).op {
@@ -41,8 +38,8 @@ impl Lowering<'_> {
         };
         let cut = |place: usize| self.rows.of(node.operands[place]);
         let (lines, place) = match self.stages.kind(id) {
-            Kind::Row if !left && (cut(0), cut(1)) == (Some(0), None) => (Lines::Rows, 0),
-            Kind::Reduction if (cut(0), cut(1)) == (Some(0), Some(0)) && left && !right => {
+            Kind::Row if (cut(0), cut(1)) == (Some(0), None) => (Lines::Rows, 0),
+            Kind::Reduction if (cut(0), cut(1)) == (Some(0), Some(0)) => {
                 (Lines::Columns, usize::from(fill(0).is_none()))
             }
             _ => return None,
