@@ -203,14 +203,6 @@ impl<T: Real> Block<'_, T> {
         }
     }
 
-    fn value(&self, line: usize, place: usize) -> T {
-        let (row, column) = match self.lines {
-            Lines::Rows => (line, place),
-            Lines::Columns => (place, line),
-        };
-        self.values[(self.rows.start + row) * self.columns + column]
-    }
-
     /// Starting with the first that is left, lines that add the fewest places.
     fn panels(&self) -> Vec<Panel> {
         let (lines, len) = self.shape();
@@ -259,6 +251,7 @@ impl<T: Real> Block<'_, T> {
     fn pack(&self) -> Panels<T> {
         let panels = self.panels();
         let kept = panels.iter().map(|panel| panel.places.len()).sum();
+        let values = &self.values[self.rows.start * self.columns..];
         let mut packed = Panels {
             lines: Vec::with_capacity(panels.len()),
             live: Vec::with_capacity(panels.len()),
@@ -269,11 +262,17 @@ impl<T: Real> Block<'_, T> {
         for panel in panels {
             let last = panel.lines.len() - 1;
             let lines: [usize; HEIGHT] = std::array::from_fn(|i| panel.lines[i.min(last)]);
-            for &place in &panel.places {
-                packed.places.push(place as u32);
+            let (of, between) = match self.lines {
+                Lines::Rows => (lines.map(|line| line * self.columns), 1),
+                Lines::Columns => (lines, self.columns),
+            };
+            packed
+                .places
+                .extend(panel.places.iter().map(|&place| place as u32));
+            for place in panel.places {
                 packed
                     .values
-                    .extend(lines.map(|line| self.value(line, place)));
+                    .extend(of.map(|first| values[first + place * between]));
             }
             packed.lines.push(lines.map(|line| line as u32));
             packed.live.push(panel.lines.len() as u8);
