@@ -9,7 +9,6 @@ use std::ops::Range;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use pulp::{Arch, Simd, WithSimd};
-use rayon::prelude::*;
 
 use crate::cpu::Real;
 use crate::plan::Partition;
@@ -22,6 +21,9 @@ const CHOICE: usize = 512;
 
 /// Rows that tell how full the panels of a matrix are.
 const SAMPLE: usize = 320;
+
+/// Numbers that are worth a thread of their own.
+const WORTH_A_THREAD: usize = 200_000;
 
 /// What the lines of a packed matrix are.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -124,18 +126,32 @@ impl<T: Real> Sparse<T> {
             return packed.clone();
         }
         let blocks: Vec<Range<usize>> = partition.blocks().collect();
-        let pack = |rows: Range<usize>| {
-            let block = Block {
+        let pack = |blocks: &[Range<usize>]| -> Vec<Panels<T>> {
+            let block = |rows: &Range<usize>| Block {
                 values: &self.values,
                 columns: self.columns,
-                rows,
+                rows: rows.clone(),
                 lines,
             };
-            block.pack()
+            blocks.iter().map(|rows| block(rows).pack()).collect()
         };
-        let packed = Arc::new(Packed {
-            blocks: blocks.into_par_iter().map(pack).collect(),
+        let threads = rayon::current_num_threads().min(self.values.len() / WORTH_A_THREAD + 1);
+        let at_once = blocks.len().div_ceil(threads).max(1);
+        // Not by the threads of the pool: while one of them waits for the others it may take up work that asks for
+        // what is locked here.
+        let packed = std::thread::scope(|scope| {
+            let mut parts = blocks.chunks(at_once);
+            let first = parts.next().unwrap_or_default();
+            let others: Vec<_> = parts
+                .map(|part| (part, scope.spawn(|| pack(part))))
+                .collect();
+            let mut all = pack(first);
+            for (part, other) in others {
+                all.extend(other.join().unwrap_or_else(|_| pack(part)));
+            }
+            all
         });
+        let packed = Arc::new(Packed { blocks: packed });
         all.push((lines, partition, packed.clone()));
         packed
     }
