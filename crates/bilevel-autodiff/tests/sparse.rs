@@ -3,6 +3,8 @@
 
 mod common;
 
+use std::sync::Mutex;
+
 use bilevel::{Draw, Key, Layout, Objective};
 use bilevel_autodiff::{Call, Data, Inputs, Settings, Traced, Var};
 
@@ -208,4 +210,40 @@ fn threads_do_not_change_bits() {
     let one = with(1);
     assert_eq!(one, with(2));
     assert_eq!(one, with(3));
+}
+
+/// Whoever comes first compiles and packs, while the threads that others wait on may take up such work themselves.
+#[test]
+fn many_tasks_share_an_objective() {
+    let shape = Shape {
+        rows: 2500,
+        columns: 200,
+        outputs: 32,
+        every: 4,
+        similar: true,
+    };
+    let h = shape.traced(shape.features(Key::from_seed(4)), true, network);
+    let (x, y) = (vec![0.5; shape.rows], vec![0.1; shape.y().len()]);
+    let pool = rayon::ThreadPoolBuilder::new()
+        .num_threads(3)
+        .build()
+        .unwrap();
+    let gradients = Mutex::new(Vec::new());
+    pool.scope(|scope| {
+        for _ in 0..40 {
+            scope.spawn(|_| {
+                let mut gradient = vec![0.0; y.len()];
+                h.at(&x)
+                    .unwrap()
+                    .grad_y(&y, Draw::All, &mut gradient)
+                    .unwrap();
+                gradients.lock().unwrap().push(gradient);
+            });
+            // So that some are there before others.
+            std::thread::sleep(std::time::Duration::from_millis(2));
+        }
+    });
+    let all = gradients.into_inner().unwrap();
+    assert!(all.iter().all(|gradient| *gradient == all[0]));
+    assert!(all[0].iter().any(|&slope| slope != 0.0));
 }
