@@ -22,6 +22,7 @@ pub(crate) use elementwise::CHUNK;
 pub use machine::{Argument, Workspace};
 pub(crate) use matmul::{MOST_COLUMNS, MOST_SHARED, strip_columns};
 pub use real::Real;
+pub(crate) use threads::each;
 
 use crate::plan::instruction::Instruction;
 use crate::plan::view::{At, Space};

@@ -79,7 +79,7 @@ pub(super) fn run_sparse<T: Real>(frame: &Frame<'_, T>, kernel: &instruction::Sp
         },
     };
     vectorised(Sparse {
-        panels: &frame.packed[kernel.matrix].blocks[frame.block_number],
+        panels: frame.packed[kernel.matrix].block(frame.block_number),
         lines: kernel.m.at(rows),
         columns: kernel.n,
         b,

@@ -1,0 +1,235 @@
+//! Packing a block of rows: which lines go together, and the numbers at their places.
+
+use std::ops::Range;
+
+use pulp::{Arch, Simd, WithSimd};
+
+use super::{HEIGHT, Lines, Panels};
+use crate::cpu::Real;
+
+/// From how many of the lines that follow the next of a panel is chosen.
+const CHOICE: usize = 512;
+
+/// Places that a word of a set tells of.
+const WORD: usize = 64;
+
+/// Some rows of a row-major matrix, whose lines are packed.
+pub(super) struct Block<'a, T> {
+    pub(super) values: &'a [T],
+    pub(super) columns: usize,
+    pub(super) rows: Range<usize>,
+    pub(super) lines: Lines,
+}
+
+/// Lines that are packed together, as many of them as there are.
+struct Panel {
+    lines: [usize; HEIGHT],
+    live: usize,
+}
+
+/// The panels of a block, and for each the set of places at which one of its lines at least is not zero.
+struct Groups {
+    panels: Vec<Panel>,
+    sets: Vec<u64>,
+}
+
+/// Groups lines with the machine's instructions to compare many numbers and to count places.
+struct Group<'a, T>(&'a Block<'a, T>);
+
+impl<T: Real> WithSimd for Group<'_, T> {
+    type Output = Groups;
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, _: S) -> Groups {
+        let block = self.0;
+        let (lines, words) = (block.shape().0, block.words());
+        let used = match block.lines {
+            Lines::Rows => block.used_by_rows(),
+            Lines::Columns => block.used_by_columns(),
+        };
+        // Starting with the first that is left, lines that add the fewest places.
+        let mut left: Vec<usize> = (0..lines).collect();
+        let count = lines.div_ceil(HEIGHT);
+        let mut panels = Vec::with_capacity(count);
+        let mut sets = Vec::with_capacity(count * words);
+        while !left.is_empty() {
+            let first = left.remove(0);
+            let mut panel = Panel {
+                lines: [first; HEIGHT],
+                live: 1,
+            };
+            let begin = sets.len();
+            sets.extend_from_slice(&used[first * words..(first + 1) * words]);
+            let union = &mut sets[begin..];
+            while panel.live < HEIGHT && !left.is_empty() {
+                let next = nearest(&used, &left[..left.len().min(CHOICE)], union);
+                let line = left.remove(next);
+                for (all, own) in union.iter_mut().zip(&used[line * words..]) {
+                    *all |= own;
+                }
+                panel.lines[panel.live..].fill(line);
+                panel.live += 1;
+            }
+            panels.push(panel);
+        }
+        Groups { panels, sets }
+    }
+}
+
+/// Which of some lines, given by their sets, adds the fewest places to a union: its number among them.
+#[inline(always)]
+fn nearest(used: &[u64], lines: &[usize], union: &[u64]) -> usize {
+    // Short sets, as those of columns are, in registers.
+    match union.len() {
+        1 => nearest_of::<1>(used, lines, union),
+        2 => nearest_of::<2>(used, lines, union),
+        3 => nearest_of::<3>(used, lines, union),
+        4 => nearest_of::<4>(used, lines, union),
+        5 => nearest_of::<5>(used, lines, union),
+        _ => nearest_of::<0>(used, lines, union),
+    }
+}
+
+/// The same for sets of so many words; 0 stands for any number of them.
+#[inline(always)]
+fn nearest_of<const WORDS: usize>(used: &[u64], lines: &[usize], union: &[u64]) -> usize {
+    let words = if WORDS == 0 { union.len() } else { WORDS };
+    let mut short = [0; WORDS];
+    if WORDS > 0 {
+        short.copy_from_slice(union);
+    }
+    let (mut nearest, mut fewest) = (0, u32::MAX);
+    for (number, &line) in lines.iter().enumerate() {
+        let own = &used[line * words..];
+        let mut added = 0;
+        if WORDS == 0 {
+            for (own, all) in own.iter().zip(union) {
+                added += (own & !all).count_ones();
+            }
+        } else {
+            for i in 0..WORDS {
+                added += (own[i] & !short[i]).count_ones();
+            }
+        }
+        if added < fewest {
+            (nearest, fewest) = (number, added);
+            if added == 0 {
+                break;
+            }
+        }
+    }
+    nearest
+}
+
+/// The places of a set, in order.
+fn places(set: &[u64]) -> impl Iterator<Item = usize> {
+    set.iter().enumerate().flat_map(|(number, &word)| {
+        let mut left = word;
+        std::iter::from_fn(move || {
+            let place = left.trailing_zeros() as usize;
+            (left != 0).then(|| {
+                left &= left - 1;
+                number * WORD + place
+            })
+        })
+    })
+}
+
+impl<T: Real> Block<'_, T> {
+    /// How many lines there are, and how many numbers a line has.
+    fn shape(&self) -> (usize, usize) {
+        match self.lines {
+            Lines::Rows => (self.rows.len(), self.columns),
+            Lines::Columns => (self.columns, self.rows.len()),
+        }
+    }
+
+    /// Words of a line's set.
+    fn words(&self) -> usize {
+        self.shape().1.div_ceil(WORD)
+    }
+
+    fn rows(&self) -> std::slice::ChunksExact<'_, T> {
+        self.values[self.rows.start * self.columns..self.rows.end * self.columns]
+            .chunks_exact(self.columns)
+    }
+
+    /// The set of each row: the columns where it is not zero. A NaN is not.
+    #[inline(always)]
+    fn used_by_rows(&self) -> Vec<u64> {
+        let mut used = Vec::with_capacity(self.rows.len() * self.words());
+        for row in self.rows() {
+            used.extend(row.chunks(WORD).map(|values| {
+                let bits = values.iter().zip(0..);
+                bits.fold(0, |word, (value, bit)| {
+                    word | u64::from(*value != T::zero()) << bit
+                })
+            }));
+        }
+        used
+    }
+
+    /// The set of each column: the rows of the block where it is not zero. A NaN is not.
+    #[inline(always)]
+    fn used_by_columns(&self) -> Vec<u64> {
+        let words = self.words();
+        let mut used = vec![0; self.columns * words];
+        let mut word_of = vec![0_u64; self.columns];
+        let mut rows = self.rows();
+        for number in 0..words {
+            word_of.fill(0);
+            for (bit, row) in rows.by_ref().take(WORD).enumerate() {
+                for (word, value) in word_of.iter_mut().zip(row) {
+                    *word |= u64::from(*value != T::zero()) << bit;
+                }
+            }
+            for (column, &word) in word_of.iter().enumerate() {
+                used[column * words + number] = word;
+            }
+        }
+        used
+    }
+
+    fn groups(&self) -> Groups {
+        Arch::new().dispatch(Group(self))
+    }
+
+    /// How many places all panels have.
+    pub(super) fn kept(&self) -> usize {
+        count(&self.groups().sets)
+    }
+
+    pub(super) fn pack(&self) -> Panels<T> {
+        let groups = self.groups();
+        let kept = count(&groups.sets);
+        let values = &self.values[self.rows.start * self.columns..];
+        let mut packed = Panels {
+            lines: Vec::with_capacity(groups.panels.len()),
+            live: Vec::with_capacity(groups.panels.len()),
+            ends: Vec::with_capacity(groups.panels.len()),
+            places: Vec::with_capacity(kept),
+            values: Vec::with_capacity(kept * HEIGHT),
+        };
+        let sets = groups.sets.chunks_exact(self.words());
+        for (panel, set) in groups.panels.iter().zip(sets) {
+            let (of, between) = match self.lines {
+                Lines::Rows => (panel.lines.map(|line| line * self.columns), 1),
+                Lines::Columns => (panel.lines, self.columns),
+            };
+            for place in places(set) {
+                packed.places.push(place as u32);
+                packed
+                    .values
+                    .extend_from_slice(&of.map(|first| values[first + place * between]));
+            }
+            packed.lines.push(panel.lines.map(|line| line as u32));
+            packed.live.push(panel.live as u8);
+            packed.ends.push(packed.places.len() as u32);
+        }
+        packed
+    }
+}
+
+fn count(sets: &[u64]) -> usize {
+    sets.iter().map(|word| word.count_ones() as usize).sum()
+}
