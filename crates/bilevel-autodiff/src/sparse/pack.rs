@@ -233,3 +233,110 @@ impl<T: Real> Block<'_, T> {
 fn count(sets: &[u64]) -> usize {
     sets.iter().map(|word| word.count_ones() as usize).sum()
 }
+
+#[cfg(test)]
+mod tests {
+    use rand::{RngExt, SeedableRng};
+    use rand_chacha::ChaCha8Rng;
+
+    use super::*;
+
+    /// The lines of each panel by the definition: the first that is left, and those that add the fewest places.
+    fn panels_by_definition(used: &[Vec<bool>]) -> Vec<Vec<usize>> {
+        let mut left: Vec<usize> = (0..used.len()).collect();
+        let mut panels = Vec::new();
+        while !left.is_empty() {
+            let mut panel = vec![left.remove(0)];
+            while panel.len() < HEIGHT && !left.is_empty() {
+                let added = |line: usize| {
+                    let is_new = |place: &usize| {
+                        used[line][*place] && !panel.iter().any(|&other| used[other][*place])
+                    };
+                    (0..used[line].len()).filter(is_new).count()
+                };
+                let choice = 0..left.len().min(CHOICE);
+                let next = choice.min_by_key(|&number| added(left[number]));
+                panel.push(left.remove(next.unwrap_or(0)));
+            }
+            panels.push(panel);
+        }
+        panels
+    }
+
+    #[test]
+    fn panels_have_the_lines_and_numbers_of_the_definition() {
+        let mut random = ChaCha8Rng::seed_from_u64(1);
+        // Sets of 1 to 8 words, whole and not, for both kinds of lines; more lines than there is a choice from.
+        for (rows, columns) in [
+            (4, 4),
+            (13, 64),
+            (64, 13),
+            (70, 130),
+            (200, 200),
+            (330, 260),
+            (450, 70),
+            (40, 600),
+            (600, 12),
+        ] {
+            let first = 3;
+            let values: Vec<f64> = (0..(first + rows) * columns)
+                .map(|place| {
+                    // Columns differ in how full they are, and some are empty.
+                    let full = (place % columns) % 7;
+                    if random.random_range(0..10) < full {
+                        random.random_range(1.0..2.0)
+                    } else {
+                        0.0
+                    }
+                })
+                .collect();
+            for lines in [Lines::Rows, Lines::Columns] {
+                let block = Block {
+                    values: &values,
+                    columns,
+                    rows: first..first + rows,
+                    lines,
+                };
+                let (count, len) = block.shape();
+                let number = |line: usize, place: usize| {
+                    let (row, column) = match lines {
+                        Lines::Rows => (line, place),
+                        Lines::Columns => (place, line),
+                    };
+                    values[(first + row) * columns + column]
+                };
+                let used: Vec<Vec<bool>> = (0..count)
+                    .map(|line| (0..len).map(|place| number(line, place) != 0.0).collect())
+                    .collect();
+                let packed = block.pack();
+                let case = format!("{rows} x {columns}, {lines:?}");
+                let expected = panels_by_definition(&used);
+                assert_eq!(packed.lines.len(), expected.len(), "{case}");
+                assert_eq!(packed.places.len(), block.kept(), "{case}");
+                let mut begin = 0;
+                for (panel, expected) in expected.iter().enumerate() {
+                    let live = usize::from(packed.live[panel]);
+                    let found = packed.lines[panel].map(|line| line as usize);
+                    assert_eq!(&found[..live], expected, "panel {panel} of {case}");
+                    let end = packed.ends[panel] as usize;
+                    let places: Vec<usize> = packed.places[begin..end]
+                        .iter()
+                        .map(|&place| place as usize)
+                        .collect();
+                    let is_used = |place: &usize| expected.iter().any(|&line| used[line][*place]);
+                    let all: Vec<usize> = (0..len).filter(is_used).collect();
+                    assert_eq!(places, all, "panel {panel} of {case}");
+                    for (at, place) in (begin..end).zip(places) {
+                        let values = found.map(|line| number(line, place));
+                        assert_eq!(
+                            packed.values[at * HEIGHT..(at + 1) * HEIGHT],
+                            values,
+                            "{case}"
+                        );
+                    }
+                    begin = end;
+                }
+            }
+        }
+    }
+}
