@@ -40,11 +40,19 @@ pub(super) fn used<T: Real>(tensor: &Tensor<T>) -> Option<Arc<[u32]>> {
 pub(super) fn compact<T: Real>(tensor: &Tensor<T>, used: &[u32]) -> Tensor<T> {
     let columns = tensor.shape.last().map_or(1, |&columns| columns.max(1));
     let rows = tensor.values.chunks_exact(columns);
+    // Of a length that is known, so that there is one copy and not two.
+    let len = tensor.shape[0] * used.len();
+    let mut values: Arc<[T]> = std::iter::repeat_n(T::zero(), len).collect();
+    if let Some(to) = Arc::get_mut(&mut values) {
+        for (to, row) in to.chunks_exact_mut(used.len().max(1)).zip(rows) {
+            for (to, &column) in to.iter_mut().zip(used) {
+                *to = row[column as usize];
+            }
+        }
+    }
     Tensor {
         name: tensor.name.clone(),
-        values: rows
-            .flat_map(|row| used.iter().map(|&column| row[column as usize]))
-            .collect(),
+        values,
         shape: vec![tensor.shape[0], used.len()],
         by_row: tensor.by_row,
     }

@@ -198,7 +198,7 @@ pub fn read_matrix(path: &Path) -> Result<(usize, usize, Vec<f32>), Error> {
     };
     let values = match array.values {
         NpyValues::F32(values) => values,
-        _ => array.to_f64().iter().map(|&value| value as f32).collect(),
+        _ => array.into_f64().iter().map(|&value| value as f32).collect(),
     };
     Ok((rows, columns, values))
 }
@@ -297,14 +297,14 @@ pub fn write_vector(path: &Path, values: NpyValues) -> Result<(), Error> {
     })
 }
 
-fn bytes<const N: usize, T: Copy>(values: &[T], convert: fn(T) -> [u8; N]) -> Vec<u8> {
+fn bytes<const N: usize, T: Copy>(values: &[T], convert: impl Fn(T) -> [u8; N]) -> Vec<u8> {
     values.iter().flat_map(|&value| convert(value)).collect()
 }
 
 fn elements<const N: usize, T>(
     data: &[u8],
     count: usize,
-    convert: fn([u8; N]) -> T,
+    convert: impl Fn([u8; N]) -> T,
 ) -> Option<Vec<T>> {
     let (whole, rest) = data.as_chunks();
     (whole.len() == count && rest.is_empty())
