@@ -21,15 +21,12 @@ pub(super) struct Block<'a, T> {
     pub(super) lines: Lines,
 }
 
-/// Lines that are packed together, as many of them as there are.
-struct Panel {
-    lines: [usize; HEIGHT],
-    live: usize,
-}
-
-/// The panels of a block, and for each the set of places at which one of its lines at least is not zero.
+/// Which lines are packed together.
 struct Groups {
-    panels: Vec<Panel>,
+    /// Those of each panel, as in [`Panels`].
+    lines: Vec<[u32; HEIGHT]>,
+    live: Vec<u8>,
+    /// For each panel the set of places at which one of its lines at least is not zero.
     sets: Vec<u64>,
 }
 
@@ -50,66 +47,60 @@ impl<T: Real> WithSimd for Group<'_, T> {
         // Starting with the first that is left, lines that add the fewest places.
         let mut left: Vec<usize> = (0..lines).collect();
         let count = lines.div_ceil(HEIGHT);
-        let mut panels = Vec::with_capacity(count);
-        let mut sets = Vec::with_capacity(count * words);
+        let mut groups = Groups {
+            lines: Vec::with_capacity(count),
+            live: Vec::with_capacity(count),
+            sets: Vec::with_capacity(count * words),
+        };
         while !left.is_empty() {
             let first = left.remove(0);
-            let mut panel = Panel {
-                lines: [first; HEIGHT],
-                live: 1,
-            };
-            let begin = sets.len();
-            sets.extend_from_slice(&used[first * words..(first + 1) * words]);
-            let union = &mut sets[begin..];
-            while panel.live < HEIGHT && !left.is_empty() {
+            let mut together = [first as u32; HEIGHT];
+            let mut live = 1;
+            let begin = groups.sets.len();
+            groups
+                .sets
+                .extend_from_slice(&used[first * words..(first + 1) * words]);
+            let union = &mut groups.sets[begin..];
+            while live < HEIGHT && !left.is_empty() {
                 let next = nearest(&used, &left[..left.len().min(CHOICE)], union);
                 let line = left.remove(next);
                 for (all, own) in union.iter_mut().zip(&used[line * words..]) {
                     *all |= own;
                 }
-                panel.lines[panel.live..].fill(line);
-                panel.live += 1;
+                together[live..].fill(line as u32);
+                live += 1;
             }
-            panels.push(panel);
+            groups.lines.push(together);
+            groups.live.push(live as u8);
         }
-        Groups { panels, sets }
+        groups
     }
 }
 
 /// Which of some lines, given by their sets, adds the fewest places to a union: its number among them.
 #[inline(always)]
 fn nearest(used: &[u64], lines: &[usize], union: &[u64]) -> usize {
-    // Short sets, as those of columns are, in registers.
+    // With a length that the compiler knows, short sets, as those of columns are, stay in registers.
     match union.len() {
-        1 => nearest_of::<1>(used, lines, union),
-        2 => nearest_of::<2>(used, lines, union),
-        3 => nearest_of::<3>(used, lines, union),
-        4 => nearest_of::<4>(used, lines, union),
-        5 => nearest_of::<5>(used, lines, union),
-        _ => nearest_of::<0>(used, lines, union),
+        1 => nearest_of(1, used, lines, union),
+        2 => nearest_of(2, used, lines, union),
+        3 => nearest_of(3, used, lines, union),
+        4 => nearest_of(4, used, lines, union),
+        5 => nearest_of(5, used, lines, union),
+        words => nearest_of(words, used, lines, union),
     }
 }
 
-/// The same for sets of so many words; 0 stands for any number of them.
+/// The same for sets of so many words.
 #[inline(always)]
-fn nearest_of<const WORDS: usize>(used: &[u64], lines: &[usize], union: &[u64]) -> usize {
-    let words = if WORDS == 0 { union.len() } else { WORDS };
-    let mut short = [0; WORDS];
-    if WORDS > 0 {
-        short.copy_from_slice(union);
-    }
+fn nearest_of(words: usize, used: &[u64], lines: &[usize], union: &[u64]) -> usize {
+    let union = &union[..words];
     let (mut nearest, mut fewest) = (0, u32::MAX);
     for (number, &line) in lines.iter().enumerate() {
-        let own = &used[line * words..];
+        let own = &used[line * words..][..words];
         let mut added = 0;
-        if WORDS == 0 {
-            for (own, all) in own.iter().zip(union) {
-                added += (own & !all).count_ones();
-            }
-        } else {
-            for i in 0..WORDS {
-                added += (own[i] & !short[i]).count_ones();
-            }
+        for i in 0..words {
+            added += (own[i] & !union[i]).count_ones();
         }
         if added < fewest {
             (nearest, fewest) = (number, added);
@@ -154,7 +145,7 @@ impl<T: Real> Block<'_, T> {
             .chunks_exact(self.columns)
     }
 
-    /// The set of each row: the columns where it is not zero. A NaN is not.
+    /// The set of each row: the columns where it is not zero, which a NaN is not.
     #[inline(always)]
     fn used_by_rows(&self) -> Vec<u64> {
         let mut used = Vec::with_capacity(self.rows.len() * self.words());
@@ -169,7 +160,7 @@ impl<T: Real> Block<'_, T> {
         used
     }
 
-    /// The set of each column: the rows of the block where it is not zero. A NaN is not.
+    /// The set of each column: the rows of the block where it is not zero, which a NaN is not.
     #[inline(always)]
     fn used_by_columns(&self) -> Vec<u64> {
         let words = self.words();
@@ -204,17 +195,18 @@ impl<T: Real> Block<'_, T> {
         let kept = count(&groups.sets);
         let values = &self.values[self.rows.start * self.columns..];
         let mut packed = Panels {
-            lines: Vec::with_capacity(groups.panels.len()),
-            live: Vec::with_capacity(groups.panels.len()),
-            ends: Vec::with_capacity(groups.panels.len()),
+            ends: Vec::with_capacity(groups.lines.len()),
+            lines: groups.lines,
+            live: groups.live,
             places: Vec::with_capacity(kept),
             values: Vec::with_capacity(kept * HEIGHT),
         };
         let sets = groups.sets.chunks_exact(self.words());
-        for (panel, set) in groups.panels.iter().zip(sets) {
+        for (lines, set) in packed.lines.iter().zip(sets) {
+            let lines = lines.map(|line| line as usize);
             let (of, between) = match self.lines {
-                Lines::Rows => (panel.lines.map(|line| line * self.columns), 1),
-                Lines::Columns => (panel.lines, self.columns),
+                Lines::Rows => (lines.map(|line| line * self.columns), 1),
+                Lines::Columns => (lines, self.columns),
             };
             for place in places(set) {
                 packed.places.push(place as u32);
@@ -222,8 +214,6 @@ impl<T: Real> Block<'_, T> {
                     .values
                     .extend_from_slice(&of.map(|first| values[first + place * between]));
             }
-            packed.lines.push(panel.lines.map(|line| line as u32));
-            packed.live.push(panel.live as u8);
             packed.ends.push(packed.places.len() as u32);
         }
         packed

@@ -43,11 +43,10 @@ pub(super) fn compact<T: Real>(tensor: &Tensor<T>, used: &[u32]) -> Tensor<T> {
     // Of a length that is known, so that there is one copy and not two.
     let len = tensor.shape[0] * used.len();
     let mut values: Arc<[T]> = std::iter::repeat_n(T::zero(), len).collect();
-    if let Some(to) = Arc::get_mut(&mut values) {
-        for (to, row) in to.chunks_exact_mut(used.len().max(1)).zip(rows) {
-            for (to, &column) in to.iter_mut().zip(used) {
-                *to = row[column as usize];
-            }
+    let to = Arc::make_mut(&mut values).chunks_exact_mut(used.len().max(1));
+    for (to, row) in to.zip(rows) {
+        for (to, &column) in to.iter_mut().zip(used) {
+            *to = row[column as usize];
         }
     }
     Tensor {
