@@ -4,100 +4,26 @@ mod fuse;
 pub(crate) mod instruction;
 mod lower;
 mod memory;
+mod partition;
 mod rows;
 mod stage;
 mod sums;
 pub(crate) mod view;
 
 pub(crate) use lower::{Delivery, Merge, StageCode};
+pub(crate) use partition::Partition;
 
-use std::ops::Range;
-
-use crate::cpu::{CHUNK, MOST_SHARED};
+use crate::cpu::CHUNK;
 use crate::error::{Error, Result};
-use crate::graph::{Graph, NodeId, Op};
+use crate::graph::{Graph, NodeId};
 use crate::program::Options;
 use crate::sparse::{Fill, Lines};
 use instruction::Instruction;
 use lower::Lowering;
+use partition::Widths;
 use rows::Rows;
 use stage::{Kind, Stages};
 use view::{Extent, Space};
-
-/// How the rows are cut: groups have partial sums of their own, and run as a task each, block by block.
-/// It depends on shapes alone, so that results do not depend on the number of threads.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(crate) struct Partition {
-    pub(crate) rows: usize,
-    pub(crate) group_rows: usize,
-    pub(crate) block_rows: usize,
-}
-
-impl Partition {
-    pub(crate) fn groups(&self) -> usize {
-        self.rows.div_ceil(self.group_rows.max(1))
-    }
-
-    pub(crate) fn blocks_a_group(&self) -> usize {
-        self.group_rows.div_ceil(self.block_rows.max(1))
-    }
-
-    /// The rows of each block, in the order of their numbers.
-    pub(crate) fn blocks(&self) -> impl Iterator<Item = Range<usize>> {
-        let Self {
-            rows,
-            group_rows,
-            block_rows,
-        } = *self;
-        (0..self.groups()).flat_map(move |group| {
-            let begin = group * group_rows;
-            let end = (begin + group_rows).min(rows);
-            (begin..end)
-                .step_by(block_rows.max(1))
-                .map(move |first| first..(first + block_rows).min(end))
-        })
-    }
-
-    /// `partial` are the numbers of the partial sums of a group, each number of `size` bytes.
-    fn choose(rows: usize, widths: Widths, partial: usize, size: usize) -> Self {
-        // Lanes are whole vectors then.
-        const LANES: usize = 16;
-        // What a second-level cache holds beside other things.
-        const CACHE: usize = 400_000;
-        let groups = match partial * size {
-            0..=131_072 => 16,
-            131_073..=4_194_304 => 8,
-            _ => 4,
-        };
-        // Partial sums and the packing of wide products are shared by the rows of a group; but where there are few
-        // groups, all wait for the thread that something else slows down.
-        let least = 128;
-        let group_rows = rows
-            .div_ceil(groups)
-            .max(least)
-            .next_multiple_of(LANES)
-            .min(rows.max(1));
-        let target = if widths.computed <= 64 {
-            (CACHE / (widths.given.max(1) * size)).clamp(64, 512)
-        } else if widths.shared <= MOST_SHARED {
-            // Nothing but rows is packed: what is computed from one step to the next stays in the cache.
-            (CACHE / (2 * widths.computed * size)).clamp(64, 320)
-        } else {
-            // Packing the other operand of a wide product costs less the more rows share it.
-            320
-        };
-        let blocks = group_rows.div_ceil(target);
-        let block_rows = group_rows
-            .div_ceil(blocks)
-            .next_multiple_of(LANES)
-            .min(group_rows);
-        Self {
-            rows,
-            group_rows,
-            block_rows,
-        }
-    }
-}
 
 /// Which passes a program is compiled with; all unless a test wants to know what one of them does.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -418,57 +344,6 @@ fn exported(graph: &Graph, stages: &Stages, needed: &[bool]) -> Vec<bool> {
         }
     }
     exported
-}
-
-/// What the rows of a block hold, in numbers.
-#[derive(Clone, Copy, Debug)]
-struct Widths {
-    /// The widest computed row.
-    computed: usize,
-    /// The widest given row, without what a packed one leaves out.
-    given: usize,
-    /// The largest matrix that rows are multiplied by.
-    shared: usize,
-}
-
-impl Widths {
-    fn of(
-        graph: &Graph,
-        rows: &Rows,
-        stages: &Stages,
-        needed: &[bool],
-        fills: &[Option<Fill>],
-    ) -> Self {
-        let width = |id: NodeId| graph.node(id).len() / rows.count.max(1);
-        let kept = |id: NodeId| match graph.node(id).op {
-            Op::Input(number) => match fills.get(number) {
-                Some(Some(fill)) => (width(id) as f64 * fill.rows.max(fill.columns)) as usize,
-                _ => width(id),
-            },
-            _ => width(id),
-        };
-        let in_rows = |id: &NodeId| rows.of(*id).is_some() && needed[id.index()];
-        let computed = graph
-            .ids()
-            .filter(|id| in_rows(id) && stages.kind(*id) == Kind::Row)
-            .filter(|id| !matches!(graph.node(*id).op, Op::TakeRows));
-        let given = graph.ids().filter(|id| {
-            in_rows(id)
-                && (stages.kind(*id) == Kind::Given || matches!(graph.node(*id).op, Op::TakeRows))
-        });
-        let shared = graph
-            .ids()
-            .filter(|id| in_rows(id) && stages.kind(*id) == Kind::Row)
-            .filter(|id| matches!(graph.node(*id).op, Op::MatMul { .. }))
-            .flat_map(|id| &graph.node(id).operands)
-            .filter(|operand| rows.of(**operand).is_none())
-            .map(|&operand| graph.node(operand).len());
-        Self {
-            computed: computed.map(width).max().unwrap_or(1),
-            given: given.map(kept).max().unwrap_or(1),
-            shared: shared.max().unwrap_or(0),
-        }
-    }
 }
 
 /// How the node is cut where it can be handed over block by block in this graph, row by row and read by

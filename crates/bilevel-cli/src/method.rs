@@ -7,10 +7,8 @@ mod debiased;
 mod entry;
 mod implicit;
 mod one_step;
-#[cfg(test)]
 mod pairs;
 mod resolve;
-#[cfg(test)]
 mod tests;
 mod unrolled;
 mod value;

@@ -3,17 +3,17 @@
 //! Reshapes, transpositions, broadcasts and slices move nothing: they are views, and become copies
 //! only where a kernel needs its elements in another order.
 
+mod elementwise;
 mod matmul;
+mod reduce;
+mod results;
 mod select;
 mod sparse;
 
-use super::instruction::{
-    CopyAxis, Elementwise, Function, Instruction, Operand, Reduce, Reduction,
-};
-use super::memory::ALIGNMENT;
+use super::instruction::{CopyAxis, Function, Instruction};
 use super::rows::{Rows, matching_axes};
 use super::stage::{Kind, Stages};
-use super::view::{At, Extent, Space, Stride, View, collapse};
+use super::view::{At, Extent, Space, Stride, View};
 use crate::error::Result;
 use crate::graph::{Graph, Node, NodeId, Op};
 use crate::sparse::{Fill, Lines};
@@ -393,102 +393,6 @@ impl<'g> Lowering<'g> {
         self.copy(&from, &part, false);
     }
 
-    /// The operand for an elementwise kernel over the elements of `id`.
-    fn operand(&mut self, id: NodeId, operand: NodeId) -> Operand {
-        let (axes, lane) = self.walk(id);
-        let shape = &self.node(id).shape;
-        let mut view = self.view(operand);
-        for ordered in [false, true] {
-            if ordered {
-                view = self.in_order(operand);
-            }
-            let inner: Vec<(usize, Stride)> = axes
-                .iter()
-                .map(|&axis| (shape[axis], view.strides[axis]))
-                .collect();
-            // Along an axis of size 1 nobody walks, whatever its stride.
-            let lane = lane.filter(|&axis| shape[axis] != 1);
-            let stride = lane.map_or(Stride::ZERO, |axis| view.strides[axis]);
-            if let Some((_, inner)) = collapse(&inner)
-                && (stride == Stride::ONE || stride == Stride::ZERO)
-            {
-                return Operand {
-                    at: view.at,
-                    inner,
-                    walks: stride == Stride::ONE,
-                };
-            }
-        }
-        // What is in order can be walked.
-        Operand {
-            at: view.at,
-            inner: Stride::ZERO,
-            walks: true,
-        }
-    }
-
-    fn elementwise(&mut self, id: NodeId, function: Function, outputs: &[Delivery]) {
-        let node = self.node(id);
-        for &operand in &node.operands {
-            if let Op::Compare(f) = self.node(operand).op
-                && self.is_repeated(operand)
-            {
-                self.elementwise(operand, Function::Compare(f), outputs);
-            }
-        }
-        let (axes, lane) = self.walk(id);
-        let operands = node
-            .operands
-            .iter()
-            .map(|&operand| self.operand(id, operand))
-            .collect();
-        let to = self
-            .in_result(id, outputs)
-            .unwrap_or_else(|| self.allocate(&node.shape, self.rows.of(id)));
-        let instruction = Elementwise {
-            function,
-            inner: axes.iter().map(|&axis| node.shape[axis]).product(),
-            lanes: self.lanes(id, lane),
-            operands,
-            out: to.at,
-        };
-        self.emit(Instruction::Elementwise(instruction));
-        self.set(id, to);
-    }
-
-    /// Whether a comparison is made wherever it is used: that takes an instruction, a mask that is kept takes
-    /// memory.
-    fn is_repeated(&self, id: NodeId) -> bool {
-        let here =
-            |id: NodeId| self.stages.kind(id) == Kind::Row && self.stages.stage(id) == self.stage;
-        let mut readers = self
-            .graph
-            .ids()
-            .filter(|reader| self.needed[reader.index()])
-            .filter(|&reader| self.node(reader).operands.contains(&id));
-        self.in_rows()
-            && matches!(self.node(id).op, Op::Compare(_))
-            && here(id)
-            && !self.graph.outputs.contains(&id)
-            && readers.all(|reader| {
-                here(reader)
-                    && matches!(
-                        self.node(reader).op,
-                        Op::Unary(_) | Op::Binary(_) | Op::Select
-                    )
-            })
-    }
-
-    /// The place of a result that is handed over block by block: it is written at once, and read from there.
-    fn in_result(&self, id: NodeId, outputs: &[Delivery]) -> Option<View> {
-        let axis = self.rows.of(id).filter(|_| self.in_rows())?;
-        let mut numbers = self.graph.outputs.iter().zip(outputs);
-        let number = numbers
-            .position(|(&output, delivery)| output == id && delivery.blocked && !delivery.add)?;
-        let shape = &self.graph.shape(id);
-        Some(View::lanes(Space::Output(number), shape, axis, true))
-    }
-
     fn reshape(&mut self, id: NodeId, a: NodeId) {
         let (from, to) = (self.node(a).shape.clone(), self.node(id).shape.clone());
         let view = self.view(a);
@@ -528,163 +432,6 @@ impl<'g> Lowering<'g> {
         view.at = ordered.at;
         debug_assert!(axis.is_none() || !matching_axes(&from, &to).is_empty());
         self.set(id, view);
-    }
-
-    fn reduce(&mut self, id: NodeId, a: NodeId, axes: &[usize], outputs: &[Delivery]) {
-        let node = self.node(id);
-        let view = self.view(a);
-        let shape = &self.node(a).shape;
-        let rows = self.rows.of(a).filter(|_| self.in_rows());
-        let accumulates = self.stages.kind(id) == Kind::Reduction;
-        let lane = match rows {
-            Some(axis) => Some(axis),
-            None => shape
-                .len()
-                .checked_sub(1)
-                .filter(|last| !axes.contains(last)),
-        };
-        let part = |reduced: bool| -> Vec<(usize, Stride)> {
-            (0..shape.len())
-                .filter(|&axis| Some(axis) != lane && axes.contains(&axis) == reduced)
-                .map(|axis| (shape[axis], view.strides[axis]))
-                .collect()
-        };
-        let (kept, reduced) = (part(false), part(true));
-        let reduction = match &node.op {
-            Op::Max(_) => Reduction::Max,
-            _ if accumulates => Reduction::Accumulate,
-            _ => Reduction::Sum,
-        };
-        let to = if accumulates {
-            self.partial(id, 1, outputs)
-        } else {
-            let to = self.allocate(&node.shape, self.rows.of(id));
-            let at = to.at;
-            self.set(id, to);
-            at
-        };
-        let instruction = Reduce {
-            reduction,
-            from: view.at,
-            kept,
-            reduced,
-            lanes: match (rows, lane) {
-                (Some(_), _) => Extent::Rows,
-                (None, Some(axis)) => Extent::Fixed(shape[axis]),
-                (None, None) => Extent::Fixed(1),
-            },
-            lane: lane.map_or(Stride::ZERO, |axis| view.strides[axis]),
-            to,
-        };
-        self.emit(Instruction::Reduce(instruction));
-    }
-
-    /// A place for the partial sums of a reduction over the rows, and where they go in the end.
-    pub(crate) fn partial(&mut self, id: NodeId, columns: usize, outputs: &[Delivery]) -> At {
-        let shape = self.node(id).shape.clone();
-        let len: usize = shape.iter().product();
-        let partial = self.code.partial_len;
-        self.code.partial_len += len.next_multiple_of(ALIGNMENT);
-        // Straight to the result, if that is all it is for.
-        let mut delivered = self
-            .graph
-            .outputs
-            .iter()
-            .enumerate()
-            .filter(|(_, o)| **o == id);
-        let used = self
-            .graph
-            .nodes()
-            .iter()
-            .any(|node| node.operands.contains(&id));
-        let (to, add) = match (delivered.next(), delivered.next()) {
-            (Some((number, _)), None) if !used => {
-                let view = View::natural(Space::Output(number), 0, &shape, None);
-                self.full[id.index()] = Some(view.clone());
-                (view.at, outputs[number].add)
-            }
-            _ => {
-                let number = self.buffers.len();
-                self.buffers.push(Buffer { stage: None, len });
-                let view = View::natural(Space::Buffer(number), 0, &shape, None);
-                self.full[id.index()] = Some(view.clone());
-                (view.at, false)
-            }
-        };
-        self.code.merges.push(Merge {
-            partial,
-            len,
-            columns,
-            to,
-            add,
-        });
-        At::start(Space::Partial, partial)
-    }
-
-    /// Keeps a node of rows for later stages.
-    fn export(&mut self, id: NodeId) {
-        let shape = self.node(id).shape.clone();
-        let number = self.buffers.len();
-        self.buffers.push(Buffer {
-            stage: None,
-            len: shape.iter().product(),
-        });
-        let from = self.view(id);
-        let axis = self.rows.of(id);
-        let to = View::natural(Space::Buffer(number), 0, &shape, axis);
-        self.copy(&from, &to, false);
-        self.full[id.index()] = Some(View::natural(Space::Buffer(number), 0, &shape, None));
-    }
-
-    /// Writes a result as soon as it is there.
-    fn deliver(&mut self, id: NodeId, outputs: &[Delivery]) {
-        let numbers: Vec<usize> = (0..self.graph.outputs.len())
-            .filter(|&number| self.graph.outputs[number] == id)
-            .collect();
-        for number in numbers {
-            if self.stages.kind(id) == Kind::Reduction {
-                // Known when all blocks are done.
-                continue;
-            }
-            let block = self.block[id.index()].as_ref();
-            if block.is_some_and(|view| view.at.space == Space::Output(number)) {
-                continue;
-            }
-            self.write(id, number, outputs[number]);
-        }
-    }
-
-    /// Writes results that no stage computes: inputs, constants, and sums over the rows that are used
-    /// further.
-    pub(crate) fn deliver_rest(&mut self, outputs: &[Delivery]) -> StageCode {
-        self.code = StageCode::default();
-        self.stage = 0;
-        for (number, &delivery) in outputs.iter().enumerate() {
-            let id = self.graph.outputs[number];
-            let rest = match self.stages.kind(id) {
-                Kind::Given => true,
-                Kind::Reduction => self.full[id.index()]
-                    .as_ref()
-                    .is_none_or(|view| view.at.space != Space::Output(number)),
-                Kind::Whole | Kind::Row => false,
-            };
-            if rest {
-                self.write(id, number, delivery);
-            }
-        }
-        std::mem::take(&mut self.code)
-    }
-
-    fn write(&mut self, id: NodeId, number: usize, delivery: Delivery) {
-        let shape = &self.graph.node(id).shape;
-        let rows = self.rows.of(id).filter(|_| self.in_rows());
-        let space = Space::Output(number);
-        let to = match rows {
-            Some(axis) if delivery.blocked => View::lanes(space, shape, axis, true),
-            rows => View::natural(space, 0, shape, rows),
-        };
-        let from = self.view(id);
-        self.copy(&from, &to, delivery.add);
     }
 }
 

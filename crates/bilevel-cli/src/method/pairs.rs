@@ -1,5 +1,6 @@
 //! Every pair of a method with an adjoint, a field, a schedule and a problem: which are taken, and why the
 //! others are refused before a run.
+#![cfg(test)]
 
 use std::collections::BTreeMap;
 

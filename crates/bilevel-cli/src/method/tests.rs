@@ -1,4 +1,5 @@
 //! Names, parts, and the pairs that are refused.
+#![cfg(test)]
 
 use super::*;
 use crate::arguments::{Arguments, Verb};

@@ -355,5 +355,4 @@ fn reader<R: Read>(file: R, path: &Path) -> Reader<Quotes<R>> {
         .from_reader(Quotes::new(file, separator))
 }
 
-#[cfg(test)]
 mod tests;

@@ -1,4 +1,5 @@
 //! Laws of tables; what is refused is tested with the command.
+#![cfg(test)]
 
 use std::io::Write;
 use std::path::Path;

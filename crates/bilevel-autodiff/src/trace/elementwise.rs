@@ -1,0 +1,163 @@
+//! Functions of each element.
+
+use std::panic::Location;
+
+use super::Var;
+use crate::graph::{Binary, Compare, Op, Unary};
+
+impl Var<'_> {
+    /// eˣ.
+    #[track_caller]
+    #[must_use]
+    pub fn exp(self) -> Self {
+        self.unary(Unary::Exp)
+    }
+
+    /// The natural logarithm.
+    #[track_caller]
+    #[must_use]
+    pub fn ln(self) -> Self {
+        self.unary(Unary::Ln)
+    }
+
+    /// √x.
+    #[track_caller]
+    #[must_use]
+    pub fn sqrt(self) -> Self {
+        self.unary(Unary::Sqrt)
+    }
+
+    /// 1/x.
+    #[track_caller]
+    #[must_use]
+    pub fn recip(self) -> Self {
+        self.unary(Unary::Recip)
+    }
+
+    /// The hyperbolic tangent.
+    #[track_caller]
+    #[must_use]
+    pub fn tanh(self) -> Self {
+        self.unary(Unary::Tanh)
+    }
+
+    /// σ(x) = 1 / (1 + e⁻ˣ).
+    #[track_caller]
+    #[must_use]
+    pub fn sigmoid(self) -> Self {
+        self.unary(Unary::Sigmoid)
+    }
+
+    /// ln(1 + eˣ), without overflow.
+    #[track_caller]
+    #[must_use]
+    pub fn softplus(self) -> Self {
+        self.unary(Unary::Softplus)
+    }
+
+    /// max(x, 0); its derivative at 0 is taken for 0. A NaN stays one.
+    #[track_caller]
+    #[must_use]
+    pub fn relu(self) -> Self {
+        self.unary(Unary::Relu)
+    }
+
+    /// |x|; its derivative at 0 is taken for 0.
+    #[track_caller]
+    #[must_use]
+    pub fn abs(self) -> Self {
+        self.unary(Unary::Abs)
+    }
+
+    /// −1, 0 or 1. A NaN stays one.
+    #[track_caller]
+    #[must_use]
+    pub fn sign(self) -> Self {
+        self.unary(Unary::Sign)
+    }
+
+    /// The sine.
+    #[track_caller]
+    #[must_use]
+    pub fn sin(self) -> Self {
+        self.unary(Unary::Sin)
+    }
+
+    /// The cosine.
+    #[track_caller]
+    #[must_use]
+    pub fn cos(self) -> Self {
+        self.unary(Unary::Cos)
+    }
+
+    /// x · x.
+    #[track_caller]
+    #[must_use]
+    pub fn square(self) -> Self {
+        self.binary(Binary::Mul, self)
+    }
+
+    /// x to the power of `exponent`, element by element; NaN for a negative x and an exponent that is not
+    /// whole. The derivative in a variable exponent is xᵉ·ln x, NaN at x = 0: for a number, use
+    /// [`Var::powf`].
+    #[track_caller]
+    #[must_use]
+    pub fn pow(self, exponent: Self) -> Self {
+        self.binary(Binary::Pow, exponent)
+    }
+
+    /// x to the power of a number. A whole exponent of at least 0 has all derivatives at 0 too.
+    #[track_caller]
+    #[must_use]
+    pub fn powf(self, exponent: f64) -> Self {
+        self.binary(Binary::Pow, self.number(exponent))
+    }
+
+    /// The larger of the two; where they are equal, the first is the one that has a derivative. NaN
+    /// where either is one.
+    #[track_caller]
+    #[must_use]
+    pub fn maximum(self, other: Self) -> Self {
+        self.binary(Binary::Max, other)
+    }
+
+    /// The smaller of the two; where they are equal, the first is the one that has a derivative. NaN
+    /// where either is one.
+    #[track_caller]
+    #[must_use]
+    pub fn minimum(self, other: Self) -> Self {
+        self.binary(Binary::Min, other)
+    }
+
+    /// The mask of `self < other`.
+    #[track_caller]
+    #[must_use]
+    pub fn less(self, other: Self) -> Self {
+        self.elementwise(Location::caller(), Op::Compare(Compare::Less), &[other])
+    }
+
+    /// The mask of `self <= other`.
+    #[track_caller]
+    #[must_use]
+    pub fn less_equal(self, other: Self) -> Self {
+        self.elementwise(
+            Location::caller(),
+            Op::Compare(Compare::LessEqual),
+            &[other],
+        )
+    }
+
+    /// The mask of `self == other`.
+    #[track_caller]
+    #[must_use]
+    pub fn equal(self, other: Self) -> Self {
+        self.elementwise(Location::caller(), Op::Compare(Compare::Equal), &[other])
+    }
+
+    /// Of a mask: `a` where it is true, else `b`.
+    #[track_caller]
+    #[must_use]
+    pub fn select(self, a: Self, b: Self) -> Self {
+        self.elementwise(Location::caller(), Op::Select, &[a, b])
+    }
+}
