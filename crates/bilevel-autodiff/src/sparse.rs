@@ -62,7 +62,6 @@ pub(crate) struct Packed<T> {
     values: Arc<[T]>,
     columns: usize,
     lines: Lines,
-    partition: Partition,
     /// Each block's rows, and its panels.
     blocks: Vec<(Range<usize>, OnceLock<Panels<T>>)>,
 }
@@ -116,13 +115,14 @@ impl<T: Real> Sparse<T> {
         })
     }
 
-    /// The packed form for blocks that are cut so, which all that ask share.
+    /// The packed form for these blocks, which all programs with them share, however they group them.
     pub(crate) fn packed(&self, lines: Lines, partition: Partition) -> Arc<Packed<T>> {
         // Whoever panicked did not leave anything half done.
         let mut all = self.packed.lock().unwrap_or_else(PoisonError::into_inner);
-        let known = all
-            .iter()
-            .find(|known| (known.lines, known.partition) == (lines, partition));
+        let known = all.iter().find(|known| {
+            let blocks = known.blocks.iter().map(|(rows, _)| rows.clone());
+            known.lines == lines && blocks.eq(partition.blocks())
+        });
         if let Some(packed) = known {
             return packed.clone();
         }
@@ -130,7 +130,6 @@ impl<T: Real> Sparse<T> {
             values: self.values.clone(),
             columns: self.columns,
             lines,
-            partition,
             blocks: partition
                 .blocks()
                 .map(|rows| (rows, OnceLock::new()))
@@ -170,5 +169,34 @@ impl<T: Real> Packed<T> {
                 + size_of_val(&*panels.values)
         };
         (0..self.blocks.len()).map(bytes).sum()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn programs_with_the_same_blocks_share_what_is_packed() {
+        let values: Vec<f64> = (0..1000 * 8)
+            .map(|i| f64::from(u8::from(i % 3 == 0)))
+            .collect();
+        let matrix = Sparse::of(&values.into(), 8);
+        let packed = |lines, group_rows, block_rows| {
+            let partition = Partition {
+                rows: 1000,
+                group_rows,
+                block_rows,
+            };
+            matrix
+                .as_ref()
+                .map(|matrix| matrix.packed(lines, partition))
+        };
+        let same = |a: &Option<Arc<Packed<f64>>>, b: &Option<Arc<Packed<f64>>>| matches!((a, b), (Some(a), Some(b)) if Arc::ptr_eq(a, b));
+        let first = packed(Lines::Rows, 320, 320);
+        assert!(same(&first, &packed(Lines::Rows, 640, 320)));
+        assert!(!same(&first, &packed(Lines::Columns, 320, 320)));
+        assert!(!same(&first, &packed(Lines::Rows, 320, 160)));
+        assert!(!same(&first, &packed(Lines::Rows, 480, 320)));
     }
 }
