@@ -5,13 +5,13 @@ mod method;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use bilevel::catalogue::{MethodChoice, OptimizerChoice, Size};
 use bilevel_tasks::model::Model;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::command::solve::SolverChoice;
-use crate::method::MethodChoice;
-use crate::parse::{self, EarlyStopping, Numbers, OptimizerChoice, Size};
-pub(crate) use method::{FieldName, MethodArguments, MethodOptions, TrainingArguments};
+use crate::parse::{self, EarlyStopping, Numbers};
+pub(crate) use method::{MethodArguments, MethodOptions, TrainingArguments};
 
 /// Finds wrong labels by differentiating through training; checks and times that.
 #[derive(Parser, Debug)]
@@ -76,13 +76,6 @@ pub(crate) enum CorruptionName {
     Uniform,
     /// Class c becomes c + 1
     Pairwise,
-}
-
-/// What is learned.
-#[derive(ValueEnum, Clone, Copy, PartialEq, Eq, Debug)]
-pub(crate) enum WeightsName {
-    /// One weight for each row
-    PerRow,
 }
 
 /// What is done about missing values.
@@ -192,15 +185,6 @@ pub(crate) struct CleanArguments {
     /// What is trained: softmax (softmax regression) or mlp:H (one hidden layer of H units)
     #[arg(long, value_name = "MODEL", default_value = "softmax", value_parser = parse::model, help_heading = "Method")]
     pub(crate) model: Model,
-    /// What is learned
-    #[arg(
-        long,
-        value_name = "NAME",
-        value_enum,
-        default_value = "per-row",
-        help_heading = "Method"
-    )]
-    pub(crate) weights: WeightsName,
 
     /// Updates of the weights, at most
     #[arg(long, value_name = "T", default_value = "60", allow_negative_numbers = true, value_parser = parse::positive_count, help_heading = "Run")]
@@ -208,7 +192,7 @@ pub(crate) struct CleanArguments {
     /// How the weights move: sgd:RATE, sgd:RATE,DECAY (the steps RATE/(1 + DECAY·t)), adam:RATE or
     /// adaptive:FIRST (the step of HOAG, which moves each number by FIRST at first)
     /// [default: adam:0.05, or what belongs to the method]
-    #[arg(long, value_name = "RULE", help_heading = "Run")]
+    #[arg(long, value_name = "RULE", value_parser = parse::value::<OptimizerChoice>, help_heading = "Run")]
     pub(crate) outer_optimizer: Option<OptimizerChoice>,
     /// Share of the trusted rows that is held out to choose the best outer step, or off: the last
     /// step is kept
@@ -226,7 +210,7 @@ pub(crate) struct CleanArguments {
     /// Memory that a hypergradient may take, the data of both losses among it: 200MB, 1GiB. Chooses
     /// how training is differentiated, unless --adjoint says it: reverse:tape, else reverse, else
     /// checkpointed:C with the largest C that fits, else refuses
-    #[arg(long, value_name = "SIZE", help_heading = "Run")]
+    #[arg(long, value_name = "SIZE", value_parser = parse::value::<Size>, help_heading = "Run")]
     pub(crate) memory_budget: Option<Size>,
     /// Begin no further outer step after this time: 10s, 5m, 1h; `bilevel resume` goes on from
     /// there
@@ -292,7 +276,7 @@ pub(crate) struct SolveArguments {
     pub(crate) outer_steps: Option<usize>,
     /// How x moves: sgd:RATE, sgd:RATE,DECAY (the steps RATE/(1 + DECAY·t)), adam:RATE or
     /// adaptive:FIRST (the step of HOAG, which moves each number by FIRST at first) [default: what belongs to the method, or the problem's own]
-    #[arg(long, value_name = "RULE", help_heading = "Run")]
+    #[arg(long, value_name = "RULE", value_parser = parse::value::<OptimizerChoice>, help_heading = "Run")]
     pub(crate) outer_optimizer: Option<OptimizerChoice>,
     /// Where x starts [default: the problem's own]
     #[arg(
@@ -315,7 +299,7 @@ pub(crate) struct SolveArguments {
     pub(crate) dimension: Option<usize>,
     /// Memory that a hypergradient may take: 200MB, 1GiB. Chooses how training is differentiated,
     /// unless --adjoint says it
-    #[arg(long, value_name = "SIZE", help_heading = "Run")]
+    #[arg(long, value_name = "SIZE", value_parser = parse::value::<Size>, help_heading = "Run")]
     pub(crate) memory_budget: Option<Size>,
     /// File for what was met on the way, CSV: step, f, norms of the hypergradient and of the true
     /// gradient, x and y. A folder given by --out has it as trajectory.csv
@@ -334,7 +318,7 @@ pub(crate) struct MethodsArguments {
 #[derive(Args, Debug)]
 pub(crate) struct ExplainArguments {
     /// The name of a method, see bilevel methods
-    #[arg(value_name = "METHOD")]
+    #[arg(value_name = "METHOD", value_parser = parse::method)]
     pub(crate) method: MethodChoice,
     #[command(flatten, next_help_heading = "Method")]
     pub(crate) options: MethodOptions,

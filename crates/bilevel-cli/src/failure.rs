@@ -2,7 +2,9 @@
 
 use std::fmt;
 
-use anyhow::Error;
+use anyhow::{Error, anyhow};
+use bilevel::Hint;
+use bilevel::catalogue::{Refusal, TooLarge};
 
 /// An error and its exit code: 1 for a check or a run that failed, 2 for bad usage or bad
 /// input.
@@ -27,6 +29,42 @@ impl Failure {
             error: error.into(),
             code: 1,
         }
+    }
+}
+
+/// A setting as it is typed: `--step-size`.
+pub(crate) fn spelled(setting: &str) -> String {
+    format!("--{}", setting.replace('_', "-"))
+}
+
+/// What to type.
+fn advice(hint: &Hint) -> String {
+    match hint {
+        Hint::LeaveOneOut(_) => "leave one of them out".to_owned(),
+        Hint::LeaveOut(setting) => format!("leave {} out", spelled(setting)),
+        Hint::Use(settings) => {
+            let options = settings
+                .iter()
+                .map(|(name, value)| format!("{} {value}", spelled(name)));
+            format!("try {}", options.collect::<Vec<_>>().join(" "))
+        }
+        _ => String::new(),
+    }
+}
+
+impl From<Refusal> for Failure {
+    fn from(refusal: Refusal) -> Self {
+        let message = refusal.message(&|name| spelled(name));
+        Self::usage(match refusal.hint() {
+            None => anyhow!(message),
+            Some(hint) => anyhow!("{message}; {}", advice(&hint)),
+        })
+    }
+}
+
+impl From<TooLarge> for Failure {
+    fn from(error: TooLarge) -> Self {
+        Self::usage(error)
     }
 }
 

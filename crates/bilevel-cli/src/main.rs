@@ -8,7 +8,7 @@ mod failure;
 mod folder;
 mod interrupt;
 mod memory;
-mod method;
+mod pairs;
 mod parse;
 mod progress;
 mod report;

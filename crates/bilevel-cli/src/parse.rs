@@ -1,15 +1,13 @@
 //! Values of options: what is expected is said, and the nearest known name.
 
-mod choices;
-
 use std::fmt;
 use std::str::FromStr;
 use std::time::Duration;
 
-use bilevel::{Schedule, Sequence};
+use bilevel::Error;
+use bilevel::catalogue::MethodChoice;
+use bilevel::text;
 use bilevel_tasks::model::Model;
-
-pub(crate) use choices::{AdjointChoice, DynamicsChoice, OptimizerChoice, ProbabilityChoice};
 
 /// Names further from what was typed than this are no help.
 const SIMILAR: f64 = 0.7;
@@ -31,12 +29,40 @@ fn expected(what: &str, typed: &str) -> String {
     format!("expected {what}, found {typed:?}")
 }
 
+/// What is wrong with a value, with the nearest known name.
+pub(crate) fn message(error: &Error) -> String {
+    let nearest = match error {
+        Error::Expected { found, known, .. } => suggestion(found, known),
+        Error::Unknown { text, known, .. } => suggestion(text, known),
+        _ => String::new(),
+    };
+    format!("{error}{nearest}")
+}
+
+/// A value in the library's own form.
+pub(crate) fn value<V: FromStr<Err = Error>>(text: &str) -> Result<V, String> {
+    text.parse().map_err(|error| message(&error))
+}
+
+/// The name of a method.
+pub(crate) fn method(text: &str) -> Result<MethodChoice, String> {
+    method_or(text, &[])
+}
+
+/// The name of a method, where some other names may have been meant as well.
+pub(crate) fn method_or(text: &str, others: &[&'static str]) -> Result<MethodChoice, String> {
+    text.parse().map_err(|mut error| match &mut error {
+        Error::Expected { known, .. } if !known.is_empty() => {
+            known.extend(others);
+            format!("{}; bilevel methods lists them", message(&error))
+        }
+        _ => message(&error),
+    })
+}
+
 /// A whole number of at least 1.
 pub(crate) fn positive_count(text: &str) -> Result<usize, String> {
-    text.parse()
-        .ok()
-        .filter(|&count| count >= 1)
-        .ok_or_else(|| expected("a whole number of at least 1", text))
+    text::positive_count(text).map_err(|error| message(&error))
 }
 
 /// More threads than this are a mistake.
@@ -59,20 +85,17 @@ pub(crate) fn seed(text: &str) -> Result<u64, String> {
 }
 
 fn number(text: &str, what: &str, holds: impl Fn(f64) -> bool) -> Result<f64, String> {
-    text.parse()
-        .ok()
-        .filter(|&value: &f64| value.is_finite() && holds(value))
-        .ok_or_else(|| expected(what, text))
+    text::number(text, what, holds).map_err(|error| message(&error))
 }
 
 /// A number above 0.
 pub(crate) fn positive(text: &str) -> Result<f64, String> {
-    number(text, "a positive number", |value| value > 0.0)
+    text::positive(text).map_err(|error| message(&error))
 }
 
 /// A number of at least 0.
 pub(crate) fn non_negative(text: &str) -> Result<f64, String> {
-    number(text, "a number of at least 0", |value| value >= 0.0)
+    text::non_negative(text).map_err(|error| message(&error))
 }
 
 /// A number from 0 to 1.
@@ -121,75 +144,6 @@ pub(crate) fn time(text: &str) -> Result<Duration, String> {
     Duration::try_from_secs_f64(amount * seconds).map_err(|_| wrong())
 }
 
-/// An amount of memory: `200MB`, `1.5GiB`.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub(crate) struct Size {
-    pub(crate) bytes: usize,
-    text: String,
-}
-
-impl FromStr for Size {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Self, String> {
-        let wrong = || expected("a size such as 200MB, 1.5GB or 1GiB", text);
-        let end = text
-            .find(|c: char| !c.is_ascii_digit() && c != '.')
-            .ok_or_else(wrong)?;
-        let (amount, unit) = text.split_at(end);
-        let unit = match unit {
-            "B" => 1.0,
-            "kB" | "KB" => 1e3,
-            "MB" => 1e6,
-            "GB" => 1e9,
-            "TB" => 1e12,
-            "KiB" => 1024.0,
-            "MiB" => 1024.0 * 1024.0,
-            "GiB" => 1024.0 * 1024.0 * 1024.0,
-            _ => return Err(wrong()),
-        };
-        let bytes = positive(amount).map_err(|_| wrong())? * unit;
-        if !(1.0..=1e18).contains(&bytes) {
-            return Err(wrong());
-        }
-        Ok(Self {
-            bytes: bytes as usize,
-            text: text.to_owned(),
-        })
-    }
-}
-
-impl fmt::Display for Size {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.text)
-    }
-}
-
-/// A schedule in the library's own form.
-pub(crate) fn schedule(text: &str) -> Result<Schedule, String> {
-    const NAMES: [&str; 7] = [
-        "constant",
-        "harmonic",
-        "geometric",
-        "bigsam",
-        "per-outer",
-        "learned",
-        "every",
-    ];
-    text.parse()
-        .map_err(|error| format!("{error}{}", suggestion(text, &NAMES)))
-}
-
-/// A number for each outer step in the library's own form.
-pub(crate) fn sequence(text: &str) -> Result<Sequence, String> {
-    text.parse().map_err(|error| {
-        format!(
-            "{error}{}",
-            suggestion(text, &["constant", "linear", "power"])
-        )
-    })
-}
-
 /// A model in the library's own form.
 pub(crate) fn model(text: &str) -> Result<Model, String> {
     text.parse()
@@ -222,6 +176,8 @@ impl FromStr for Numbers {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use bilevel::Schedule;
+    use bilevel::catalogue::{AdjointChoice, OptimizerChoice};
 
     #[test]
     fn times() {
@@ -234,64 +190,17 @@ mod tests {
     }
 
     #[test]
-    fn sizes() {
-        let bytes = |text: &str| text.parse::<Size>().map(|size| size.bytes);
-        assert_eq!(bytes("200MB"), Ok(200_000_000));
-        assert_eq!(bytes("1.5GiB"), Ok(3 << 29));
-        assert_eq!(bytes("7kB"), Ok(7000));
-        for wrong in [
-            "",
-            "200",
-            "MB",
-            "-1MB",
-            "0MB",
-            "1e3MB",
-            "1mb",
-            "0.1B",
-            "9999999999TB",
-        ] {
-            assert!(bytes(wrong).is_err(), "{wrong}");
-        }
-    }
-
-    #[test]
     fn the_nearest_name_is_named() {
-        let message = schedule("contsant:0.5").unwrap_err();
+        let message = value::<Schedule>("contsant:0.5").unwrap_err();
         assert!(message.ends_with("did you mean \"constant\"?"), "{message}");
-        let message = "checkpoint:3".parse::<AdjointChoice>().unwrap_err();
+        let message = value::<AdjointChoice>("checkpoint:3").unwrap_err();
         assert!(
             message.ends_with("did you mean \"checkpointed\"?"),
             "{message}"
         );
-        let message = "adm:0.1".parse::<OptimizerChoice>().unwrap_err();
+        let message = value::<OptimizerChoice>("adm:0.1").unwrap_err();
         assert!(message.ends_with("did you mean \"adam\"?"), "{message}");
-        let message = schedule("constant:2").unwrap_err();
+        let message = value::<Schedule>("constant:2").unwrap_err();
         assert!(!message.contains("did you mean"), "{message}");
-    }
-
-    #[test]
-    fn what_is_printed_is_what_is_read() {
-        for text in [
-            "reverse",
-            "reverse:tape",
-            "checkpointed:7",
-            "truncated:3",
-            "forward",
-            "first-order",
-        ] {
-            assert_eq!(text.parse::<AdjointChoice>().unwrap().to_string(), text);
-        }
-        for text in ["sgd:0.5", "sgd:10,1", "adam:0.05", "adaptive:0.1"] {
-            assert_eq!(text.parse::<OptimizerChoice>().unwrap().to_string(), text);
-        }
-        for text in ["gradient-descent", "momentum:0.9", "adam"] {
-            assert_eq!(text.parse::<DynamicsChoice>().unwrap().to_string(), text);
-        }
-        for text in ["0.25", "adaptive"] {
-            assert_eq!(text.parse::<ProbabilityChoice>().unwrap().to_string(), text);
-        }
-        for text in ["off", "0.2"] {
-            assert_eq!(text.parse::<EarlyStopping>().unwrap().to_string(), text);
-        }
     }
 }

@@ -275,7 +275,7 @@ fn bad_input_is_one_message_and_no_folder() {
         ("--model mlp:0", "softmax or mlp:H with H"),
         ("--model mlp:-1", "softmax or mlp:H with H"),
         ("--model mlp:99999999999999", "softmax or mlp:H with H"),
-        ("--weights per-group", "possible values: per-row"),
+        ("--weights per-row", "unexpected argument"),
         ("--corrupt 1.5", "a number from 0 to 1, found \"1.5\""),
         (
             "--corruption sideways",

@@ -57,6 +57,18 @@ pub enum Error {
         text: String,
         /// The known forms.
         expected: &'static str,
+        /// Their names, of which the nearest may be meant.
+        known: &'static [&'static str],
+    },
+    /// A text is no value of what it stands for.
+    #[error("expected {expected}, found {found:?}")]
+    Expected {
+        /// What would be one.
+        expected: String,
+        /// What was given.
+        found: String,
+        /// Names of which the nearest may be meant.
+        known: Vec<&'static str>,
     },
     /// A number became infinite or NaN.
     #[error("{what} became non-finite{}", place(*inner_step, *outer_step))]

@@ -95,12 +95,14 @@
 
 pub mod adjoint;
 mod bounds;
+pub mod catalogue;
 pub mod check;
 mod cost;
 mod draw;
 pub mod driver;
 pub mod dynamics;
 mod error;
+mod hint;
 mod hypergradient;
 mod key;
 mod layout;
@@ -114,6 +116,7 @@ mod sequence;
 mod set;
 pub mod simple;
 mod tasks;
+pub mod text;
 pub mod vector;
 
 pub use adjoint::{Adjoint, Checkpointed, FirstOrder, Forward, Reverse, ReverseTape, Truncated};
@@ -126,6 +129,7 @@ pub use dynamics::{
     Dynamics, ElasticNet, Field, GradientDescent, Hyper, Momentum, ProximalGradient, Schedule,
 };
 pub use error::{Error, Result, Role};
+pub use hint::Hint;
 pub use hypergradient::{
     Adaptive, Bamm, Barrier, Bome, Bvfsm, Debiased, F2sa, Hoag, HyperGradient, Iaptt, Implicit,
     Meha, Moments, OneStage, Pbgd, Probability, Ratio, Report, Reversible, Soba, Status, StocBio,

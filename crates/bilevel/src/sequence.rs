@@ -109,6 +109,7 @@ impl FromStr for Sequence {
             what: "sequence",
             text: text.to_owned(),
             expected: FORMS,
+            known: &["constant", "linear", "power", "geometric"],
         };
         let number = |text: &str| text.parse::<f64>().map_err(|_| unknown());
         let (name, rest) = text.split_once(':').ok_or_else(unknown)?;

@@ -5,26 +5,25 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use anyhow::{Context, anyhow};
+use bilevel::catalogue::{Defaults, Method, Precision};
 use bilevel::{FixedStart, Key, Memory, Problem};
 use bilevel_autodiff::Traced;
 use bilevel_tasks::cost::Programs;
 use bilevel_tasks::data::npy::{self, NpyValues};
 use bilevel_tasks::data::{Dataset, numbered_classes};
-use bilevel_tasks::model::{Examples, LossSettings, Model};
+use bilevel_tasks::model::{Examples, LossSettings, Model, Real};
 use serde::Serialize;
 
 use crate::arguments::{BenchCase, BenchCleaningArguments, PrecisionName};
 use crate::failure::Failure;
 use crate::folder::Folder;
 use crate::memory;
-use crate::method::{Defaults, Method, Precision};
 
 /// Those of the peers that it is compared with.
 const DEFAULTS: Defaults = Defaults {
-    method: "basic",
-    steps: 100,
+    method: Defaults::CLOSED_FORM.method,
     step_size: 0.1,
-    damping: 0.01,
+    ..Defaults::TRAINING
 };
 
 #[derive(Serialize)]
@@ -55,9 +54,7 @@ struct Inputs {
 pub(crate) fn run(case: &BenchCase) -> Result<(), Failure> {
     let BenchCase::Cleaning(arguments) = case;
     Folder::expect_new(arguments.common.out.as_deref())?;
-    let given = &arguments.method;
-    let method =
-        Method::new(given.method.as_ref(), &given.options, DEFAULTS)?.expect_inner_weight(0)?;
+    let method = Method::new(&arguments.method.0, DEFAULTS)?.expect_inner_weight(0)?;
     if let Some(path) = &arguments.gradient
         && let Some(folder) = path.parent()
         && !folder.as_os_str().is_empty()
@@ -154,7 +151,7 @@ struct Case<T> {
     y: Vec<T>,
 }
 
-impl<T: Precision> Case<T> {
+impl<T: Precision + Real> Case<T> {
     fn new(inputs: &Inputs, model: Model) -> Result<Self, Failure> {
         let loss = |data: &Dataset, weighted| {
             let settings = LossSettings {
@@ -180,7 +177,7 @@ impl<T: Precision> Case<T> {
     }
 }
 
-fn time<T: Precision>(
+fn time<T: Precision + Real>(
     arguments: &BenchCleaningArguments,
     method: &Method,
     inputs: &Inputs,
@@ -235,7 +232,7 @@ fn time<T: Precision>(
         case: format!(
             "cleaning {} K={} {} {}",
             arguments.model,
-            method.steps,
+            method.settings.steps,
             method.short_name(),
             T::NAME
         ),

@@ -1,5 +1,6 @@
 //! `bilevel check`: is the hypergradient right?
 
+use bilevel::catalogue::{AdjointChoice, Defaults, Method, ProbabilityChoice, Setting};
 use bilevel::check::{
     Comparison, adjoint_dot_test, forward_check, gradient_check, random_direction, replay_check,
 };
@@ -12,8 +13,6 @@ use serde::Serialize;
 use crate::arguments::{CheckArguments, TrainingArguments};
 use crate::failure::Failure;
 use crate::folder::Folder;
-use crate::method::{Defaults, Method, Opt};
-use crate::parse::{AdjointChoice, ProbabilityChoice};
 use crate::table::{cells, table};
 
 /// Rows of the digits: enough for mini-batches, few enough for hundreds of trainings.
@@ -110,9 +109,9 @@ impl Checks<'_> {
             lines.push(Line::new("central differences", compared));
         }
         if self.method.is_unrolled()
-            && let Some(adjoint) = self.method.adjoint
+            && let Some(adjoint) = self.method.settings.adjoint
         {
-            let unrolled = self.method.unrolled::<f64>(adjoint);
+            let unrolled = self.method.settings.unrolled::<f64>(adjoint);
             let tolerance = allowed(1e-10);
             if exact {
                 let compared = forward_check(&unrolled, problem, x, key, DIRECTIONS, tolerance)?;
@@ -122,20 +121,18 @@ impl Checks<'_> {
                 self.replays(adjoint, &mut lines)?;
             }
         }
-        if self.method.entry().takes(Opt::Dynamics) {
-            let (dynamics, tolerance) = (self.method.dynamics::<f64>(), allowed(1e-10));
+        if self.method.entry().takes(Setting::Dynamics) {
+            let (dynamics, tolerance) = (self.method.settings.dynamics::<f64>(), allowed(1e-10));
             let compared = adjoint_dot_test(&*dynamics, problem, x, key, tolerance)?;
             lines.push(Line::new("adjoint dot test of a step", compared));
         }
         if let (true, Some(adjoint)) = (
-            self.method.entry().takes(Opt::Probability),
-            self.method.adjoint,
+            self.method.entry().takes(Setting::Probability),
+            self.method.settings.adjoint,
         ) {
-            let always = Method {
-                probability: ProbabilityChoice(Probability::Fixed(1.0)),
-                ..self.method.clone()
-            };
-            let exact = self.method.unrolled::<f64>(adjoint);
+            let mut always = self.method.clone();
+            always.settings.probability = ProbabilityChoice(Probability::Fixed(1.0));
+            let exact = self.method.settings.unrolled::<f64>(adjoint);
             let same = replay_check(&*always.build(problem), &exact, problem, x, key)?;
             lines.push(Line::bits(format!("--probability 1 = {adjoint}"), same));
         }
@@ -148,7 +145,7 @@ impl Checks<'_> {
 
     /// Checkpoints give the bits of reverse mode.
     fn replays(&self, adjoint: AdjointChoice, lines: &mut Vec<Line>) -> bilevel::Result<()> {
-        let reverse = self.method.unrolled::<f64>(AdjointChoice::Reverse);
+        let reverse = self.method.settings.unrolled::<f64>(AdjointChoice::Reverse);
         let mut tried = vec![1, 2, 5, 20];
         if let AdjointChoice::Checkpointed { slots } = adjoint {
             tried.push(slots);
@@ -157,11 +154,11 @@ impl Checks<'_> {
         }
         for slots in tried {
             let own = AdjointChoice::Checkpointed { slots };
-            let cost = Checkpointed { slots }.forward_steps(self.method.steps);
-            if adjoint != own && cost > EFFORT * self.method.steps as u128 {
+            let cost = Checkpointed { slots }.forward_steps(self.method.settings.steps);
+            if adjoint != own && cost > EFFORT * self.method.settings.steps as u128 {
                 continue;
             }
-            let checkpointed = self.method.unrolled::<f64>(own);
+            let checkpointed = self.method.settings.unrolled::<f64>(own);
             let same = replay_check(&reverse, &checkpointed, self.problem, self.x, self.key)?;
             lines.push(Line::bits(format!("checkpointed:{slots} = reverse"), same));
         }
@@ -173,9 +170,7 @@ pub(crate) fn run(arguments: &CheckArguments) -> Result<(), Failure> {
     let common = &arguments.common;
     let key = Key::from_seed(common.seed);
     Folder::expect_new(common.out.as_deref())?;
-    let given = &arguments.method;
-    let method = Method::new(given.method.as_ref(), &given.options, Defaults::TRAINING)?
-        .expect_inner_weight(0)?;
+    let method = Method::new(&arguments.method.0, Defaults::TRAINING)?.expect_inner_weight(0)?;
     let corruption = Corruption {
         kind: CorruptionKind::Other,
         rate: 0.5,

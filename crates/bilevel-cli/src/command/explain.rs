@@ -2,6 +2,7 @@
 
 mod page;
 
+use bilevel::catalogue::{Defaults, Method, Setting, Settings};
 use bilevel::{Cost, Key, Oracles};
 use bilevel_tasks::cleaning::{Cleaning, CleaningData, CleaningSettings};
 use bilevel_tasks::data::{Dataset, numbered_classes};
@@ -10,9 +11,8 @@ use serde::Serialize;
 
 use crate::arguments::ExplainArguments;
 use crate::command::{check, solve};
-use crate::failure::Failure;
+use crate::failure::{Failure, spelled};
 use crate::folder::Folder;
-use crate::method::{Defaults, Method, Opt};
 
 #[derive(Serialize)]
 struct ExplainResult {
@@ -28,7 +28,7 @@ struct ExplainResult {
     avoid_when: &'static str,
     reference: &'static str,
     /// Its own, besides those that every method has.
-    options: Vec<&'static str>,
+    options: Vec<String>,
     problem: ProblemFigures,
     /// None where the method is refused for this problem.
     prediction: Option<PredictionFigures>,
@@ -97,14 +97,14 @@ struct Known {
 pub(crate) fn run(arguments: &ExplainArguments) -> Result<(), Failure> {
     let common = &arguments.common;
     Folder::expect_new(common.out.as_deref())?;
-    let method = Method::new(
-        Some(&arguments.method),
-        &arguments.options,
-        Defaults::TRAINING,
-    )?;
+    let settings = Settings {
+        method: Some(arguments.method),
+        ..arguments.options.0.clone()
+    };
+    let method = Method::new(&settings, Defaults::TRAINING)?;
     let known = match &arguments.problem {
         None => of_cleaning(arguments, &method)?,
-        Some(name) => of_problem(arguments, name)?,
+        Some(name) => of_problem(arguments, &settings, name)?,
     };
     let entry = method.entry();
     let page = &entry.page;
@@ -120,7 +120,7 @@ pub(crate) fn run(arguments: &ExplainArguments) -> Result<(), Failure> {
         use_when: page.when,
         avoid_when: page.when_not,
         reference: page.reference,
-        options: entry.options().map(Opt::text).collect(),
+        options: entry.settings().map(Setting::name).map(spelled).collect(),
         problem: known.problem,
         prediction: known.prediction,
         refused: known.refused,
@@ -167,7 +167,7 @@ fn of_cleaning(arguments: &ExplainArguments, method: &Method) -> Result<Known, F
     let problem = cleaning.problem();
     let built = method.build::<f32>(problem);
     let refused = match method.clone().expect_inner_weight(0) {
-        Err(failure) => Some(failure.to_string()),
+        Err(refusal) => Some(Failure::from(refusal).to_string()),
         Ok(_) => built.validate(problem).err().map(|error| error.to_string()),
     };
     let prediction = if refused.is_some() {
@@ -204,7 +204,11 @@ fn of_cleaning(arguments: &ExplainArguments, method: &Method) -> Result<Known, F
 }
 
 /// Of a problem in closed form: how often its objectives are asked, and the numbers that are kept.
-fn of_problem(arguments: &ExplainArguments, name: &str) -> Result<Known, Failure> {
+fn of_problem(
+    arguments: &ExplainArguments,
+    settings: &Settings,
+    name: &str,
+) -> Result<Known, Failure> {
     let training = &arguments.training;
     for (given, option) in [
         (training.batch.is_some(), "--batch"),
@@ -219,15 +223,14 @@ fn of_problem(arguments: &ExplainArguments, name: &str) -> Result<Known, Failure
     }
     let options = ProblemOptions {
         dimension: arguments.dimension,
-        steps: arguments.options.steps,
-        step_size: arguments.options.step_size,
+        steps: settings.steps,
+        step_size: settings.step_size,
         ..ProblemOptions::default()
     };
     let problem = solve::named(name, &options)?;
     let task = solve::first_task(&problem, arguments.common.seed)?;
-    let choice = Some(&arguments.method);
     let steps = problem.defaults.outer_steps;
-    let method = solve::method_for(&problem, &task, choice, &arguments.options, steps);
+    let method = solve::method_for(&problem, &task, settings, steps);
     let (refused, prediction, steps) = match method {
         Err(failure) => (Some(failure.to_string()), None, None),
         Ok(method) => {

@@ -1,11 +1,11 @@
 //! `bilevel methods`: the list.
 
+use bilevel::catalogue::METHODS;
 use serde::Serialize;
 
 use crate::arguments::MethodsArguments;
 use crate::failure::Failure;
 use crate::folder::Folder;
-use crate::method::METHODS;
 use crate::table::{cells, table};
 
 #[derive(Serialize)]

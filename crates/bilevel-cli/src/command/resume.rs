@@ -47,7 +47,7 @@ pub(crate) fn run(options: &ResumeArguments) -> Result<(), Failure> {
         .or(original.time_limit)
         .map(|limit| checkpoint.run.elapsed.saturating_add(limit));
     if original.memory_budget.take().is_some() {
-        let options = &mut original.method.options;
+        let options = &mut original.method.0;
         options.adjoint = clean::chosen_adjoint(&config).or(options.adjoint);
     }
     crate::use_threads(original.common.threads)?;

@@ -7,19 +7,18 @@ mod trajectory;
 use std::time::Instant;
 
 use anyhow::anyhow;
+use bilevel::catalogue::{Defaults, Method, OptimizerChoice, Settings, choose};
 use bilevel::optimizer::Projected;
 use bilevel::vector::norm;
 use bilevel::{Calls, Cost, Draw, Driver, Iterate, Key, Observer, Optimizer, Problem, RunState};
 use bilevel_tasks::problem::{Outer, ProblemOptions, TestProblem, names, test_problem};
 use serde::Serialize;
 
-use crate::arguments::{MethodOptions, SolveArguments};
+use crate::arguments::SolveArguments;
 use crate::command::clean::result::OracleCalls;
 use crate::failure::Failure;
 use crate::folder::Folder;
-use crate::method::budget::choose;
-use crate::method::{Defaults, Method, MethodChoice};
-use crate::parse::{self, OptimizerChoice};
+use crate::parse;
 use crate::progress::line;
 pub(crate) use simple::SolverChoice;
 use trajectory::Trajectory;
@@ -67,7 +66,7 @@ pub(crate) fn run(arguments: &SolveArguments) -> Result<(), Failure> {
     }
     let named = match &arguments.method {
         None => None,
-        Some(SolverChoice::Method(choice)) => Some(choice),
+        Some(SolverChoice::Method(choice)) => Some(*choice),
         Some(SolverChoice::Simple(solver)) => {
             return Err(Failure::usage(anyhow!(
                 "--method {solver} solves problems without an outer variable, as simple-bilevel; {} has one",
@@ -79,7 +78,11 @@ pub(crate) fn run(arguments: &SolveArguments) -> Result<(), Failure> {
         .outer_steps
         .unwrap_or(problem.defaults.outer_steps);
     let task = first_task(&problem, common.seed)?;
-    let method = method_for(&problem, &task, named, &arguments.options, outer_steps)?;
+    let settings = Settings {
+        method: named,
+        ..arguments.options.0.clone()
+    };
+    let method = method_for(&problem, &task, &settings, outer_steps)?;
     let (method, chosen) = within_budget(arguments, method, &task)?;
     let optimizer = optimizer(arguments, &method, &problem);
     let built = method.build::<f64>(&task);
@@ -137,17 +140,15 @@ pub(crate) fn run(arguments: &SolveArguments) -> Result<(), Failure> {
 pub(crate) fn method_for(
     problem: &TestProblem,
     task: &Problem<f64>,
-    named: Option<&MethodChoice>,
-    options: &MethodOptions,
+    settings: &Settings,
     outer_steps: usize,
 ) -> Result<Method, Failure> {
     let defaults = Defaults {
-        method: "basic",
         steps: problem.defaults.steps,
         step_size: problem.defaults.step_size,
-        damping: 0.0,
+        ..Defaults::CLOSED_FORM
     };
-    let method = Method::new(named, options, defaults)?.kept_in(&problem.y_set)?;
+    let method = Method::new(settings, defaults)?.kept_in(&problem.y_set)?;
     let method = if task.outer().depends_on_x() || task.start().depends_on_x() {
         method
     } else {
@@ -164,8 +165,8 @@ fn problem(arguments: &SolveArguments) -> Result<TestProblem, Failure> {
         dimension: arguments.dimension,
         start: numbers(&arguments.start),
         inner_start: numbers(&arguments.inner_start),
-        steps: arguments.options.steps,
-        step_size: arguments.options.step_size,
+        steps: arguments.options.0.steps,
+        step_size: arguments.options.0.step_size,
         seed: Key::from_seed(arguments.common.seed),
     };
     named(&arguments.problem, &options)
@@ -215,12 +216,12 @@ fn within_budget(
     let Some(budget) = &arguments.memory_budget else {
         return Ok((method, None));
     };
-    let peak = |method: &Method| {
+    let peak = |method: &Method| -> Result<usize, Failure> {
         let cost = method.build::<f64>(task).cost(task);
         let numbers = cost.work_numbers.saturating_add(kept_numbers(task, &cost)?);
         Ok(numbers.saturating_mul(size_of::<f64>()))
     };
-    let typed = arguments.options.adjoint.is_some();
+    let typed = arguments.options.0.adjoint.is_some();
     let has_tape = task.inner().has_tape() && task.outer().has_tape();
     let (method, chosen) = choose(method, typed, has_tape, budget, &peak)?;
     if !arguments.common.quiet {

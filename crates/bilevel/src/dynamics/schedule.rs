@@ -80,6 +80,16 @@ pub enum Schedule {
 
 const FORMS: &str = "constant:A, harmonic:C, geometric:A,R, bigsam:GAMMA,BETA,CAP, per-outer:MU0,P, learned:FIRST,COUNT or every:N,SCHEDULE";
 
+const NAMES: [&str; 7] = [
+    "constant",
+    "harmonic",
+    "geometric",
+    "bigsam",
+    "per-outer",
+    "learned",
+    "every",
+];
+
 /// The weights of one inner step.
 #[derive(Clone, Copy, PartialEq, Debug)]
 pub struct Weights {
@@ -268,6 +278,7 @@ impl FromStr for Schedule {
             what: "schedule",
             text: text.to_owned(),
             expected: FORMS,
+            known: &NAMES,
         };
         let (name, rest) = text.split_once(':').ok_or_else(unknown)?;
         let schedule = if let "every" | "learned" = name {

@@ -63,7 +63,7 @@ fn sample(
         .model
         .y_len(task.data.train().columns(), task.data.train().classes())
         .saturating_mul(64)
-        .saturating_mul(task.method.steps);
+        .saturating_mul(task.method.settings.steps);
     let affordable = (CHECK_BUDGET / row.max(1)).clamp(20, CHECK_ROWS);
     let rows = task.data.train().rows().min(affordable);
     let trusted = task.data.trusted().rows();

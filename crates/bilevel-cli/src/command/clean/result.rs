@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use anyhow::anyhow;
+use bilevel::catalogue::{AdjointChoice, Setting};
 use bilevel::objective::Calls;
 use bilevel_tasks::cleaning::{Baseline, CleaningData, OuterStep, kept};
 use bilevel_tasks::data::table::ColumnScale;
@@ -16,8 +17,6 @@ use super::input::Source;
 use super::task::Task;
 use crate::arguments::CleanArguments;
 use crate::failure::Failure;
-use crate::method::Opt;
-use crate::parse::AdjointChoice;
 
 /// The name of the file of settings.
 pub(crate) const CONFIG: &str = "config.toml";
@@ -302,7 +301,6 @@ struct MethodConfig {
     trusted_batch: Option<usize>,
     weight_decay: f64,
     model: String,
-    weights: &'static str,
 }
 
 #[derive(Serialize)]
@@ -357,24 +355,23 @@ pub(super) fn config(arguments: &CleanArguments, task: &Task) -> Result<String, 
                 "inner"
             },
             schedule,
-            adjoint: method.adjoint.map(|adjoint| adjoint.to_string()),
+            adjoint: method.settings.adjoint.map(|adjoint| adjoint.to_string()),
             memory_budget: arguments.memory_budget.as_ref().map(ToString::to_string),
             adjoint_reason: task.chosen.as_ref().map(|chosen| chosen.why.clone()),
-            step_size: method.step_size,
+            step_size: method.settings.step_size,
             aggregate_step_size: method.aggregate_step_size(),
             steps: method.counted_steps(),
-            dynamics: has(Opt::Dynamics).then(|| method.dynamics.to_string()),
-            probability: has(Opt::Probability).then(|| method.probability.to_string()),
-            damping: has(Opt::Damping).then_some(method.damping),
-            linear_tolerance: method.linear_tolerance,
-            linear_products: method.linear_products,
-            y_step_size: method.y_step_size,
-            penalty: method.penalty.map(|penalty| penalty.to_string()),
+            dynamics: has(Setting::Dynamics).then(|| method.settings.dynamics.to_string()),
+            probability: has(Setting::Probability).then(|| method.settings.probability.to_string()),
+            damping: has(Setting::Damping).then_some(method.settings.damping),
+            linear_tolerance: method.settings.linear_tolerance,
+            linear_products: method.settings.linear_products,
+            y_step_size: method.settings.y_step_size,
+            penalty: method.settings.penalty.map(|penalty| penalty.to_string()),
             batch: task.settings.batch,
             trusted_batch: task.settings.trusted_batch,
             weight_decay: task.settings.weight_decay,
             model: task.settings.model.to_string(),
-            weights: "per-row",
         },
         run: RunConfig {
             outer_steps: task.settings.outer_steps,

@@ -174,7 +174,7 @@ impl Session<'_> {
             adjoint: task
                 .chosen
                 .as_ref()
-                .and(task.method.adjoint.map(|a| a.to_string())),
+                .and(task.method.settings.adjoint.map(|a| a.to_string())),
             adjoint_reason: task.chosen.as_ref().map(|chosen| chosen.why.as_str()),
             input: &task.findings,
         };
@@ -219,7 +219,7 @@ fn ends(why: Why) -> bool {
 
 /// What to try where a number is no longer finite.
 fn remedy(what: &str, task: &Task) -> String {
-    let (step_size, weight_decay) = (task.method.step_size, task.settings.weight_decay);
+    let (step_size, weight_decay) = (task.method.settings.step_size, task.settings.weight_decay);
     match what {
         "the outer variable" => format!(
             "try a smaller rate than --outer-optimizer {}",

@@ -1,6 +1,7 @@
 //! From options to a cleaning task, everything checked before anything is written.
 
 use anyhow::anyhow;
+use bilevel::catalogue::{Chosen, Defaults, Method, OptimizerChoice, choose};
 use bilevel::{Driver, Key};
 use bilevel_tasks::cleaning::{Cleaning, CleaningData, CleaningSettings};
 use bilevel_tasks::corruption::Corruption;
@@ -10,9 +11,6 @@ use super::findings::Findings;
 use super::input::Input;
 use crate::arguments::CleanArguments;
 use crate::failure::Failure;
-use crate::method::budget::{Chosen, choose};
-use crate::method::{Defaults, Method};
-use crate::parse::OptimizerChoice;
 
 /// What is to be cleaned, and how.
 pub(super) struct Task {
@@ -33,9 +31,9 @@ pub(super) struct Task {
 impl Task {
     pub(super) fn new(arguments: &CleanArguments) -> Result<Self, Failure> {
         let key = Key::from_seed(arguments.common.seed);
-        let given = &arguments.method;
-        let method = Method::new(given.method.as_ref(), &given.options, Defaults::TRAINING)?
-            .expect_inner_weight(arguments.outer_steps)?;
+        let given = &arguments.method.0;
+        let method =
+            Method::new(given, Defaults::TRAINING)?.expect_inner_weight(arguments.outer_steps)?;
         let settings = settings(arguments)?;
         let Input {
             data,
@@ -50,13 +48,13 @@ impl Task {
             Some(budget) => {
                 let problem = cleaning.problem();
                 let programs = cleaning.programs(rayon::current_num_threads());
-                let peak = |method: &Method| {
+                let peak = |method: &Method| -> Result<usize, Failure> {
                     let built = method.build::<f32>(problem);
                     built.validate(problem).map_err(Failure::usage)?;
                     let predicted = programs.predict(&built.cost(problem));
                     Ok(predicted.map_err(Failure::run)?.peak_bytes())
                 };
-                let typed = given.options.adjoint.is_some();
+                let typed = given.adjoint.is_some();
                 let (method, chosen) = choose(method, typed, true, budget, &peak)?;
                 (method, Some(chosen))
             }

@@ -5,6 +5,7 @@ use std::str::FromStr;
 use std::time::Instant;
 
 use anyhow::anyhow;
+use bilevel::catalogue::{MethodChoice, Setting};
 use bilevel::simple::{
     BigSam, FerrisMangasarian, SimpleBilevel, SimpleSolver, Solodov, SolutionStatus, Tikhonov,
 };
@@ -14,8 +15,7 @@ use super::trajectory::Trajectory;
 use super::{SolveResult, deliver, first_task, known_optimum};
 use crate::arguments::SolveArguments;
 use crate::command::clean::result::OracleCalls;
-use crate::failure::Failure;
-use crate::method::{MethodChoice, Opt};
+use crate::failure::{Failure, spelled};
 use crate::parse;
 
 /// What solves a problem: a method, or a solver of problems without an outer variable.
@@ -47,13 +47,7 @@ impl FromStr for SolverChoice {
         if let Some((_, solver)) = SOLVERS.iter().find(|(name, _)| *name == text) {
             return Ok(Self::Simple(*solver));
         }
-        text.parse().map(Self::Method).map_err(|error| {
-            let solvers = SOLVERS.map(|(name, _)| name);
-            match parse::suggestion(text, &solvers) {
-                nearest if error.contains("did you mean") || nearest.is_empty() => error,
-                nearest => format!("{error}{nearest}"),
-            }
-        })
+        parse::method_or(text, &SOLVERS.map(|(name, _)| name)).map(Self::Method)
     }
 }
 
@@ -70,13 +64,14 @@ fn solver(
     arguments: &SolveArguments,
     problem: &TestProblem,
 ) -> Result<Box<dyn SimpleSolver<f64>>, Failure> {
-    let steps = arguments.options.steps;
-    let takes: &[Opt] = match choice {
-        SimpleChoice::BigSam | SimpleChoice::Solodov => &[Opt::Steps, Opt::StepSize],
-        SimpleChoice::Tikhonov | SimpleChoice::FerrisMangasarian => &[Opt::Steps],
+    let steps = arguments.options.0.steps;
+    let takes: &[Setting] = match choice {
+        SimpleChoice::BigSam | SimpleChoice::Solodov => &[Setting::Steps, Setting::StepSize],
+        SimpleChoice::Tikhonov | SimpleChoice::FerrisMangasarian => &[Setting::Steps],
     };
     let typed = arguments
         .options
+        .0
         .given()
         .find(|option| !takes.contains(option));
     let other = [
@@ -87,8 +82,8 @@ fn solver(
     ];
     let other = other
         .iter()
-        .find_map(|&(given, name)| given.then_some(name));
-    if let Some(option) = typed.map(Opt::text).or(other) {
+        .find_map(|&(given, name)| given.then(|| name.to_owned()));
+    if let Some(option) = typed.map(|setting| spelled(setting.name())).or(other) {
         return Err(Failure::usage(anyhow!(
             "{option} has no meaning with --method {choice}, which solves a problem without an outer variable: leave it out"
         )));
@@ -113,7 +108,7 @@ fn solver(
             let own = Solodov::default();
             Box::new(Solodov {
                 steps: problem.defaults.steps,
-                step_size: arguments.options.step_size.unwrap_or(own.step_size),
+                step_size: arguments.options.0.step_size.unwrap_or(own.step_size),
                 ..own
             })
         }

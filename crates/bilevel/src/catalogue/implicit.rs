@@ -1,23 +1,24 @@
 //! The methods that differentiate the solution of the inner problem.
 
-use bilevel::linear::{ConjugateGradient, FixedPoint, LinearSolver, Neumann};
-use bilevel::{Hoag, HyperGradient, Implicit, Problem, Sequence, Soba, StocBio};
+use crate::linear::{ConjugateGradient, FixedPoint, LinearSolver, Neumann};
+use crate::{Hoag, HyperGradient, Implicit, Problem, Sequence, Soba, StocBio};
 
-use super::Method;
-use super::entry::{Build, Entry, Form, Gives, Opt, Page, Precision};
-use crate::parse::OptimizerChoice;
+use super::choice::OptimizerChoice;
+use super::entry::{Build, Entry, Form, Gives, Page, Precision};
+use super::resolved::Resolved;
+use super::setting::Setting;
 
-const OPTIONS: &[Opt] = &[
-    Opt::Steps,
-    Opt::StepSize,
-    Opt::Dynamics,
-    Opt::Damping,
-    Opt::LinearTolerance,
-    Opt::LinearProducts,
+const OPTIONS: &[Setting] = &[
+    Setting::Steps,
+    Setting::StepSize,
+    Setting::Dynamics,
+    Setting::Damping,
+    Setting::LinearTolerance,
+    Setting::LinearProducts,
 ];
 
 fn with<T: Precision>(
-    method: &Method,
+    method: &Resolved,
     damping: f64,
     solver: impl LinearSolver<T> + 'static,
 ) -> Box<dyn HyperGradient<T>> {
@@ -30,7 +31,10 @@ fn with<T: Precision>(
     })
 }
 
-fn conjugate_gradient<T: Precision>(method: &Method, _: &Problem<T>) -> Box<dyn HyperGradient<T>> {
+fn conjugate_gradient<T: Precision>(
+    method: &Resolved,
+    _: &Problem<T>,
+) -> Box<dyn HyperGradient<T>> {
     let own = ConjugateGradient::default();
     let solver = ConjugateGradient {
         tolerance: method.linear_tolerance.unwrap_or(own.tolerance),
@@ -44,7 +48,7 @@ const WHEN: &str = "long training that comes close to a minimum: neither memory 
 const WHEN_NOT: &str = "training is stopped early, or x is its start (refused: the minimum has forgotten it); a minimum that is not isolated, such as that of a softmax or a network, needs --damping or --weight-decay; an aggregate field (refused: it does not end where ∇_y g = 0)";
 const MEMORY: &str = "about 7 vectors of m numbers, whatever K is";
 
-pub(super) static CONJUGATE_GRADIENT: Entry = Entry {
+pub(crate) static CONJUGATE_GRADIENT: Entry = Entry {
     name: "implicit:cg",
     aliases: &["implicit", "aid"],
     parameter: None,
@@ -73,7 +77,7 @@ pub(super) static CONJUGATE_GRADIENT: Entry = Entry {
     },
 };
 
-fn neumann<T: Precision>(method: &Method, _: &Problem<T>) -> Box<dyn HyperGradient<T>> {
+fn neumann<T: Precision>(method: &Resolved, _: &Problem<T>) -> Box<dyn HyperGradient<T>> {
     let own = Neumann::default();
     let solver = Neumann {
         step_size: method.step_size,
@@ -83,7 +87,7 @@ fn neumann<T: Precision>(method: &Method, _: &Problem<T>) -> Box<dyn HyperGradie
     with(method, method.damping, solver)
 }
 
-pub(super) static NEUMANN: Entry = Entry {
+pub(crate) static NEUMANN: Entry = Entry {
     name: "implicit:neumann",
     aliases: &[],
     parameter: None,
@@ -112,7 +116,7 @@ pub(super) static NEUMANN: Entry = Entry {
     },
 };
 
-fn fixed_point<T: Precision>(method: &Method, _: &Problem<T>) -> Box<dyn HyperGradient<T>> {
+fn fixed_point<T: Precision>(method: &Resolved, _: &Problem<T>) -> Box<dyn HyperGradient<T>> {
     let own = FixedPoint::default();
     let solver = FixedPoint {
         terms: method.linear_products.unwrap_or(own.terms),
@@ -121,7 +125,7 @@ fn fixed_point<T: Precision>(method: &Method, _: &Problem<T>) -> Box<dyn HyperGr
     with(method, 0.0, solver)
 }
 
-pub(super) static FIXED_POINT: Entry = Entry {
+pub(crate) static FIXED_POINT: Entry = Entry {
     name: "implicit:fixed-point",
     aliases: &[],
     parameter: None,
@@ -133,11 +137,11 @@ pub(super) static FIXED_POINT: Entry = Entry {
     adjoint: None,
     optimizer: None,
     takes: &[
-        Opt::Steps,
-        Opt::StepSize,
-        Opt::Dynamics,
-        Opt::LinearTolerance,
-        Opt::LinearProducts,
+        Setting::Steps,
+        Setting::StepSize,
+        Setting::Dynamics,
+        Setting::LinearTolerance,
+        Setting::LinearProducts,
     ],
     keeps_set: true,
     gives: Gives::Implicit,
@@ -156,7 +160,7 @@ pub(super) static FIXED_POINT: Entry = Entry {
     },
 };
 
-fn hoag<T: Precision>(method: &Method, _: &Problem<T>) -> Box<dyn HyperGradient<T>> {
+fn hoag<T: Precision>(method: &Resolved, _: &Problem<T>) -> Box<dyn HyperGradient<T>> {
     let own = Hoag::<T>::default();
     Box::new(Hoag {
         dynamics: method.dynamics(),
@@ -167,7 +171,7 @@ fn hoag<T: Precision>(method: &Method, _: &Problem<T>) -> Box<dyn HyperGradient<
     })
 }
 
-pub(super) static HOAG: Entry = Entry {
+pub(crate) static HOAG: Entry = Entry {
     name: "hoag",
     aliases: &[],
     parameter: None,
@@ -180,11 +184,11 @@ pub(super) static HOAG: Entry = Entry {
     // A first move of 1, as in the paper's code, can swing about a minimum for ever.
     optimizer: Some(|_| OptimizerChoice::Adaptive(0.1)),
     takes: &[
-        Opt::Steps,
-        Opt::StepSize,
-        Opt::Dynamics,
-        Opt::Damping,
-        Opt::LinearProducts,
+        Setting::Steps,
+        Setting::StepSize,
+        Setting::Dynamics,
+        Setting::Damping,
+        Setting::LinearProducts,
     ],
     keeps_set: false,
     gives: Gives::Implicit,
@@ -204,7 +208,7 @@ pub(super) static HOAG: Entry = Entry {
     },
 };
 
-fn soba<T: Precision>(method: &Method, _: &Problem<T>) -> Box<dyn HyperGradient<T>> {
+fn soba<T: Precision>(method: &Resolved, _: &Problem<T>) -> Box<dyn HyperGradient<T>> {
     let step_size = Sequence::Constant {
         value: method.step_size,
     };
@@ -215,7 +219,7 @@ fn soba<T: Precision>(method: &Method, _: &Problem<T>) -> Box<dyn HyperGradient<
     })
 }
 
-pub(super) static SOBA: Entry = Entry {
+pub(crate) static SOBA: Entry = Entry {
     name: "soba",
     aliases: &[],
     parameter: None,
@@ -226,7 +230,7 @@ pub(super) static SOBA: Entry = Entry {
     steps: None,
     adjoint: None,
     optimizer: None,
-    takes: &[Opt::StepSize, Opt::Damping],
+    takes: &[Setting::StepSize, Setting::Damping],
     keeps_set: false,
     gives: Gives::Direction,
     page: Page {
@@ -243,7 +247,7 @@ pub(super) static SOBA: Entry = Entry {
     },
 };
 
-fn stocbio<T: Precision>(method: &Method, _: &Problem<T>) -> Box<dyn HyperGradient<T>> {
+fn stocbio<T: Precision>(method: &Resolved, _: &Problem<T>) -> Box<dyn HyperGradient<T>> {
     Box::new(StocBio {
         step_size: method.step_size,
         steps: method.steps,
@@ -253,7 +257,7 @@ fn stocbio<T: Precision>(method: &Method, _: &Problem<T>) -> Box<dyn HyperGradie
     })
 }
 
-pub(super) static STOCBIO: Entry = Entry {
+pub(crate) static STOCBIO: Entry = Entry {
     name: "stocbio",
     aliases: &[],
     parameter: None,
@@ -264,7 +268,12 @@ pub(super) static STOCBIO: Entry = Entry {
     steps: Some(10),
     adjoint: None,
     optimizer: None,
-    takes: &[Opt::Steps, Opt::StepSize, Opt::Damping, Opt::LinearProducts],
+    takes: &[
+        Setting::Steps,
+        Setting::StepSize,
+        Setting::Damping,
+        Setting::LinearProducts,
+    ],
     keeps_set: false,
     gives: Gives::Direction,
     page: Page {

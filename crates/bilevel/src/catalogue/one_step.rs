@@ -1,12 +1,13 @@
 //! One differentiated step, a learned start, and the single loop on both objectives.
 
-use bilevel::{Bamm, HyperGradient, Iaptt, OneStage, Problem, Schedule, Sequence, T1T2 as OneStep};
+use crate::{Bamm, HyperGradient, Iaptt, OneStage, Problem, Schedule, Sequence, T1T2 as OneStep};
 
-use super::Method;
-use super::entry::{Build, Entry, Form, Gives, Opt, Page, Precision};
-use crate::parse::{AdjointChoice, OptimizerChoice};
+use super::choice::{AdjointChoice, OptimizerChoice};
+use super::entry::{Build, Entry, Form, Gives, Page, Precision};
+use super::resolved::Resolved;
+use super::setting::Setting;
 
-fn one_stage<T: Precision>(method: &Method, _: &Problem<T>) -> Box<dyn HyperGradient<T>> {
+fn one_stage<T: Precision>(method: &Resolved, _: &Problem<T>) -> Box<dyn HyperGradient<T>> {
     Box::new(OneStage {
         steps: method.steps,
         step_size: method.step_size,
@@ -17,7 +18,7 @@ fn one_stage<T: Precision>(method: &Method, _: &Problem<T>) -> Box<dyn HyperGrad
     })
 }
 
-pub(super) static ONE_STAGE: Entry = Entry {
+pub(crate) static ONE_STAGE: Entry = Entry {
     name: "one-stage",
     aliases: &["darts"],
     parameter: None,
@@ -29,11 +30,11 @@ pub(super) static ONE_STAGE: Entry = Entry {
     adjoint: None,
     optimizer: None,
     takes: &[
-        Opt::Steps,
-        Opt::StepSize,
-        Opt::Field,
-        Opt::Schedule,
-        Opt::AggregateStepSize,
+        Setting::Steps,
+        Setting::StepSize,
+        Setting::Field,
+        Setting::Schedule,
+        Setting::AggregateStepSize,
     ],
     keeps_set: true,
     gives: Gives::Direction,
@@ -52,14 +53,14 @@ pub(super) static ONE_STAGE: Entry = Entry {
     },
 };
 
-fn t1t2<T: Precision>(method: &Method, _: &Problem<T>) -> Box<dyn HyperGradient<T>> {
+fn t1t2<T: Precision>(method: &Resolved, _: &Problem<T>) -> Box<dyn HyperGradient<T>> {
     Box::new(OneStep {
         dynamics: method.dynamics(),
         steps: method.steps,
     })
 }
 
-pub(super) static T1T2: Entry = Entry {
+pub(crate) static T1T2: Entry = Entry {
     name: "t1t2",
     aliases: &["t1-t2"],
     parameter: None,
@@ -71,12 +72,12 @@ pub(super) static T1T2: Entry = Entry {
     adjoint: None,
     optimizer: None,
     takes: &[
-        Opt::Steps,
-        Opt::StepSize,
-        Opt::Dynamics,
-        Opt::Field,
-        Opt::Schedule,
-        Opt::AggregateStepSize,
+        Setting::Steps,
+        Setting::StepSize,
+        Setting::Dynamics,
+        Setting::Field,
+        Setting::Schedule,
+        Setting::AggregateStepSize,
     ],
     keeps_set: true,
     gives: Gives::Direction,
@@ -95,7 +96,7 @@ pub(super) static T1T2: Entry = Entry {
     },
 };
 
-fn iaptt<T: Precision>(method: &Method, _: &Problem<T>) -> Box<dyn HyperGradient<T>> {
+fn iaptt<T: Precision>(method: &Resolved, _: &Problem<T>) -> Box<dyn HyperGradient<T>> {
     Box::new(Iaptt {
         unrolled: method.unrolled(method.adjoint.unwrap_or(AdjointChoice::Reverse)),
         start_step_size: method.y_step_size.or(Iaptt::<T>::default().start_step_size),
@@ -103,7 +104,7 @@ fn iaptt<T: Precision>(method: &Method, _: &Problem<T>) -> Box<dyn HyperGradient
     })
 }
 
-pub(super) static IAPTT: Entry = Entry {
+pub(crate) static IAPTT: Entry = Entry {
     name: "iaptt",
     aliases: &["iaptt-gm"],
     parameter: None,
@@ -115,11 +116,11 @@ pub(super) static IAPTT: Entry = Entry {
     adjoint: Some(AdjointChoice::Reverse),
     optimizer: None,
     takes: &[
-        Opt::Steps,
-        Opt::StepSize,
-        Opt::Dynamics,
-        Opt::Adjoint,
-        Opt::YStepSize,
+        Setting::Steps,
+        Setting::StepSize,
+        Setting::Dynamics,
+        Setting::Adjoint,
+        Setting::YStepSize,
     ],
     keeps_set: true,
     gives: Gives::Exact,
@@ -138,7 +139,7 @@ pub(super) static IAPTT: Entry = Entry {
     },
 };
 
-fn bamm<T: Precision>(method: &Method, _: &Problem<T>) -> Box<dyn HyperGradient<T>> {
+fn bamm<T: Precision>(method: &Resolved, _: &Problem<T>) -> Box<dyn HyperGradient<T>> {
     let own = Bamm::<T>::default();
     // Other forms are refused when the options are read.
     let weight = match method.single_loop_schedule {
@@ -158,7 +159,7 @@ fn bamm<T: Precision>(method: &Method, _: &Problem<T>) -> Box<dyn HyperGradient<
     })
 }
 
-pub(super) static BAMM: Entry = Entry {
+pub(crate) static BAMM: Entry = Entry {
     name: "bamm",
     aliases: &["sl-bamm"],
     parameter: None,
@@ -173,7 +174,7 @@ pub(super) static BAMM: Entry = Entry {
         rate: method.step_size,
         decay: 0.0,
     }),
-    takes: &[Opt::StepSize, Opt::Schedule],
+    takes: &[Setting::StepSize, Setting::Schedule],
     keeps_set: true,
     gives: Gives::Direction,
     page: Page {

@@ -1,47 +1,47 @@
 //! What the catalogue says of a method.
 
-use bilevel::{HyperGradient, Problem, Schedule};
-use bilevel_tasks::model::Real;
-
-use super::Method;
-use crate::arguments::FieldName;
-use crate::parse::{AdjointChoice, OptimizerChoice};
+use super::choice::{AdjointChoice, FieldChoice, OptimizerChoice};
+use super::resolved::Resolved;
+use super::setting::Setting;
+use crate::{HyperGradient, Problem, Scalar, Schedule};
 
 /// A method: its name, how it is built, and its page.
-pub(crate) struct Entry {
+pub struct Entry {
     /// As it is typed, without its parameter.
-    pub(crate) name: &'static str,
+    pub name: &'static str,
     /// Other names for it.
-    pub(crate) aliases: &'static [&'static str],
+    pub aliases: &'static [&'static str],
     /// The number behind a colon, where it has one.
-    pub(crate) parameter: Option<Parameter>,
+    pub parameter: Option<Parameter>,
     /// What it is made of.
-    pub(crate) form: Form,
+    pub form: Form,
     /// K unless given, where it is not that of the others.
-    pub(crate) steps: Option<usize>,
+    pub steps: Option<usize>,
     /// The exact derivative of the steps inside a hypergradient of another kind, unless given.
-    pub(crate) adjoint: Option<AdjointChoice>,
+    pub adjoint: Option<AdjointChoice>,
     /// How x moves unless given, where that belongs to the method.
-    pub(crate) optimizer: Option<fn(&Method) -> OptimizerChoice>,
-    /// The options that are its own, besides those that its form takes.
-    pub(crate) takes: &'static [Opt],
+    pub optimizer: Option<fn(&Resolved) -> OptimizerChoice>,
+    /// The settings that are its own, besides those that its form takes.
+    pub takes: &'static [Setting],
     /// Whether y can be kept in a set.
-    pub(crate) keeps_set: bool,
+    pub keeps_set: bool,
     /// What it estimates.
-    pub(crate) gives: Gives,
+    pub gives: Gives,
     /// What `bilevel explain` says of it.
-    pub(crate) page: Page,
+    pub page: Page,
 }
 
 /// A number in the name of a method.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Parameter {
-    pub(crate) letter: &'static str,
-    pub(crate) meaning: &'static str,
+pub struct Parameter {
+    /// What stands for it.
+    pub letter: &'static str,
+    /// What it is the number of.
+    pub meaning: &'static str,
 }
 
 /// What a method is made of.
-pub(crate) enum Form {
+pub enum Form {
     /// Inner steps that are differentiated one by one.
     Unrolled(Steps),
     /// A hypergradient of another kind.
@@ -49,18 +49,20 @@ pub(crate) enum Form {
 }
 
 /// What the inner steps of an unrolled method follow, and how they are differentiated.
-pub(crate) struct Steps {
-    pub(crate) field: FieldName,
+pub struct Steps {
+    /// The direction.
+    pub field: FieldChoice,
     /// Of the aggregate field, unless given.
-    pub(crate) schedule: Schedule,
+    pub schedule: Schedule,
     /// Whether only that form of schedule belongs to the name.
-    pub(crate) own_schedule: bool,
-    pub(crate) derivative: Derivative,
+    pub own_schedule: bool,
+    /// How they are differentiated.
+    pub derivative: Derivative,
 }
 
 /// How unrolled steps are differentiated, as far as the name of a method says it.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(crate) enum Derivative {
+pub enum Derivative {
     /// Exactly, in any way.
     Exact,
     /// Exactly, in forward mode.
@@ -73,7 +75,8 @@ pub(crate) enum Derivative {
 
 impl Derivative {
     /// Whether an adjoint is of this kind.
-    pub(crate) fn allows(self, adjoint: AdjointChoice, parameter: Option<usize>) -> bool {
+    #[must_use]
+    pub fn allows(self, adjoint: AdjointChoice, parameter: Option<usize>) -> bool {
         match self {
             Self::Exact => adjoint.is_exact(),
             Self::Forward => adjoint == AdjointChoice::Forward,
@@ -85,7 +88,8 @@ impl Derivative {
     }
 
     /// The adjoint, unless given.
-    pub(crate) fn adjoint(self, parameter: Option<usize>) -> AdjointChoice {
+    #[must_use]
+    pub fn adjoint(self, parameter: Option<usize>) -> AdjointChoice {
         match self {
             Self::Exact => AdjointChoice::Reverse,
             Self::Forward => AdjointChoice::Forward,
@@ -99,7 +103,7 @@ impl Derivative {
 
 /// What a method estimates.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(crate) enum Gives {
+pub enum Gives {
     /// The gradient of f after training, exactly: central differences agree.
     Exact,
     /// The same with an error that does not vanish.
@@ -113,7 +117,9 @@ pub(crate) enum Gives {
 }
 
 impl Gives {
-    pub(crate) fn text(self) -> &'static str {
+    /// In a word.
+    #[must_use]
+    pub fn text(self) -> &'static str {
         match self {
             Self::Exact => "exact",
             Self::Biased => "biased",
@@ -124,71 +130,20 @@ impl Gives {
     }
 }
 
-/// An option that belongs to some methods alone.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(crate) enum Opt {
-    Steps,
-    StepSize,
-    Field,
-    Schedule,
-    AggregateStepSize,
-    Adjoint,
-    Dynamics,
-    Probability,
-    Damping,
-    LinearTolerance,
-    LinearProducts,
-    YStepSize,
-    Penalty,
-}
-
-impl Opt {
-    pub(crate) const ALL: [Self; 13] = [
-        Self::Steps,
-        Self::StepSize,
-        Self::Field,
-        Self::Schedule,
-        Self::AggregateStepSize,
-        Self::Adjoint,
-        Self::Dynamics,
-        Self::Probability,
-        Self::Damping,
-        Self::LinearTolerance,
-        Self::LinearProducts,
-        Self::YStepSize,
-        Self::Penalty,
-    ];
-
-    pub(crate) fn text(self) -> &'static str {
-        match self {
-            Self::Field => "--field",
-            Self::Schedule => "--schedule",
-            Self::AggregateStepSize => "--aggregate-step-size",
-            Self::Adjoint => "--adjoint",
-            Self::Steps => "--steps",
-            Self::StepSize => "--step-size",
-            Self::YStepSize => "--y-step-size",
-            Self::Penalty => "--penalty",
-            Self::Dynamics => "--dynamics",
-            Self::Probability => "--probability",
-            Self::Damping => "--damping",
-            Self::LinearTolerance => "--linear-tolerance",
-            Self::LinearProducts => "--linear-products",
-        }
-    }
-}
-
 /// How a method is built, in both precisions.
-pub(crate) struct Build {
-    pub(crate) single: fn(&Method, &Problem<f32>) -> Box<dyn HyperGradient<f32>>,
-    pub(crate) double: fn(&Method, &Problem<f64>) -> Box<dyn HyperGradient<f64>>,
+pub struct Build {
+    /// In `f32`.
+    pub single: fn(&Resolved, &Problem<f32>) -> Box<dyn HyperGradient<f32>>,
+    /// In `f64`.
+    pub double: fn(&Resolved, &Problem<f64>) -> Box<dyn HyperGradient<f64>>,
 }
 
 /// A precision that methods can be built for.
-pub(crate) trait Precision: Real {
+pub trait Precision: Scalar {
+    /// The method in this precision.
     fn build(
         build: &Build,
-        method: &Method,
+        method: &Resolved,
         problem: &Problem<Self>,
     ) -> Box<dyn HyperGradient<Self>>;
 }
@@ -196,7 +151,7 @@ pub(crate) trait Precision: Real {
 impl Precision for f32 {
     fn build(
         build: &Build,
-        method: &Method,
+        method: &Resolved,
         problem: &Problem<Self>,
     ) -> Box<dyn HyperGradient<Self>> {
         (build.single)(method, problem)
@@ -206,7 +161,7 @@ impl Precision for f32 {
 impl Precision for f64 {
     fn build(
         build: &Build,
-        method: &Method,
+        method: &Resolved,
         problem: &Problem<Self>,
     ) -> Box<dyn HyperGradient<Self>> {
         (build.double)(method, problem)
@@ -215,44 +170,59 @@ impl Precision for f64 {
 
 /// What `bilevel explain` prints. c is the cost of one inner gradient, K the number of inner steps, n and m
 /// the lengths of x and y.
-pub(crate) struct Page {
-    pub(crate) summary: &'static str,
+pub struct Page {
+    /// What it is, in a line.
+    pub summary: &'static str,
     /// One line a formula.
-    pub(crate) update: &'static [&'static str],
-    pub(crate) oracles: &'static str,
-    pub(crate) time: &'static str,
-    pub(crate) memory: &'static str,
-    pub(crate) when: &'static str,
-    pub(crate) when_not: &'static str,
-    pub(crate) reference: &'static str,
+    pub update: &'static [&'static str],
+    /// How often the objectives are asked.
+    pub oracles: &'static str,
+    /// Time.
+    pub time: &'static str,
+    /// Memory.
+    pub memory: &'static str,
+    /// When to use it.
+    pub when: &'static str,
+    /// When not to.
+    pub when_not: &'static str,
+    /// The paper.
+    pub reference: &'static str,
 }
 
 impl Entry {
     /// The name with the letter of its parameter.
-    pub(crate) fn form_of_name(&self) -> String {
+    #[must_use]
+    pub fn form_of_name(&self) -> String {
         match self.parameter {
             None => self.name.to_owned(),
             Some(Parameter { letter, .. }) => format!("{}:{letter}", self.name),
         }
     }
 
-    /// The options that not every method has.
-    pub(crate) fn options(&self) -> impl Iterator<Item = Opt> {
-        Opt::ALL.into_iter().filter(|&option| self.takes(option))
+    /// The settings that not every method has.
+    pub fn settings(&self) -> impl Iterator<Item = Setting> {
+        Setting::ALL
+            .into_iter()
+            .filter(|&setting| self.takes(setting))
     }
 
-    /// Whether it has this option.
-    pub(crate) fn takes(&self, option: Opt) -> bool {
-        let form = match (&self.form, option) {
+    /// Whether it has this setting.
+    #[must_use]
+    pub fn takes(&self, setting: Setting) -> bool {
+        let form = match (&self.form, setting) {
             (
                 Form::Unrolled(_),
-                Opt::Steps | Opt::StepSize | Opt::Field | Opt::Adjoint | Opt::Dynamics,
+                Setting::Steps
+                | Setting::StepSize
+                | Setting::Field
+                | Setting::Adjoint
+                | Setting::Dynamics,
             ) => true,
-            (Form::Unrolled(steps), Opt::Schedule | Opt::AggregateStepSize) => {
-                steps.field == FieldName::Aggregate
+            (Form::Unrolled(steps), Setting::Schedule | Setting::AggregateStepSize) => {
+                steps.field == FieldChoice::Aggregate
             }
             _ => false,
         };
-        form || self.takes.contains(&option)
+        form || self.takes.contains(&setting)
     }
 }

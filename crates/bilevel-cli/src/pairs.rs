@@ -4,14 +4,14 @@
 
 use std::collections::BTreeMap;
 
+use bilevel::catalogue::{Defaults, Entry, FieldChoice, METHODS, Method, MethodChoice, Settings};
 use bilevel::{Key, Problem};
 use bilevel_tasks::cleaning::{Cleaning, CleaningData, CleaningSettings, Split};
 use bilevel_tasks::data::digits::digits;
 use bilevel_tasks::problem::{ProblemOptions, names, test_problem};
 
-use super::*;
-use crate::arguments::FieldName;
 use crate::command::solve::{first_task, method_for};
+use crate::failure::Failure;
 
 /// What stands for which reason; a dot for a pair that is taken.
 const REASONS: [(char, &str); 11] = [
@@ -51,6 +51,14 @@ fn typed(entry: &Entry) -> MethodChoice {
     text.parse().unwrap()
 }
 
+/// The settings with this method.
+fn named(entry: &Entry, options: &Settings) -> Settings {
+    Settings {
+        method: Some(typed(entry)),
+        ..options.clone()
+    }
+}
+
 fn cleaning() -> Problem<f64> {
     let split = Split {
         train: 70,
@@ -64,10 +72,10 @@ fn cleaning() -> Problem<f64> {
     cleaning.problem().clone()
 }
 
-fn on_cleaning(problem: &Problem<f64>, entry: &Entry, options: &MethodOptions) -> char {
-    let method = Method::new(Some(&typed(entry)), options, Defaults::TRAINING)
+fn on_cleaning(problem: &Problem<f64>, entry: &Entry, options: &Settings) -> char {
+    let method = Method::new(&named(entry, options), Defaults::TRAINING)
         .and_then(|method| method.expect_inner_weight(60));
-    letter(method.and_then(|method| {
+    letter(method.map_err(Failure::from).and_then(|method| {
         let built = method.build::<f64>(problem);
         built.validate(problem).map_err(Failure::usage)
     }))
@@ -102,15 +110,15 @@ fn methods_and_adjoints() {
             "first-order",
         ];
         let outcome = |adjoint: &&str| {
-            let options = MethodOptions {
+            let options = Settings {
                 adjoint: Some(adjoint.parse().unwrap()),
-                ..MethodOptions::default()
+                ..Settings::default()
             };
             on_cleaning(&problem, entry, &options)
         };
         adjoints.iter().map(outcome).collect()
     });
-    expect("adjoints", &found, &ADJOINTS);
+    expect("adjoints", &found, ADJOINTS);
 }
 
 /// inner, aggregate; in cleaning.
@@ -118,19 +126,19 @@ fn methods_and_adjoints() {
 fn methods_and_fields() {
     let problem = cleaning();
     let found = rows(|entry| {
-        let outcome = |field: &FieldName| {
-            let options = MethodOptions {
+        let outcome = |field: &FieldChoice| {
+            let options = Settings {
                 field: Some(*field),
-                ..MethodOptions::default()
+                ..Settings::default()
             };
             on_cleaning(&problem, entry, &options)
         };
-        [FieldName::Inner, FieldName::Aggregate]
+        [FieldChoice::Inner, FieldChoice::Aggregate]
             .iter()
             .map(outcome)
             .collect()
     });
-    expect("fields", &found, &FIELDS);
+    expect("fields", &found, FIELDS);
 }
 
 /// Every form of schedule, then one that gives the inner gradient no weight; in cleaning.
@@ -149,15 +157,15 @@ fn methods_and_schedules() {
             "constant:1",
         ];
         let outcome = |schedule: &&str| {
-            let options = MethodOptions {
+            let options = Settings {
                 schedule: Some(schedule.parse().unwrap()),
-                ..MethodOptions::default()
+                ..Settings::default()
             };
             on_cleaning(&problem, entry, &options)
         };
         schedules.iter().map(outcome).collect()
     });
-    expect("schedules", &found, &SCHEDULES);
+    expect("schedules", &found, SCHEDULES);
 }
 
 /// Cleaning, then every test problem in the order of `names()`.
@@ -169,7 +177,7 @@ fn methods_and_problems() {
         .map(|name| test_problem(name, &ProblemOptions::default()).unwrap())
         .collect();
     let found = rows(|entry| {
-        let options = MethodOptions::default();
+        let options = Settings::default();
         let mut row = String::from(on_cleaning(&cleaning, entry, &options));
         for problem in &problems {
             if problem.start.is_empty() {
@@ -178,15 +186,15 @@ fn methods_and_problems() {
             }
             let task = first_task(problem, 0).unwrap();
             let steps = problem.defaults.outer_steps;
-            let method = method_for(problem, &task, Some(&typed(entry)), &options, steps);
+            let method = method_for(problem, &task, &named(entry, &options), steps);
             row.push(letter(method.map(|_| ())));
         }
         row
     });
-    expect("problems", &found, &PROBLEMS);
+    expect("problems", &found, PROBLEMS);
 }
 
-const ADJOINTS: [(&str, &str); 24] = [
+const ADJOINTS: &[(&str, &str)] = &[
     ("reversible", "nnnnnnn"),
     ("basic", "...ccxc"),
     ("improved", "...ccxc"),
@@ -213,7 +221,7 @@ const ADJOINTS: [(&str, &str); 24] = [
     ("stocbio", "nnnnnnn"),
 ];
 
-const FIELDS: [(&str, &str); 24] = [
+const FIELDS: &[(&str, &str)] = &[
     ("reversible", ".."),
     ("basic", ".c"),
     ("improved", "c."),
@@ -240,7 +248,7 @@ const FIELDS: [(&str, &str); 24] = [
     ("stocbio", "nn"),
 ];
 
-const SCHEDULES: [(&str, &str); 24] = [
+const SCHEDULES: &[(&str, &str)] = &[
     ("reversible", "nnnnnnnn"),
     ("basic", "nnnnnnnn"),
     ("improved", "......xz"),
@@ -267,7 +275,7 @@ const SCHEDULES: [(&str, &str); 24] = [
     ("stocbio", "nnnnnnnn"),
 ];
 
-const PROBLEMS: [(&str, &str); 24] = [
+const PROBLEMS: &[(&str, &str)] = &[
     ("reversible", "......s...v"),
     ("basic", "..........v"),
     ("improved", "..........v"),

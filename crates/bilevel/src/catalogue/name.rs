@@ -3,21 +3,24 @@
 use std::fmt;
 use std::str::FromStr;
 
-use super::catalogue::METHODS;
 use super::entry::Entry;
-use crate::parse;
+use super::list::METHODS;
+use crate::text::{expected, expected_one_of, positive_count};
+use crate::{Error, Result};
 
 /// What was typed: a name of the catalogue, with its parameter where it has one.
 #[derive(Clone, Copy)]
-pub(crate) struct MethodChoice {
-    pub(crate) entry: &'static Entry,
-    pub(crate) parameter: Option<usize>,
+pub struct MethodChoice {
+    /// The method.
+    pub entry: &'static Entry,
+    /// Its parameter.
+    pub parameter: Option<usize>,
 }
 
 impl FromStr for MethodChoice {
-    type Err = String;
+    type Err = Error;
 
-    fn from_str(text: &str) -> Result<Self, String> {
+    fn from_str(text: &str) -> Result<Self> {
         let named = |name: &str| {
             let mut entries = METHODS.iter();
             entries.find(|entry| entry.name == name || entry.aliases.contains(&name))
@@ -28,11 +31,14 @@ impl FromStr for MethodChoice {
                     entry,
                     parameter: None,
                 }),
-                Some(parameter) => Err(format!(
-                    "expected {} with {}, a whole number of at least 1, for {}, found {text:?}",
-                    entry.form_of_name(),
-                    parameter.letter,
-                    parameter.meaning
+                Some(parameter) => Err(expected(
+                    format!(
+                        "{} with {}, a whole number of at least 1, for {}",
+                        entry.form_of_name(),
+                        parameter.letter,
+                        parameter.meaning
+                    ),
+                    text,
                 )),
             };
         }
@@ -42,7 +48,7 @@ impl FromStr for MethodChoice {
         {
             return Ok(Self {
                 entry,
-                parameter: Some(parse::positive_count(number)?),
+                parameter: Some(positive_count(number)?),
             });
         }
         let known: Vec<&str> = METHODS
@@ -50,10 +56,7 @@ impl FromStr for MethodChoice {
             .flat_map(|entry| std::iter::once(&entry.name).chain(entry.aliases))
             .copied()
             .collect();
-        Err(format!(
-            "expected the name of a method, found {text:?}{}; bilevel methods lists them",
-            parse::suggestion(text, &known)
-        ))
+        Err(expected_one_of("the name of a method", text, &known))
     }
 }
 

@@ -1,10 +1,11 @@
 //! The methods that differentiate the inner steps one by one: a field and a derivative.
 
-use bilevel::{Hyper, HyperGradient, Problem, Reversible, Schedule};
+use crate::{Hyper, HyperGradient, Problem, Reversible, Schedule};
 
-use super::Method;
-use super::entry::{Build, Derivative, Entry, Form, Gives, Opt, Page, Parameter, Precision, Steps};
-use crate::arguments::FieldName;
+use super::choice::FieldChoice;
+use super::entry::{Build, Derivative, Entry, Form, Gives, Page, Parameter, Precision, Steps};
+use super::resolved::Resolved;
+use super::setting::Setting;
 
 /// Not looked at in the inner field.
 const NO_SCHEDULE: Schedule = Schedule::Constant { weight: 0.0 };
@@ -12,7 +13,7 @@ const NO_SCHEDULE: Schedule = Schedule::Constant { weight: 0.0 };
 const REVERSE: &str = "reverse: x̄ = ∂f/∂x, s̄ = ∂f/∂y; for t = K−1 … 0: x̄ += (∂Φ_t/∂x)ᵀ s̄, s̄ ← (∂Φ_t/∂y)ᵀ s̄; hypergradient = x̄ + (∂y_0/∂x)ᵀ s̄";
 const REVERSE_MEMORY: &str = "K states of m numbers; reverse:tape keeps what each step worked out too, checkpointed:C keeps C states and makes the others again";
 
-const fn steps(field: FieldName, schedule: Schedule, own_schedule: bool) -> Form {
+const fn steps(field: FieldChoice, schedule: Schedule, own_schedule: bool) -> Form {
     Form::Unrolled(Steps {
         field,
         schedule,
@@ -21,11 +22,11 @@ const fn steps(field: FieldName, schedule: Schedule, own_schedule: bool) -> Form
     })
 }
 
-pub(super) static BASIC: Entry = Entry {
+pub(crate) static BASIC: Entry = Entry {
     name: "basic",
     aliases: &["rhg"],
     parameter: None,
-    form: steps(FieldName::Inner, NO_SCHEDULE, false),
+    form: steps(FieldChoice::Inner, NO_SCHEDULE, false),
     steps: None,
     adjoint: None,
     optimizer: None,
@@ -47,12 +48,12 @@ pub(super) static BASIC: Entry = Entry {
 const AGGREGATE: &str = "y_{k} = y_{k−1} − [(1 − α_k) s ∇_y g(x, y_{k−1}) + α_k s' ∇_y f(x, y_{k−1})],  k = 1 … K,  α_k by --schedule, s' by --aggregate-step-size";
 const AGGREGATE_ORACLES: &str = "K gradients and K products each of g and of f, where their weight is not zero; a value and a gradient of f";
 
-pub(super) static IMPROVED: Entry = Entry {
+pub(crate) static IMPROVED: Entry = Entry {
     name: "improved",
     aliases: &[],
     parameter: None,
     form: steps(
-        FieldName::Aggregate,
+        FieldChoice::Aggregate,
         Schedule::Constant { weight: 0.5 },
         false,
     ),
@@ -74,12 +75,12 @@ pub(super) static IMPROVED: Entry = Entry {
     },
 };
 
-pub(super) static BIGSAM: Entry = Entry {
+pub(crate) static BIGSAM: Entry = Entry {
     name: "bigsam",
     aliases: &[],
     parameter: None,
     form: steps(
-        FieldName::Aggregate,
+        FieldChoice::Aggregate,
         Schedule::BigSam {
             gamma: 1.0,
             beta: 0.5,
@@ -109,12 +110,12 @@ pub(super) static BIGSAM: Entry = Entry {
     },
 };
 
-pub(super) static BDA: Entry = Entry {
+pub(crate) static BDA: Entry = Entry {
     name: "bda",
     aliases: &[],
     parameter: None,
     form: steps(
-        FieldName::Aggregate,
+        FieldChoice::Aggregate,
         Schedule::Harmonic { scale: 0.5 },
         true,
     ),
@@ -140,12 +141,12 @@ pub(super) static BDA: Entry = Entry {
     },
 };
 
-pub(super) static FIRST_ORDER: Entry = Entry {
+pub(crate) static FIRST_ORDER: Entry = Entry {
     name: "first-order",
     aliases: &[],
     parameter: None,
     form: Form::Unrolled(Steps {
-        field: FieldName::Inner,
+        field: FieldChoice::Inner,
         schedule: NO_SCHEDULE,
         own_schedule: false,
         derivative: Derivative::FirstOrder,
@@ -171,7 +172,7 @@ pub(super) static FIRST_ORDER: Entry = Entry {
     },
 };
 
-pub(super) static TRUNCATED: Entry = Entry {
+pub(crate) static TRUNCATED: Entry = Entry {
     name: "truncated",
     aliases: &["t-rhg"],
     parameter: Some(Parameter {
@@ -179,7 +180,7 @@ pub(super) static TRUNCATED: Entry = Entry {
         meaning: "the last steps that are pulled back",
     }),
     form: Form::Unrolled(Steps {
-        field: FieldName::Inner,
+        field: FieldChoice::Inner,
         schedule: NO_SCHEDULE,
         own_schedule: false,
         derivative: Derivative::Truncated,
@@ -205,12 +206,12 @@ pub(super) static TRUNCATED: Entry = Entry {
     },
 };
 
-pub(super) static FORWARD: Entry = Entry {
+pub(crate) static FORWARD: Entry = Entry {
     name: "forward",
     aliases: &["fhg"],
     parameter: None,
     form: Form::Unrolled(Steps {
-        field: FieldName::Inner,
+        field: FieldChoice::Inner,
         schedule: NO_SCHEDULE,
         own_schedule: false,
         derivative: Derivative::Forward,
@@ -236,7 +237,7 @@ pub(super) static FORWARD: Entry = Entry {
     },
 };
 
-fn reversible<T: Precision>(method: &Method, _: &Problem<T>) -> Box<dyn HyperGradient<T>> {
+fn reversible<T: Precision>(method: &Resolved, _: &Problem<T>) -> Box<dyn HyperGradient<T>> {
     Box::new(Reversible {
         step_size: Hyper::Fixed(method.step_size),
         field: method.field.clone(),
@@ -245,7 +246,7 @@ fn reversible<T: Precision>(method: &Method, _: &Problem<T>) -> Box<dyn HyperGra
     })
 }
 
-pub(super) static REVERSIBLE: Entry = Entry {
+pub(crate) static REVERSIBLE: Entry = Entry {
     name: "reversible",
     aliases: &[],
     parameter: None,
@@ -257,11 +258,11 @@ pub(super) static REVERSIBLE: Entry = Entry {
     adjoint: None,
     optimizer: None,
     takes: &[
-        Opt::Steps,
-        Opt::StepSize,
-        Opt::Field,
-        Opt::Schedule,
-        Opt::AggregateStepSize,
+        Setting::Steps,
+        Setting::StepSize,
+        Setting::Field,
+        Setting::Schedule,
+        Setting::AggregateStepSize,
     ],
     keeps_set: false,
     gives: Gives::Exact,

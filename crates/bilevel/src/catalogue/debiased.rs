@@ -1,14 +1,15 @@
 //! Unbiased first order.
 
-use bilevel::{Debiased, HyperGradient, Problem};
+use crate::{Debiased, HyperGradient, Problem};
 
-use super::Method;
-use super::entry::{Build, Entry, Form, Gives, Opt, Page, Precision};
-use crate::parse::AdjointChoice;
+use super::choice::AdjointChoice;
+use super::entry::{Build, Entry, Form, Gives, Page, Precision};
+use super::resolved::Resolved;
+use super::setting::Setting;
 
 const ONE_SLOT: AdjointChoice = AdjointChoice::Checkpointed { slots: 1 };
 
-fn ufo<T: Precision>(method: &Method, problem: &Problem<T>) -> Box<dyn HyperGradient<T>> {
+fn ufo<T: Precision>(method: &Resolved, problem: &Problem<T>) -> Box<dyn HyperGradient<T>> {
     Box::new(Debiased::ufo(
         problem,
         || method.dynamics(),
@@ -18,7 +19,7 @@ fn ufo<T: Precision>(method: &Method, problem: &Problem<T>) -> Box<dyn HyperGrad
     ))
 }
 
-pub(super) static UFO: Entry = Entry {
+pub(crate) static UFO: Entry = Entry {
     name: "ufo",
     aliases: &["ufom"],
     parameter: None,
@@ -30,14 +31,14 @@ pub(super) static UFO: Entry = Entry {
     adjoint: Some(ONE_SLOT),
     optimizer: None,
     takes: &[
-        Opt::Steps,
-        Opt::StepSize,
-        Opt::Dynamics,
-        Opt::Field,
-        Opt::Schedule,
-        Opt::AggregateStepSize,
-        Opt::Adjoint,
-        Opt::Probability,
+        Setting::Steps,
+        Setting::StepSize,
+        Setting::Dynamics,
+        Setting::Field,
+        Setting::Schedule,
+        Setting::AggregateStepSize,
+        Setting::Adjoint,
+        Setting::Probability,
     ],
     keeps_set: true,
     gives: Gives::Unbiased,

@@ -1,22 +1,28 @@
 //! The methods of gradients alone: the inner problem by its value, or by a penalty.
 
-use bilevel::{Bome, Bvfsm, F2sa, HyperGradient, Meha, Pbgd, Problem};
+use crate::{Bome, Bvfsm, F2sa, HyperGradient, Meha, Pbgd, Problem};
 
-use super::Method;
-use super::entry::{Build, Entry, Form, Gives, Opt, Page, Precision};
+use super::entry::{Build, Entry, Form, Gives, Page, Precision};
+use super::resolved::Resolved;
+use super::setting::Setting;
 
-const OPTIONS: &[Opt] = &[Opt::Steps, Opt::StepSize, Opt::YStepSize];
-const WITH_PENALTY: &[Opt] = &[Opt::Steps, Opt::StepSize, Opt::YStepSize, Opt::Penalty];
+const OPTIONS: &[Setting] = &[Setting::Steps, Setting::StepSize, Setting::YStepSize];
+const WITH_PENALTY: &[Setting] = &[
+    Setting::Steps,
+    Setting::StepSize,
+    Setting::YStepSize,
+    Setting::Penalty,
+];
 
 const NOT_ALONE: &str = "x is the start of training: that path is not seen, and it is refused; a gradient of f after few steps is wanted: y follows x from one outer step to the next, and lags behind it";
 
-impl Method {
+impl Resolved {
     fn of_y(&self) -> f64 {
         self.y_step_size.unwrap_or(self.step_size)
     }
 }
 
-fn bome<T: Precision>(method: &Method, _: &Problem<T>) -> Box<dyn HyperGradient<T>> {
+fn bome<T: Precision>(method: &Resolved, _: &Problem<T>) -> Box<dyn HyperGradient<T>> {
     Box::new(Bome {
         steps: method.steps,
         step_size: method.step_size,
@@ -26,7 +32,7 @@ fn bome<T: Precision>(method: &Method, _: &Problem<T>) -> Box<dyn HyperGradient<
     })
 }
 
-pub(super) static BOME: Entry = Entry {
+pub(crate) static BOME: Entry = Entry {
     name: "bome",
     aliases: &[],
     parameter: None,
@@ -56,7 +62,7 @@ pub(super) static BOME: Entry = Entry {
     },
 };
 
-fn f2sa<T: Precision>(method: &Method, _: &Problem<T>) -> Box<dyn HyperGradient<T>> {
+fn f2sa<T: Precision>(method: &Resolved, _: &Problem<T>) -> Box<dyn HyperGradient<T>> {
     let own = F2sa::<T>::default();
     Box::new(F2sa {
         steps: method.steps,
@@ -67,7 +73,7 @@ fn f2sa<T: Precision>(method: &Method, _: &Problem<T>) -> Box<dyn HyperGradient<
     })
 }
 
-pub(super) static F2SA: Entry = Entry {
+pub(crate) static F2SA: Entry = Entry {
     name: "f2sa",
     aliases: &[],
     parameter: None,
@@ -96,7 +102,7 @@ pub(super) static F2SA: Entry = Entry {
     },
 };
 
-fn pbgd<T: Precision>(method: &Method, _: &Problem<T>) -> Box<dyn HyperGradient<T>> {
+fn pbgd<T: Precision>(method: &Resolved, _: &Problem<T>) -> Box<dyn HyperGradient<T>> {
     let own = Pbgd::<T>::default();
     Box::new(Pbgd {
         steps: method.steps,
@@ -108,7 +114,7 @@ fn pbgd<T: Precision>(method: &Method, _: &Problem<T>) -> Box<dyn HyperGradient<
     })
 }
 
-pub(super) static PBGD: Entry = Entry {
+pub(crate) static PBGD: Entry = Entry {
     name: "pbgd",
     aliases: &["v-pbgd"],
     parameter: None,
@@ -137,7 +143,7 @@ pub(super) static PBGD: Entry = Entry {
     },
 };
 
-fn bvfsm<T: Precision>(method: &Method, _: &Problem<T>) -> Box<dyn HyperGradient<T>> {
+fn bvfsm<T: Precision>(method: &Resolved, _: &Problem<T>) -> Box<dyn HyperGradient<T>> {
     let own = Bvfsm::default();
     // y descends on f + w g with w up to the cap of 10.
     let of_y = method.y_step_size.unwrap_or(method.step_size / 11.0);
@@ -151,7 +157,7 @@ fn bvfsm<T: Precision>(method: &Method, _: &Problem<T>) -> Box<dyn HyperGradient
     })
 }
 
-pub(super) static BVFSM: Entry = Entry {
+pub(crate) static BVFSM: Entry = Entry {
     name: "bvfsm",
     aliases: &[],
     parameter: None,
@@ -180,7 +186,7 @@ pub(super) static BVFSM: Entry = Entry {
     },
 };
 
-fn meha<T: Precision>(method: &Method, _: &Problem<T>) -> Box<dyn HyperGradient<T>> {
+fn meha<T: Precision>(method: &Resolved, _: &Problem<T>) -> Box<dyn HyperGradient<T>> {
     let own = Meha::<T>::default();
     Box::new(Meha {
         step_size: method.step_size,
@@ -191,7 +197,7 @@ fn meha<T: Precision>(method: &Method, _: &Problem<T>) -> Box<dyn HyperGradient<
     })
 }
 
-pub(super) static MEHA: Entry = Entry {
+pub(crate) static MEHA: Entry = Entry {
     name: "meha",
     aliases: &["meso"],
     parameter: None,
@@ -202,7 +208,7 @@ pub(super) static MEHA: Entry = Entry {
     steps: None,
     adjoint: None,
     optimizer: None,
-    takes: &[Opt::StepSize, Opt::YStepSize, Opt::Penalty],
+    takes: &[Setting::StepSize, Setting::YStepSize, Setting::Penalty],
     keeps_set: true,
     gives: Gives::Direction,
     page: Page {

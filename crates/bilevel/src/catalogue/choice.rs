@@ -1,36 +1,84 @@
-//! Choices with settings behind a colon.
+//! Values of settings that are written as text, with numbers behind a colon.
 
 use std::fmt;
 use std::str::FromStr;
 
-use bilevel::{
-    Adam, Adaptive, AdaptiveStep, Adjoint, Checkpointed, FirstOrder, Forward, Optimizer,
-    Probability, Reverse, ReverseTape, Scalar, Sgd, Truncated,
+use crate::text::{expected_one_of, non_negative, number, positive, positive_count};
+use crate::{
+    Adam, Adaptive, AdaptiveStep, Adjoint, Checkpointed, Error, FirstOrder, Forward, Optimizer,
+    Probability, Result, Reverse, ReverseTape, Scalar, Sgd, Truncated,
 };
 
-use super::{non_negative, number, positive, positive_count, suggestion};
+/// What the inner steps follow.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum FieldChoice {
+    /// The inner gradient alone.
+    Inner,
+    /// A weighted sum of inner and outer gradient.
+    Aggregate,
+}
+
+impl FromStr for FieldChoice {
+    type Err = Error;
+
+    fn from_str(text: &str) -> Result<Self> {
+        match text {
+            "inner" => Ok(Self::Inner),
+            "aggregate" => Ok(Self::Aggregate),
+            _ => Err(expected_one_of(
+                "inner or aggregate",
+                text,
+                &["inner", "aggregate"],
+            )),
+        }
+    }
+}
+
+impl fmt::Display for FieldChoice {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Inner => "inner",
+            Self::Aggregate => "aggregate",
+        })
+    }
+}
 
 /// How training is differentiated.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(crate) enum AdjointChoice {
+pub enum AdjointChoice {
+    /// [`Reverse`].
     Reverse,
+    /// [`ReverseTape`].
     ReverseTape,
-    Checkpointed { slots: usize },
-    Truncated { last: usize },
+    /// [`Checkpointed`].
+    Checkpointed {
+        /// States that are kept.
+        slots: usize,
+    },
+    /// [`Truncated`].
+    Truncated {
+        /// Steps that are pulled back.
+        last: usize,
+    },
+    /// [`Forward`].
     Forward,
+    /// [`FirstOrder`].
     FirstOrder,
 }
 
 impl AdjointChoice {
     /// Whether it gives the gradient of what the steps give, without error.
-    pub(crate) fn is_exact(self) -> bool {
+    #[must_use]
+    pub fn is_exact(self) -> bool {
         match self {
             Self::Reverse | Self::ReverseTape | Self::Checkpointed { .. } | Self::Forward => true,
             Self::Truncated { .. } | Self::FirstOrder => false,
         }
     }
 
-    pub(crate) fn build<T: Scalar>(self) -> Box<dyn Adjoint<T>> {
+    /// The adjoint itself.
+    #[must_use]
+    pub fn build<T: Scalar>(self) -> Box<dyn Adjoint<T>> {
         match self {
             Self::Reverse => Box::new(Reverse),
             Self::ReverseTape => Box::new(ReverseTape::default()),
@@ -43,9 +91,9 @@ impl AdjointChoice {
 }
 
 impl FromStr for AdjointChoice {
-    type Err = String;
+    type Err = Error;
 
-    fn from_str(text: &str) -> Result<Self, String> {
+    fn from_str(text: &str) -> Result<Self> {
         match text.split_once(':') {
             None if text == "reverse" => Ok(Self::Reverse),
             Some(("reverse", "tape")) => Ok(Self::ReverseTape),
@@ -57,19 +105,17 @@ impl FromStr for AdjointChoice {
             Some(("checkpointed", slots)) => Ok(Self::Checkpointed {
                 slots: positive_count(slots)?,
             }),
-            _ => Err(format!(
-                "expected reverse, reverse:tape, checkpointed:C, truncated:J, forward or first-order, found {text:?}{}",
-                suggestion(
-                    text,
-                    &[
-                        "reverse",
-                        "reverse:tape",
-                        "checkpointed",
-                        "truncated",
-                        "forward",
-                        "first-order"
-                    ]
-                )
+            _ => Err(expected_one_of(
+                "reverse, reverse:tape, checkpointed:C, truncated:J, forward or first-order",
+                text,
+                &[
+                    "reverse",
+                    "reverse:tape",
+                    "checkpointed",
+                    "truncated",
+                    "forward",
+                    "first-order",
+                ],
             )),
         }
     }
@@ -90,17 +136,20 @@ impl fmt::Display for AdjointChoice {
 
 /// How y moves in a step.
 #[derive(Clone, Copy, PartialEq, Debug, Default)]
-pub(crate) enum DynamicsChoice {
+pub enum DynamicsChoice {
+    /// [`GradientDescent`](crate::GradientDescent).
     #[default]
     GradientDescent,
+    /// [`Momentum`](crate::Momentum) with this factor.
     Momentum(f64),
+    /// [`InnerAdam`](crate::InnerAdam).
     Adam,
 }
 
 impl FromStr for DynamicsChoice {
-    type Err = String;
+    type Err = Error;
 
-    fn from_str(text: &str) -> Result<Self, String> {
+    fn from_str(text: &str) -> Result<Self> {
         match text.split_once(':') {
             None if text == "gradient-descent" => Ok(Self::GradientDescent),
             None if text == "adam" => Ok(Self::Adam),
@@ -108,9 +157,10 @@ impl FromStr for DynamicsChoice {
                 let what = "a number of at least 0 and below 1";
                 number(beta, what, |beta| (0.0..1.0).contains(&beta)).map(Self::Momentum)
             }
-            _ => Err(format!(
-                "expected gradient-descent, momentum:BETA or adam, found {text:?}{}",
-                suggestion(text, &["gradient-descent", "momentum", "adam"])
+            _ => Err(expected_one_of(
+                "gradient-descent, momentum:BETA or adam",
+                text,
+                &["gradient-descent", "momentum", "adam"],
             )),
         }
     }
@@ -128,7 +178,10 @@ impl fmt::Display for DynamicsChoice {
 
 /// How often the exact part of a debiased estimate is worked out.
 #[derive(Clone, Copy, PartialEq, Debug)]
-pub(crate) struct ProbabilityChoice(pub(crate) Probability);
+pub struct ProbabilityChoice(
+    /// The probability, or how it adapts.
+    pub Probability,
+);
 
 impl Default for ProbabilityChoice {
     fn default() -> Self {
@@ -137,9 +190,9 @@ impl Default for ProbabilityChoice {
 }
 
 impl FromStr for ProbabilityChoice {
-    type Err = String;
+    type Err = Error;
 
-    fn from_str(text: &str) -> Result<Self, String> {
+    fn from_str(text: &str) -> Result<Self> {
         if text == "adaptive" {
             return Ok(Self(Probability::Adaptive(Adaptive::default())));
         }
@@ -159,18 +212,24 @@ impl fmt::Display for ProbabilityChoice {
 
 /// How x moves.
 #[derive(Clone, Copy, PartialEq, Debug)]
-pub(crate) enum OptimizerChoice {
+pub enum OptimizerChoice {
+    /// [`Sgd`].
     Sgd {
+        /// The first rate.
         rate: f64,
+        /// How fast it shrinks.
         decay: f64,
     },
+    /// [`Adam`] with this rate.
     Adam(f64),
-    /// How far each number moves at first.
+    /// [`AdaptiveStep`], by how far each number moves at first.
     Adaptive(f64),
 }
 
 impl OptimizerChoice {
-    pub(crate) fn build<T: Scalar>(self) -> Box<dyn Optimizer<T>> {
+    /// The optimizer itself.
+    #[must_use]
+    pub fn build<T: Scalar>(self) -> Box<dyn Optimizer<T>> {
         match self {
             Self::Sgd { rate, decay } => Box::new(Sgd { rate, decay }),
             Self::Adam(rate) => Box::new(Adam::new(rate)),
@@ -183,9 +242,9 @@ impl OptimizerChoice {
 }
 
 impl FromStr for OptimizerChoice {
-    type Err = String;
+    type Err = Error;
 
-    fn from_str(text: &str) -> Result<Self, String> {
+    fn from_str(text: &str) -> Result<Self> {
         match text.split_once(':') {
             Some(("sgd", numbers)) => {
                 let (rate, decay) = numbers.split_once(',').unwrap_or((numbers, "0"));
@@ -196,9 +255,10 @@ impl FromStr for OptimizerChoice {
             }
             Some(("adam", rate)) => Ok(Self::Adam(positive(rate)?)),
             Some(("adaptive", first)) => Ok(Self::Adaptive(positive(first)?)),
-            _ => Err(format!(
-                "expected sgd:RATE, sgd:RATE,DECAY, adam:RATE or adaptive:FIRST, found {text:?}{}",
-                suggestion(text, &["sgd", "adam", "adaptive"])
+            _ => Err(expected_one_of(
+                "sgd:RATE, sgd:RATE,DECAY, adam:RATE or adaptive:FIRST",
+                text,
+                &["sgd", "adam", "adaptive"],
             )),
         }
     }
@@ -211,6 +271,37 @@ impl fmt::Display for OptimizerChoice {
             Self::Sgd { rate, decay } => write!(f, "sgd:{rate},{decay}"),
             Self::Adam(rate) => write!(f, "adam:{rate}"),
             Self::Adaptive(first) => write!(f, "adaptive:{first}"),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_printed_is_what_is_read() {
+        for text in [
+            "reverse",
+            "reverse:tape",
+            "checkpointed:7",
+            "truncated:3",
+            "forward",
+            "first-order",
+        ] {
+            assert_eq!(text.parse::<AdjointChoice>().unwrap().to_string(), text);
+        }
+        for text in ["sgd:0.5", "sgd:10,1", "adam:0.05", "adaptive:0.1"] {
+            assert_eq!(text.parse::<OptimizerChoice>().unwrap().to_string(), text);
+        }
+        for text in ["gradient-descent", "momentum:0.9", "adam"] {
+            assert_eq!(text.parse::<DynamicsChoice>().unwrap().to_string(), text);
+        }
+        for text in ["0.25", "adaptive"] {
+            assert_eq!(text.parse::<ProbabilityChoice>().unwrap().to_string(), text);
+        }
+        for text in ["inner", "aggregate"] {
+            assert_eq!(text.parse::<FieldChoice>().unwrap().to_string(), text);
         }
     }
 }

@@ -1,43 +1,71 @@
 //! The derivative that fits into a given memory.
 
-use anyhow::anyhow;
-
-use super::{Derivative, Form, Method};
-use crate::failure::Failure;
-use crate::parse::{AdjointChoice, Size};
+use super::choice::AdjointChoice;
+use super::entry::{Derivative, Form};
+use super::method::Method;
+use super::size::Size;
 
 /// What was chosen within a budget, and why.
 #[derive(Clone, Debug)]
-pub(crate) struct Chosen {
-    pub(crate) why: String,
+pub struct Chosen {
+    /// In words.
+    pub why: String,
 }
 
-/// Predicts the bytes of one hypergradient at the peak.
-type Peak<'a> = dyn Fn(&Method) -> Result<usize, Failure> + 'a;
+/// No derivative fits into the budget.
+#[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
+pub enum TooLarge {
+    /// The derivative that was asked for.
+    #[error("the memory budget {budget}: a hypergradient of {takes}, more than that")]
+    Asked {
+        /// The budget.
+        budget: Size,
+        /// What takes how much.
+        takes: String,
+    },
+    /// All of them.
+    #[error(
+        "the memory budget {budget}: expected at least {least}, which {which} takes, the least of all; {others}"
+    )]
+    All {
+        /// The budget.
+        budget: Size,
+        /// The least.
+        least: String,
+        /// What takes it.
+        which: String,
+        /// What the others take.
+        others: String,
+    },
+}
 
 /// The fastest derivative of `method` whose hypergradient fits into `budget`: tapes, states, as many
-/// checkpoints as fit. One that was typed, and a method that has no choice, is only measured.
-pub(crate) fn choose(
+/// checkpoints as fit. One that was given, and a method that has no choice, is only measured. `peak` predicts the
+/// bytes of one hypergradient.
+///
+/// # Errors
+/// [`TooLarge`], or what `peak` says.
+pub fn choose<E: From<TooLarge>>(
     method: Method,
-    typed: bool,
+    given: bool,
     has_tape: bool,
     budget: &Size,
-    peak: &Peak<'_>,
-) -> Result<(Method, Chosen), Failure> {
-    let with = |adjoint| Method {
-        adjoint: Some(adjoint),
-        ..method.clone()
+    peak: &dyn Fn(&Method) -> Result<usize, E>,
+) -> Result<(Method, Chosen), E> {
+    let with = |adjoint| {
+        let mut method = method.clone();
+        method.settings.adjoint = Some(adjoint);
+        method
     };
     let taken = |method: &Method, bytes: usize| {
         format!("{} takes {}", method.short_name(), megabytes(bytes))
     };
-    if typed || !has_choice(&method) {
+    if given || !has_choice(&method) {
         let bytes = peak(&method)?;
         if bytes > budget.bytes {
-            return Err(Failure::usage(anyhow!(
-                "--memory-budget {budget}: a hypergradient of {}, more than that",
-                taken(&method, bytes)
-            )));
+            let takes = taken(&method, bytes);
+            let budget = budget.clone();
+            return Err(TooLarge::Asked { budget, takes }.into());
         }
         let why = format!("memory budget {budget}: {}", taken(&method, bytes));
         return Ok((method, Chosen { why }));
@@ -55,15 +83,16 @@ pub(crate) fn choose(
     let slots = |slots| with(AdjointChoice::Checkpointed { slots });
     let least = peak(&slots(1))?;
     if least > budget.bytes {
-        return Err(Failure::usage(anyhow!(
-            "--memory-budget {budget}: expected at least {}, which {} takes, the least of all; {}",
-            megabytes(least),
-            slots(1).short_name(),
-            too_large.join(", ")
-        )));
+        return Err(TooLarge::All {
+            budget: budget.clone(),
+            least: megabytes(least),
+            which: slots(1).short_name(),
+            others: too_large.join(", "),
+        }
+        .into());
     }
     // The most that fit: more slots take more memory.
-    let (mut fits, mut exceeds) = (1, method.steps.max(2));
+    let (mut fits, mut exceeds) = (1, method.settings.steps.max(2));
     while exceeds - fits > 1 {
         let middle = fits + (exceeds - fits) / 2;
         if peak(&slots(middle))? <= budget.bytes {
@@ -81,10 +110,10 @@ pub(crate) fn choose(
 fn has_choice(method: &Method) -> bool {
     match &method.entry().form {
         Form::Unrolled(steps) => match steps.derivative {
-            Derivative::Exact => method.adjoint.is_some_and(AdjointChoice::is_exact),
+            Derivative::Exact => method.settings.adjoint.is_some_and(AdjointChoice::is_exact),
             Derivative::Forward | Derivative::Truncated | Derivative::FirstOrder => false,
         },
-        Form::Other(_) => method.adjoint.is_some(),
+        Form::Other(_) => method.settings.adjoint.is_some(),
     }
 }
 
@@ -94,8 +123,8 @@ fn chosen(method: Method, bytes: usize, budget: &Size, too_large: &[String]) -> 
     } else {
         format!(", while {}", too_large.join(" and "))
     };
-    let most = match method.adjoint {
-        Some(AdjointChoice::Checkpointed { slots }) if slots + 1 < method.steps => {
+    let most = match method.settings.adjoint {
+        Some(AdjointChoice::Checkpointed { slots }) if slots + 1 < method.settings.steps => {
             ", the most checkpoints that fit"
         }
         _ => ", the fastest that fits",

@@ -1,0 +1,235 @@
+//! From settings to a method: what goes with what.
+
+use super::choice::{AdjointChoice, OptimizerChoice};
+use super::entry::{Entry, Form, Gives, Precision};
+use super::name::MethodChoice;
+use super::refusal::Refusal;
+use super::resolve::{expect_own_settings, expect_parts, field, other_field, unnamed};
+use super::resolved::Resolved;
+use super::setting::Setting;
+use super::settings::Settings;
+use super::unrolled;
+use crate::{Field, HyperGradient, Problem, Set};
+
+/// A method with all its settings.
+#[derive(Clone, Debug)]
+pub struct Method {
+    /// Which one.
+    pub choice: MethodChoice,
+    /// Every setting with its value.
+    pub settings: Resolved,
+}
+
+/// What is not given.
+#[derive(Clone, Copy)]
+pub struct Defaults {
+    /// The method, unless it is named or follows from its parts.
+    pub method: &'static Entry,
+    /// Inner steps, for a method without a number of its own.
+    pub steps: usize,
+    /// Step size of the inner gradient.
+    pub step_size: f64,
+    /// Added to the inner Hessian.
+    pub damping: f64,
+}
+
+impl Defaults {
+    /// Of the training of models.
+    pub const TRAINING: Self = Self {
+        method: &unrolled::IMPROVED,
+        steps: 100,
+        step_size: 0.5,
+        // The inner Hessian of a softmax is singular, that of a network indefinite.
+        damping: 0.01,
+    };
+    /// Of problems in closed form; a problem has its own steps and step size.
+    pub const CLOSED_FORM: Self = Self {
+        method: &unrolled::BASIC,
+        damping: 0.0,
+        ..Self::TRAINING
+    };
+}
+
+impl Method {
+    /// Resolves settings.
+    ///
+    /// # Errors
+    /// A pair that makes no sense.
+    pub fn new(given: &Settings, defaults: Defaults) -> Result<Self, Refusal> {
+        let named = given.method.as_ref();
+        let choice = named
+            .copied()
+            .unwrap_or_else(|| unnamed(given, defaults.method));
+        let entry = choice.entry;
+        if let Form::Unrolled(steps) = &entry.form {
+            expect_parts(steps, &choice, named.is_some(), given)?;
+        }
+        expect_own_settings(entry, named, given)?;
+        let step_size = given.step_size.unwrap_or(defaults.step_size);
+        let (field, adjoint) = match &entry.form {
+            Form::Unrolled(steps) => (
+                field(entry.name, steps, given, step_size)?,
+                Some(
+                    given
+                        .adjoint
+                        .unwrap_or(steps.derivative.adjoint(choice.parameter)),
+                ),
+            ),
+            Form::Other(_) => (
+                other_field(entry, given, step_size)?,
+                given.adjoint.or(entry.adjoint),
+            ),
+        };
+        Ok(Self {
+            choice,
+            settings: Resolved {
+                field,
+                adjoint,
+                step_size,
+                aggregate_step_size: given.aggregate_step_size.unwrap_or(step_size),
+                steps: given.steps.or(entry.steps).unwrap_or(defaults.steps),
+                dynamics: given.dynamics.unwrap_or_default(),
+                probability: given.probability.unwrap_or_default(),
+                damping: given.damping.unwrap_or(defaults.damping),
+                linear_tolerance: given.linear_tolerance,
+                linear_products: given.linear_products,
+                single_loop_schedule: given.schedule.clone(),
+                y_step_size: given.y_step_size,
+                penalty: given.penalty,
+                set: Set::All,
+            },
+        })
+    }
+
+    /// Its page of the catalogue.
+    #[must_use]
+    pub fn entry(&self) -> &'static Entry {
+        self.choice.entry
+    }
+
+    /// The same with y kept in a set, where it can do that.
+    ///
+    /// # Errors
+    /// A method that cannot.
+    pub fn kept_in(mut self, set: &Set<f64>) -> Result<Self, Refusal> {
+        if !set.is_all() && !self.entry().keeps_set {
+            return Err(Refusal::KeepsNoSet {
+                method: self.choice,
+            });
+        }
+        self.settings.set = set.clone();
+        Ok(self)
+    }
+
+    /// The name, with its parameter.
+    #[must_use]
+    pub fn name(&self) -> String {
+        self.choice.to_string()
+    }
+
+    /// K, where it makes steps of training that are counted.
+    #[must_use]
+    pub fn counted_steps(&self) -> Option<usize> {
+        self.entry()
+            .takes(Setting::Steps)
+            .then_some(self.settings.steps)
+    }
+
+    /// What tells it from the others in one word or two: the derivative of unrolled training, with the name
+    /// where that says more.
+    #[must_use]
+    pub fn short_name(&self) -> String {
+        match self.settings.adjoint {
+            Some(adjoint) if self.entry().name == "basic" => adjoint.to_string(),
+            Some(adjoint) if adjoint.to_string() != self.name() => {
+                format!("{} {adjoint}", self.name())
+            }
+            _ => self.name(),
+        }
+    }
+
+    /// The method, ready for use.
+    #[must_use]
+    pub fn build<T: Precision>(&self, problem: &Problem<T>) -> Box<dyn HyperGradient<T>> {
+        match &self.entry().form {
+            Form::Unrolled(_) => Box::new(
+                self.settings
+                    .unrolled(self.settings.adjoint.unwrap_or(AdjointChoice::Reverse)),
+            ),
+            Form::Other(build) => T::build(build, &self.settings, problem),
+        }
+    }
+
+    /// How x moves: as given, or as belongs to the method, or as usual.
+    #[must_use]
+    pub fn optimizer(
+        &self,
+        given: Option<OptimizerChoice>,
+        usual: OptimizerChoice,
+    ) -> OptimizerChoice {
+        let own = self.entry().optimizer.map(|own| own(&self.settings));
+        given.or(own).unwrap_or(usual)
+    }
+
+    /// Whether it is made of a field and a derivative alone.
+    #[must_use]
+    pub fn is_unrolled(&self) -> bool {
+        matches!(self.entry().form, Form::Unrolled(_))
+    }
+
+    /// Whether central differences of f after training agree with it.
+    #[must_use]
+    pub fn is_exact(&self) -> bool {
+        self.entry().gives == Gives::Exact
+            && self.settings.adjoint.is_none_or(AdjointChoice::is_exact)
+    }
+
+    /// The schedule of the aggregate field.
+    #[must_use]
+    pub fn schedule(&self) -> Option<String> {
+        match &self.settings.field {
+            Field::Inner => None,
+            Field::Aggregate { schedule, .. } => Some(schedule.to_string()),
+        }
+    }
+
+    /// The step size of the outer gradient in the aggregate field.
+    #[must_use]
+    pub fn aggregate_step_size(&self) -> Option<f64> {
+        match &self.settings.field {
+            Field::Inner => None,
+            Field::Aggregate { .. } => Some(self.settings.aggregate_step_size),
+        }
+    }
+
+    /// The same for a problem where x enters the inner objective alone: where a schedule gives the inner
+    /// gradient no weight at any inner step, x does not enter training, and its gradient is zero. `outer_steps`
+    /// is how far the schedule will be followed.
+    ///
+    /// # Errors
+    /// Such a schedule.
+    pub fn expect_inner_weight(self, outer_steps: usize) -> Result<Self, Refusal> {
+        let schedule = match (&self.settings.field, &self.settings.single_loop_schedule) {
+            (Field::Aggregate { schedule, .. }, _) => schedule,
+            // That of a single loop, which has a weight for each outer step.
+            (Field::Inner, Some(schedule)) => schedule,
+            (Field::Inner, None) => return Ok(self),
+        };
+        // No weight rises but between the steps of every: the first and the last step tell. No form
+        // but per-outer depends on the outer step, and its weight falls.
+        let enters = |t| {
+            [1, self.settings.steps].iter().any(|&k| {
+                schedule
+                    .fixed_weights(k, t)
+                    .is_none_or(|weights| weights.inner != 0.0)
+            })
+        };
+        if enters(0) || enters(outer_steps) {
+            return Ok(self);
+        }
+        Err(Refusal::NoInnerWeight {
+            schedule: schedule.clone(),
+            steps: self.settings.steps,
+        })
+    }
+}

@@ -1,0 +1,188 @@
+//! The settings that only some methods have.
+
+/// A setting that belongs to some methods.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Setting {
+    /// Weight of the outer gradient at each inner step.
+    Schedule,
+    /// What the inner steps follow.
+    Field,
+    /// How training is differentiated.
+    Adjoint,
+    /// Step size of the inner gradient.
+    StepSize,
+    /// Step size of the outer gradient in the aggregate field.
+    AggregateStepSize,
+    /// Inner steps.
+    Steps,
+    /// How y moves in a step.
+    Dynamics,
+    /// How often the exact part of a debiased estimate is worked out.
+    Probability,
+    /// Added to the inner Hessian.
+    Damping,
+    /// Relative residual of a linear system.
+    LinearTolerance,
+    /// Products for a linear system.
+    LinearProducts,
+    /// Step size of y apart from the inner problem's own solution.
+    YStepSize,
+    /// Penalty at each outer step.
+    Penalty,
+}
+
+/// What is known of a setting.
+#[derive(Clone, Copy, Debug)]
+pub struct About {
+    /// As a configuration and a keyword spell it: `step_size`.
+    pub name: &'static str,
+    /// What stands for its value, in capitals.
+    pub value: &'static str,
+    /// What it is, in a line, without a full stop.
+    pub doc: &'static str,
+    /// Its value unless given, in words; None where the method's page or `doc` says it.
+    pub default: Option<&'static str>,
+    /// What values are allowed.
+    pub range: &'static str,
+    /// All values, where these are a few words, each with its meaning.
+    pub values: &'static [(&'static str, &'static str)],
+}
+
+impl Setting {
+    /// All of them, in the order in which they are listed.
+    pub const ALL: [Self; 13] = [
+        Self::Schedule,
+        Self::Field,
+        Self::Adjoint,
+        Self::StepSize,
+        Self::AggregateStepSize,
+        Self::Steps,
+        Self::Dynamics,
+        Self::Probability,
+        Self::Damping,
+        Self::LinearTolerance,
+        Self::LinearProducts,
+        Self::YStepSize,
+        Self::Penalty,
+    ];
+
+    /// As a configuration and a keyword spell it: `step_size`.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        self.about().name
+    }
+
+    /// What is known of it.
+    #[must_use]
+    pub fn about(self) -> About {
+        const POSITIVE: &str = "a positive number";
+        const COUNT: &str = "a whole number of at least 1";
+        let about = |name, value, range, default, doc| About {
+            name,
+            value,
+            doc,
+            default,
+            range,
+            values: &[],
+        };
+        match self {
+            Self::Schedule => about(
+                "schedule",
+                "SCHEDULE",
+                "weights from 0 to 1",
+                None,
+                "Weight of the outer gradient at inner step k: constant:A, harmonic:C, geometric:A,R, bigsam:GAMMA,BETA,CAP, per-outer:MU0,P or every:N,SCHEDULE",
+            ),
+            Self::Field => About {
+                values: &[
+                    ("inner", "The inner gradient alone"),
+                    ("aggregate", "A weighted sum of inner and outer gradient"),
+                ],
+                ..about(
+                    "field",
+                    "FIELD",
+                    "one of its words",
+                    None,
+                    "What the inner steps follow",
+                )
+            },
+            Self::Adjoint => about(
+                "adjoint",
+                "ADJOINT",
+                "counts of at least 1",
+                None,
+                "How training is differentiated: reverse (keeps every state), reverse:tape (also keeps what each step worked out: faster, more memory), checkpointed:C (keeps C states and recomputes the others, to the same bits as reverse), truncated:J (the last J steps alone), forward (for few numbers of x) or first-order (no second derivatives)",
+            ),
+            Self::StepSize => about(
+                "step_size",
+                "S",
+                POSITIVE,
+                Some("0.5; of bench 0.1; of solve the problem's own"),
+                "Step size of the inner gradient",
+            ),
+            Self::AggregateStepSize => about(
+                "aggregate_step_size",
+                "S",
+                POSITIVE,
+                None,
+                "Step size of the outer gradient in the aggregate; that of the inner gradient unless given",
+            ),
+            Self::Steps => about(
+                "steps",
+                "K",
+                COUNT,
+                Some("100; of solve the problem's own; of a method that needs few its own"),
+                "Inner steps, K",
+            ),
+            Self::Dynamics => about(
+                "dynamics",
+                "RULE",
+                "BETA from 0 to below 1",
+                Some("gradient-descent"),
+                "How y moves in a step: gradient-descent, momentum:BETA or adam",
+            ),
+            Self::Probability => about(
+                "probability",
+                "Q",
+                "above 0 and at most 1",
+                Some("0.1"),
+                "How often ufo works out the exact hypergradient: a probability above 0, or adaptive",
+            ),
+            Self::Damping => about(
+                "damping",
+                "D",
+                "a number of at least 0",
+                Some("0.01, of solve 0"),
+                "Added to the inner Hessian, where implicit methods solve with it",
+            ),
+            Self::LinearTolerance => about(
+                "linear_tolerance",
+                "E",
+                POSITIVE,
+                None,
+                "Relative residual to which implicit methods solve their linear system",
+            ),
+            Self::LinearProducts => about(
+                "linear_products",
+                "N",
+                COUNT,
+                None,
+                "Products that implicit methods may make for that",
+            ),
+            Self::YStepSize => about(
+                "y_step_size",
+                "S",
+                POSITIVE,
+                None,
+                "Step size of y in the methods that move it beside the inner problem's own solution; that of the inner gradient unless given, of bvfsm an eleventh of it",
+            ),
+            Self::Penalty => about(
+                "penalty",
+                "SEQUENCE",
+                "positive numbers",
+                None,
+                "Penalty at each outer step: constant:C, linear:START,END,STEPS, power:START,POWER or geometric:START,RATIO",
+            ),
+        }
+    }
+}

@@ -1,0 +1,157 @@
+//! Names, parts, and the pairs that are refused.
+#![allow(clippy::unwrap_used, clippy::panic)]
+
+use super::*;
+use crate::Field;
+
+/// A method from words such as `method=basic steps=3`.
+fn method(words: &str) -> Result<Method, String> {
+    let mut settings = Settings::default();
+    for word in words.split_whitespace() {
+        let (name, value) = word.split_once('=').unwrap();
+        if name == "method" {
+            settings.method = Some(value.parse().unwrap());
+            continue;
+        }
+        let mut all = Setting::ALL.into_iter();
+        let setting = all.find(|setting| setting.name() == name).unwrap();
+        settings.set(setting, value).unwrap();
+        assert_eq!(settings.get(setting).as_deref(), Some(value));
+    }
+    Method::new(&settings, Defaults::TRAINING)
+        .and_then(|method| method.expect_inner_weight(60))
+        .map_err(|refusal| refusal.to_string())
+}
+
+fn summary(options: &str) -> (String, Option<String>, String) {
+    let method = method(options).unwrap();
+    (
+        method.name(),
+        method.schedule(),
+        method.settings.adjoint.unwrap().to_string(),
+    )
+}
+
+#[test]
+fn names_and_parts() {
+    for (options, name, schedule, adjoint) in [
+        ("", "improved", Some("constant:0.5"), "reverse"),
+        ("method=basic", "basic", None, "reverse"),
+        (
+            "method=rhg adjoint=checkpointed:5",
+            "basic",
+            None,
+            "checkpointed:5",
+        ),
+        ("method=bigsam", "bigsam", Some("bigsam:1,0.5,1"), "reverse"),
+        (
+            "method=bda schedule=harmonic:0.9",
+            "bda",
+            Some("harmonic:0.9"),
+            "reverse",
+        ),
+        ("method=first-order", "first-order", None, "first-order"),
+        ("field=inner", "basic", None, "reverse"),
+        (
+            "field=inner adjoint=first-order",
+            "first-order",
+            None,
+            "first-order",
+        ),
+        (
+            "schedule=harmonic:0.9",
+            "improved",
+            Some("harmonic:0.9"),
+            "reverse",
+        ),
+    ] {
+        let expected = (
+            name.to_owned(),
+            schedule.map(str::to_owned),
+            adjoint.to_owned(),
+        );
+        assert_eq!(summary(options), expected, "{options}");
+    }
+}
+
+#[test]
+fn the_aggregate_step_size_is_a_scale() {
+    let method = method("step_size=0.5 aggregate_step_size=0.25").unwrap();
+    let Field::Aggregate { outer_scale, .. } = method.settings.field else {
+        panic!("{method:?}");
+    };
+    assert_eq!(outer_scale, 0.5);
+}
+
+#[test]
+fn pairs_that_make_no_sense_are_refused() {
+    for (options, part) in [
+        (
+            "method=basic schedule=constant:0.5",
+            "`schedule` has no meaning",
+        ),
+        (
+            "field=inner aggregate_step_size=1",
+            "`aggregate_step_size` has no meaning",
+        ),
+        ("method=basic field=aggregate", "contradict"),
+        ("method=improved field=inner", "contradict"),
+        ("method=improved adjoint=first-order", "contradict"),
+        ("method=first-order adjoint=reverse", "contradict"),
+        (
+            "method=bda schedule=constant:0.5",
+            "is the schedule harmonic",
+        ),
+        ("schedule=learned:0,1", "no x here has numbers"),
+        ("schedule=constant:1", "identically zero"),
+        ("schedule=harmonic:100 steps=100", "identically zero"),
+        ("schedule=every:1,constant:1", "identically zero"),
+    ] {
+        let message = method(options).unwrap_err();
+        assert!(message.contains(part), "{options}: {message}");
+    }
+    assert!(method("schedule=per-outer:1,2").is_ok());
+    assert!(method("schedule=every:2,constant:1").is_ok());
+    assert!(method("schedule=harmonic:99 steps=100").is_ok());
+}
+
+/// The catalogue lists every method once, under names that no other has, and every setting of one is listed.
+#[test]
+fn names_are_told_apart() {
+    let mut names: Vec<&str> = METHODS
+        .iter()
+        .flat_map(|entry| std::iter::once(&entry.name).chain(entry.aliases))
+        .copied()
+        .collect();
+    let count = names.len();
+    names.sort_unstable();
+    names.dedup();
+    assert_eq!(names.len(), count);
+    for setting in Setting::ALL {
+        assert!(
+            METHODS.iter().any(|entry| entry.takes(setting)),
+            "{setting:?}"
+        );
+        assert!(!setting.about().doc.ends_with('.'));
+    }
+}
+
+/// The defaults that are said are those that are taken.
+#[test]
+fn defaults_are_as_said() {
+    let method = method("method=ufo").unwrap();
+    for (setting, value) in [
+        (Setting::StepSize, method.settings.step_size.to_string()),
+        (Setting::Steps, method.settings.steps.to_string()),
+        (Setting::Dynamics, method.settings.dynamics.to_string()),
+        (
+            Setting::Probability,
+            method.settings.probability.to_string(),
+        ),
+        (Setting::Damping, method.settings.damping.to_string()),
+    ] {
+        let said = setting.about().default.unwrap();
+        let (first, _) = said.split_once([';', ',']).unwrap_or((said, ""));
+        assert_eq!(first, value, "{setting:?}");
+    }
+}
