@@ -1,5 +1,4 @@
 //! Columns of the data that are zero are left out of products, and nothing changes.
-#![allow(clippy::unwrap_used)]
 
 use bilevel::objective::Objective;
 use bilevel::vector::relative_difference;

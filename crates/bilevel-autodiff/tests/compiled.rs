@@ -1,7 +1,4 @@
 //! Compiled programs against the plain interpreter of the untransformed graph.
-#![allow(clippy::unwrap_used, clippy::panic)]
-
-mod common;
 
 use bilevel_autodiff::graph::Graph;
 use bilevel_autodiff::reference::{Value, evaluate};
@@ -9,9 +6,9 @@ use bilevel_autodiff::transform::grad;
 use bilevel_autodiff::{Argument, Passes, Program, Workspace};
 use proptest::prelude::*;
 
-use common::calculus::real_inputs;
-use common::case::{Style, random_case};
-use common::noise::{assert_close, bounds};
+use crate::common::calculus::real_inputs;
+use crate::common::case::{Style, random_case};
+use crate::common::noise::{assert_close, bounds};
 
 /// Runs the compiled graph with every pass alone, with all, and with none.
 fn variants() -> Vec<(&'static str, Passes)> {

@@ -1,5 +1,4 @@
 //! Compiled programs read what is given through views, whatever their strides.
-#![allow(clippy::unwrap_used)]
 
 use bilevel_autodiff::{Argument, DType, Graph, Passes, Program, Workspace, trace};
 

@@ -1,5 +1,4 @@
 //! What primitives give for a NaN and at the edges of their domains, compiled and interpreted.
-#![allow(clippy::unwrap_used)]
 
 use bilevel_autodiff::graph::Graph;
 use bilevel_autodiff::reference::{Value, evaluate};

@@ -1,8 +1,5 @@
 //! Both second-order products of an objective h(x, y), ∇²_yy h·v and ∇²_xy h·v: mixed mode (the
 //! directional derivative of ∇_(x,y) h along (0, v)) against reverse over reverse (the gradient of ⟨∇_y h, v⟩).
-#![allow(clippy::unwrap_used)]
-
-mod common;
 
 use bilevel_autodiff::graph::{DType, Graph, NodeId};
 use bilevel_autodiff::reference::Value;
@@ -10,11 +7,11 @@ use bilevel_autodiff::transform::{grad, jvp};
 use bilevel_autodiff::{Var, trace};
 use proptest::prelude::*;
 
-use common::calculus::{
+use crate::common::calculus::{
     difference, distance, inner, inputs_like, norm, numbers, or_zeros, pairs, real_inputs,
 };
-use common::case::{Style, random_case};
-use common::source::Source;
+use crate::common::case::{Style, random_case};
+use crate::common::source::Source;
 
 /// The products of one objective, in x and in y, by both ways.
 struct Products {

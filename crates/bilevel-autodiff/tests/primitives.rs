@@ -1,8 +1,5 @@
 //! Every primitive's derivatives: against central differences, against each other, and again for
 //! the derivatives of these derivatives.
-#![allow(clippy::unwrap_used)]
-
-mod common;
 
 use bilevel_autodiff::graph::{DType, NodeId, Shape};
 use bilevel_autodiff::reference::{Value, evaluate};
@@ -10,10 +7,12 @@ use bilevel_autodiff::transform::{grad, jvp, vjp};
 use bilevel_autodiff::{Var, trace};
 use proptest::prelude::*;
 
-use common::calculus::{difference, distance, dot, inputs_like, norm, numbers, or_zeros, pairs};
-use common::instance::{Instance, instance};
-use common::kind::Kind;
-use common::source::Source;
+use crate::common::calculus::{
+    difference, distance, dot, inputs_like, norm, numbers, or_zeros, pairs,
+};
+use crate::common::instance::{Instance, instance};
+use crate::common::kind::Kind;
+use crate::common::source::Source;
 
 /// Relative to what is compared, and to the rounding errors of the differences.
 fn agrees(what: &str, found: &[f64], difference: &[f64], rounding: f64) {

@@ -1,5 +1,4 @@
 //! Products of all widths, as a network of one hidden layer has them, against the plain interpreter.
-#![allow(clippy::unwrap_used, clippy::panic)]
 
 use bilevel_autodiff::graph::Graph;
 use bilevel_autodiff::reference::{Value, evaluate};

@@ -1,18 +1,15 @@
 //! The random graphs that compiled programs are tested on: that they hold what they should, and
 //! that the bound of their rounding errors is one.
-#![allow(clippy::unwrap_used)]
-
-mod common;
 
 use bilevel_autodiff::graph::{DType, Graph, NodeId, Op};
 use bilevel_autodiff::reference::{Value, evaluate};
 use bilevel_autodiff::transform::grad;
 use proptest::prelude::*;
 
-use common::calculus::real_inputs;
-use common::case::{LIMIT, Style, random_case};
-use common::kind::Kind;
-use common::noise::{assert_close, bounds};
+use crate::common::calculus::real_inputs;
+use crate::common::case::{LIMIT, Style, random_case};
+use crate::common::kind::Kind;
+use crate::common::noise::{assert_close, bounds};
 
 const CASES: u64 = 400;
 

@@ -1,5 +1,5 @@
 //! The README shows the example that is run as a test.
-#![allow(clippy::unwrap_used, clippy::print_stderr)]
+#![allow(clippy::print_stderr)]
 
 #[test]
 fn the_readme_shows_the_example() {

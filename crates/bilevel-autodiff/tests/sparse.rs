@@ -1,14 +1,11 @@
 //! Zeros of the data are left out of products, and nothing changes but the work.
-#![allow(clippy::unwrap_used)]
-
-mod common;
 
 use std::sync::Mutex;
 
 use bilevel::{Draw, Key, Layout, Objective};
 use bilevel_autodiff::{Call, Data, Inputs, Settings, Traced, Var};
 
-use common::objective::{Figure, assert_same, everything};
+use crate::common::objective::{Figure, assert_same, everything};
 
 type Model = for<'t> fn(&Inputs<'t>) -> Var<'t>;
 

@@ -1,8 +1,5 @@
 //! What is wrong with a traced function comes back as one error, the first, with the operation, the
 //! shapes and the caller's line; nothing panics, whatever is done after it.
-#![allow(clippy::unwrap_used, clippy::panic)]
-
-mod common;
 
 use bilevel_autodiff::graph::Op;
 use bilevel_autodiff::reference::{Value, evaluate};
@@ -460,9 +457,9 @@ fn graphs_refuse_too_few_and_too_many_operands() {
 
 /// Of each kind of primitive one.
 fn every_op() -> Vec<Op> {
-    use common::instance::instance;
-    use common::kind::Kind;
-    use common::source::Source;
+    use crate::common::instance::instance;
+    use crate::common::kind::Kind;
+    use crate::common::source::Source;
     let ops = Kind::ALL.iter().map(|&kind| {
         let graph = instance(kind, &mut Source::new(1)).graph;
         let mut ops = graph.nodes().iter().map(|node| node.op.clone());

@@ -1,8 +1,5 @@
 //! Random operations, wrong ones among them: nothing panics, the first error is the one that comes
 //! back, and what is traced without an error can be evaluated and differentiated.
-#![allow(clippy::unwrap_used, clippy::panic)]
-
-mod common;
 
 use bilevel_autodiff::graph::{Graph, NodeId, Op};
 use bilevel_autodiff::reference::{Value, evaluate};
@@ -10,9 +7,9 @@ use bilevel_autodiff::transform::{grad, jvp, vjp};
 use bilevel_autodiff::{DType, Error, Shape, Tracer, Var, trace};
 use proptest::prelude::*;
 
-use common::instance::instance;
-use common::kind::Kind;
-use common::source::Source;
+use crate::common::instance::instance;
+use crate::common::kind::Kind;
+use crate::common::source::Source;
 
 fn inputs() -> Vec<(Shape, DType)> {
     vec![

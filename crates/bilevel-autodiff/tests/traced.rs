@@ -1,7 +1,4 @@
 //! Traced objectives: staging, passes and tapes change no figure; what cannot be is an error.
-#![allow(clippy::unwrap_used)]
-
-mod common;
 
 use bilevel::check::{random_direction, second_order_check};
 use bilevel::vector::{axpy, dot};
@@ -10,9 +7,9 @@ use bilevel_autodiff::reference::Value;
 use bilevel_autodiff::{Data, Inputs, Passes, Settings, Traced, Var};
 use proptest::prelude::*;
 
-use common::case::{Style, random_case};
-use common::objective::{assert_same, everything, rewritten};
-use common::source::Source;
+use crate::common::case::{Style, random_case};
+use crate::common::objective::{assert_same, everything, rewritten};
+use crate::common::source::Source;
 
 type Function = for<'t> fn(&Inputs<'t>) -> Var<'t>;
 

@@ -1,12 +1,9 @@
 //! Traced objectives at the edges: no x, few rows, many parts; and what cannot be is an error.
-#![allow(clippy::unwrap_used, clippy::panic)]
-
-mod common;
 
 use bilevel::{Draw, Key, Layout, Objective};
 use bilevel_autodiff::{Data, Error, Inputs, Passes, Settings, Traced, Var};
 
-use common::objective::{assert_same, everything};
+use crate::common::objective::{assert_same, everything};
 
 fn batch() -> Draw {
     Draw::Step {

@@ -1,13 +1,10 @@
 //! What `bilevel clean` answers to files that are not what they should be.
-#![allow(clippy::unwrap_used, clippy::panic)]
-
-mod common;
 
 use std::fs;
 use std::path::Path;
 
-use common::tables::{rows, write_npy_features};
-use common::{gzipped, refused, write_idx, write_npy};
+use crate::common::tables::{rows, write_npy_features};
+use crate::common::{gzipped, refused, write_idx, write_npy};
 
 /// Tables that are wrong, each named by what is wrong with it.
 fn write_bad_tables(here: &Path) {

@@ -1,13 +1,10 @@
 //! `bilevel bench cleaning` on inputs made here.
-#![allow(clippy::unwrap_used, clippy::panic)]
-
-mod common;
 
 use std::fs;
 use std::path::Path;
 
+use crate::common::{document, refused, succeed};
 use bilevel_tasks::data::npy::{NpyArray, NpyValues, read_vector, write_vector};
-use common::{document, refused, succeed};
 
 /// As numpy.save writes a matrix of f32.
 fn write_matrix(path: &Path, rows: usize, columns: usize, values: &[f32]) {

@@ -1,9 +1,6 @@
 //! `bilevel check` passes where the hypergradient is right, and says so with its exit code.
-#![allow(clippy::unwrap_used, clippy::panic)]
 
-mod common;
-
-use common::{bilevel, document, refused, succeed};
+use crate::common::{bilevel, document, refused, succeed};
 
 #[test]
 fn every_method_passes() {

@@ -1,12 +1,9 @@
 //! `bilevel clean`, run as a person runs it.
-#![allow(clippy::unwrap_used, clippy::panic)]
-
-mod common;
 
 use std::fs;
 use std::path::Path;
 
-use common::{bilevel, document, entries, refused, succeed, write_digits, write_idx};
+use crate::common::{bilevel, document, entries, refused, succeed, write_digits, write_idx};
 use serde_json::Value;
 
 /// A quick run on a part of the digits.

@@ -1,12 +1,9 @@
 //! `bilevel clean`, `check` and `bench` with every method that applies.
-#![allow(clippy::unwrap_used, clippy::panic)]
-
-mod common;
 
 use std::fs;
 use std::path::Path;
 
-use common::{document, outcome, refused, succeed};
+use crate::common::{bilevel, document, outcome, refused, succeed};
 use serde_json::Value;
 
 const QUICK: &str = "clean --train-rows 60 --trusted-rows 40 --steps 5 --outer-steps 3 --early-stopping off --quiet";
@@ -188,7 +185,7 @@ fn a_budget_of_memory_chooses_the_derivative() {
 
 /// The least bytes that a run says it takes.
 fn refused_at(here: &Path, run: &str) -> usize {
-    let ran = common::bilevel(here, &format!("{run} --memory-budget 1kB"));
+    let ran = bilevel(here, &format!("{run} --memory-budget 1kB"));
     assert_eq!(ran.code, 2);
     let (_, rest) = ran.stderr.split_once("expected at least ").unwrap();
     let (megabytes, _) = rest.split_once(" MB").unwrap();

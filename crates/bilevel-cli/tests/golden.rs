@@ -3,16 +3,14 @@
 //! A kernel sums in another order on another instruction set, so each has a file of its own under
 //! `tests/golden`. `BILEVEL_GOLDEN=write` stores the bits of this machine; the commit that does so says which
 //! changed and why.
-#![allow(clippy::unwrap_used, clippy::panic, clippy::print_stdout)]
-
-mod common;
+#![allow(clippy::print_stdout)]
 
 use std::fmt::Write;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use common::tables::{rows, write_npy_features};
-use common::{succeed, write_digits, write_npy};
+use crate::common::tables::{rows, write_npy_features};
+use crate::common::{succeed, write_digits, write_npy};
 use serde_json::Value;
 use twox_hash::XxHash3_64;
 

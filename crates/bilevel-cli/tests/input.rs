@@ -1,14 +1,11 @@
 //! What `bilevel clean` reads: tables and NPY files.
-#![allow(clippy::unwrap_used, clippy::panic)]
-
-mod common;
 
 use std::fmt::Write;
 use std::fs;
 use std::path::Path;
 
-use common::tables::{features, rows, write_npy_features};
-use common::{bilevel, document, entries, gzipped, refused, succeed};
+use crate::common::tables::{features, rows, write_npy_features};
+use crate::common::{bilevel, document, entries, gzipped, refused, succeed};
 use serde_json::Value;
 
 const QUICK: &str = "--steps 20 --outer-steps 3";

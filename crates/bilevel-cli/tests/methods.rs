@@ -1,9 +1,6 @@
 //! `bilevel methods` and `bilevel explain`: the list, and what is said and predicted of each.
-#![allow(clippy::unwrap_used, clippy::panic)]
 
-mod common;
-
-use common::{document, refused, succeed};
+use crate::common::{document, refused, succeed};
 use serde_json::Value;
 
 /// The names that scripts rely on.

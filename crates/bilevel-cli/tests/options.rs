@@ -1,13 +1,10 @@
 //! Options that change nothing but figures: each must change them.
-#![allow(clippy::unwrap_used, clippy::panic)]
-
-mod common;
 
 use std::fs;
 use std::path::Path;
 
+use crate::common::{document, succeed};
 use bilevel_tasks::data::digits::digits;
-use common::{document, succeed};
 use serde_json::Value;
 
 const QUICK: &str = "clean --train-rows 200 --trusted-rows 100 --steps 10 --json --quiet --out out";

@@ -1,7 +1,4 @@
 //! `report.html`, as a reader's browser opens it.
-#![allow(clippy::unwrap_used, clippy::panic)]
-
-mod common;
 
 use std::fmt::Write;
 use std::fs;
@@ -9,7 +6,7 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
-use common::{bilevel, succeed};
+use crate::common::{bilevel, succeed};
 use serde_json::Value;
 
 const DIGITS: &str =

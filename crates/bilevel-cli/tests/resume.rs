@@ -1,7 +1,4 @@
 //! `bilevel resume`: runs that are killed, stopped, damaged or finished.
-#![allow(clippy::unwrap_used, clippy::panic)]
-
-mod common;
 
 use std::borrow::Cow;
 use std::fs;
@@ -10,9 +7,9 @@ use std::process::{Child, Command};
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
+use crate::common::{bilevel, document, entries, outcome, refused, start, succeed, write_digits};
 use bilevel_tasks::checkpoint;
 use bilevel_tasks::cleaning::CleaningCheckpoint;
-use common::{bilevel, document, entries, outcome, refused, start, succeed, write_digits};
 
 /// Mini-batches and early stopping, which ends it before its last step.
 const RUN: &str = "clean --train-rows 200 --trusted-rows 100 --steps 20 --batch 50 --trusted-batch 40 --outer-steps 400 --patience 20";

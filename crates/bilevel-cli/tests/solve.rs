@@ -1,9 +1,6 @@
 //! `bilevel solve`: test problems with known answers, by every kind of method.
-#![allow(clippy::unwrap_used, clippy::panic)]
 
-mod common;
-
-use common::{Ran, bilevel, document, entries, refused, succeed};
+use crate::common::{Ran, bilevel, document, entries, refused, succeed};
 use serde_json::Value;
 
 fn solve(words: &str) -> Value {

@@ -1,5 +1,4 @@
 //! The cleaning task as a whole, on the embedded digits.
-#![allow(clippy::unwrap_used, clippy::panic)]
 
 use bilevel::check::{forward_check, gradient_check, replay_check};
 use bilevel::driver::Why;

@@ -1,5 +1,4 @@
 //! The numbered examples run to their end.
-#![allow(clippy::unwrap_used)]
 
 macro_rules! examples {
     ($($name:ident $path:literal),* $(,)?) => {

@@ -1,5 +1,4 @@
 //! What is predicted of memory against what is allocated, and what a step allocates: nothing.
-#![allow(clippy::unwrap_used)]
 
 use std::sync::Arc;
 

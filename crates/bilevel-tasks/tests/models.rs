@@ -1,9 +1,7 @@
 //! The traced models: against derivatives by hand and by differences, and as the objectives of a
 //! hypergradient.
-#![allow(clippy::unwrap_used)]
 
-mod common;
-
+use crate::common::softmax::SoftmaxLoss;
 use bilevel::check::{gradient_check, random_direction, replay_check, second_order_check};
 use bilevel::vector::{axpy, dot, relative_difference};
 use bilevel::{
@@ -13,7 +11,6 @@ use bilevel::{
 use bilevel_tasks::data::Dataset;
 use bilevel_tasks::data::digits::digits;
 use bilevel_tasks::model::{Examples, LossSettings, Model, Real};
-use common::softmax::SoftmaxLoss;
 
 const MLP: Model = Model::Mlp { hidden: 7 };
 

@@ -1,5 +1,4 @@
 //! The test problems: their derivatives, their known answers, their options.
-#![allow(clippy::unwrap_used, clippy::panic)]
 
 use bilevel::check::{gradient_check, random_direction, second_order_check};
 use bilevel::simple::{BigSam, SimpleBilevel, SimpleSolver};

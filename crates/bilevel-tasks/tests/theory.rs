@@ -3,7 +3,6 @@
 //!
 //! φ(x) is the least f(x, y) among the minimisers S(x) of g(x, ·); y_K(x) the end of K inner steps;
 //! φ_K(x) = f(x, y_K(x)).
-#![allow(clippy::unwrap_used, clippy::panic)]
 
 use bilevel::dynamics::Weights;
 use bilevel::{

@@ -1,9 +1,8 @@
 //! Every way to the hypergradient gives the same one: reverse, taped, checkpointed,
 //! forward, central differences.
-#![allow(clippy::unwrap_used, clippy::panic)]
 
-mod common;
-
+use crate::common::agreement::{assert_agreement, fields};
+use crate::common::{Rows, STEPS, X_LEN, plain, problem, unrolled, weighted, x};
 use bilevel::adjoint::{Rollout, directional};
 use bilevel::check::{
     adjoint_dot_test, forward_check, gradient_check, random_direction, second_order_check,
@@ -14,8 +13,6 @@ use bilevel::{
     Bounds, Checkpointed, Field, GradientDescent, Hyper, HyperGradient, Key, Memory, Problem,
     Reverse, Set, Unrolled,
 };
-use common::agreement::{assert_agreement, fields};
-use common::{Rows, STEPS, X_LEN, plain, problem, unrolled, weighted, x};
 
 #[test]
 fn every_field_and_schedule_full_and_mini_batch_fixed_and_learned_start() {

@@ -1,15 +1,12 @@
 //! UFO: unbiased, of the variance and the cost that theory says, and of constant memory.
-#![allow(clippy::unwrap_used, clippy::panic)]
 
-mod common;
-
+use crate::common::{self, X_LEN, problem, x};
 use bilevel::vector::{norm, relative_difference};
 use bilevel::{
     Adaptive, Adjoint, Checkpointed, Closures, Debiased, Dynamics, Error, FirstOrder, FixedStart,
     Forward, GradientDescent, Hyper, HyperGradient, Key, Memory, Probability, Problem, Reverse,
     Scalar, StartFromX, Truncated, Unrolled,
 };
-use common::{X_LEN, problem, x};
 
 fn dynamics() -> GradientDescent<f64> {
     GradientDescent {

@@ -1,16 +1,13 @@
 //! What is drawn: the same again for the same key and steps, something else for any other.
-#![allow(clippy::unwrap_used, clippy::panic)]
-
-mod common;
 
 use std::sync::{Arc, Mutex};
 
+use crate::common::{X_LEN, problem, unrolled, x};
 use bilevel::driver::Why;
 use bilevel::{
     Closures, Draw, Driver, Field, FixedStart, GradientDescent, HyperGradient, Iterate, Key,
     Memory, Observer, Problem, Reverse, RunState, Schedule, Sgd, Unrolled,
 };
-use common::{X_LEN, problem, unrolled, x};
 
 /// The draws of a sweep are what makes mini-batch estimates honest: another outer step
 /// or another key sees other rows, and so gives another gradient.

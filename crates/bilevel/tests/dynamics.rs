@@ -1,9 +1,8 @@
 //! Every rule, field, schedule and set together: one hypergradient whichever way it is taken, with
 //! all inner hyperparameters learned; and the numbers of the rules themselves.
-#![allow(clippy::unwrap_used, clippy::panic)]
 
-mod common;
-
+use crate::common::agreement::{assert_agreement, fields};
+use crate::common::{Rows, STEPS, plain, unrolled, weighted};
 use bilevel::adjoint::Rollout;
 use bilevel::dynamics::Transform::{self, Exp, Sigmoid};
 use bilevel::vector::norm;
@@ -12,8 +11,6 @@ use bilevel::{
     HyperGradient, InnerAdam, Key, Momentum, Problem, ProximalGradient, Reverse, ReverseTape, Set,
     StartFromX, Truncated,
 };
-use common::agreement::{assert_agreement, fields};
-use common::{Rows, STEPS, plain, unrolled, weighted};
 
 /// 8 weights, 3 numbers for the start, then hyperparameters before their transform.
 const X_LEN: usize = 15;

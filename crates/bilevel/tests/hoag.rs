@@ -1,8 +1,6 @@
 //! HOAG: decreasing tolerances, and the outer step that goes with them.
-#![allow(clippy::unwrap_used, clippy::panic)]
 
-mod closed;
-
+use crate::closed::{Quadratic, Ridge};
 use bilevel::driver::{Driver, RunState, Why};
 use bilevel::linear::ConjugateGradient;
 use bilevel::optimizer::Projected;
@@ -11,7 +9,6 @@ use bilevel::{
     AdaptiveStep, Bounds, Error, Field, GradientDescent, Hoag, Hyper, HyperGradient, Implicit,
     Iterate, Key, Memory, Observer, Optimizer, Scalar, Sequence, Status,
 };
-use closed::{Quadratic, Ridge};
 
 /// Where the reference clips as well.
 const LIMIT: f64 = 6.0;

@@ -1,8 +1,6 @@
 //! Learned inner hyperparameters in single precision, alone, and out of range.
-#![allow(clippy::unwrap_used, clippy::panic)]
 
-mod common;
-
+use crate::common::waves::{problem, rules, x};
 use bilevel::check::{forward_check, replay_check};
 use bilevel::dynamics::Adam;
 use bilevel::dynamics::Transform::{Identity, Sigmoid};
@@ -12,7 +10,6 @@ use bilevel::{
     GradientDescent, Hyper, HyperGradient, Key, Momentum, Problem, ProximalGradient, Reverse,
     ReverseTape, Scalar, Set, StartFromX, Unrolled,
 };
-use common::waves::{problem, rules, x};
 
 fn with<T: Scalar>(
     dynamics: Box<dyn Dynamics<T>>,

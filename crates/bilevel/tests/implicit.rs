@@ -1,10 +1,7 @@
 //! Implicit hypergradients against closed forms.
-#![allow(clippy::unwrap_used, clippy::panic)]
 
-mod closed;
-#[path = "common/implicit.rs"]
-mod common;
-
+use crate::closed::{Quadratic, Ridge};
+use crate::common::implicit::{cg, descent, implicit};
 use bilevel::check::gradient_check;
 use bilevel::driver::{Driver, RunState};
 use bilevel::dynamics::Transform;
@@ -14,8 +11,6 @@ use bilevel::{
     Closures, Draw, Dynamics, ElasticNet, FixedStart, Hyper, HyperGradient, Implicit, InnerAdam,
     Key, Memory, Momentum, Problem, ProximalGradient, Report, Scalar, Sgd, Unrolled, WarmStart,
 };
-use closed::{Quadratic, Ridge};
-use common::{cg, descent, implicit};
 
 fn solvers<T: Scalar>(tolerance: f64) -> Vec<Box<dyn LinearSolver<T>>> {
     vec![

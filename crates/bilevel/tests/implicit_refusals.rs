@@ -1,10 +1,7 @@
 //! What implicit hypergradients refuse before a run, and what they say where they cannot be right.
-#![allow(clippy::unwrap_used, clippy::panic)]
 
-mod closed;
-#[path = "common/implicit.rs"]
-mod common;
-
+use crate::closed::Quadratic;
+use crate::common::implicit::{cg, descent, implicit};
 use bilevel::dynamics::Transform;
 use bilevel::linear::{ConjugateGradient, FixedPoint, LinearSolver, Neumann};
 use bilevel::vector::relative_difference;
@@ -12,8 +9,6 @@ use bilevel::{
     Bounds, Closures, Error, Field, FixedStart, GradientDescent, Hyper, HyperGradient, Implicit,
     Key, Memory, Problem, Role, Set, StartFromX, Status, Unrolled,
 };
-use closed::Quadratic;
-use common::{cg, descent, implicit};
 
 fn message(error: &Error) -> String {
     error.to_string()

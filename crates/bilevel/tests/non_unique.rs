@@ -2,7 +2,6 @@
 //! min (x − y₂)²/2 + (y₁ − 1)²/2  over x in [−100, 100],  y in argmin y₁²/2 − x y₁.
 //!
 //! Its optimum is x = 1, y = (1, 1). Following the inner gradient alone, y₂ never moves.
-#![allow(clippy::unwrap_used, clippy::panic)]
 
 use bilevel::driver::{RunState, Trace};
 use bilevel::optimizer::Projected;

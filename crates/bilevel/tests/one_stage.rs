@@ -1,19 +1,17 @@
 //! Methods that differentiate one step, a truncated trajectory or an average: one-stage, T1–T2,
 //! IAPTT-GM and sl-BAMM against numbers worked out by hand, and the test problems of their papers.
-#![allow(clippy::unwrap_used, clippy::panic)]
-
-#[path = "common/toys.rs"]
-mod toys;
 
 use std::f64::consts::PI;
 
+use crate::common::toys::{
+    assert_near, estimates, lopsided, non_unique, quadratic, run, run_in, run_with,
+};
 use bilevel::optimizer::Projected;
 use bilevel::{
     Bamm, Bounds, Closures, Field, FirstOrder, FixedStart, GradientDescent, Hyper, HyperGradient,
     Iaptt, Key, Memory, OneStage, Problem, Schedule, Sequence, Set, Sgd, StartFromX, T1T2,
     Unrolled,
 };
-use toys::{assert_near, estimates, lopsided, non_unique, quadratic, run, run_in, run_with};
 
 fn descent(step_size: f64) -> GradientDescent<f64> {
     GradientDescent {

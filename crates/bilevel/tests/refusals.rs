@@ -1,5 +1,4 @@
 //! What is refused before a run, what is reported when a run fails, and how a run ends.
-#![allow(clippy::unwrap_used, clippy::panic)]
 
 use std::time::Duration;
 

@@ -1,21 +1,15 @@
 //! Laws of every method that remembers y: what is counted is what is foreseen, an evaluation is
 //! the estimate's report and changes nothing, a copied memory continues to the same bits, both
 //! precisions agree, and mini-batches are drawn where they should be.
-#![allow(clippy::unwrap_used, clippy::panic)]
-
-#[path = "common/remembering.rs"]
-mod remembering;
-#[path = "common/toys.rs"]
-mod toys;
 
 use std::sync::{Arc, Mutex};
 
+use crate::common::remembering::methods;
+use crate::common::toys::{self, assert_near, entering, quadratic, run};
 use bilevel::{
     Bounds, Calls, Closures, Draw, F2sa, FixedStart, HyperGradient, Key, Memory, Oracles, Problem,
     Set,
 };
-use remembering::methods;
-use toys::{assert_near, entering, quadratic, run};
 
 fn key() -> Key {
     Key::from_seed(3)

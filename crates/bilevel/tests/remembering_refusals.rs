@@ -1,17 +1,11 @@
 //! What the methods that remember y refuse before a run, and what they report when one fails.
-#![allow(clippy::unwrap_used, clippy::panic)]
 
-#[path = "common/remembering.rs"]
-mod remembering;
-#[path = "common/toys.rs"]
-mod toys;
-
+use crate::common::remembering::methods;
+use crate::common::toys::quadratic;
 use bilevel::{
     Bamm, Bome, Bvfsm, Closures, Error, F2sa, FixedStart, HyperGradient, Iaptt, Key, Meha, Memory,
     OneStage, Pbgd, Problem, Role, Sequence, Set, StartFromX, T1T2,
 };
-use remembering::methods;
-use toys::quadratic;
 
 #[test]
 fn what_makes_no_sense_is_refused() {

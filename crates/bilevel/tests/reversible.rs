@@ -1,10 +1,8 @@
 //! Training with momentum that is run backwards.
-#![allow(clippy::unwrap_used, clippy::panic)]
-
-mod common;
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use crate::common::{X_LEN, problem, x};
 use bilevel::check::gradient_check;
 use bilevel::dynamics::Transform;
 use bilevel::vector::relative_difference;
@@ -12,7 +10,6 @@ use bilevel::{
     Closures, Error, Field, FixedStart, Hyper, HyperGradient, Key, Memory, Momentum, Problem,
     Ratio, Reversible, StartFromX, Unrolled,
 };
-use common::{X_LEN, problem, x};
 
 fn ratio(numerator: u32, denominator: u32) -> Ratio {
     Ratio {

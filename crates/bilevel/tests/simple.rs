@@ -1,5 +1,4 @@
 //! Simple bilevel problems: ω minimised over the minimisers of φ, against closed forms.
-#![allow(clippy::unwrap_used, clippy::panic)]
 
 use bilevel::adjoint::Rollout;
 use bilevel::simple::{

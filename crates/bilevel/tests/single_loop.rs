@@ -1,15 +1,12 @@
 //! SOBA and stocBiO: to the known optimum, with all rows and with mini-batches.
-#![allow(clippy::unwrap_used, clippy::panic)]
 
-mod closed;
-
+use crate::closed::{Quadratic, Ridge};
 use bilevel::driver::{Driver, RunState};
 use bilevel::vector::{norm, relative_difference};
 use bilevel::{
     Closures, Error, FixedStart, HyperGradient, Key, Memory, Problem, Role, Scalar, Sequence, Sgd,
     Soba, StartFromX, StocBio,
 };
-use closed::{Quadratic, Ridge};
 
 fn soba(step_size: f64) -> Soba {
     let value = step_size;

@@ -1,8 +1,6 @@
 //! What a tape spares, what it holds, and what a sweep allocates.
-#![allow(clippy::unwrap_used, clippy::panic)]
 
-mod common;
-
+use crate::common::{Rows, plain, waves, weighted};
 use bilevel::adjoint::Rollout;
 use bilevel::dynamics::Transform;
 use bilevel::{
@@ -10,7 +8,6 @@ use bilevel::{
     GradientDescent, Hyper, HyperGradient, Key, Memory, Problem, Reverse, ReverseTape, Set,
     Truncated, Unrolled,
 };
-use common::{Rows, plain, waves, weighted};
 
 const X_LEN: usize = 9;
 const STEPS: usize = 13;

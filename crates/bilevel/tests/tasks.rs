@@ -1,16 +1,13 @@
 //! Estimates over several tasks: their order, draws, memories and reports.
-#![allow(clippy::unwrap_used, clippy::panic)]
-
-mod common;
-mod counterexample;
 
 use std::sync::Mutex;
 
+use crate::common;
+use crate::counterexample::{Bowl, Bowls};
 use bilevel::{
     Adaptive, Calls, Checkpointed, Cost, Debiased, FirstOrder, GradientDescent, HyperGradient, Key,
     Memory, OverTasks, Probability, Problem, Report, Result, Reverse, Status, TaskFamily, Unrolled,
 };
-use counterexample::{Bowl, Bowls};
 
 /// Says where it was asked: the key and step, and how often it saw this memory.
 #[derive(Default)]

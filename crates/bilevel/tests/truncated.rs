@@ -1,5 +1,4 @@
 //! What truncated reverse mode leaves out, exactly.
-#![allow(clippy::unwrap_used, clippy::panic)]
 
 use bilevel::driver::RunState;
 use bilevel::{

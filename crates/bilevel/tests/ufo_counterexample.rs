@@ -1,14 +1,11 @@
 //! The counterexample of UFO-BLO (arXiv 2006.03631): where first-order gradients end, where unbiased ones do.
-#![allow(clippy::unwrap_used, clippy::panic)]
 
-mod counterexample;
-
+use crate::counterexample::{Bowls, STEPS};
 use bilevel::driver::RunState;
 use bilevel::{
     Adaptive, Adjoint, Debiased, Driver, FirstOrder, GradientDescent, Hyper, HyperGradient, Key,
     Memory, Moments, OverTasks, Probability, Reverse, Sgd, Stream, TaskFamily, Unrolled,
 };
-use counterexample::{Bowls, STEPS};
 use rand::RngExt;
 
 fn dynamics(step_size: f64) -> GradientDescent<f64> {

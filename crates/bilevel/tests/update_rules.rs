@@ -1,8 +1,6 @@
 //! The numbers of each update rule, and where it could divide by zero.
-#![allow(clippy::unwrap_used, clippy::panic)]
 
-mod common;
-
+use crate::common::waves::{problem, x};
 use bilevel::adjoint::{Rollout, directional};
 use bilevel::check::{adjoint_dot_test, gradient_check};
 use bilevel::dynamics::Adam;
@@ -12,7 +10,6 @@ use bilevel::{
     Closures, Draw, Dynamics, ElasticNet, FixedStart, GradientDescent, Hyper, HyperGradient, Key,
     Momentum, Problem, ProximalGradient, ReverseTape, Scalar, StartFromX, Unrolled,
 };
-use common::waves::{problem, x};
 
 fn method<T: Scalar>(dynamics: impl Dynamics<T> + 'static, steps: usize) -> Unrolled<T> {
     let dynamics = Box::new(dynamics);

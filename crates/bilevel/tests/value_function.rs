@@ -1,17 +1,15 @@
 //! Value-function and penalty methods: each update against numbers worked out by hand, their
 //! biased limits in closed form, and the test problems of their papers.
-#![allow(clippy::unwrap_used, clippy::panic)]
-
-#[path = "common/toys.rs"]
-mod toys;
 
 use std::f64::consts::PI;
 
+use crate::common::toys::{
+    assert_near, estimates, lopsided, non_unique, quadratic, run, run_in, run_with,
+};
 use bilevel::{
     Adam, Barrier, Bome, Bvfsm, Closures, F2sa, FixedStart, HyperGradient, Key, Meha, Memory, Pbgd,
     Problem, Sequence, Set,
 };
-use toys::{assert_near, estimates, lopsided, non_unique, quadratic, run, run_in, run_with};
 
 fn constant(value: f64) -> Sequence {
     Sequence::Constant { value }

@@ -1,5 +1,4 @@
 //! What the tests of this crate share: every primitive, random graphs, differences.
-#![allow(dead_code, clippy::unwrap_used)]
 
 pub(crate) mod calculus;
 pub(crate) mod case;

@@ -1,5 +1,4 @@
 //! Running the command in a folder of its own.
-#![allow(dead_code, clippy::unwrap_used, clippy::panic)]
 
 pub(crate) mod tables;
 

@@ -1,4 +1,3 @@
 //! What the tests of this crate share.
-#![allow(clippy::unwrap_used)]
 
 pub(crate) mod softmax;

@@ -1,5 +1,5 @@
 //! Problems whose hypergradient is known in closed form.
-#![allow(dead_code, clippy::needless_range_loop)]
+#![allow(clippy::needless_range_loop)]
 
 use std::sync::{Arc, Mutex};
 

@@ -1,5 +1,4 @@
 //! Implicit methods by gradient descent.
-#![allow(dead_code)]
 
 use bilevel::linear::{ConjugateGradient, LinearSolver};
 use bilevel::{GradientDescent, Hyper, Implicit, Scalar};

@@ -1,7 +1,9 @@
 //! A small smooth problem with every way for x to enter, written by hand.
-#![allow(dead_code)]
 
 pub(crate) mod agreement;
+pub(crate) mod implicit;
+pub(crate) mod remembering;
+pub(crate) mod toys;
 pub(crate) mod waves;
 
 use std::sync::Arc;

@@ -1,5 +1,4 @@
 //! Every method that remembers y.
-#![allow(dead_code)]
 
 use bilevel::{
     Bamm, Bome, Bvfsm, F2sa, Field, GradientDescent, Hyper, HyperGradient, Iaptt, Meha, OneStage,

@@ -1,5 +1,4 @@
 //! Small bilevel problems with known solutions, and how to run a method on them.
-#![allow(dead_code)]
 
 use bilevel::driver::RunState;
 use bilevel::optimizer::Projected;

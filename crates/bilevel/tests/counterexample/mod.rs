@@ -1,6 +1,5 @@
 //! The family of UFO-BLO (arXiv 2006.03631) on which first-order gradients end away from every
 //! stationary point: two tasks in one dimension, whose training starts at x.
-#![allow(dead_code)]
 
 use bilevel::{Closures, Key, Problem, Result, StartFromX, TaskFamily};
 use rand::RngExt;

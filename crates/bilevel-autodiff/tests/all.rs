@@ -1,0 +1,18 @@
+//! All tests across types in one binary, as linking is a large part of their time.
+#![allow(clippy::unwrap_used, clippy::panic)]
+
+mod columns;
+mod common;
+mod compiled;
+mod compiled_views;
+mod edges;
+mod mixed_mode;
+mod primitives;
+mod products;
+mod random_graphs;
+mod readme;
+mod sparse;
+mod trace_errors;
+mod trace_fuzz;
+mod traced;
+mod traced_edges;

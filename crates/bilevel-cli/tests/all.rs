@@ -1,0 +1,17 @@
+//! All tests across types in one binary, as linking is a large part of their time.
+#![allow(clippy::unwrap_used, clippy::panic)]
+
+mod bad_input;
+mod bench;
+mod check;
+mod clean;
+mod clean_methods;
+mod common;
+mod golden;
+mod input;
+mod methods;
+mod options;
+mod report;
+mod resume;
+mod solve;
+mod structure;
