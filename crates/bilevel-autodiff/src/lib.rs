@@ -70,23 +70,22 @@
 //! ```
 #![warn(missing_docs)]
 
-mod cpu;
 mod error;
 pub mod graph;
 mod pass;
-mod plan;
 mod program;
 pub mod reference;
 mod rule;
-mod sparse;
+mod runtime;
 mod trace;
 mod traced;
 pub mod transform;
 
-pub use cpu::{Argument, Real, Workspace};
 pub use error::{Error, Fault, Result};
 pub use graph::{DType, Graph, NodeId, Shape};
-pub use plan::{Cost, Passes};
 pub use program::Program;
+pub use runtime::cpu::kernel::Real;
+pub use runtime::cpu::machine::Workspace;
+pub use runtime::{Argument, Cost, Passes};
 pub use trace::{Tracer, Var, trace};
 pub use traced::{Call, Data, Inputs, Settings, Traced};

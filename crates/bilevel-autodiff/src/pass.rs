@@ -2,6 +2,7 @@
 
 mod common;
 mod dead;
+mod rebuild;
 mod residuals;
 mod simplify;
 
@@ -9,34 +10,3 @@ pub(crate) use common::common;
 pub(crate) use dead::dead;
 pub(crate) use residuals::residuals;
 pub(crate) use simplify::simplify;
-
-use crate::error::Result;
-use crate::graph::{Graph, Node, NodeId, Op};
-
-/// A new graph in which `build` has placed each node of `graph`, given the node and its
-/// operands in the new one. Inputs keep their numbers.
-fn rebuild(
-    graph: &Graph,
-    mut build: impl FnMut(&mut Graph, NodeId, &Node, &[NodeId]) -> Result<NodeId>,
-) -> Result<Graph> {
-    let mut new = Graph::new();
-    let mut placed: Vec<NodeId> = Vec::with_capacity(graph.nodes().len());
-    for (id, node) in graph.ids().zip(graph.nodes()) {
-        let operands: Vec<NodeId> = node.operands.iter().map(|id| placed[id.index()]).collect();
-        let at = match node.op {
-            Op::Input(_) => new.input(node.shape.clone(), node.dtype),
-            _ => build(&mut new, id, node, &operands)?,
-        };
-        placed.push(at);
-    }
-    new.outputs = graph.outputs.iter().map(|id| placed[id.index()]).collect();
-    Ok(new)
-}
-
-/// The node as it is.
-fn keep(new: &mut Graph, node: &Node, operands: &[NodeId]) -> Result<NodeId> {
-    match node.op {
-        Op::Constant(bits) => Ok(new.constant(f64::from_bits(bits))),
-        _ => new.push(node.op.clone(), operands),
-    }
-}

@@ -2,24 +2,15 @@
 
 use std::sync::Arc;
 
-use crate::cpu::{Argument, Real, Workspace, strip_columns};
-use crate::error::{Error, Result};
+use crate::error::{Error, Fault, Result};
 use crate::graph::{DType, Graph, NodeId, Op};
 use crate::pass;
-use crate::plan::{Cost, Delivery, Memory, Numbers, Partition, Passes, Plan};
-use crate::sparse::{Packed, Sparse};
-
-/// How a graph is compiled.
-#[derive(Clone, Debug, Default)]
-pub(crate) struct Options {
-    pub(crate) passes: Passes,
-    /// For each result; those that are missing are plain.
-    pub(crate) deliveries: Vec<Delivery>,
-    /// Whether each argument is given block by block.
-    pub(crate) blocked_inputs: Vec<bool>,
-    /// The blocks of the program that gave them.
-    pub(crate) partition: Option<Partition>,
-}
+use crate::runtime::cpu::kernel::{Real, strip_columns};
+use crate::runtime::cpu::machine::Workspace;
+use crate::runtime::cpu::packed::{Packed, Sparse};
+use crate::runtime::cpu::partition::Partition;
+use crate::runtime::cpu::plan::{Numbers, Plan};
+use crate::runtime::{Argument, Cost, Delivery, Memory, Options, Passes};
 
 /// A compiled graph: a function of tensors, with every place in memory known before it runs.
 ///
@@ -85,7 +76,7 @@ impl<T: Real> Program<T> {
                 return Err(Error::Operation {
                     operation: "output",
                     operands: vec![graph.shape(output).to_vec()],
-                    fault: crate::Fault::DType {
+                    fault: Fault::DType {
                         expected: DType::Real,
                         found,
                     },

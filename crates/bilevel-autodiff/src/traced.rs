@@ -17,12 +17,12 @@ use std::sync::{Arc, OnceLock};
 use bilevel::objective::AtX;
 use bilevel::{Layout, Objective};
 
-use crate::cpu::Real;
 use crate::error::{Error, Result};
 use crate::graph::{Graph, NodeId};
-use crate::plan::Passes;
 use crate::program::bound;
-use crate::sparse::Sparse;
+use crate::runtime::Passes;
+use crate::runtime::cpu::kernel::Real;
+use crate::runtime::cpu::packed::Sparse;
 use crate::trace::{Tracer, Var};
 use data::Tensor;
 use programs::Programs;

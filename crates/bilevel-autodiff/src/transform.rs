@@ -1,41 +1,9 @@
 //! Derivatives as graph → graph transforms. They append to a graph, so that they nest to any
 //! order and share what was computed before.
 
-use crate::error::{Error, Fault, Result};
-use crate::graph::{DType, Graph, NodeId};
-
 mod jvp;
+mod shapes;
 mod vjp;
 
 pub use jvp::jvp;
 pub use vjp::{grad, vjp};
-
-/// Fails unless every second of these is of real numbers in the shape of the first.
-fn expect_same_shapes(
-    graph: &Graph,
-    operation: &'static str,
-    pairs: &[(NodeId, NodeId)],
-) -> Result<()> {
-    for &(id, other) in pairs {
-        let (node, other) = (graph.node(id), graph.node(other));
-        let fault = if other.dtype != DType::Real {
-            Fault::DType {
-                expected: DType::Real,
-                found: other.dtype,
-            }
-        } else if node.shape != other.shape {
-            Fault::Shape {
-                expected: "a derivative in the shape of its node".to_owned(),
-            }
-        } else {
-            continue;
-        };
-        return Err(Error::Operation {
-            operation,
-            operands: vec![node.shape.clone(), other.shape.clone()],
-            fault,
-            location: None,
-        });
-    }
-    Ok(())
-}

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use crate::error::Result;
 use crate::graph::{Binary, Graph, NodeId, Op};
 
-use super::{keep, rebuild};
+use super::rebuild::{keep, rebuild};
 
 pub(crate) fn common(graph: &Graph) -> Result<Graph> {
     let mut seen: HashMap<(Op, Vec<NodeId>), NodeId> = HashMap::new();

@@ -3,7 +3,7 @@
 use crate::error::Result;
 use crate::graph::{Graph, NodeId, Op};
 
-use super::keep;
+use super::rebuild::keep;
 
 pub(crate) fn dead(graph: &Graph) -> Result<Graph> {
     let needed = graph.needed_for(&graph.outputs);

@@ -6,7 +6,7 @@
 use crate::error::Result;
 use crate::graph::{Binary, Graph, Node, NodeId, Op, Unary};
 
-use super::{keep, rebuild};
+use super::rebuild::{keep, rebuild};
 
 pub(crate) fn simplify(graph: &Graph) -> Result<Graph> {
     rebuild(graph, |new, _, node, operands| {

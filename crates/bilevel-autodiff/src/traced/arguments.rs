@@ -2,7 +2,8 @@
 
 use bilevel::Layout;
 
-use crate::cpu::{Argument, Real};
+use crate::runtime::Argument;
+use crate::runtime::cpu::kernel::Real;
 
 /// The memory of the lists between calls: both are empty.
 pub(super) struct Lists<T: 'static> {

@@ -7,9 +7,11 @@ use super::Traced;
 use super::arguments::{Arguments, Lists, Results};
 use super::programs::Programs;
 use super::stage::{Crossing, Origin};
-use crate::cpu::{Argument, Real, Workspace};
 use crate::error::Result;
 use crate::program::Program;
+use crate::runtime::Argument;
+use crate::runtime::cpu::kernel::Real;
+use crate::runtime::cpu::machine::Workspace;
 
 pub(super) struct TracedAtX<'a, T: 'static> {
     pub(super) traced: &'a Traced<T>,

@@ -8,9 +8,9 @@ use std::sync::Arc;
 
 use super::data::Tensor;
 use super::{Roles, Source};
-use crate::cpu::Real;
 use crate::error::Result;
 use crate::graph::{DType, Graph, NodeId, Op};
+use crate::runtime::cpu::kernel::Real;
 
 /// At least so many of a tensor's columns have to be zero to be worth a copy of the others: one of 8.
 const WORTH_A_COPY: usize = 8;

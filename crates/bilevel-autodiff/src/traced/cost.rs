@@ -4,11 +4,11 @@ use std::sync::Arc;
 
 use super::Traced;
 use super::programs::Programs;
-use crate::cpu::Real;
 use crate::error::Result;
 use crate::graph::{Graph, NodeId};
-use crate::plan::{Cost, Memory};
 use crate::program::Program;
+use crate::runtime::cpu::kernel::Real;
+use crate::runtime::{Cost, Memory};
 
 /// What a method asks of a traced objective, each one program.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]

@@ -5,9 +5,9 @@ use std::sync::Arc;
 use bilevel::Layout;
 
 use super::Roles;
-use crate::cpu::Real;
 use crate::error::{Error, Fault, Result};
 use crate::graph::DType;
+use crate::runtime::cpu::kernel::Real;
 use crate::trace::{Tracer, Var};
 
 /// The data of an objective: tensors with a row for each sample, labels of the rows, and tensors that

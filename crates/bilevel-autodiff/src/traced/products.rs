@@ -6,7 +6,7 @@ use bilevel::objective::{SecondOrder, Taped};
 use super::at::{TracedAtX, expect, rho_arguments};
 use super::programs::Programs;
 use super::stage::Origin;
-use crate::cpu::Real;
+use crate::runtime::cpu::kernel::Real;
 
 impl<T: Real> SecondOrder<T> for TracedAtX<'_, T> {
     fn pull(&mut self, y: &[T], draw: Draw, v: &[T], y_bar: &mut [T]) -> bilevel::Result<()> {

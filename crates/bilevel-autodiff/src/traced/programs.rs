@@ -3,13 +3,14 @@
 use std::sync::{Arc, OnceLock};
 
 use super::stage::Staged;
-use crate::cpu::Real;
 use crate::error::Result;
 use crate::graph::{DType, Graph, NodeId};
 use crate::pass::residuals;
-use crate::plan::{Delivery, Passes, can_be_blocked};
-use crate::program::{Options, Program, optimise};
-use crate::sparse::Sparse;
+use crate::program::{Program, optimise};
+use crate::runtime::cpu::kernel::Real;
+use crate::runtime::cpu::packed::Sparse;
+use crate::runtime::cpu::plan::can_be_blocked;
+use crate::runtime::{Delivery, Options, Passes};
 use crate::transform::{grad, jvp, vjp};
 
 /// A program that is compiled once, or whose error is kept.

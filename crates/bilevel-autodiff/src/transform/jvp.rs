@@ -1,6 +1,6 @@
 //! Forward mode.
 
-use super::expect_same_shapes;
+use super::shapes::expect_same_shapes;
 use crate::error::Result;
 use crate::graph::{Graph, NodeId};
 use crate::rule;

@@ -1,6 +1,6 @@
 //! Reverse mode.
 
-use super::expect_same_shapes;
+use super::shapes::expect_same_shapes;
 use crate::error::{Error, Result};
 use crate::graph::{Graph, NodeId};
 use crate::rule::{self, sum_of};

@@ -1,0 +1,107 @@
+//! What programs are compiled for, and how they are asked for.
+
+pub(crate) mod cpu;
+
+use cpu::partition::Partition;
+
+/// Which passes a program is compiled with; all unless a test wants to know what one of them does.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Passes {
+    /// Algebra on single nodes.
+    pub simplify: bool,
+    /// Common subexpressions.
+    pub common: bool,
+    /// Elementwise primitives in a row run chunk by chunk.
+    pub fuse: bool,
+    /// Chains of rows run block by block.
+    pub row_block: bool,
+}
+
+impl Default for Passes {
+    fn default() -> Self {
+        Self {
+            simplify: true,
+            common: true,
+            fuse: true,
+            row_block: true,
+        }
+    }
+}
+
+impl Passes {
+    /// None at all.
+    pub const NONE: Self = Self {
+        simplify: false,
+        common: false,
+        fuse: false,
+        row_block: false,
+    };
+}
+
+/// What one run of a program costs, known before the first.
+#[derive(Clone, Copy, PartialEq, Debug, Default)]
+pub struct Cost {
+    /// Floating-point operations in matrix products, a multiplication and an addition counted as two.
+    pub product_flops: f64,
+    /// Elements computed by everything else.
+    pub elements: f64,
+    /// Bytes that instructions read and write, wherever they are.
+    pub bytes_moved: f64,
+    /// Bytes that a run needs beside its arguments and results: arena, partial sums, and the memory of
+    /// a block for each thread that runs it.
+    pub peak_bytes: usize,
+}
+
+/// How many numbers a run needs, and for what.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub(crate) struct Memory {
+    pub(crate) arena: usize,
+    pub(crate) partial: usize,
+    /// Of all threads.
+    pub(crate) blocks: usize,
+}
+
+impl Memory {
+    /// Of a workspace in which both run.
+    pub(crate) fn with(self, other: Self) -> Self {
+        Self {
+            arena: self.arena.max(other.arena),
+            partial: self.partial.max(other.partial),
+            blocks: self.blocks.max(other.blocks),
+        }
+    }
+
+    pub(crate) fn numbers(self) -> usize {
+        self.arena + self.partial + self.blocks
+    }
+}
+
+/// How a result is delivered.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub(crate) struct Delivery {
+    /// Added to what is there.
+    pub(crate) add: bool,
+    /// Block by block, as the program has it, to be read by a program with the same blocks.
+    pub(crate) blocked: bool,
+}
+
+/// How a graph is compiled.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Options {
+    pub(crate) passes: Passes,
+    /// For each result; those that are missing are plain.
+    pub(crate) deliveries: Vec<Delivery>,
+    /// Whether each argument is given block by block.
+    pub(crate) blocked_inputs: Vec<bool>,
+    /// The blocks of the program that gave them.
+    pub(crate) partition: Option<Partition>,
+}
+
+/// An argument of a program.
+#[derive(Clone, Copy, Debug)]
+pub enum Argument<'a, T> {
+    /// Numbers, in row-major order.
+    Real(&'a [T]),
+    /// Indices.
+    Index(&'a [u32]),
+}

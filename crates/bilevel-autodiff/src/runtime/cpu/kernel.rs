@@ -1,0 +1,67 @@
+//! The kernels, and the only unsafe code of the project beside the machine that hands them their memory.
+//!
+//! A plan guarantees what they rely on: every place that an instruction names lies within its memory
+//! for every block, arguments and results have the lengths of their nodes, what is written overlaps
+//! nothing that the same instruction reads, and blocks that run at the same time write to memories of
+//! their own. Arguments are checked where they come in: lengths and indices.
+#![allow(unsafe_code)]
+
+mod copy;
+mod elementwise;
+mod frame;
+mod matmul;
+mod real;
+mod reduce;
+mod select;
+mod vector;
+mod walk;
+
+pub(crate) use frame::{Frame, Slot};
+pub(crate) use matmul::strip_columns;
+pub use real::Real;
+
+use super::instruction::Instruction;
+
+/// Runs one instruction on this block.
+pub(crate) fn run<T: Real>(frame: &Frame<'_, T>, instruction: &Instruction) {
+    match instruction {
+        Instruction::Elementwise(kernel) => elementwise::run(frame, kernel),
+        Instruction::Fused(kernel) => elementwise::run_fused(frame, kernel),
+        Instruction::Copy {
+            from,
+            to,
+            axes,
+            add,
+        } => copy::run(frame, *from, *to, axes, *add),
+        Instruction::Zero { to, count, lanes } => {
+            copy::zero(frame, *to, count * lanes.at(frame.rows));
+        }
+        Instruction::Reduce(kernel) => reduce::run(frame, kernel),
+        Instruction::MatMul(kernel) => matmul::run(frame, kernel),
+        Instruction::Sparse(kernel) => matmul::run_sparse(frame, kernel),
+        Instruction::TakeRows {
+            data,
+            data_row,
+            index,
+            rows,
+            width,
+            to,
+        } => select::take_rows(
+            frame,
+            (*data, *data_row),
+            *index,
+            rows.at(frame.rows),
+            *width,
+            *to,
+        ),
+        Instruction::AddRows {
+            from,
+            index,
+            rows,
+            width,
+            to,
+            to_rows,
+        } => select::add_rows(frame, *from, *index, *rows, *width, (*to, *to_rows)),
+        Instruction::Select(kernel) => select::run(frame, kernel),
+    }
+}

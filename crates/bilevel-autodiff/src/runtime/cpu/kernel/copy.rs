@@ -1,0 +1,64 @@
+//! Elements moved from strides to strides.
+
+use super::frame::Frame;
+use super::real::Real;
+use super::walk::walk;
+use crate::graph::MOST_AXES;
+use crate::runtime::cpu::instruction::CopyAxis;
+use crate::runtime::cpu::view::At;
+
+pub(super) fn zero<T: Real>(frame: &Frame<'_, T>, to: At, count: usize) {
+    // Safety: the plan's guarantee, see the head of the module.
+    unsafe { std::slice::from_raw_parts_mut(frame.write(to), count) }.fill(T::zero());
+}
+
+pub(super) fn run<T: Real>(frame: &Frame<'_, T>, from: At, to: At, axes: &[CopyAxis], add: bool) {
+    let (from, to) = (frame.read(from), frame.write(to));
+    let mut resolved = [(0_usize, [0_isize; 2]); MOST_AXES];
+    for (slot, axis) in resolved.iter_mut().zip(axes) {
+        let strides = [axis.from.at(frame.rows), axis.to.at(frame.rows)];
+        *slot = (axis.extent.at(frame.rows), strides);
+    }
+    let axes = &resolved[..axes.len().min(MOST_AXES)];
+    // The innermost axis, and before it those that continue it.
+    let (mut count, strides, mut outer) = match axes.split_last() {
+        None => (1, [0, 0], axes),
+        Some((&(count, strides), outer)) => (count, strides, outer),
+    };
+    while let Some((&(more, next), rest)) = outer.split_last() {
+        if next != strides.map(|stride| stride * count as isize) {
+            break;
+        }
+        count *= more;
+        outer = rest;
+    }
+    if count == 0 {
+        return;
+    }
+    walk(outer, |[a, b]| {
+        let (from, to) = (from.wrapping_offset(a), to.wrapping_offset(b));
+        // Safety: the plan's guarantee, see the head of the module.
+        unsafe {
+            if strides == [1, 1] {
+                let from = std::slice::from_raw_parts(from, count);
+                let to = std::slice::from_raw_parts_mut(to, count);
+                if add {
+                    for (to, &from) in to.iter_mut().zip(from) {
+                        *to += from;
+                    }
+                } else {
+                    to.copy_from_slice(from);
+                }
+            } else {
+                for i in 0..count as isize {
+                    let (from, to) = (from.offset(strides[0] * i), to.offset(strides[1] * i));
+                    if add {
+                        *to += *from;
+                    } else {
+                        *to = *from;
+                    }
+                }
+            }
+        }
+    });
+}

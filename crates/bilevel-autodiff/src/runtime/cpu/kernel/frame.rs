@@ -1,0 +1,88 @@
+//! The memories that kernels read and write.
+
+use std::sync::Arc;
+
+use super::real::Real;
+use crate::runtime::cpu::packed::Packed;
+use crate::runtime::cpu::view::{At, Space};
+
+/// An argument as the kernels see it.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Slot<T> {
+    Real(*const T),
+    Index(*const u32),
+}
+
+/// The memories as one block sees them.
+#[derive(Clone, Copy)]
+pub(crate) struct Frame<'a, T> {
+    pub(crate) inputs: &'a [Slot<T>],
+    pub(crate) outputs: &'a [*mut T],
+    pub(crate) constants: *const T,
+    pub(crate) packed: &'a [Arc<Packed<T>>],
+    pub(crate) arena: *mut T,
+    pub(crate) block: *mut T,
+    pub(crate) partial: *mut T,
+    /// Numbers of one chunk of a fused kernel.
+    pub(crate) chunk: *mut T,
+    /// The block among all, its first row and how many rows it has.
+    pub(crate) block_number: usize,
+    pub(crate) first_row: usize,
+    pub(crate) rows: usize,
+    /// Whether this is the first block of its group, so that there are no partial sums yet.
+    pub(crate) first: bool,
+}
+
+// Safety: blocks that run at the same time write to different places, as the module says.
+unsafe impl<T: Real> Send for Frame<'_, T> {}
+// Safety: as above.
+unsafe impl<T: Real> Sync for Frame<'_, T> {}
+
+impl<T: Real> Frame<'_, T> {
+    pub(crate) fn offset(&self, at: At) -> usize {
+        at.offset + at.per_row * self.first_row + at.times_rows * self.rows
+    }
+
+    /// Whether nothing has been added up at `at`: partial sums are those of the first block, and then added to.
+    pub(crate) fn starts(&self, at: At) -> bool {
+        self.first && at.space == Space::Partial
+    }
+
+    /// Where `at` is, to read.
+    pub(crate) fn read(&self, at: At) -> *const T {
+        let base: *const T = match at.space {
+            Space::Input(number) => match self.inputs[number] {
+                Slot::Real(base) => base,
+                Slot::Index(_) => std::ptr::null(),
+            },
+            Space::Output(number) => self.outputs[number],
+            Space::Constant => self.constants,
+            Space::Arena | Space::Buffer(_) => self.arena,
+            Space::Block => self.block,
+            Space::Partial => self.partial,
+        };
+        base.wrapping_add(self.offset(at))
+    }
+
+    /// Where `at` is, to write.
+    pub(crate) fn write(&self, at: At) -> *mut T {
+        let base = match at.space {
+            Space::Output(number) => self.outputs[number],
+            Space::Block => self.block,
+            Space::Partial => self.partial,
+            _ => self.arena,
+        };
+        base.wrapping_add(self.offset(at))
+    }
+
+    /// Where the indices of `at` are.
+    pub(crate) fn index(&self, at: At) -> *const u32 {
+        match at.space {
+            Space::Input(number) => match self.inputs[number] {
+                Slot::Index(base) => base.wrapping_add(self.offset(at)),
+                Slot::Real(_) => std::ptr::null(),
+            },
+            _ => std::ptr::null(),
+        }
+    }
+}

@@ -1,0 +1,205 @@
+//! Sums and maxima.
+
+// Loops over registers, which are unrolled: an index says more than an iterator.
+#![allow(clippy::needless_range_loop)]
+
+use pulp::{Arch, Simd, WithSimd};
+
+use super::frame::Frame;
+use super::real::{Real, vectorised};
+use super::vector::{Kernel, Lanes};
+use crate::runtime::cpu::instruction::{Reduce, Reduction};
+use crate::runtime::cpu::view::Stride;
+
+/// Axes of a tensor at most; the trace refuses more.
+const MOST: usize = crate::graph::MOST_AXES;
+
+pub(super) fn run<T: Real>(frame: &Frame<'_, T>, kernel: &Reduce) {
+    if kernel.reduction == Reduction::Accumulate {
+        vectorised(Totals { frame, kernel });
+    } else {
+        Arch::new().dispatch(Rows { frame, kernel });
+    }
+}
+
+/// Sums over the rows of the block too, added to those of the blocks before.
+struct Totals<'k, 'f, T> {
+    frame: &'k Frame<'f, T>,
+    kernel: &'k Reduce,
+}
+
+impl<T: Real> Kernel<T> for Totals<'_, '_, T> {
+    #[inline(always)]
+    fn run<W: Lanes<T>>(self, lanes: W) {
+        let Self { frame, kernel } = self;
+        let count = kernel.lanes.at(frame.rows);
+        let stride = kernel.lane.at(frame.rows);
+        let (from, mut to) = (frame.read(kernel.from), frame.write(kernel.to));
+        let (kept, axes) = resolve(&kernel.kept, frame.rows);
+        let kept = &kept[..axes];
+        let (reduced, axes) = resolve(&kernel.reduced, frame.rows);
+        let reduced = &reduced[..axes];
+        let mut at_kept = Odometer::new(kept);
+        while let Some(offset) = at_kept.next(kept) {
+            let from = from.wrapping_offset(offset);
+            let mut at_reduced = Odometer::new(reduced);
+            let mut sum = T::zero();
+            while let Some(offset) = at_reduced.next(reduced) {
+                // Safety: the plan's guarantee, see the head of the module.
+                sum += unsafe { sum_of(lanes, from.wrapping_offset(offset), count, stride) };
+            }
+            // Safety: as above; in the first block there is nothing to add to.
+            unsafe { *to = if frame.first { sum } else { *to + sum } };
+            to = to.wrapping_add(1);
+        }
+    }
+}
+
+/// Sums or maxima of each row.
+struct Rows<'k, 'f, T> {
+    frame: &'k Frame<'f, T>,
+    kernel: &'k Reduce,
+}
+
+impl<T: Real> WithSimd for Rows<'_, '_, T> {
+    type Output = ();
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, _: S) {
+        let Self { frame, kernel } = self;
+        let lanes = kernel.lanes.at(frame.rows);
+        let lane = kernel.lane.at(frame.rows);
+        let (from, to) = (frame.read(kernel.from), frame.write(kernel.to));
+        let (kept, count) = resolve(&kernel.kept, frame.rows);
+        let kept = &kept[..count];
+        let (reduced, count) = resolve(&kernel.reduced, frame.rows);
+        let reduced = &reduced[..count];
+        let mut place = 0;
+        let mut at_kept = Odometer::new(kept);
+        while let Some(offset) = at_kept.next(kept) {
+            let from = from.wrapping_offset(offset);
+            let mut at_reduced = Odometer::new(reduced);
+            // Safety: the plan's guarantee, see the head of the module.
+            let out = unsafe { std::slice::from_raw_parts_mut(to.add(place), lanes) };
+            place += lanes;
+            let sums = kernel.reduction == Reduction::Sum;
+            out.fill(if sums { T::zero() } else { T::neg_infinity() });
+            while let Some(offset) = at_reduced.next(reduced) {
+                let from = from.wrapping_offset(offset);
+                if lane == 1 {
+                    // Safety: as above.
+                    let from = unsafe { std::slice::from_raw_parts(from, lanes) };
+                    if sums {
+                        for l in 0..lanes {
+                            out[l] += from[l];
+                        }
+                    } else {
+                        for l in 0..lanes {
+                            out[l] = larger(out[l], from[l]);
+                        }
+                    }
+                } else {
+                    for (l, out) in out.iter_mut().enumerate() {
+                        // Safety: as above.
+                        let a = unsafe { *from.offset(lane * l as isize) };
+                        *out = if sums { *out + a } else { larger(*out, a) };
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// All places of some axes, one after the other: without a closure, which would not be compiled for the
+/// vectors of the machine.
+struct Odometer {
+    left: usize,
+    at: [usize; MOST],
+    offset: isize,
+}
+
+impl Odometer {
+    #[inline(always)]
+    fn new(axes: &[(usize, isize)]) -> Self {
+        Self {
+            left: axes.iter().map(|&(count, _)| count).product(),
+            at: [0; MOST],
+            offset: 0,
+        }
+    }
+
+    #[inline(always)]
+    fn next(&mut self, axes: &[(usize, isize)]) -> Option<isize> {
+        if self.left == 0 {
+            return None;
+        }
+        self.left -= 1;
+        let offset = self.offset;
+        for (place, &(count, stride)) in axes.iter().enumerate().rev() {
+            self.at[place] += 1;
+            self.offset += stride;
+            if self.at[place] < count {
+                break;
+            }
+            self.offset -= stride * count as isize;
+            self.at[place] = 0;
+        }
+        Some(offset)
+    }
+}
+
+/// A NaN stays one.
+#[inline(always)]
+fn larger<T: Real>(top: T, a: T) -> T {
+    if a > top || a.is_nan() { a } else { top }
+}
+
+/// In four vectors of partial sums.
+///
+/// # Safety
+/// `count` numbers can be read from `from` on, `stride` apart.
+#[inline(always)]
+unsafe fn sum_of<T: Real, W: Lanes<T>>(lanes: W, from: *const T, count: usize, stride: isize) -> T {
+    const VECTORS: usize = 4;
+    let mut total = T::zero();
+    let mut i = 0;
+    // Safety: the caller's.
+    unsafe {
+        if stride == 1 {
+            let mut sums = [lanes.splat(T::zero()); VECTORS];
+            while i + VECTORS * W::COUNT <= count {
+                for v in 0..VECTORS {
+                    sums[v] = lanes.add(sums[v], lanes.load(from.add(i + v * W::COUNT)));
+                }
+                i += VECTORS * W::COUNT;
+            }
+            let halves = [lanes.add(sums[0], sums[1]), lanes.add(sums[2], sums[3])];
+            total = lanes.sum(lanes.add(halves[0], halves[1]));
+        }
+        while i < count {
+            total += *from.offset(stride * i as isize);
+            i += 1;
+        }
+    }
+    total
+}
+
+/// The axes with their strides in this block, those that continue each other as one.
+#[inline(always)]
+fn resolve(axes: &[(usize, Stride)], rows: usize) -> ([(usize, isize); MOST], usize) {
+    let mut resolved = [(1, 0); MOST];
+    let mut len = 0;
+    for &(count, stride) in axes {
+        let stride = stride.at(rows);
+        if count == 1 {
+            continue;
+        }
+        if len > 0 && resolved[len - 1].1 == stride * count as isize {
+            resolved[len - 1] = (resolved[len - 1].0 * count, stride);
+        } else {
+            resolved[len] = (count, stride);
+            len += 1;
+        }
+    }
+    (resolved, len)
+}

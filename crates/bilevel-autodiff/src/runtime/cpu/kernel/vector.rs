@@ -1,0 +1,99 @@
+//! One vector of the machine, for both types of numbers.
+
+use pulp::Simd;
+
+/// The operations on vectors of T that the kernels of products need.
+#[doc(hidden)]
+pub trait Lanes<T>: Copy {
+    type Vector: Copy;
+
+    /// Numbers of a vector.
+    const COUNT: usize = size_of::<Self::Vector>() / size_of::<T>();
+
+    fn splat(self, value: T) -> Self::Vector;
+    fn add(self, a: Self::Vector, b: Self::Vector) -> Self::Vector;
+    /// a · b + c.
+    fn multiply_add(self, a: Self::Vector, b: Self::Vector, c: Self::Vector) -> Self::Vector;
+    /// The sum of all lanes, in an order that the machine's vectors determine.
+    fn sum(self, a: Self::Vector) -> T;
+
+    /// The vector at `from`.
+    ///
+    /// # Safety
+    /// `COUNT` numbers can be read there.
+    #[inline(always)]
+    unsafe fn load(self, from: *const T) -> Self::Vector {
+        // Safety: the caller's.
+        unsafe { from.cast::<Self::Vector>().read_unaligned() }
+    }
+
+    /// Writes the vector to `to`.
+    ///
+    /// # Safety
+    /// `COUNT` numbers can be written there.
+    #[inline(always)]
+    unsafe fn store(self, to: *mut T, vector: Self::Vector) {
+        // Safety: the caller's.
+        unsafe { to.cast::<Self::Vector>().write_unaligned(vector) };
+    }
+}
+
+/// Vectors of the instruction set S.
+#[derive(Clone, Copy)]
+pub(super) struct Of<S>(pub(super) S);
+
+macro_rules! lanes {
+    ($type:ty, $vector:ident, $splat:ident, $add:ident, $multiply_add:ident, $sum:ident) => {
+        impl<S: Simd> Lanes<$type> for Of<S> {
+            type Vector = S::$vector;
+
+            #[inline(always)]
+            fn splat(self, value: $type) -> Self::Vector {
+                self.0.$splat(value)
+            }
+
+            #[inline(always)]
+            fn add(self, a: Self::Vector, b: Self::Vector) -> Self::Vector {
+                self.0.$add(a, b)
+            }
+
+            #[inline(always)]
+            fn multiply_add(
+                self,
+                a: Self::Vector,
+                b: Self::Vector,
+                c: Self::Vector,
+            ) -> Self::Vector {
+                self.0.$multiply_add(a, b, c)
+            }
+
+            #[inline(always)]
+            fn sum(self, a: Self::Vector) -> $type {
+                self.0.$sum(a)
+            }
+        }
+    };
+}
+
+lanes!(
+    f32,
+    f32s,
+    splat_f32s,
+    add_f32s,
+    mul_add_e_f32s,
+    reduce_sum_f32s
+);
+lanes!(
+    f64,
+    f64s,
+    splat_f64s,
+    add_f64s,
+    mul_add_e_f64s,
+    reduce_sum_f64s
+);
+
+/// A kernel for one type of number and one kind of vectors.
+pub trait Kernel<T> {
+    #[doc(hidden)]
+    fn run<W: Lanes<T>>(self, lanes: W);
+}

@@ -1,0 +1,210 @@
+//! Runs a plan: stages in order, whole tensors on the calling thread, groups of blocks as tasks.
+#![allow(unsafe_code)]
+
+use std::sync::Arc;
+
+use super::kernel::{self, Frame, Real, Slot};
+use super::packed::Packed;
+use super::plan::{Merge, Plan, StageCode};
+use super::threads::each;
+use super::view::{At, Space};
+use crate::runtime::Argument;
+
+/// The memory that a program runs in: it grows when it is first needed and is then used again, so that
+/// a run allocates nothing.
+#[derive(Debug)]
+pub struct Workspace<T> {
+    arena: Vec<T>,
+    partial: Vec<T>,
+    /// One after the other for each thread: the memory of a block, and that of a chunk.
+    blocks: Vec<T>,
+    inputs: Vec<Slot<T>>,
+    outputs: Vec<*mut T>,
+}
+
+// Safety: the pointers are used during a run alone, which borrows what they point to.
+unsafe impl<T: Send> Send for Workspace<T> {}
+
+impl<T> Default for Workspace<T> {
+    fn default() -> Self {
+        Self {
+            arena: Vec::new(),
+            partial: Vec::new(),
+            blocks: Vec::new(),
+            inputs: Vec::new(),
+            outputs: Vec::new(),
+        }
+    }
+}
+
+/// Fewer operations than this are not worth waking another thread.
+const WORTH_A_THREAD: f64 = 200_000.0;
+
+/// Fewer partial sums than this are not; the other threads have just had work and are still awake.
+const MERGE_WORTH_A_THREAD: usize = 50_000;
+
+impl<T: Real> Workspace<T> {
+    /// Runs the plan. The lengths of arguments and results, and the range of indices, are those that
+    /// the plan was made for.
+    pub(crate) fn run(
+        &mut self,
+        plan: &Plan,
+        constants: &[T],
+        packed: &[Arc<Packed<T>>],
+        arguments: &[Argument<'_, T>],
+        outputs: &mut [&mut [T]],
+    ) {
+        let memory = plan.memory(rayon::current_num_threads());
+        let block_len = plan.numbers_a_block();
+        grow(&mut self.arena, memory.arena);
+        grow(&mut self.partial, memory.partial);
+        grow(&mut self.blocks, memory.blocks);
+        self.inputs.clear();
+        self.inputs
+            .extend(arguments.iter().map(|argument| match argument {
+                Argument::Real(values) => Slot::Real(values.as_ptr()),
+                Argument::Index(values) => Slot::Index(values.as_ptr()),
+            }));
+        self.outputs.clear();
+        self.outputs
+            .extend(outputs.iter_mut().map(|output| output.as_mut_ptr()));
+        let blocks = aligned(&mut self.blocks);
+        let frame = Frame {
+            inputs: &self.inputs,
+            outputs: &self.outputs,
+            constants: constants.as_ptr(),
+            packed,
+            arena: aligned(&mut self.arena),
+            block: blocks,
+            partial: aligned(&mut self.partial),
+            chunk: blocks.wrapping_add(plan.block_len),
+            block_number: 0,
+            first_row: 0,
+            rows: 1,
+            first: true,
+        };
+        for (stage, code) in plan.stages.iter().enumerate() {
+            if stage % 2 == 0 {
+                for instruction in &code.instructions {
+                    kernel::run(&frame, instruction);
+                }
+            } else if !code.instructions.is_empty() {
+                for instruction in &code.prelude {
+                    kernel::run(&frame, instruction);
+                }
+                let parallel = plan.effort[stage] >= WORTH_A_THREAD;
+                run_rows(plan, code, &frame, block_len, parallel);
+            }
+        }
+    }
+}
+
+/// Numbers beside what is asked for, so that the rest can start with a line of the cache.
+const SPARE: usize = 16;
+
+/// The first number that starts a line of the cache: vectors that cross one take longer.
+fn aligned<T: Real>(memory: &mut Vec<T>) -> *mut T {
+    let start = memory.as_mut_ptr();
+    start.wrapping_add(start.align_offset(64).min(SPARE))
+}
+
+fn grow<T: Real>(memory: &mut Vec<T>, len: usize) {
+    let len = len + SPARE;
+    if memory.len() < len {
+        // Fresh memory, not a larger copy of what is not needed any more, nor beside it.
+        *memory = Vec::new();
+        *memory = vec![T::zero(); len];
+    }
+}
+
+fn run_rows<T: Real>(
+    plan: &Plan,
+    code: &StageCode,
+    frame: &Frame<'_, T>,
+    block_len: usize,
+    parallel: bool,
+) {
+    let partition = plan.partition;
+    let group = |number: usize, thread: usize| {
+        let partial = frame.partial.wrapping_add(number * plan.partial_len);
+        let begin = number * partition.group_rows;
+        let end = (begin + partition.group_rows).min(partition.rows);
+        let mut first = begin;
+        let mut block_number = number * partition.blocks_a_group();
+        while first < end {
+            let frame = Frame {
+                block: frame.block.wrapping_add(thread * block_len),
+                chunk: frame.chunk.wrapping_add(thread * block_len),
+                partial,
+                block_number,
+                first_row: first,
+                rows: partition.block_rows.min(end - first),
+                first: first == begin,
+                ..*frame
+            };
+            for instruction in &code.instructions {
+                kernel::run(&frame, instruction);
+            }
+            first += frame.rows;
+            block_number += 1;
+        }
+    };
+    let groups = partition.groups();
+    if parallel && groups > 1 {
+        each(groups, &|number| {
+            // A thread runs one group at a time, in memory of its own.
+            group(number, rayon::current_thread_index().unwrap_or(0));
+        });
+    } else {
+        (0..groups).for_each(|number| group(number, 0));
+    }
+    for merge in &code.merges {
+        let (rows, columns) = (merge.len / merge.columns.max(1), merge.columns);
+        let tiles = rows.div_ceil(TILE_ROWS) * columns.div_ceil(TILE_COLUMNS);
+        let task = |tile: usize| add_up(plan, merge, (rows, tile), frame);
+        if parallel && merge.len * groups >= MERGE_WORTH_A_THREAD {
+            each(tiles, &task);
+        } else {
+            (0..tiles).for_each(task);
+        }
+    }
+}
+
+/// Sums that are added up at once: few enough to stay in the first-level cache, and as many columns as fill
+/// a line of it when they are written side by side.
+const TILE_ROWS: usize = 64;
+const TILE_COLUMNS: usize = 16;
+
+/// Adds up a tile of the partial sums of all groups, in the order of the groups. Partial sums stand column by
+/// column, results row by row.
+fn add_up<T: Real>(plan: &Plan, merge: &Merge, (rows, tile): (usize, usize), frame: &Frame<'_, T>) {
+    let row_tiles = rows.div_ceil(TILE_ROWS);
+    let (row, column) = (
+        tile % row_tiles * TILE_ROWS,
+        tile / row_tiles * TILE_COLUMNS,
+    );
+    let height = TILE_ROWS.min(rows - row);
+    let width = TILE_COLUMNS.min(merge.columns - column);
+    let mut sums = [[T::zero(); TILE_ROWS]; TILE_COLUMNS];
+    for number in 0..plan.partition.groups() {
+        let start = number * plan.partial_len + merge.partial + column * rows + row;
+        for (j, sums) in sums[..width].iter_mut().enumerate() {
+            let at = At::start(Space::Partial, start + j * rows);
+            // Safety: the plan's guarantee, see the head of the module.
+            let part = unsafe { std::slice::from_raw_parts(frame.read(at), height) };
+            for (sum, &part) in sums.iter_mut().zip(part) {
+                *sum += part;
+            }
+        }
+    }
+    let to = frame.write(merge.to);
+    for i in 0..height {
+        for (j, sums) in sums[..width].iter().enumerate() {
+            // Safety: as above.
+            unsafe {
+                let to = to.add((row + i) * merge.columns + column + j);
+                *to = if merge.add { *to + sums[i] } else { sums[i] };
+            }
+        }
+    }
+}

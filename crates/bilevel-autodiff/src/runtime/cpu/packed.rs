@@ -1,0 +1,164 @@
+//! Matrices of given data with many zeros, packed once so that no product multiplies by them.
+//!
+//! A packed matrix is cut into panels of a few lines, in which those with their numbers at the same places
+//! are together; a panel keeps what is summed over where one of its lines is not zero. Lines are rows for A·B
+//! and columns for Aᵀ·B. The zeros that a panel keeps do not change a sum, so that the result does not depend on
+//! which lines are together. (It does for 0·y with an infinite y, which is 0 where it is left out.)
+
+mod pack;
+mod panels;
+
+use std::ops::Range;
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+
+use bilevel::Scalar;
+
+use super::limits::HEIGHT;
+use super::partition::Partition;
+use super::threads::each;
+use pack::Block;
+pub(crate) use panels::{Fill, Lines, Panels};
+
+/// Rows that tell how full the panels of a matrix are.
+const SAMPLE: usize = 320;
+
+/// A matrix of data, and its packed forms.
+#[derive(Debug)]
+pub(crate) struct Sparse<T> {
+    values: Arc<[T]>,
+    columns: usize,
+    /// Estimated from some of the rows.
+    pub(crate) fill: Fill,
+    packed: Mutex<Vec<Arc<Packed<T>>>>,
+}
+
+/// A matrix that is packed for blocks of rows, each when it is first multiplied by, by the thread that does: so
+/// that all threads pack in the first pass, and what one packs is near to it.
+#[derive(Debug)]
+pub(crate) struct Packed<T> {
+    values: Arc<[T]>,
+    columns: usize,
+    lines: Lines,
+    /// Each block's rows, and its panels.
+    blocks: Vec<(Range<usize>, OnceLock<Panels<T>>)>,
+}
+
+impl<T: Scalar> Sparse<T> {
+    /// The row-major matrix of these columns, if its panels leave anything out.
+    pub(crate) fn of(values: &Arc<[T]>, columns: usize) -> Option<Self> {
+        let rows = values.len().checked_div(columns)?;
+        if rows < HEIGHT || columns < HEIGHT {
+            return None;
+        }
+        let sample = &values[..rows.min(SAMPLE) * columns];
+        let zeros = sample.iter().filter(|&&value| value == T::zero());
+        // Panels keep more than what is not zero.
+        if 4 * zeros.count() < sample.len() {
+            return None;
+        }
+        let fill = |lines| {
+            let block = Block {
+                values,
+                columns,
+                rows: 0..rows.min(SAMPLE),
+                lines,
+            };
+            (block.kept() * HEIGHT) as f64 / (block.rows.len() * columns) as f64
+        };
+        let fill = Fill {
+            rows: fill(Lines::Rows),
+            columns: fill(Lines::Columns),
+        };
+        (fill.rows.min(fill.columns) < 1.0).then(|| Self {
+            values: values.clone(),
+            columns,
+            fill,
+            packed: Mutex::default(),
+        })
+    }
+
+    /// The packed form for these blocks, which all programs with them share, however they group them.
+    pub(crate) fn packed(&self, lines: Lines, partition: Partition) -> Arc<Packed<T>> {
+        // Whoever panicked did not leave anything half done.
+        let mut all = self.packed.lock().unwrap_or_else(PoisonError::into_inner);
+        let known = all.iter().find(|known| {
+            let blocks = known.blocks.iter().map(|(rows, _)| rows.clone());
+            known.lines == lines && blocks.eq(partition.blocks())
+        });
+        if let Some(packed) = known {
+            return packed.clone();
+        }
+        let packed = Arc::new(Packed {
+            values: self.values.clone(),
+            columns: self.columns,
+            lines,
+            blocks: partition
+                .blocks()
+                .map(|rows| (rows, OnceLock::new()))
+                .collect(),
+        });
+        all.push(packed.clone());
+        packed
+    }
+}
+
+impl<T: Scalar> Packed<T> {
+    /// The panels of a block.
+    pub(crate) fn block(&self, number: usize) -> &Panels<T> {
+        let (rows, panels) = &self.blocks[number];
+        panels.get_or_init(|| {
+            let block = Block {
+                values: &self.values,
+                columns: self.columns,
+                rows: rows.clone(),
+                lines: self.lines,
+            };
+            block.pack()
+        })
+    }
+
+    /// Bytes of all blocks, which this packs if they are not yet.
+    pub(crate) fn bytes(&self) -> usize {
+        each(self.blocks.len(), &|number| {
+            self.block(number);
+        });
+        let bytes = |number| {
+            let panels = self.block(number);
+            size_of_val(&*panels.lines)
+                + size_of_val(&*panels.live)
+                + size_of_val(&*panels.ends)
+                + size_of_val(&*panels.places)
+                + size_of_val(&*panels.values)
+        };
+        (0..self.blocks.len()).map(bytes).sum()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn programs_with_the_same_blocks_share_what_is_packed() {
+        let values: Vec<f64> = (0..1000 * 8)
+            .map(|i| f64::from(u8::from(i % 3 == 0)))
+            .collect();
+        let matrix = Sparse::of(&values.into(), 8);
+        let packed = |lines, group_rows, block_rows| {
+            let partition = Partition {
+                rows: 1000,
+                group_rows,
+                block_rows,
+            };
+            matrix
+                .as_ref()
+                .map(|matrix| matrix.packed(lines, partition))
+        };
+        let same = |a: &Option<Arc<Packed<f64>>>, b: &Option<Arc<Packed<f64>>>| matches!((a, b), (Some(a), Some(b)) if Arc::ptr_eq(a, b));
+        let first = packed(Lines::Rows, 320, 320);
+        assert!(same(&first, &packed(Lines::Rows, 640, 320)));
+        assert!(!same(&first, &packed(Lines::Columns, 320, 320)));
+        assert!(!same(&first, &packed(Lines::Rows, 320, 160)));
+        assert!(!same(&first, &packed(Lines::Rows, 480, 320)));
+    }
+}

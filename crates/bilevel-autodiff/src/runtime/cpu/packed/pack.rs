@@ -1,0 +1,333 @@
+//! Packing a block of rows: which lines go together, and the numbers at their places.
+
+use std::ops::Range;
+
+use bilevel::Scalar;
+use pulp::{Arch, Simd, WithSimd};
+
+use super::panels::{Lines, Panels};
+use crate::runtime::cpu::limits::HEIGHT;
+
+/// From how many of the lines that follow the next of a panel is chosen.
+const CHOICE: usize = 512;
+
+/// Places that a word of a set tells of.
+const WORD: usize = 64;
+
+/// Some rows of a row-major matrix, whose lines are packed.
+pub(super) struct Block<'a, T> {
+    pub(super) values: &'a [T],
+    pub(super) columns: usize,
+    pub(super) rows: Range<usize>,
+    pub(super) lines: Lines,
+}
+
+/// Which lines are packed together.
+struct Groups {
+    /// Those of each panel, as in [`Panels`].
+    lines: Vec<[u32; HEIGHT]>,
+    live: Vec<u8>,
+    /// For each panel the set of places at which one of its lines at least is not zero.
+    sets: Vec<u64>,
+}
+
+/// Groups lines with the machine's instructions to compare many numbers and to count places.
+struct Group<'a, T>(&'a Block<'a, T>);
+
+impl<T: Scalar> WithSimd for Group<'_, T> {
+    type Output = Groups;
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, _: S) -> Groups {
+        let block = self.0;
+        let (lines, words) = (block.shape().0, block.words());
+        let used = match block.lines {
+            Lines::Rows => block.used_by_rows(),
+            Lines::Columns => block.used_by_columns(),
+        };
+        // Starting with the first that is left, lines that add the fewest places.
+        let mut left: Vec<usize> = (0..lines).collect();
+        let count = lines.div_ceil(HEIGHT);
+        let mut groups = Groups {
+            lines: Vec::with_capacity(count),
+            live: Vec::with_capacity(count),
+            sets: Vec::with_capacity(count * words),
+        };
+        while !left.is_empty() {
+            let first = left.remove(0);
+            let mut together = [first as u32; HEIGHT];
+            let mut live = 1;
+            let begin = groups.sets.len();
+            groups
+                .sets
+                .extend_from_slice(&used[first * words..(first + 1) * words]);
+            let union = &mut groups.sets[begin..];
+            while live < HEIGHT && !left.is_empty() {
+                let next = nearest(&used, &left[..left.len().min(CHOICE)], union);
+                let line = left.remove(next);
+                for (all, own) in union.iter_mut().zip(&used[line * words..]) {
+                    *all |= own;
+                }
+                together[live..].fill(line as u32);
+                live += 1;
+            }
+            groups.lines.push(together);
+            groups.live.push(live as u8);
+        }
+        groups
+    }
+}
+
+/// Which of some lines, given by their sets, adds the fewest places to a union: its number among them.
+#[inline(always)]
+fn nearest(used: &[u64], lines: &[usize], union: &[u64]) -> usize {
+    // With a length that the compiler knows, short sets, as those of columns are, stay in registers.
+    match union.len() {
+        1 => nearest_of(1, used, lines, union),
+        2 => nearest_of(2, used, lines, union),
+        3 => nearest_of(3, used, lines, union),
+        4 => nearest_of(4, used, lines, union),
+        5 => nearest_of(5, used, lines, union),
+        words => nearest_of(words, used, lines, union),
+    }
+}
+
+/// The same for sets of so many words.
+#[inline(always)]
+fn nearest_of(words: usize, used: &[u64], lines: &[usize], union: &[u64]) -> usize {
+    let union = &union[..words];
+    let (mut nearest, mut fewest) = (0, u32::MAX);
+    for (number, &line) in lines.iter().enumerate() {
+        let own = &used[line * words..][..words];
+        let mut added = 0;
+        for i in 0..words {
+            added += (own[i] & !union[i]).count_ones();
+        }
+        if added < fewest {
+            (nearest, fewest) = (number, added);
+            if added == 0 {
+                break;
+            }
+        }
+    }
+    nearest
+}
+
+/// The places of a set, in order.
+fn places(set: &[u64]) -> impl Iterator<Item = usize> {
+    set.iter().enumerate().flat_map(|(number, &word)| {
+        let mut left = word;
+        std::iter::from_fn(move || {
+            let place = left.trailing_zeros() as usize;
+            (left != 0).then(|| {
+                left &= left - 1;
+                number * WORD + place
+            })
+        })
+    })
+}
+
+impl<T: Scalar> Block<'_, T> {
+    /// How many lines there are, and how many numbers a line has.
+    fn shape(&self) -> (usize, usize) {
+        match self.lines {
+            Lines::Rows => (self.rows.len(), self.columns),
+            Lines::Columns => (self.columns, self.rows.len()),
+        }
+    }
+
+    /// Words of a line's set.
+    fn words(&self) -> usize {
+        self.shape().1.div_ceil(WORD)
+    }
+
+    fn rows(&self) -> std::slice::ChunksExact<'_, T> {
+        self.values[self.rows.start * self.columns..self.rows.end * self.columns]
+            .chunks_exact(self.columns)
+    }
+
+    /// The set of each row: the columns where it is not zero, which a NaN is not.
+    #[inline(always)]
+    fn used_by_rows(&self) -> Vec<u64> {
+        let mut used = Vec::with_capacity(self.rows.len() * self.words());
+        for row in self.rows() {
+            used.extend(row.chunks(WORD).map(|values| {
+                let bits = values.iter().zip(0..);
+                bits.fold(0, |word, (value, bit)| {
+                    word | u64::from(*value != T::zero()) << bit
+                })
+            }));
+        }
+        used
+    }
+
+    /// The set of each column: the rows of the block where it is not zero, which a NaN is not.
+    #[inline(always)]
+    fn used_by_columns(&self) -> Vec<u64> {
+        let words = self.words();
+        let mut used = vec![0; self.columns * words];
+        let mut word_of = vec![0_u64; self.columns];
+        let mut rows = self.rows();
+        for number in 0..words {
+            word_of.fill(0);
+            for (bit, row) in rows.by_ref().take(WORD).enumerate() {
+                for (word, value) in word_of.iter_mut().zip(row) {
+                    *word |= u64::from(*value != T::zero()) << bit;
+                }
+            }
+            for (column, &word) in word_of.iter().enumerate() {
+                used[column * words + number] = word;
+            }
+        }
+        used
+    }
+
+    fn groups(&self) -> Groups {
+        Arch::new().dispatch(Group(self))
+    }
+
+    /// How many places all panels have.
+    pub(super) fn kept(&self) -> usize {
+        count(&self.groups().sets)
+    }
+
+    pub(super) fn pack(&self) -> Panels<T> {
+        let groups = self.groups();
+        let kept = count(&groups.sets);
+        let values = &self.values[self.rows.start * self.columns..];
+        let mut packed = Panels {
+            ends: Vec::with_capacity(groups.lines.len()),
+            lines: groups.lines,
+            live: groups.live,
+            places: Vec::with_capacity(kept),
+            values: Vec::with_capacity(kept * HEIGHT),
+        };
+        let sets = groups.sets.chunks_exact(self.words());
+        for (lines, set) in packed.lines.iter().zip(sets) {
+            let lines = lines.map(|line| line as usize);
+            let (of, between) = match self.lines {
+                Lines::Rows => (lines.map(|line| line * self.columns), 1),
+                Lines::Columns => (lines, self.columns),
+            };
+            for place in places(set) {
+                packed.places.push(place as u32);
+                packed
+                    .values
+                    .extend_from_slice(&of.map(|first| values[first + place * between]));
+            }
+            packed.ends.push(packed.places.len() as u32);
+        }
+        packed
+    }
+}
+
+fn count(sets: &[u64]) -> usize {
+    sets.iter().map(|word| word.count_ones() as usize).sum()
+}
+
+#[cfg(test)]
+mod tests {
+    use rand::{RngExt, SeedableRng};
+    use rand_chacha::ChaCha8Rng;
+
+    use super::*;
+
+    /// The lines of each panel by the definition: the first that is left, and those that add the fewest places.
+    fn panels_by_definition(used: &[Vec<bool>]) -> Vec<Vec<usize>> {
+        let mut left: Vec<usize> = (0..used.len()).collect();
+        let mut panels = Vec::new();
+        while !left.is_empty() {
+            let mut panel = vec![left.remove(0)];
+            while panel.len() < HEIGHT && !left.is_empty() {
+                let added = |line: usize| {
+                    let is_new = |place: &usize| {
+                        used[line][*place] && !panel.iter().any(|&other| used[other][*place])
+                    };
+                    (0..used[line].len()).filter(is_new).count()
+                };
+                let choice = 0..left.len().min(CHOICE);
+                let next = choice.min_by_key(|&number| added(left[number]));
+                panel.push(left.remove(next.unwrap_or(0)));
+            }
+            panels.push(panel);
+        }
+        panels
+    }
+
+    #[test]
+    fn panels_have_the_lines_and_numbers_of_the_definition() {
+        let mut random = ChaCha8Rng::seed_from_u64(1);
+        // Sets of 1 to 8 words, whole and not, for both kinds of lines; more lines than there is a choice from.
+        for (rows, columns) in [
+            (4, 4),
+            (13, 64),
+            (64, 13),
+            (70, 130),
+            (200, 200),
+            (330, 260),
+            (450, 70),
+            (40, 600),
+            (600, 12),
+        ] {
+            let first = 3;
+            let values: Vec<f64> = (0..(first + rows) * columns)
+                .map(|place| {
+                    // Columns differ in how full they are, and some are empty.
+                    let full = (place % columns) % 7;
+                    if random.random_range(0..10) < full {
+                        random.random_range(1.0..2.0)
+                    } else {
+                        0.0
+                    }
+                })
+                .collect();
+            for lines in [Lines::Rows, Lines::Columns] {
+                let block = Block {
+                    values: &values,
+                    columns,
+                    rows: first..first + rows,
+                    lines,
+                };
+                let (count, len) = block.shape();
+                let number = |line: usize, place: usize| {
+                    let (row, column) = match lines {
+                        Lines::Rows => (line, place),
+                        Lines::Columns => (place, line),
+                    };
+                    values[(first + row) * columns + column]
+                };
+                let used: Vec<Vec<bool>> = (0..count)
+                    .map(|line| (0..len).map(|place| number(line, place) != 0.0).collect())
+                    .collect();
+                let packed = block.pack();
+                let case = format!("{rows} x {columns}, {lines:?}");
+                let expected = panels_by_definition(&used);
+                assert_eq!(packed.lines.len(), expected.len(), "{case}");
+                assert_eq!(packed.places.len(), block.kept(), "{case}");
+                let mut begin = 0;
+                for (panel, expected) in expected.iter().enumerate() {
+                    let live = usize::from(packed.live[panel]);
+                    let found = packed.lines[panel].map(|line| line as usize);
+                    assert_eq!(&found[..live], expected, "panel {panel} of {case}");
+                    let end = packed.ends[panel] as usize;
+                    let places: Vec<usize> = packed.places[begin..end]
+                        .iter()
+                        .map(|&place| place as usize)
+                        .collect();
+                    let is_used = |place: &usize| expected.iter().any(|&line| used[line][*place]);
+                    let all: Vec<usize> = (0..len).filter(is_used).collect();
+                    assert_eq!(places, all, "panel {panel} of {case}");
+                    for (at, place) in (begin..end).zip(places) {
+                        let values = found.map(|line| number(line, place));
+                        assert_eq!(
+                            packed.values[at * HEIGHT..(at + 1) * HEIGHT],
+                            values,
+                            "{case}"
+                        );
+                    }
+                    begin = end;
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,43 @@
+//! What is left of a block of rows when most of its zeros are left out.
+
+use crate::runtime::cpu::limits::HEIGHT;
+
+/// What the lines of a packed matrix are.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Lines {
+    /// Rows: for A·B.
+    Rows,
+    /// Columns: for Aᵀ·B.
+    Columns,
+}
+
+/// How much of a matrix its panels keep, as a share of all numbers.
+#[derive(Clone, Copy, PartialEq, Debug)]
+pub(crate) struct Fill {
+    pub(crate) rows: f64,
+    pub(crate) columns: f64,
+}
+
+impl Fill {
+    pub(crate) fn of(self, lines: Lines) -> f64 {
+        match lines {
+            Lines::Rows => self.rows,
+            Lines::Columns => self.columns,
+        }
+    }
+}
+
+/// The panels of a block: lines are numbered from the block's first row, or are columns.
+#[derive(Debug)]
+pub(crate) struct Panels<T> {
+    /// Of each panel: its lines; the last again where there are fewer.
+    pub(crate) lines: Vec<[u32; HEIGHT]>,
+    /// Of each panel: how many lines there are.
+    pub(crate) live: Vec<u8>,
+    /// Of each panel: where its places end.
+    pub(crate) ends: Vec<u32>,
+    /// What is summed over: columns, or rows from the block's first.
+    pub(crate) places: Vec<u32>,
+    /// Of each place: the numbers of all lines.
+    pub(crate) values: Vec<T>,
+}

@@ -1,0 +1,326 @@
+//! From a graph to what runs: rows, stages, instructions, memory, cost.
+
+mod code;
+mod fuse;
+mod lower;
+mod memory;
+mod rows;
+mod stage;
+mod sums;
+mod widths;
+
+pub(crate) use code::{Merge, StageCode};
+
+use super::instruction::Instruction;
+use super::limits::CHUNK;
+use super::packed::{Fill, Lines};
+use super::partition::Partition;
+use super::view::{Extent, Space};
+use crate::error::{Error, Result};
+use crate::graph::{Graph, NodeId};
+use crate::runtime::{Cost, Delivery, Memory, Options, Passes};
+use lower::Lowering;
+use rows::Rows;
+use stage::{Kind, Stages};
+use widths::Widths;
+
+#[derive(Clone, Debug)]
+pub(crate) struct Plan {
+    /// In order; even ones run whole tensors, odd ones blocks of rows.
+    pub(crate) stages: Vec<StageCode>,
+    pub(crate) partition: Partition,
+    pub(crate) constants: Vec<f64>,
+    pub(crate) arena_len: usize,
+    pub(crate) block_len: usize,
+    /// Partial sums of a group, in numbers: the most of any stage.
+    pub(crate) partial_len: usize,
+    /// Chunk memories that a fused kernel needs at once.
+    pub(crate) slots: usize,
+    /// Of each stage: floating-point operations, roughly.
+    pub(crate) effort: Vec<f64>,
+    /// The packed matrices that it multiplies by: which argument each is, and of which lines.
+    pub(crate) packed: Vec<(usize, Lines)>,
+}
+
+/// The numbers that a plan is made for.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) struct Numbers {
+    /// Bytes of one.
+    pub(crate) size: usize,
+    /// Columns of a strip that a packed matrix is multiplied by.
+    pub(crate) strip: usize,
+}
+
+impl Plan {
+    /// Plans a graph that has a delivery for each output. Of each argument that is a matrix of data with many
+    /// zeros, `fills` says how much of it is kept.
+    pub(crate) fn new(
+        graph: &Graph,
+        options: &Options,
+        deliveries: &[Delivery],
+        fills: &[Option<Fill>],
+        numbers: Numbers,
+    ) -> Result<Self> {
+        let passes = options.passes;
+        let rows = if passes.row_block {
+            Rows::find(graph)
+        } else {
+            Rows::none(graph)
+        };
+        let stages = Stages::of(graph, &rows);
+        expect_blocks(graph, &rows, &stages, &options.blocked_inputs, deliveries)?;
+        let needed = graph.needed_for(&graph.outputs);
+        let exported = exported(graph, &stages, &needed);
+        let mut lowering = Lowering::new(graph, &rows, &stages, &options.blocked_inputs);
+        (lowering.fills, lowering.strip) = (fills, numbers.strip);
+        let mut code = Vec::new();
+        for stage in 0..=stages.last() {
+            code.push(lowering.stage(stage, &exported, deliveries)?);
+        }
+        if code.len() % 2 == 1 {
+            // What is left to be delivered runs whole.
+            code.push(StageCode::default());
+        }
+        code.push(lowering.deliver_rest(deliveries));
+        let partial_len = code
+            .iter()
+            .map(|stage| stage.partial_len)
+            .max()
+            .unwrap_or(0);
+        let partition = options.partition.unwrap_or_else(|| {
+            let widths = Widths::of(graph, &rows, &stages, &needed, fills);
+            widths::choose(rows.count, widths, partial_len, numbers.size)
+        });
+        let (buffers, constants, packed) = (lowering.buffers, lowering.constants, lowering.packed);
+        if passes.fuse {
+            sums::join(&mut code);
+            fuse::fuse(&mut code);
+        }
+        let layout = memory::lay_out(&buffers, &mut code, partition.block_rows);
+        for stage in &mut code {
+            let places = stage
+                .prelude
+                .iter_mut()
+                .chain(&mut stage.instructions)
+                .flat_map(Instruction::places_mut)
+                .chain(stage.merges.iter_mut().map(|merge| &mut merge.to));
+            for at in places {
+                if let Space::Buffer(number) = at.space {
+                    at.offset += layout.offsets[number];
+                    at.space = match buffers[number].stage {
+                        Some(_) => Space::Block,
+                        None => Space::Arena,
+                    };
+                }
+            }
+        }
+        let effort = code
+            .iter()
+            .map(|stage| {
+                let rows = partition.rows;
+                let efforts = stage.instructions.iter().map(|i| effort(i, rows));
+                // An exponential or a strided copy takes as long as some multiplications.
+                efforts
+                    .map(|(flops, elements, _)| flops + 4.0 * elements)
+                    .sum()
+            })
+            .collect();
+        Ok(Self {
+            slots: slots(&code),
+            stages: code,
+            partition,
+            constants,
+            arena_len: layout.arena,
+            block_len: layout.block,
+            partial_len,
+            effort,
+            packed,
+        })
+    }
+
+    /// The numbers of a block: its own memory, and that of a chunk.
+    pub(crate) fn numbers_a_block(&self) -> usize {
+        self.block_len + self.slots * CHUNK
+    }
+
+    /// What a run with so many threads needs.
+    pub(crate) fn memory(&self, threads: usize) -> Memory {
+        let groups = self.partition.groups();
+        // Any thread may take any group.
+        let concurrent = if groups > 1 { threads.max(1) } else { 1 };
+        Memory {
+            arena: self.arena_len,
+            partial: self.partial_len * groups,
+            blocks: self.numbers_a_block() * concurrent,
+        }
+    }
+
+    pub(crate) fn cost(&self, size: usize, threads: usize) -> Cost {
+        let mut cost = Cost::default();
+        for (stage, code) in self.stages.iter().enumerate() {
+            // An instruction over rows runs for each block; together they see all rows.
+            let rows = if stage % 2 == 1 {
+                self.partition.rows
+            } else {
+                1
+            };
+            for instruction in &code.instructions {
+                let (flops, elements, moved) = effort(instruction, rows);
+                cost.product_flops += flops;
+                cost.elements += elements;
+                cost.bytes_moved += moved * size as f64;
+            }
+            for instruction in &code.prelude {
+                let (_, elements, moved) = effort(instruction, 1);
+                cost.elements += elements;
+                cost.bytes_moved += moved * size as f64;
+            }
+            for merge in &code.merges {
+                let read = (merge.len * self.partition.groups()) as f64;
+                cost.elements += read;
+                cost.bytes_moved += (read + merge.len as f64) * size as f64;
+            }
+        }
+        cost.peak_bytes = self.memory(threads).numbers() * size;
+        cost
+    }
+}
+
+fn slots(code: &[StageCode]) -> usize {
+    code.iter()
+        .flat_map(|stage| &stage.instructions)
+        .map(|instruction| match instruction {
+            Instruction::Fused(fused) => fused.slots,
+            _ => 0,
+        })
+        .max()
+        .unwrap_or(0)
+}
+
+/// Flops of products, other elements, numbers moved.
+fn effort(instruction: &Instruction, rows: usize) -> (f64, f64, f64) {
+    let size = |extent: Extent| extent.at(rows) as f64;
+    match instruction {
+        Instruction::Elementwise(e) => {
+            let elements = e.inner as f64 * size(e.lanes);
+            (0.0, elements, elements * (1 + e.operands.len()) as f64)
+        }
+        Instruction::Fused(fused) => {
+            let elements = fused.inner as f64 * size(fused.lanes);
+            let outside = fused.outside() as f64;
+            (0.0, elements * fused.steps.len() as f64, elements * outside)
+        }
+        Instruction::Copy { axes, .. } => {
+            let elements: f64 = axes.iter().map(|axis| size(axis.extent)).product();
+            (0.0, elements, 2.0 * elements)
+        }
+        Instruction::Zero { count, lanes, .. } => (0.0, 0.0, *count as f64 * size(*lanes)),
+        Instruction::Reduce(r) => {
+            let axes = r.kept.iter().chain(&r.reduced);
+            let elements = axes.map(|&(n, _)| n as f64).product::<f64>() * size(r.lanes);
+            (0.0, elements, elements)
+        }
+        Instruction::MatMul(p) => {
+            let (m, k, n) = (size(p.m), size(p.k), size(p.n));
+            let batches: f64 = p.batches.iter().map(|&(count, _)| count as f64).product();
+            (
+                2.0 * batches * m * k * n,
+                0.0,
+                batches * (m * k + k * n + m * n),
+            )
+        }
+        Instruction::Sparse(p) => {
+            let (m, k, n) = (size(p.m), size(p.k), p.n as f64);
+            (
+                2.0 * m * k * n * p.fill,
+                0.0,
+                m * k * p.fill + k * n + m * n,
+            )
+        }
+        Instruction::TakeRows { rows, width, .. } => {
+            let elements = size(*rows) * *width as f64;
+            (0.0, elements, 2.0 * elements)
+        }
+        Instruction::AddRows {
+            rows,
+            width,
+            to_rows,
+            ..
+        } => (
+            0.0,
+            (rows * width) as f64,
+            ((2 * rows + to_rows) * width) as f64,
+        ),
+        Instruction::Select(s) => {
+            let places: f64 =
+                s.inner.iter().map(|&(n, _)| n as f64).product::<f64>() * size(s.lanes);
+            let data = if s.scatter { s.classes as f64 } else { 1.0 };
+            (0.0, places, places * (data + 2.0))
+        }
+    }
+}
+
+/// Which nodes of rows are needed after their stage.
+fn exported(graph: &Graph, stages: &Stages, needed: &[bool]) -> Vec<bool> {
+    let mut exported = vec![false; graph.nodes().len()];
+    for id in graph.ids().filter(|id| needed[id.index()]) {
+        for &operand in &graph.node(id).operands {
+            if stages.kind(operand) == Kind::Row && stages.stage(operand) != stages.stage(id) {
+                exported[operand.index()] = true;
+            }
+        }
+    }
+    exported
+}
+
+/// How the node is cut where it can be handed over block by block in this graph, row by row and read by
+/// rows alone: how many rows, and along which axis.
+pub(crate) fn can_be_blocked(graph: &Graph, passes: Passes, id: NodeId) -> Option<(usize, usize)> {
+    if !passes.row_block {
+        return None;
+    }
+    let rows = Rows::find(graph);
+    let stages = Stages::of(graph, &rows);
+    let read_by_rows = graph.ids().all(|reader| {
+        !graph.node(reader).operands.contains(&id)
+            || matches!(stages.kind(reader), Kind::Row | Kind::Reduction)
+    });
+    let given_or_row = matches!(stages.kind(id), Kind::Given | Kind::Row);
+    (read_by_rows && given_or_row)
+        .then(|| rows.of(id).map(|axis| (rows.count, axis)))
+        .flatten()
+}
+
+fn expect_blocks(
+    graph: &Graph,
+    rows: &Rows,
+    stages: &Stages,
+    blocked_inputs: &[bool],
+    deliveries: &[Delivery],
+) -> Result<()> {
+    let fail = |what: &str, number: usize| {
+        Err(Error::Setting {
+            field: "a blocked argument or result",
+            range: "computed and read row by row",
+            value: format!("{what} {number}"),
+        })
+    };
+    for (number, &id) in graph.inputs().iter().enumerate() {
+        if blocked_inputs.get(number) != Some(&true) {
+            continue;
+        }
+        let read_whole = graph.ids().any(|reader| {
+            graph.node(reader).operands.contains(&id)
+                && !matches!(stages.kind(reader), Kind::Row | Kind::Reduction)
+        });
+        if rows.of(id).is_none() || read_whole {
+            return fail("argument", number);
+        }
+    }
+    for (number, (&id, delivery)) in graph.outputs.iter().zip(deliveries).enumerate() {
+        if delivery.blocked && stages.kind(id) != Kind::Row {
+            return fail("result", number);
+        }
+    }
+    Ok(())
+}

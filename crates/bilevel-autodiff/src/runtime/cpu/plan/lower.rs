@@ -1,0 +1,439 @@
+//! From nodes to instructions.
+//!
+//! Reshapes, transpositions, broadcasts and slices move nothing: they are views, and become copies
+//! only where a kernel needs its elements in another order.
+
+mod elementwise;
+mod matmul;
+mod reduce;
+mod results;
+mod select;
+mod sparse;
+
+use super::code::{Buffer, StageCode};
+use super::rows::{Rows, matching_axes};
+use super::stage::{Kind, Stages};
+use crate::error::Result;
+use crate::graph::{Graph, Node, NodeId, Op};
+use crate::runtime::Delivery;
+use crate::runtime::cpu::instruction::{CopyAxis, Function, Instruction};
+use crate::runtime::cpu::packed::{Fill, Lines};
+use crate::runtime::cpu::view::{self, At, Extent, Space, Stride, View};
+
+pub(crate) struct Lowering<'g> {
+    pub(crate) graph: &'g Graph,
+    pub(crate) rows: &'g Rows,
+    pub(crate) stages: &'g Stages,
+    pub(crate) buffers: Vec<Buffer>,
+    pub(crate) constants: Vec<f64>,
+    /// The whole tensor, where it is in one place.
+    full: Vec<Option<View>>,
+    /// The part of the block that runs.
+    block: Vec<Option<View>>,
+    /// Copies in the order of lanes that this stage made already.
+    copies: Vec<Option<View>>,
+    /// Copies of matrices column by column.
+    columns: Vec<Option<View>>,
+    pub(crate) code: StageCode,
+    stage: usize,
+    needed: Vec<bool>,
+    /// Of each argument that is a matrix of data with many zeros: how much of it is kept.
+    pub(crate) fills: &'g [Option<Fill>],
+    /// Columns of a strip that a packed matrix is multiplied by.
+    pub(crate) strip: usize,
+    pub(crate) packed: Vec<(usize, Lines)>,
+}
+
+impl<'g> Lowering<'g> {
+    pub(crate) fn new(
+        graph: &'g Graph,
+        rows: &'g Rows,
+        stages: &'g Stages,
+        blocked_inputs: &[bool],
+    ) -> Self {
+        let count = graph.nodes().len();
+        let mut lowering = Self {
+            graph,
+            rows,
+            stages,
+            buffers: Vec::new(),
+            constants: Vec::new(),
+            full: vec![None; count],
+            block: vec![None; count],
+            copies: vec![None; count],
+            columns: vec![None; count],
+            code: StageCode::default(),
+            stage: 0,
+            needed: graph.needed_for(&graph.outputs),
+            fills: &[],
+            strip: 1,
+            packed: Vec::new(),
+        };
+        for (id, node) in graph.ids().zip(graph.nodes()) {
+            let (index, axis) = (id.index(), rows.of(id));
+            match node.op {
+                Op::Input(number) => {
+                    let space = Space::Input(number);
+                    if let (true, Some(axis)) = (blocked_inputs.get(number) == Some(&true), axis) {
+                        lowering.block[index] = Some(View::lanes(space, &node.shape, axis, true));
+                    } else {
+                        lowering.full[index] = Some(View::natural(space, 0, &node.shape, None));
+                        if axis.is_some() {
+                            lowering.block[index] =
+                                Some(View::natural(space, 0, &node.shape, axis));
+                        }
+                    }
+                }
+                Op::Constant(bits) => {
+                    let place = lowering.constants.len();
+                    lowering.constants.push(f64::from_bits(bits));
+                    lowering.full[index] = Some(View::natural(Space::Constant, place, &[], None));
+                }
+                _ => {}
+            }
+        }
+        lowering
+    }
+
+    /// The instructions of a stage; `exported` says which nodes of rows are needed after it.
+    pub(crate) fn stage(
+        &mut self,
+        stage: usize,
+        exported: &[bool],
+        outputs: &[Delivery],
+    ) -> Result<StageCode> {
+        self.code = StageCode::default();
+        self.stage = stage;
+        self.copies.fill(None);
+        self.columns.fill(None);
+        for id in self.graph.ids() {
+            if !self.needed[id.index()]
+                || self.stages.stage(id) != stage
+                || self.stages.kind(id) == Kind::Given
+            {
+                continue;
+            }
+            self.lower(id, outputs)?;
+            if self.stages.kind(id) == Kind::Row && exported[id.index()] {
+                self.export(id);
+            }
+            self.deliver(id, outputs);
+        }
+        // What was in the blocks is gone.
+        for (block, kind) in self.block.iter_mut().zip(&self.stages.kind) {
+            if *kind != Kind::Given {
+                *block = None;
+            }
+        }
+        Ok(std::mem::take(&mut self.code))
+    }
+
+    /// Whether rows run in this stage.
+    pub(crate) fn in_rows(&self) -> bool {
+        self.stage % 2 == 1
+    }
+
+    fn node(&self, id: NodeId) -> &'g Node {
+        self.graph.node(id)
+    }
+
+    /// Where the operand is for this stage.
+    pub(crate) fn view(&mut self, id: NodeId) -> View {
+        let index = id.index();
+        let block = self.in_rows() && self.rows.of(id).is_some();
+        let found = if block {
+            self.block[index].clone().or_else(|| {
+                // A whole tensor whose rows are cut now, in whatever order it is.
+                let (full, axis) = (self.full[index].clone()?, self.rows.of(id)?);
+                Some(cut(full, axis))
+            })
+        } else {
+            self.full[index].clone()
+        };
+        // Operands come before what uses them, in this stage or an earlier one.
+        found.unwrap_or_else(|| View::natural(Space::Constant, 0, &[], None))
+    }
+
+    fn set(&mut self, id: NodeId, view: View) {
+        if self.in_rows() && self.rows.of(id).is_some() {
+            self.block[id.index()] = Some(view);
+        } else {
+            self.full[id.index()] = Some(view);
+        }
+    }
+
+    /// A new buffer for a tensor of this shape, in the order in which kernels write.
+    fn allocate(&mut self, shape: &[usize], rows: Option<usize>) -> View {
+        let number = self.buffers.len();
+        let space = Space::Buffer(number);
+        match rows.filter(|_| self.in_rows()) {
+            Some(axis) => {
+                let inner = shape
+                    .iter()
+                    .enumerate()
+                    .filter(|&(i, _)| i != axis)
+                    .map(|(_, &size)| size)
+                    .product();
+                self.buffers.push(Buffer {
+                    stage: Some(self.stage),
+                    len: inner,
+                });
+                View::lanes(space, shape, axis, false)
+            }
+            None => {
+                self.buffers.push(Buffer {
+                    stage: None,
+                    len: shape.iter().product(),
+                });
+                View::natural(space, 0, shape, None)
+            }
+        }
+    }
+
+    /// A buffer of one block whose rows are in one piece each.
+    fn allocate_natural(&mut self, shape: &[usize]) -> View {
+        let number = self.buffers.len();
+        self.buffers.push(Buffer {
+            stage: Some(self.stage),
+            len: shape[1..].iter().product(),
+        });
+        let mut view = View::natural(Space::Buffer(number), 0, shape, Some(0));
+        view.at.per_row = 0;
+        view
+    }
+
+    pub(crate) fn emit(&mut self, instruction: Instruction) {
+        self.code.instructions.push(instruction);
+    }
+
+    fn copy(&mut self, from: &View, to: &View, add: bool) {
+        self.emit(copying(from, to, add));
+    }
+
+    /// The operand in the order in which kernels write.
+    pub(crate) fn in_order(&mut self, id: NodeId) -> View {
+        let view = self.view(id);
+        let shape = self.node(id).shape.clone();
+        let axis = self.rows.of(id).filter(|_| self.in_rows());
+        let ordered = match axis {
+            Some(axis) => same_strides(&view, &View::lanes(Space::Constant, &shape, axis, false)),
+            None => is_natural(&view, &shape),
+        };
+        if ordered {
+            return view;
+        }
+        if let Some(copy) = &self.copies[id.index()] {
+            return copy.clone();
+        }
+        let copy = self.allocate(&shape, axis);
+        let instruction = copying(&view, &copy, false);
+        if self.in_rows() && axis.is_none() {
+            // The same for all blocks.
+            self.code.prelude.push(instruction);
+        } else {
+            self.emit(instruction);
+        }
+        self.copies[id.index()] = Some(copy.clone());
+        copy
+    }
+
+    /// A matrix that all blocks read, with its columns in one piece each: copied once before the blocks.
+    pub(crate) fn by_columns(&mut self, id: NodeId, view: &View) -> View {
+        let shape = self.node(id).shape.clone();
+        if let Some(copy) = &self.columns[id.index()] {
+            return copy.clone();
+        }
+        let number = self.buffers.len();
+        self.buffers.push(Buffer {
+            stage: None,
+            len: shape.iter().product(),
+        });
+        let mut copy = View::natural(Space::Buffer(number), 0, &shape, None);
+        copy.strides = vec![Stride::ONE, Stride::fixed(shape[0])];
+        self.code.prelude.push(copying(view, &copy, false));
+        self.columns[id.index()] = Some(copy.clone());
+        copy
+    }
+
+    /// The axes but that of the lanes, in order, and the axis of the lanes: that of the rows, or the
+    /// last of a whole tensor.
+    fn walk(&self, id: NodeId) -> (Vec<usize>, Option<usize>) {
+        let rank = self.node(id).shape.len();
+        let lane = self
+            .rows
+            .of(id)
+            .filter(|_| self.in_rows())
+            .or_else(|| rank.checked_sub(1));
+        ((0..rank).filter(|&axis| Some(axis) != lane).collect(), lane)
+    }
+
+    fn lanes(&self, id: NodeId, lane: Option<usize>) -> Extent {
+        match lane {
+            None => Extent::Fixed(1),
+            Some(axis) if self.in_rows() && self.rows.of(id) == Some(axis) => Extent::Rows,
+            Some(axis) => Extent::Fixed(self.node(id).shape[axis]),
+        }
+    }
+
+    fn lower(&mut self, id: NodeId, outputs: &[Delivery]) -> Result<()> {
+        let node = self.node(id);
+        let a = node.operands.first().copied();
+        match (&node.op, a) {
+            (Op::Unary(f), _) => self.elementwise(id, Function::Unary(*f), outputs),
+            (Op::Binary(f), _) => self.elementwise(id, Function::Binary(*f), outputs),
+            (Op::Compare(_), _) if self.is_repeated(id) => {}
+            (Op::Compare(f), _) => self.elementwise(id, Function::Compare(*f), outputs),
+            (Op::Select, _) => self.elementwise(id, Function::Select, outputs),
+            (Op::StopGradient, Some(a)) => {
+                let view = self.view(a);
+                self.set(id, view);
+            }
+            (Op::Reshape(_), Some(a)) => self.reshape(id, a),
+            (Op::Transpose(permutation), Some(a)) => {
+                let view = self.view(a);
+                let view = View {
+                    at: view.at,
+                    dims: permutation.iter().map(|&axis| view.dims[axis]).collect(),
+                    strides: permutation.iter().map(|&axis| view.strides[axis]).collect(),
+                };
+                self.set(id, view);
+            }
+            (Op::Broadcast(shape), Some(a)) => {
+                let mut view = self.view(a);
+                let rows = self.rows.of(id).filter(|_| self.in_rows());
+                for (axis, &size) in shape.iter().enumerate() {
+                    if self.node(a).shape[axis] != size {
+                        view.strides[axis] = Stride::ZERO;
+                    }
+                }
+                view.dims = view::dims(shape, rows);
+                self.set(id, view);
+            }
+            (Op::Slice { axis, start, len }, Some(a)) => {
+                let mut view = self.view(a);
+                view.at = view.at.advanced(view.strides[*axis], *start);
+                view.dims[*axis] = Extent::Fixed(*len);
+                self.set(id, view);
+            }
+            (Op::Pad { axis, before, .. }, Some(a)) => {
+                let to = self.allocate(&node.shape, self.rows.of(id));
+                self.zero(id, to.at);
+                self.copy_into(a, &to, *axis, *before);
+                self.set(id, to);
+            }
+            (Op::Concat(axis), Some(a)) => {
+                let to = self.allocate(&node.shape, self.rows.of(id));
+                self.copy_into(a, &to, *axis, 0);
+                self.copy_into(node.operands[1], &to, *axis, self.node(a).shape[*axis]);
+                self.set(id, to);
+            }
+            (Op::Sum(axes) | Op::Max(axes), Some(a)) => self.reduce(id, a, axes, outputs),
+            (Op::MatMul { .. }, _) => self.matmul(id, outputs),
+            (Op::TakeRows, _) => self.take_rows(id),
+            (Op::AddRows(_), _) => self.add_rows(id),
+            (Op::Pick, _) => self.select_class(id, false),
+            (Op::Place(_), _) => self.select_class(id, true),
+            _ => {}
+        }
+        Ok(())
+    }
+
+    fn zero(&mut self, id: NodeId, to: At) {
+        let (axes, lane) = self.walk(id);
+        let count = axes.iter().map(|&axis| self.node(id).shape[axis]).product();
+        let lanes = self.lanes(id, lane);
+        self.emit(Instruction::Zero { to, count, lanes });
+    }
+
+    /// `to[from start on] = a`, along an axis.
+    fn copy_into(&mut self, a: NodeId, to: &View, axis: usize, start: usize) {
+        let from = self.view(a);
+        let part = View {
+            at: to.at.advanced(to.strides[axis], start),
+            dims: from.dims.clone(),
+            strides: to.strides.clone(),
+        };
+        self.copy(&from, &part, false);
+    }
+
+    fn reshape(&mut self, id: NodeId, a: NodeId) {
+        let (from, to) = (self.node(a).shape.clone(), self.node(id).shape.clone());
+        let view = self.view(a);
+        let long = |shape: &[usize]| -> Vec<usize> {
+            shape.iter().copied().filter(|&size| size != 1).collect()
+        };
+        if long(&from) == long(&to) {
+            // Only axes of size 1 come and go.
+            let mut strides = from
+                .iter()
+                .enumerate()
+                .filter(|&(_, &size)| size != 1)
+                .map(|(axis, _)| (view.dims[axis], view.strides[axis]));
+            let mut next = |&size: &usize| match size {
+                1 => (Extent::Fixed(1), Stride::ZERO),
+                _ => strides
+                    .next()
+                    .unwrap_or((Extent::Fixed(size), Stride::ZERO)),
+            };
+            let (dims, strides) = to.iter().map(&mut next).unzip();
+            self.set(
+                id,
+                View {
+                    at: view.at,
+                    dims,
+                    strides,
+                },
+            );
+            return;
+        }
+        let ordered = self.in_order(a);
+        let axis = self.rows.of(id).filter(|_| self.in_rows());
+        let mut view = match axis {
+            Some(axis) => View::lanes(ordered.at.space, &to, axis, false),
+            None => View::natural(ordered.at.space, 0, &to, None),
+        };
+        view.at = ordered.at;
+        debug_assert!(axis.is_none() || !matching_axes(&from, &to).is_empty());
+        self.set(id, view);
+    }
+}
+
+/// `to = from`, both of the same shape.
+fn copying(from: &View, to: &View, add: bool) -> Instruction {
+    let axis = |i: usize| CopyAxis {
+        extent: from.dims[i],
+        from: from.strides[i],
+        to: to.strides[i],
+    };
+    let mut axes: Vec<CopyAxis> = (0..from.dims.len())
+        .map(axis)
+        .filter(|axis| axis.extent != Extent::Fixed(1))
+        .collect();
+    // Written in order.
+    axes.sort_by_key(|axis| std::cmp::Reverse((axis.to.rows, axis.to.fixed)));
+    Instruction::Copy {
+        from: from.at,
+        to: to.at,
+        axes,
+        add,
+    }
+}
+
+/// A view of a whole tensor as one of its blocks of rows.
+fn cut(mut full: View, axis: usize) -> View {
+    full.at.per_row = full.strides[axis].fixed as usize;
+    full.dims[axis] = Extent::Rows;
+    full
+}
+
+/// The same strides on every axis that is walked.
+fn same_strides(a: &View, b: &View) -> bool {
+    a.dims
+        .iter()
+        .zip(a.strides.iter().zip(&b.strides))
+        .all(|(&dim, (a, b))| dim == Extent::Fixed(1) || a == b)
+}
+
+fn is_natural(view: &View, shape: &[usize]) -> bool {
+    same_strides(view, &View::natural(Space::Constant, 0, shape, None))
+}

@@ -1,0 +1,96 @@
+//! Elementwise operations, and the comparisons that they make where they need them.
+
+use super::Lowering;
+use crate::graph::{NodeId, Op};
+use crate::runtime::Delivery;
+use crate::runtime::cpu::instruction::{Elementwise, Function, Instruction, Operand};
+use crate::runtime::cpu::plan::stage::Kind;
+use crate::runtime::cpu::view::{Stride, collapse};
+
+impl Lowering<'_> {
+    /// The operand for an elementwise kernel over the elements of `id`.
+    pub(super) fn operand(&mut self, id: NodeId, operand: NodeId) -> Operand {
+        let (axes, lane) = self.walk(id);
+        let shape = &self.node(id).shape;
+        let mut view = self.view(operand);
+        for ordered in [false, true] {
+            if ordered {
+                view = self.in_order(operand);
+            }
+            let inner: Vec<(usize, Stride)> = axes
+                .iter()
+                .map(|&axis| (shape[axis], view.strides[axis]))
+                .collect();
+            // Along an axis of size 1 nobody walks, whatever its stride.
+            let lane = lane.filter(|&axis| shape[axis] != 1);
+            let stride = lane.map_or(Stride::ZERO, |axis| view.strides[axis]);
+            if let Some((_, inner)) = collapse(&inner)
+                && (stride == Stride::ONE || stride == Stride::ZERO)
+            {
+                return Operand {
+                    at: view.at,
+                    inner,
+                    walks: stride == Stride::ONE,
+                };
+            }
+        }
+        // What is in order can be walked.
+        Operand {
+            at: view.at,
+            inner: Stride::ZERO,
+            walks: true,
+        }
+    }
+
+    pub(super) fn elementwise(&mut self, id: NodeId, function: Function, outputs: &[Delivery]) {
+        let node = self.node(id);
+        for &operand in &node.operands {
+            if let Op::Compare(f) = self.node(operand).op
+                && self.is_repeated(operand)
+            {
+                self.elementwise(operand, Function::Compare(f), outputs);
+            }
+        }
+        let (axes, lane) = self.walk(id);
+        let operands = node
+            .operands
+            .iter()
+            .map(|&operand| self.operand(id, operand))
+            .collect();
+        let to = self
+            .in_result(id, outputs)
+            .unwrap_or_else(|| self.allocate(&node.shape, self.rows.of(id)));
+        let instruction = Elementwise {
+            function,
+            inner: axes.iter().map(|&axis| node.shape[axis]).product(),
+            lanes: self.lanes(id, lane),
+            operands,
+            out: to.at,
+        };
+        self.emit(Instruction::Elementwise(instruction));
+        self.set(id, to);
+    }
+
+    /// Whether a comparison is made wherever it is used: that takes an instruction, a mask that is kept takes
+    /// memory.
+    pub(super) fn is_repeated(&self, id: NodeId) -> bool {
+        let here =
+            |id: NodeId| self.stages.kind(id) == Kind::Row && self.stages.stage(id) == self.stage;
+        let mut readers = self
+            .graph
+            .ids()
+            .filter(|reader| self.needed[reader.index()])
+            .filter(|&reader| self.node(reader).operands.contains(&id));
+        self.in_rows()
+            && matches!(self.node(id).op, Op::Compare(_))
+            && here(id)
+            && !self.graph.outputs.contains(&id)
+            && readers.all(|reader| {
+                here(reader)
+                    && matches!(
+                        self.node(reader).op,
+                        Op::Unary(_) | Op::Binary(_) | Op::Select
+                    )
+            })
+    }
+}

@@ -1,0 +1,198 @@
+//! Matrix products: whole, with rows on one side, or summed over the rows.
+
+use super::{Lowering, copying};
+use crate::graph::{NodeId, Op};
+use crate::runtime::Delivery;
+use crate::runtime::cpu::instruction::{Instruction, MatMul, Matrix};
+use crate::runtime::cpu::limits::MOST_COLUMNS;
+use crate::runtime::cpu::plan::code::Buffer;
+use crate::runtime::cpu::plan::stage::Kind;
+use crate::runtime::cpu::view::{Extent, Space, Stride, View};
+
+impl Lowering<'_> {
+    pub(super) fn matmul(&mut self, id: NodeId, outputs: &[Delivery]) {
+        let node = self.graph.node(id);
+        let Op::MatMul { left, right } = node.op else {
+            return;
+        };
+        if self.is_placed(id) {
+            // Computed with another product of the same rows.
+            return;
+        }
+        if let Some(product) = self.sparse(id) {
+            self.sparse_matmul(id, product, outputs);
+            return;
+        }
+        let together = self.sharing_rows(id);
+        if together.len() > 1 {
+            self.side_by_side(&together);
+            return;
+        }
+        let (mut a, mut b) = (self.view(node.operands[0]), self.view(node.operands[1]));
+        let rank = node.shape.len();
+        let accumulates = self.stages.kind(id) == Kind::Reduction;
+        let (m, n) = (node.shape[rank - 2], node.shape[rank - 1]);
+        if self.in_rows() && !accumulates && rank == 2 {
+            // The narrow kernels want what all blocks read column by column.
+            if self.rows.of(node.operands[1]).is_none() && n <= MOST_COLUMNS {
+                b = self.by_columns_of(node.operands[1], &b, right);
+            } else if self.rows.of(node.operands[0]).is_none() && m <= MOST_COLUMNS {
+                a = self.by_columns_of(node.operands[0], &a, !left);
+            }
+        }
+        let c = if accumulates {
+            // In the order of a side that has the columns of a row in one piece.
+            let in_order = (
+                a.strides[if left { rank - 1 } else { rank - 2 }] == Stride::ONE,
+                b.strides[if right { rank - 2 } else { rank - 1 }] == Stride::ONE,
+            );
+            let narrow = rank == 2
+                && match in_order {
+                    (true, false) => true,
+                    (false, true) => false,
+                    // Rows of both follow each other: the short side is packed.
+                    (false, false) => n > m,
+                    (true, true) => n < m,
+                };
+            let mut view = View::natural(Space::Partial, 0, &node.shape, None);
+            if narrow {
+                view.strides = vec![Stride::ONE, Stride::fixed(m)];
+            }
+            view.at = self.partial(id, if narrow { n } else { 1 }, outputs);
+            view
+        } else {
+            let rows = self.rows.of(id);
+            let to = self.allocate(&node.shape, rows);
+            self.set(id, to.clone());
+            to
+        };
+        let matrix = |view: &View, transposed: bool| {
+            let (row, column) = (view.strides[rank - 2], view.strides[rank - 1]);
+            Matrix {
+                at: view.at,
+                row: if transposed { column } else { row },
+                column: if transposed { row } else { column },
+            }
+        };
+        let batches = (0..rank - 2)
+            .map(|axis| {
+                let strides: [Stride; 3] = [a.strides[axis], b.strides[axis], c.strides[axis]];
+                (node.shape[axis], strides)
+            })
+            .collect();
+        self.emit(Instruction::MatMul(MatMul {
+            m: a.dims[if left { rank - 1 } else { rank - 2 }],
+            k: a.dims[if left { rank - 2 } else { rank - 1 }],
+            n: b.dims[if right { rank - 2 } else { rank - 1 }],
+            a: matrix(&a, left),
+            b: matrix(&b, right),
+            c: matrix(&c, false),
+            batches,
+            add: accumulates,
+        }));
+    }
+
+    /// The operand so that what is summed over follows each other; `transposed` says that it is the last
+    /// axis.
+    fn by_columns_of(&mut self, id: NodeId, view: &View, transposed: bool) -> View {
+        let summed = view.strides[usize::from(transposed)];
+        if summed == Stride::ONE || transposed {
+            return view.clone();
+        }
+        self.by_columns(id, view)
+    }
+
+    /// Whether this stage has the node of rows already.
+    fn is_placed(&self, id: NodeId) -> bool {
+        self.stages.kind(id) == Kind::Row && self.block[id.index()].is_some()
+    }
+
+    /// The products of this stage that multiply the same rows as `id`, itself the first, by matrices that
+    /// all blocks read.
+    fn sharing_rows(&self, id: NodeId) -> Vec<NodeId> {
+        let first = self.graph.node(id);
+        let fits = |other: NodeId| {
+            let node = self.graph.node(other);
+            let (Op::MatMul { left, .. }, Op::MatMul { left: own, .. }) = (&node.op, &first.op)
+            else {
+                return false;
+            };
+            self.needed[other.index()]
+                && self.sparse(other).is_none()
+                && left == own
+                && node.shape.len() == 2
+                && node.operands[0] == first.operands[0]
+                && self.stages.kind(other) == Kind::Row
+                && self.stages.stage(other) == self.stages.stage(id)
+                && self.rows.of(node.operands[0]).is_some()
+                && self.rows.of(node.operands[1]).is_none()
+        };
+        if !self.in_rows() || !fits(id) {
+            return vec![id];
+        }
+        self.graph
+            .ids()
+            .filter(|&other| other >= id && fits(other))
+            .collect()
+    }
+
+    /// A·[V W …] as one product, so that A is read and packed once.
+    fn side_by_side(&mut self, ids: &[NodeId]) {
+        let first = self.graph.node(ids[0]);
+        let Op::MatMul { left, .. } = first.op else {
+            return;
+        };
+        let a = self.view(first.operands[0]);
+        let widths: Vec<usize> = ids.iter().map(|&id| self.graph.shape(id)[1]).collect();
+        let (rows, width) = (first.shape[0], widths.iter().sum::<usize>());
+        let inner = self.graph.shape(first.operands[0])[usize::from(!left)];
+        let number = self.buffers.len();
+        self.buffers.push(Buffer {
+            stage: None,
+            len: inner * width,
+        });
+        let mut b = View::natural(Space::Buffer(number), 0, &[inner, width], None);
+        if width <= MOST_COLUMNS {
+            // The narrow kernels want it column by column.
+            b.strides = vec![Stride::ONE, Stride::fixed(inner)];
+        }
+        let c = self.allocate(&[rows, width], Some(0));
+        let mut column = 0;
+        for (&id, &own) in ids.iter().zip(&widths) {
+            let node = self.graph.node(id);
+            let mut from = self.view(node.operands[1]);
+            if matches!(node.op, Op::MatMul { right: true, .. }) {
+                from.dims.swap(0, 1);
+                from.strides.swap(0, 1);
+            }
+            let part = View {
+                at: b.at.advanced(b.strides[1], column),
+                dims: from.dims.clone(),
+                strides: b.strides.clone(),
+            };
+            self.code.prelude.push(copying(&from, &part, false));
+            let view = View {
+                at: c.at.advanced(c.strides[1], column),
+                dims: vec![Extent::Rows, Extent::Fixed(own)],
+                strides: c.strides.clone(),
+            };
+            self.set(id, view);
+            column += own;
+        }
+        let transposed = |view: &View, swap: bool| Matrix {
+            at: view.at,
+            row: view.strides[usize::from(swap)],
+            column: view.strides[usize::from(!swap)],
+        };
+        self.emit(Instruction::MatMul(MatMul {
+            m: Extent::Rows,
+            k: Extent::Fixed(inner),
+            n: Extent::Fixed(width),
+            a: transposed(&a, left),
+            b: transposed(&b, false),
+            c: transposed(&c, false),
+            batches: Vec::new(),
+            add: false,
+        }));
+    }
+}

@@ -1,0 +1,129 @@
+//! Where what is computed goes: sums over all rows, what later stages read, results.
+
+use super::Lowering;
+use crate::graph::NodeId;
+use crate::runtime::Delivery;
+use crate::runtime::cpu::limits::ALIGNMENT;
+use crate::runtime::cpu::plan::code::{Buffer, Merge, StageCode};
+use crate::runtime::cpu::plan::stage::Kind;
+use crate::runtime::cpu::view::{At, Space, View};
+
+impl Lowering<'_> {
+    /// The place of a result that is handed over block by block: it is written at once, and read from there.
+    pub(super) fn in_result(&self, id: NodeId, outputs: &[Delivery]) -> Option<View> {
+        let axis = self.rows.of(id).filter(|_| self.in_rows())?;
+        let mut numbers = self.graph.outputs.iter().zip(outputs);
+        let number = numbers
+            .position(|(&output, delivery)| output == id && delivery.blocked && !delivery.add)?;
+        let shape = &self.graph.shape(id);
+        Some(View::lanes(Space::Output(number), shape, axis, true))
+    }
+
+    /// A place for the partial sums of a reduction over the rows, and where they go in the end.
+    pub(crate) fn partial(&mut self, id: NodeId, columns: usize, outputs: &[Delivery]) -> At {
+        let shape = self.node(id).shape.clone();
+        let len: usize = shape.iter().product();
+        let partial = self.code.partial_len;
+        self.code.partial_len += len.next_multiple_of(ALIGNMENT);
+        // Straight to the result, if that is all it is for.
+        let mut delivered = self
+            .graph
+            .outputs
+            .iter()
+            .enumerate()
+            .filter(|(_, o)| **o == id);
+        let used = self
+            .graph
+            .nodes()
+            .iter()
+            .any(|node| node.operands.contains(&id));
+        let (to, add) = match (delivered.next(), delivered.next()) {
+            (Some((number, _)), None) if !used => {
+                let view = View::natural(Space::Output(number), 0, &shape, None);
+                self.full[id.index()] = Some(view.clone());
+                (view.at, outputs[number].add)
+            }
+            _ => {
+                let number = self.buffers.len();
+                self.buffers.push(Buffer { stage: None, len });
+                let view = View::natural(Space::Buffer(number), 0, &shape, None);
+                self.full[id.index()] = Some(view.clone());
+                (view.at, false)
+            }
+        };
+        self.code.merges.push(Merge {
+            partial,
+            len,
+            columns,
+            to,
+            add,
+        });
+        At::start(Space::Partial, partial)
+    }
+
+    /// Keeps a node of rows for later stages.
+    pub(super) fn export(&mut self, id: NodeId) {
+        let shape = self.node(id).shape.clone();
+        let number = self.buffers.len();
+        self.buffers.push(Buffer {
+            stage: None,
+            len: shape.iter().product(),
+        });
+        let from = self.view(id);
+        let axis = self.rows.of(id);
+        let to = View::natural(Space::Buffer(number), 0, &shape, axis);
+        self.copy(&from, &to, false);
+        self.full[id.index()] = Some(View::natural(Space::Buffer(number), 0, &shape, None));
+    }
+
+    /// Writes a result as soon as it is there.
+    pub(super) fn deliver(&mut self, id: NodeId, outputs: &[Delivery]) {
+        let numbers: Vec<usize> = (0..self.graph.outputs.len())
+            .filter(|&number| self.graph.outputs[number] == id)
+            .collect();
+        for number in numbers {
+            if self.stages.kind(id) == Kind::Reduction {
+                // Known when all blocks are done.
+                continue;
+            }
+            let block = self.block[id.index()].as_ref();
+            if block.is_some_and(|view| view.at.space == Space::Output(number)) {
+                continue;
+            }
+            self.write(id, number, outputs[number]);
+        }
+    }
+
+    /// Writes results that no stage computes: inputs, constants, and sums over the rows that are used
+    /// further.
+    pub(crate) fn deliver_rest(&mut self, outputs: &[Delivery]) -> StageCode {
+        self.code = StageCode::default();
+        self.stage = 0;
+        for (number, &delivery) in outputs.iter().enumerate() {
+            let id = self.graph.outputs[number];
+            let rest = match self.stages.kind(id) {
+                Kind::Given => true,
+                Kind::Reduction => self.full[id.index()]
+                    .as_ref()
+                    .is_none_or(|view| view.at.space != Space::Output(number)),
+                Kind::Whole | Kind::Row => false,
+            };
+            if rest {
+                self.write(id, number, delivery);
+            }
+        }
+        std::mem::take(&mut self.code)
+    }
+
+    pub(super) fn write(&mut self, id: NodeId, number: usize, delivery: Delivery) {
+        let shape = &self.graph.node(id).shape;
+        let rows = self.rows.of(id).filter(|_| self.in_rows());
+        let space = Space::Output(number);
+        let to = match rows {
+            Some(axis) if delivery.blocked => View::lanes(space, shape, axis, true),
+            rows => View::natural(space, 0, shape, rows),
+        };
+        let from = self.view(id);
+        self.copy(&from, &to, delivery.add);
+    }
+}

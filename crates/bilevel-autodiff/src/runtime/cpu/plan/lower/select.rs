@@ -1,0 +1,91 @@
+//! Rows and classes selected by indices.
+
+use super::Lowering;
+use crate::graph::{NodeId, Op};
+use crate::runtime::cpu::instruction::{Instruction, SelectClass};
+use crate::runtime::cpu::view::{Extent, Stride};
+
+impl Lowering<'_> {
+    pub(super) fn take_rows(&mut self, id: NodeId) {
+        let node = self.graph.node(id);
+        let index = self.view(node.operands[1]);
+        let data = self.in_order(node.operands[0]);
+        let width: usize = node.shape[1..].iter().product();
+        let in_rows = self.in_rows();
+        let to = if in_rows {
+            self.allocate_natural(&node.shape)
+        } else {
+            self.allocate(&node.shape, None)
+        };
+        self.emit(Instruction::TakeRows {
+            data: data.at,
+            data_row: width,
+            index: index.at,
+            rows: if in_rows {
+                Extent::Rows
+            } else {
+                Extent::Fixed(node.shape[0])
+            },
+            width,
+            to: to.at,
+        });
+        self.set(id, to);
+    }
+
+    pub(super) fn add_rows(&mut self, id: NodeId) {
+        let node = self.graph.node(id);
+        let index = self.view(node.operands[1]);
+        let from = self.in_order(node.operands[0]);
+        let to = self.allocate(&node.shape, None);
+        let width = node.shape[1..].iter().product();
+        self.emit(Instruction::AddRows {
+            from: from.at,
+            index: index.at,
+            rows: self.graph.shape(node.operands[0])[0],
+            width,
+            to: to.at,
+            to_rows: node.shape[0],
+        });
+        self.set(id, to);
+    }
+
+    /// Pick, or place if it scatters.
+    pub(super) fn select_class(&mut self, id: NodeId, scatter: bool) {
+        let node = self.graph.node(id);
+        let (source, index) = (self.view(node.operands[0]), self.view(node.operands[1]));
+        let rows = self.rows.of(id);
+        let to = self.allocate(&node.shape, rows);
+        let places = self.graph.shape(node.operands[1]).len();
+        let lane = rows
+            .filter(|_| self.in_rows())
+            .or_else(|| places.checked_sub(1));
+        let (data, value) = if scatter {
+            (&to, &source)
+        } else {
+            (&source, &to)
+        };
+        let strides = |axis: usize| -> [Stride; 3] {
+            [data.strides[axis], index.strides[axis], value.strides[axis]]
+        };
+        let classes = match node.op {
+            Op::Place(size) => size,
+            _ => self.graph.shape(node.operands[0])[places],
+        };
+        let instruction = SelectClass {
+            scatter,
+            inner: (0..places)
+                .filter(|&axis| Some(axis) != lane)
+                .map(|axis| (self.graph.shape(node.operands[1])[axis], strides(axis)))
+                .collect(),
+            lanes: lane.map_or(Extent::Fixed(1), |axis| index.dims[axis]),
+            lane: lane.map_or([Stride::ZERO; 3], strides),
+            classes,
+            class: data.strides[places],
+            data: data.at,
+            index: index.at,
+            value: value.at,
+        };
+        self.emit(Instruction::Select(instruction));
+        self.set(id, to);
+    }
+}

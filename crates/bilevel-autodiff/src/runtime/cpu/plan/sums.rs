@@ -1,0 +1,101 @@
+//! Sums of two products become one product that is added to the other.
+
+use std::collections::HashMap;
+
+use super::code::StageCode;
+use crate::graph::Binary;
+use crate::runtime::cpu::instruction::{Elementwise, Function, Instruction};
+use crate::runtime::cpu::view::{At, Extent, Space, Stride};
+
+/// Rewrites `a·b + c·d` in all stages, where nothing else reads either product.
+pub(crate) fn join(stages: &mut [StageCode]) {
+    let mut touched: HashMap<usize, usize> = HashMap::new();
+    for stage in stages.iter_mut() {
+        let all = stage.prelude.iter_mut().chain(&mut stage.instructions);
+        let merged = stage.merges.iter_mut().map(|merge| &mut merge.to);
+        for at in all.flat_map(Instruction::places_mut).chain(merged) {
+            if let Space::Buffer(number) = at.space {
+                *touched.entry(number).or_insert(0) += 1;
+            }
+        }
+    }
+    // Written by a product and read by a sum.
+    let once =
+        |at: At| matches!(at.space, Space::Buffer(number) if touched.get(&number) == Some(&2));
+    // What sums wrote is where their first product is.
+    let mut moved: HashMap<usize, Space> = HashMap::new();
+    for stage in stages {
+        let mut place = 0;
+        while place < stage.instructions.len() {
+            let joined = products(&stage.instructions, place, &once);
+            if let Some((first, second, from)) = joined
+                && let Instruction::MatMul(kept) = &stage.instructions[first]
+            {
+                let (to, space) = (kept.c, kept.c.at.space);
+                if let Instruction::MatMul(added) = &mut stage.instructions[second] {
+                    (added.c, added.add) = (to, true);
+                    moved.insert(from, space);
+                    stage.instructions.remove(place);
+                    continue;
+                }
+            }
+            place += 1;
+        }
+        // A place is renamed in all that comes after, in later stages too.
+        for at in stage
+            .instructions
+            .iter_mut()
+            .chain(&mut stage.prelude)
+            .flat_map(Instruction::places_mut)
+        {
+            if let Space::Buffer(number) = at.space
+                && let Some(&space) = moved.get(&number)
+            {
+                at.space = space;
+            }
+        }
+    }
+}
+
+/// The numbers of two products, of which the instruction at `place` is the sum, in order; and the buffer
+/// that it writes.
+fn products(
+    instructions: &[Instruction],
+    place: usize,
+    once: &impl Fn(At) -> bool,
+) -> Option<(usize, usize, usize)> {
+    let Instruction::Elementwise(sum) = &instructions[place] else {
+        return None;
+    };
+    let Space::Buffer(to) = sum.out.space else {
+        return None;
+    };
+    if sum.function != Function::Binary(Binary::Add) {
+        return None;
+    }
+    let mut found = [0; 2];
+    for (found, operand) in found.iter_mut().zip(&sum.operands) {
+        let whole = operand.walks && (sum.inner == 1 || operand.inner == stride_of(sum));
+        let writer = instructions[..place].iter().position(|instruction| {
+            matches!(instruction, Instruction::MatMul(p)
+                if p.c.at == operand.at && !p.add && p.batches.is_empty())
+        });
+        *found = writer.filter(|_| whole && once(operand.at))?;
+    }
+    let (first, second) = (found[0].min(found[1]), found[0].max(found[1]));
+    let same = match (&instructions[first], &instructions[second]) {
+        (Instruction::MatMul(a), Instruction::MatMul(b)) => {
+            (a.m, a.n, a.c.row, a.c.column) == (b.m, b.n, b.c.row, b.c.column)
+        }
+        _ => false,
+    };
+    (first < second && same && sum.out.offset == 0).then_some((first, second, to))
+}
+
+/// From one of `inner` to the next in one piece.
+fn stride_of(sum: &Elementwise) -> Stride {
+    match sum.lanes {
+        Extent::Rows => Stride::rows(1),
+        Extent::Fixed(size) => Stride::fixed(size),
+    }
+}
