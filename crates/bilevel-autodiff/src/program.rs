@@ -7,10 +7,10 @@ use crate::graph::{DType, Graph, NodeId, Op};
 use crate::pass;
 use crate::runtime::cpu::kernel::{Real, strip_columns};
 use crate::runtime::cpu::machine::Workspace;
-use crate::runtime::cpu::packed::{Packed, Sparse};
+use crate::runtime::cpu::packed::{Packable, Packed};
 use crate::runtime::cpu::partition::Partition;
 use crate::runtime::cpu::plan::{Numbers, Plan};
-use crate::runtime::{Argument, Cost, Delivery, Memory, Options, Passes};
+use crate::runtime::{Argument, Cost, Delivery, Footprint, Options, Passes};
 
 /// A compiled graph: a function of tensors, with every place in memory known before it runs.
 ///
@@ -68,7 +68,7 @@ impl<T: Real> Program<T> {
     pub(crate) fn with(
         graph: &Graph,
         options: &Options,
-        sparse: &[Option<Arc<Sparse<T>>>],
+        sparse: &[Option<Arc<Packable<T>>>],
     ) -> Result<Self> {
         for &output in &graph.outputs {
             let found = graph.node(output).dtype;
@@ -207,7 +207,7 @@ impl<T: Real> Program<T> {
     }
 
     /// How many numbers a run with so many threads needs beside its arguments and results.
-    pub(crate) fn memory(&self, threads: usize) -> Memory {
+    pub(crate) fn memory(&self, threads: usize) -> Footprint {
         self.plan.memory(threads)
     }
 

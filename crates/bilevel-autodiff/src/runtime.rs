@@ -54,14 +54,14 @@ pub struct Cost {
 
 /// How many numbers a run needs, and for what.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
-pub(crate) struct Memory {
+pub(crate) struct Footprint {
     pub(crate) arena: usize,
     pub(crate) partial: usize,
     /// Of all threads.
     pub(crate) blocks: usize,
 }
 
-impl Memory {
+impl Footprint {
     /// Of a workspace in which both run.
     pub(crate) fn with(self, other: Self) -> Self {
         Self {

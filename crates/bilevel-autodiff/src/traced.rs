@@ -22,7 +22,7 @@ use crate::graph::{Graph, NodeId};
 use crate::program::bound;
 use crate::runtime::Passes;
 use crate::runtime::cpu::kernel::Real;
-use crate::runtime::cpu::packed::Sparse;
+use crate::runtime::cpu::packed::Packable;
 use crate::trace::{Tracer, Var};
 use data::Tensor;
 use programs::Programs;
@@ -201,9 +201,9 @@ impl<T: Real> Traced<T> {
     }
 
     /// The tensors that are matrices with many zeros.
-    fn sparse(&self) -> Vec<Option<Arc<Sparse<T>>>> {
+    fn sparse(&self) -> Vec<Option<Arc<Packable<T>>>> {
         let sparse = |tensor: &Tensor<T>| match *tensor.shape {
-            [_, columns] if self.settings.sparse => Sparse::of(&tensor.values, columns),
+            [_, columns] if self.settings.sparse => Packable::of(&tensor.values, columns),
             _ => None,
         };
         let tensors = self.data.tensors.iter();

@@ -8,7 +8,7 @@ use crate::error::Result;
 use crate::graph::{Graph, NodeId};
 use crate::program::Program;
 use crate::runtime::cpu::kernel::Real;
-use crate::runtime::{Cost, Memory};
+use crate::runtime::{Cost, Footprint};
 
 /// What a method asks of a traced objective, each one program.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -50,7 +50,7 @@ impl<T: Real> Traced<T> {
         let (variant, _) = self.variant(batched);
         let programs = self.programs(batched)?;
         let staged = &variant.staged;
-        let mut memory = Memory::default();
+        let mut memory = Footprint::default();
         for &call in calls {
             memory = memory.with(program(programs, call)?.memory(threads));
         }

@@ -8,7 +8,7 @@ use crate::graph::{DType, Graph, NodeId};
 use crate::pass::residuals;
 use crate::program::{Program, optimise};
 use crate::runtime::cpu::kernel::Real;
-use crate::runtime::cpu::packed::Sparse;
+use crate::runtime::cpu::packed::Packable;
 use crate::runtime::cpu::plan::can_be_blocked;
 use crate::runtime::{Delivery, Options, Passes};
 use crate::transform::{grad, jvp, vjp};
@@ -21,7 +21,7 @@ type Lazy<T> = OnceLock<Result<Program<T>>>;
 pub(super) struct Programs<T> {
     passes: Passes,
     /// Arguments of h̃ that are matrices of data with many zeros.
-    sparse: Vec<Option<Arc<Sparse<T>>>>,
+    sparse: Vec<Option<Arc<Packable<T>>>>,
     rho_graph: Graph,
     h: Graph,
     /// Inputs of h̃ that cross the cut and depend on x.
@@ -59,7 +59,7 @@ impl<T: Real> Programs<T> {
     pub(super) fn new(
         staged: &Staged,
         passes: Passes,
-        sparse: Vec<Option<Arc<Sparse<T>>>>,
+        sparse: Vec<Option<Arc<Packable<T>>>>,
     ) -> Result<Self> {
         let counts = staged.counts;
         let inputs = staged.h.inputs();
@@ -109,7 +109,7 @@ impl<T: Real> Programs<T> {
         &self,
         graph: &Graph,
         added: &[bool],
-        sparse: &[Option<Arc<Sparse<T>>>],
+        sparse: &[Option<Arc<Packable<T>>>],
     ) -> Result<Program<T>> {
         let options = Options {
             passes: self.passes,

@@ -23,7 +23,7 @@ pub(crate) enum Instruction {
     },
     Reduce(Reduce),
     MatMul(MatMul),
-    Sparse(Sparse),
+    Packed(PackedProduct),
     /// Of each row: as many numbers of data, from the row that its index says.
     TakeRows {
         data: At,
@@ -170,7 +170,7 @@ pub(crate) struct MatMul {
 
 /// `c = a·b`, or `c += a·b`, for a packed matrix of data.
 #[derive(Clone, Debug)]
-pub(crate) struct Sparse {
+pub(crate) struct PackedProduct {
     /// Which of the packed matrices of the plan.
     pub(crate) matrix: usize,
     /// The share of its numbers that are multiplied.
@@ -178,7 +178,7 @@ pub(crate) struct Sparse {
     pub(crate) m: Extent,
     pub(crate) k: Extent,
     pub(crate) n: usize,
-    pub(crate) b: SparseOperand,
+    pub(crate) b: PackedOperand,
     pub(crate) c: Matrix,
     pub(crate) add: bool,
     /// Memory of one strip.
@@ -187,7 +187,7 @@ pub(crate) struct Sparse {
 
 /// What a packed matrix is multiplied by.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(crate) enum SparseOperand {
+pub(crate) enum PackedOperand {
     /// Strips of columns one after the other, each with so many numbers.
     Strips { at: At, len: usize },
     /// A matrix whose strips are packed one at a time.
@@ -237,8 +237,8 @@ impl Instruction {
             Self::Zero { to, .. } => vec![to],
             Self::Reduce(r) => vec![&mut r.from, &mut r.to],
             Self::MatMul(p) => vec![&mut p.a.at, &mut p.b.at, &mut p.c.at],
-            Self::Sparse(p) => {
-                let (SparseOperand::Strips { at, .. } | SparseOperand::Matrix(Matrix { at, .. })) =
+            Self::Packed(p) => {
+                let (PackedOperand::Strips { at, .. } | PackedOperand::Matrix(Matrix { at, .. })) =
                     &mut p.b;
                 vec![at, &mut p.strip, &mut p.c.at]
             }

@@ -38,7 +38,7 @@ pub(crate) fn run<T: Real>(frame: &Frame<'_, T>, instruction: &Instruction) {
         }
         Instruction::Reduce(kernel) => reduce::run(frame, kernel),
         Instruction::MatMul(kernel) => matmul::run(frame, kernel),
-        Instruction::Sparse(kernel) => matmul::run_sparse(frame, kernel),
+        Instruction::Packed(kernel) => matmul::run_packed(frame, kernel),
         Instruction::TakeRows {
             data,
             data_row,

@@ -1,11 +1,11 @@
-//! Runs a plan: stages in order, whole tensors on the calling thread, groups of blocks as tasks.
+//! Runs a plan: phases in order, whole tensors on the calling thread, groups of blocks as tasks.
 #![allow(unsafe_code)]
 
 use std::sync::Arc;
 
 use super::kernel::{self, Frame, Real, Slot};
 use super::packed::Packed;
-use super::plan::{Merge, Plan, StageCode};
+use super::plan::{Merge, PhaseCode, Plan};
 use super::threads::each;
 use super::view::{At, Space};
 use crate::runtime::Argument;
@@ -83,8 +83,8 @@ impl<T: Real> Workspace<T> {
             rows: 1,
             first: true,
         };
-        for (stage, code) in plan.stages.iter().enumerate() {
-            if stage % 2 == 0 {
+        for (phase, code) in plan.phases.iter().enumerate() {
+            if phase % 2 == 0 {
                 for instruction in &code.instructions {
                     kernel::run(&frame, instruction);
                 }
@@ -92,7 +92,7 @@ impl<T: Real> Workspace<T> {
                 for instruction in &code.prelude {
                     kernel::run(&frame, instruction);
                 }
-                let parallel = plan.effort[stage] >= WORTH_A_THREAD;
+                let parallel = plan.effort[phase] >= WORTH_A_THREAD;
                 run_rows(plan, code, &frame, block_len, parallel);
             }
         }
@@ -119,7 +119,7 @@ fn grow<T: Real>(memory: &mut Vec<T>, len: usize) {
 
 fn run_rows<T: Real>(
     plan: &Plan,
-    code: &StageCode,
+    code: &PhaseCode,
     frame: &Frame<'_, T>,
     block_len: usize,
     parallel: bool,

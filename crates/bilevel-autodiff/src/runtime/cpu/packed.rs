@@ -24,7 +24,7 @@ const SAMPLE: usize = 320;
 
 /// A matrix of data, and its packed forms.
 #[derive(Debug)]
-pub(crate) struct Sparse<T> {
+pub(crate) struct Packable<T> {
     values: Arc<[T]>,
     columns: usize,
     /// Estimated from some of the rows.
@@ -43,7 +43,7 @@ pub(crate) struct Packed<T> {
     blocks: Vec<(Range<usize>, OnceLock<Panels<T>>)>,
 }
 
-impl<T: Scalar> Sparse<T> {
+impl<T: Scalar> Packable<T> {
     /// The row-major matrix of these columns, if its panels leave anything out.
     pub(crate) fn of(values: &Arc<[T]>, columns: usize) -> Option<Self> {
         let rows = values.len().checked_div(columns)?;
@@ -143,7 +143,7 @@ mod tests {
         let values: Vec<f64> = (0..1000 * 8)
             .map(|i| f64::from(u8::from(i % 3 == 0)))
             .collect();
-        let matrix = Sparse::of(&values.into(), 8);
+        let matrix = Packable::of(&values.into(), 8);
         let packed = |lines, group_rows, block_rows| {
             let partition = Partition {
                 rows: 1000,

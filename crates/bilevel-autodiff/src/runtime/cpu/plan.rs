@@ -1,15 +1,15 @@
-//! From a graph to what runs: rows, stages, instructions, memory, cost.
+//! From a graph to what runs: rows, phases, instructions, memory, cost.
 
 mod code;
 mod fuse;
 mod lower;
-mod memory;
-mod rows;
-mod stage;
+mod phase;
+mod places;
+mod row_axes;
 mod sums;
 mod widths;
 
-pub(crate) use code::{Merge, StageCode};
+pub(crate) use code::{Merge, PhaseCode};
 
 use super::instruction::Instruction;
 use super::limits::CHUNK;
@@ -18,25 +18,25 @@ use super::partition::Partition;
 use super::view::{Extent, Space};
 use crate::error::{Error, Result};
 use crate::graph::{Graph, NodeId};
-use crate::runtime::{Cost, Delivery, Memory, Options, Passes};
+use crate::runtime::{Cost, Delivery, Footprint, Options, Passes};
 use lower::Lowering;
-use rows::Rows;
-use stage::{Kind, Stages};
+use phase::{Kind, Phases};
+use row_axes::RowAxes;
 use widths::Widths;
 
 #[derive(Clone, Debug)]
 pub(crate) struct Plan {
     /// In order; even ones run whole tensors, odd ones blocks of rows.
-    pub(crate) stages: Vec<StageCode>,
+    pub(crate) phases: Vec<PhaseCode>,
     pub(crate) partition: Partition,
     pub(crate) constants: Vec<f64>,
     pub(crate) arena_len: usize,
     pub(crate) block_len: usize,
-    /// Partial sums of a group, in numbers: the most of any stage.
+    /// Partial sums of a group, in numbers: the most of any phase.
     pub(crate) partial_len: usize,
     /// Chunk memories that a fused kernel needs at once.
     pub(crate) slots: usize,
-    /// Of each stage: floating-point operations, roughly.
+    /// Of each phase: floating-point operations, roughly.
     pub(crate) effort: Vec<f64>,
     /// The packed matrices that it multiplies by: which argument each is, and of which lines.
     pub(crate) packed: Vec<(usize, Lines)>,
@@ -63,32 +63,32 @@ impl Plan {
     ) -> Result<Self> {
         let passes = options.passes;
         let rows = if passes.row_block {
-            Rows::find(graph)
+            RowAxes::find(graph)
         } else {
-            Rows::none(graph)
+            RowAxes::none(graph)
         };
-        let stages = Stages::of(graph, &rows);
-        expect_blocks(graph, &rows, &stages, &options.blocked_inputs, deliveries)?;
+        let phases = Phases::of(graph, &rows);
+        expect_blocks(graph, &rows, &phases, &options.blocked_inputs, deliveries)?;
         let needed = graph.needed_for(&graph.outputs);
-        let exported = exported(graph, &stages, &needed);
-        let mut lowering = Lowering::new(graph, &rows, &stages, &options.blocked_inputs);
+        let exported = exported(graph, &phases, &needed);
+        let mut lowering = Lowering::new(graph, &rows, &phases, &options.blocked_inputs);
         (lowering.fills, lowering.strip) = (fills, numbers.strip);
         let mut code = Vec::new();
-        for stage in 0..=stages.last() {
-            code.push(lowering.stage(stage, &exported, deliveries)?);
+        for phase in 0..=phases.last() {
+            code.push(lowering.phase(phase, &exported, deliveries)?);
         }
         if code.len() % 2 == 1 {
             // What is left to be delivered runs whole.
-            code.push(StageCode::default());
+            code.push(PhaseCode::default());
         }
         code.push(lowering.deliver_rest(deliveries));
         let partial_len = code
             .iter()
-            .map(|stage| stage.partial_len)
+            .map(|phase| phase.partial_len)
             .max()
             .unwrap_or(0);
         let partition = options.partition.unwrap_or_else(|| {
-            let widths = Widths::of(graph, &rows, &stages, &needed, fills);
+            let widths = Widths::of(graph, &rows, &phases, &needed, fills);
             widths::choose(rows.count, widths, partial_len, numbers.size)
         });
         let (buffers, constants, packed) = (lowering.buffers, lowering.constants, lowering.packed);
@@ -96,18 +96,18 @@ impl Plan {
             sums::join(&mut code);
             fuse::fuse(&mut code);
         }
-        let layout = memory::lay_out(&buffers, &mut code, partition.block_rows);
-        for stage in &mut code {
-            let places = stage
+        let places = places::find(&buffers, &mut code, partition.block_rows);
+        for phase in &mut code {
+            let named = phase
                 .prelude
                 .iter_mut()
-                .chain(&mut stage.instructions)
+                .chain(&mut phase.instructions)
                 .flat_map(Instruction::places_mut)
-                .chain(stage.merges.iter_mut().map(|merge| &mut merge.to));
-            for at in places {
+                .chain(phase.merges.iter_mut().map(|merge| &mut merge.to));
+            for at in named {
                 if let Space::Buffer(number) = at.space {
-                    at.offset += layout.offsets[number];
-                    at.space = match buffers[number].stage {
+                    at.offset += places.offsets[number];
+                    at.space = match buffers[number].phase {
                         Some(_) => Space::Block,
                         None => Space::Arena,
                     };
@@ -116,9 +116,9 @@ impl Plan {
         }
         let effort = code
             .iter()
-            .map(|stage| {
+            .map(|phase| {
                 let rows = partition.rows;
-                let efforts = stage.instructions.iter().map(|i| effort(i, rows));
+                let efforts = phase.instructions.iter().map(|i| effort(i, rows));
                 // An exponential or a strided copy takes as long as some multiplications.
                 efforts
                     .map(|(flops, elements, _)| flops + 4.0 * elements)
@@ -127,11 +127,11 @@ impl Plan {
             .collect();
         Ok(Self {
             slots: slots(&code),
-            stages: code,
+            phases: code,
             partition,
             constants,
-            arena_len: layout.arena,
-            block_len: layout.block,
+            arena_len: places.arena,
+            block_len: places.block,
             partial_len,
             effort,
             packed,
@@ -144,11 +144,11 @@ impl Plan {
     }
 
     /// What a run with so many threads needs.
-    pub(crate) fn memory(&self, threads: usize) -> Memory {
+    pub(crate) fn memory(&self, threads: usize) -> Footprint {
         let groups = self.partition.groups();
         // Any thread may take any group.
         let concurrent = if groups > 1 { threads.max(1) } else { 1 };
-        Memory {
+        Footprint {
             arena: self.arena_len,
             partial: self.partial_len * groups,
             blocks: self.numbers_a_block() * concurrent,
@@ -157,9 +157,9 @@ impl Plan {
 
     pub(crate) fn cost(&self, size: usize, threads: usize) -> Cost {
         let mut cost = Cost::default();
-        for (stage, code) in self.stages.iter().enumerate() {
+        for (phase, code) in self.phases.iter().enumerate() {
             // An instruction over rows runs for each block; together they see all rows.
-            let rows = if stage % 2 == 1 {
+            let rows = if phase % 2 == 1 {
                 self.partition.rows
             } else {
                 1
@@ -186,9 +186,9 @@ impl Plan {
     }
 }
 
-fn slots(code: &[StageCode]) -> usize {
+fn slots(code: &[PhaseCode]) -> usize {
     code.iter()
-        .flat_map(|stage| &stage.instructions)
+        .flat_map(|phase| &phase.instructions)
         .map(|instruction| match instruction {
             Instruction::Fused(fused) => fused.slots,
             _ => 0,
@@ -229,7 +229,7 @@ fn effort(instruction: &Instruction, rows: usize) -> (f64, f64, f64) {
                 batches * (m * k + k * n + m * n),
             )
         }
-        Instruction::Sparse(p) => {
+        Instruction::Packed(p) => {
             let (m, k, n) = (size(p.m), size(p.k), p.n as f64);
             (
                 2.0 * m * k * n * p.fill,
@@ -260,12 +260,12 @@ fn effort(instruction: &Instruction, rows: usize) -> (f64, f64, f64) {
     }
 }
 
-/// Which nodes of rows are needed after their stage.
-fn exported(graph: &Graph, stages: &Stages, needed: &[bool]) -> Vec<bool> {
+/// Which nodes of rows are needed after their phase.
+fn exported(graph: &Graph, phases: &Phases, needed: &[bool]) -> Vec<bool> {
     let mut exported = vec![false; graph.nodes().len()];
     for id in graph.ids().filter(|id| needed[id.index()]) {
         for &operand in &graph.node(id).operands {
-            if stages.kind(operand) == Kind::Row && stages.stage(operand) != stages.stage(id) {
+            if phases.kind(operand) == Kind::Row && phases.phase(operand) != phases.phase(id) {
                 exported[operand.index()] = true;
             }
         }
@@ -279,13 +279,13 @@ pub(crate) fn can_be_blocked(graph: &Graph, passes: Passes, id: NodeId) -> Optio
     if !passes.row_block {
         return None;
     }
-    let rows = Rows::find(graph);
-    let stages = Stages::of(graph, &rows);
+    let rows = RowAxes::find(graph);
+    let phases = Phases::of(graph, &rows);
     let read_by_rows = graph.ids().all(|reader| {
         !graph.node(reader).operands.contains(&id)
-            || matches!(stages.kind(reader), Kind::Row | Kind::Reduction)
+            || matches!(phases.kind(reader), Kind::Row | Kind::Reduction)
     });
-    let given_or_row = matches!(stages.kind(id), Kind::Given | Kind::Row);
+    let given_or_row = matches!(phases.kind(id), Kind::Given | Kind::Row);
     (read_by_rows && given_or_row)
         .then(|| rows.of(id).map(|axis| (rows.count, axis)))
         .flatten()
@@ -293,8 +293,8 @@ pub(crate) fn can_be_blocked(graph: &Graph, passes: Passes, id: NodeId) -> Optio
 
 fn expect_blocks(
     graph: &Graph,
-    rows: &Rows,
-    stages: &Stages,
+    rows: &RowAxes,
+    phases: &Phases,
     blocked_inputs: &[bool],
     deliveries: &[Delivery],
 ) -> Result<()> {
@@ -311,14 +311,14 @@ fn expect_blocks(
         }
         let read_whole = graph.ids().any(|reader| {
             graph.node(reader).operands.contains(&id)
-                && !matches!(stages.kind(reader), Kind::Row | Kind::Reduction)
+                && !matches!(phases.kind(reader), Kind::Row | Kind::Reduction)
         });
         if rows.of(id).is_none() || read_whole {
             return fail("argument", number);
         }
     }
     for (number, (&id, delivery)) in graph.outputs.iter().zip(deliveries).enumerate() {
-        if delivery.blocked && stages.kind(id) != Kind::Row {
+        if delivery.blocked && phases.kind(id) != Kind::Row {
             return fail("result", number);
         }
     }

@@ -2,17 +2,17 @@
 //! is short.
 
 mod narrow;
-mod sparse;
+mod packed;
 mod wide;
 
 use super::frame::Frame;
 use super::real::{Real, vectorised};
 use super::walk::walk;
 use crate::graph::MOST_AXES;
-use crate::runtime::cpu::instruction::{self, MatMul, SparseOperand};
+use crate::runtime::cpu::instruction::{self, MatMul, PackedOperand};
 use crate::runtime::cpu::limits::{MOST_COLUMNS, MOST_SHARED};
 use narrow::{Dots, Updates};
-use sparse::{Other, Sparse, Strip};
+use packed::{Other, PackedProduct, Strip};
 use wide::{LEAST_COLUMNS, Wide};
 
 /// Rows of a wide product at least, where it has another kernel: fewer leave much of two vectors empty.
@@ -62,21 +62,21 @@ pub(super) fn run<T: Real>(frame: &Frame<'_, T>, kernel: &MatMul) {
     );
 }
 
-pub(super) fn run_sparse<T: Real>(frame: &Frame<'_, T>, kernel: &instruction::Sparse) {
+pub(super) fn run_packed<T: Real>(frame: &Frame<'_, T>, kernel: &instruction::PackedProduct) {
     let rows = frame.rows;
     let b = match kernel.b {
-        SparseOperand::Strips { at, len } => Other::Strips {
+        PackedOperand::Strips { at, len } => Other::Strips {
             start: frame.read(at),
             len,
         },
-        SparseOperand::Matrix(from) => Other::Matrix {
+        PackedOperand::Matrix(from) => Other::Matrix {
             start: frame.read(from.at),
             rows: kernel.k.at(rows),
             row: from.row.at(rows),
             column: from.column.at(rows),
         },
     };
-    vectorised(Sparse {
+    vectorised(PackedProduct {
         panels: frame.packed[kernel.matrix].block(frame.block_number),
         lines: kernel.m.at(rows),
         columns: kernel.n,

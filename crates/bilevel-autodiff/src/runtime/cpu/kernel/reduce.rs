@@ -18,7 +18,7 @@ pub(super) fn run<T: Real>(frame: &Frame<'_, T>, kernel: &Reduce) {
     if kernel.reduction == Reduction::Accumulate {
         vectorised(Totals { frame, kernel });
     } else {
-        Arch::new().dispatch(Rows { frame, kernel });
+        Arch::new().dispatch(EachRow { frame, kernel });
     }
 }
 
@@ -56,12 +56,12 @@ impl<T: Real> Kernel<T> for Totals<'_, '_, T> {
 }
 
 /// Sums or maxima of each row.
-struct Rows<'k, 'f, T> {
+struct EachRow<'k, 'f, T> {
     frame: &'k Frame<'f, T>,
     kernel: &'k Reduce,
 }
 
-impl<T: Real> WithSimd for Rows<'_, '_, T> {
+impl<T: Real> WithSimd for EachRow<'_, '_, T> {
     type Output = ();
 
     #[inline(always)]

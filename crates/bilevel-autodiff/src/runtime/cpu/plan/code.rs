@@ -1,4 +1,4 @@
-//! What lowering a graph gives: buffers that have no place yet, and the instructions of each stage.
+//! What lowering a graph gives: buffers that have no place yet, and the instructions of each phase.
 
 use crate::runtime::cpu::instruction::Instruction;
 use crate::runtime::cpu::view::At;
@@ -6,8 +6,8 @@ use crate::runtime::cpu::view::At;
 /// A memory that a plan needs.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) struct Buffer {
-    /// The stage of rows that has it for each block; None for one in the arena.
-    pub(crate) stage: Option<usize>,
+    /// The phase of rows that has it for each block; None for one in the arena.
+    pub(crate) phase: Option<usize>,
     /// Numbers in all, or for each row of a block.
     pub(crate) len: usize,
 }
@@ -24,7 +24,7 @@ pub(crate) struct Merge {
 }
 
 #[derive(Clone, Debug, Default)]
-pub(crate) struct StageCode {
+pub(crate) struct PhaseCode {
     /// Runs once before the blocks.
     pub(crate) prelude: Vec<Instruction>,
     pub(crate) instructions: Vec<Instruction>,

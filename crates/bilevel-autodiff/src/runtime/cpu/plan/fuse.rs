@@ -2,32 +2,32 @@
 
 use std::collections::HashMap;
 
-use super::code::StageCode;
+use super::code::PhaseCode;
 use crate::runtime::cpu::instruction::{
     Elementwise, Fused, FusedOperand, FusedOut, FusedStep, Instruction, Operand,
 };
 use crate::runtime::cpu::view::{Extent, Space, Stride};
 
-/// Fuses in all stages. A buffer that no other kernel touches lives in the chunk memory alone.
-pub(crate) fn fuse(stages: &mut [StageCode]) {
+/// Fuses in all phases. A buffer that no other kernel touches lives in the chunk memory alone.
+pub(crate) fn fuse(phases: &mut [PhaseCode]) {
     let mut touched: HashMap<usize, usize> = HashMap::new();
-    for stage in stages.iter_mut() {
-        let all = stage.prelude.iter_mut().chain(&mut stage.instructions);
+    for phase in phases.iter_mut() {
+        let all = phase.prelude.iter_mut().chain(&mut phase.instructions);
         for at in all.flat_map(Instruction::places_mut) {
             if let Space::Buffer(number) = at.space {
                 *touched.entry(number).or_insert(0) += 1;
             }
         }
-        for merge in &stage.merges {
+        for merge in &phase.merges {
             if let Space::Buffer(number) = merge.to.space {
                 *touched.entry(number).or_insert(0) += 1;
             }
         }
     }
-    for stage in stages {
-        let mut fused = Vec::with_capacity(stage.instructions.len());
+    for phase in phases {
+        let mut fused = Vec::with_capacity(phase.instructions.len());
         let mut group: Vec<Elementwise> = Vec::new();
-        for instruction in std::mem::take(&mut stage.instructions) {
+        for instruction in std::mem::take(&mut phase.instructions) {
             match instruction {
                 Instruction::Elementwise(kernel) => {
                     if !group.is_empty() && !continues(&group, &kernel) {
@@ -42,7 +42,7 @@ pub(crate) fn fuse(stages: &mut [StageCode]) {
             }
         }
         close(&mut group, &touched, &mut fused);
-        stage.instructions = fused;
+        phase.instructions = fused;
     }
 }
 

@@ -5,14 +5,14 @@
 
 mod elementwise;
 mod matmul;
+mod packed;
 mod reduce;
 mod results;
 mod select;
-mod sparse;
 
-use super::code::{Buffer, StageCode};
-use super::rows::{Rows, matching_axes};
-use super::stage::{Kind, Stages};
+use super::code::{Buffer, PhaseCode};
+use super::phase::{Kind, Phases};
+use super::row_axes::{RowAxes, matching_axes};
 use crate::error::Result;
 use crate::graph::{Graph, Node, NodeId, Op};
 use crate::runtime::Delivery;
@@ -22,20 +22,20 @@ use crate::runtime::cpu::view::{self, At, Extent, Space, Stride, View};
 
 pub(crate) struct Lowering<'g> {
     pub(crate) graph: &'g Graph,
-    pub(crate) rows: &'g Rows,
-    pub(crate) stages: &'g Stages,
+    pub(crate) rows: &'g RowAxes,
+    pub(crate) phases: &'g Phases,
     pub(crate) buffers: Vec<Buffer>,
     pub(crate) constants: Vec<f64>,
     /// The whole tensor, where it is in one place.
     full: Vec<Option<View>>,
     /// The part of the block that runs.
     block: Vec<Option<View>>,
-    /// Copies in the order of lanes that this stage made already.
+    /// Copies in the order of lanes that this phase made already.
     copies: Vec<Option<View>>,
     /// Copies of matrices column by column.
     columns: Vec<Option<View>>,
-    pub(crate) code: StageCode,
-    stage: usize,
+    pub(crate) code: PhaseCode,
+    phase: usize,
     needed: Vec<bool>,
     /// Of each argument that is a matrix of data with many zeros: how much of it is kept.
     pub(crate) fills: &'g [Option<Fill>],
@@ -47,23 +47,23 @@ pub(crate) struct Lowering<'g> {
 impl<'g> Lowering<'g> {
     pub(crate) fn new(
         graph: &'g Graph,
-        rows: &'g Rows,
-        stages: &'g Stages,
+        rows: &'g RowAxes,
+        phases: &'g Phases,
         blocked_inputs: &[bool],
     ) -> Self {
         let count = graph.nodes().len();
         let mut lowering = Self {
             graph,
             rows,
-            stages,
+            phases,
             buffers: Vec::new(),
             constants: Vec::new(),
             full: vec![None; count],
             block: vec![None; count],
             copies: vec![None; count],
             columns: vec![None; count],
-            code: StageCode::default(),
-            stage: 0,
+            code: PhaseCode::default(),
+            phase: 0,
             needed: graph.needed_for(&graph.outputs),
             fills: &[],
             strip: 1,
@@ -95,32 +95,32 @@ impl<'g> Lowering<'g> {
         lowering
     }
 
-    /// The instructions of a stage; `exported` says which nodes of rows are needed after it.
-    pub(crate) fn stage(
+    /// The instructions of a phase; `exported` says which nodes of rows are needed after it.
+    pub(crate) fn phase(
         &mut self,
-        stage: usize,
+        phase: usize,
         exported: &[bool],
         outputs: &[Delivery],
-    ) -> Result<StageCode> {
-        self.code = StageCode::default();
-        self.stage = stage;
+    ) -> Result<PhaseCode> {
+        self.code = PhaseCode::default();
+        self.phase = phase;
         self.copies.fill(None);
         self.columns.fill(None);
         for id in self.graph.ids() {
             if !self.needed[id.index()]
-                || self.stages.stage(id) != stage
-                || self.stages.kind(id) == Kind::Given
+                || self.phases.phase(id) != phase
+                || self.phases.kind(id) == Kind::Given
             {
                 continue;
             }
             self.lower(id, outputs)?;
-            if self.stages.kind(id) == Kind::Row && exported[id.index()] {
+            if self.phases.kind(id) == Kind::Row && exported[id.index()] {
                 self.export(id);
             }
             self.deliver(id, outputs);
         }
         // What was in the blocks is gone.
-        for (block, kind) in self.block.iter_mut().zip(&self.stages.kind) {
+        for (block, kind) in self.block.iter_mut().zip(&self.phases.kind) {
             if *kind != Kind::Given {
                 *block = None;
             }
@@ -128,16 +128,16 @@ impl<'g> Lowering<'g> {
         Ok(std::mem::take(&mut self.code))
     }
 
-    /// Whether rows run in this stage.
+    /// Whether rows run in this phase.
     pub(crate) fn in_rows(&self) -> bool {
-        self.stage % 2 == 1
+        self.phase % 2 == 1
     }
 
     fn node(&self, id: NodeId) -> &'g Node {
         self.graph.node(id)
     }
 
-    /// Where the operand is for this stage.
+    /// Where the operand is for this phase.
     pub(crate) fn view(&mut self, id: NodeId) -> View {
         let index = id.index();
         let block = self.in_rows() && self.rows.of(id).is_some();
@@ -150,7 +150,7 @@ impl<'g> Lowering<'g> {
         } else {
             self.full[index].clone()
         };
-        // Operands come before what uses them, in this stage or an earlier one.
+        // Operands come before what uses them, in this phase or an earlier one.
         found.unwrap_or_else(|| View::natural(Space::Constant, 0, &[], None))
     }
 
@@ -175,14 +175,14 @@ impl<'g> Lowering<'g> {
                     .map(|(_, &size)| size)
                     .product();
                 self.buffers.push(Buffer {
-                    stage: Some(self.stage),
+                    phase: Some(self.phase),
                     len: inner,
                 });
                 View::lanes(space, shape, axis, false)
             }
             None => {
                 self.buffers.push(Buffer {
-                    stage: None,
+                    phase: None,
                     len: shape.iter().product(),
                 });
                 View::natural(space, 0, shape, None)
@@ -194,7 +194,7 @@ impl<'g> Lowering<'g> {
     fn allocate_natural(&mut self, shape: &[usize]) -> View {
         let number = self.buffers.len();
         self.buffers.push(Buffer {
-            stage: Some(self.stage),
+            phase: Some(self.phase),
             len: shape[1..].iter().product(),
         });
         let mut view = View::natural(Space::Buffer(number), 0, shape, Some(0));
@@ -245,7 +245,7 @@ impl<'g> Lowering<'g> {
         }
         let number = self.buffers.len();
         self.buffers.push(Buffer {
-            stage: None,
+            phase: None,
             len: shape.iter().product(),
         });
         let mut copy = View::natural(Space::Buffer(number), 0, &shape, None);

@@ -2,17 +2,17 @@
 
 use std::collections::HashMap;
 
-use super::code::StageCode;
+use super::code::PhaseCode;
 use crate::graph::Binary;
 use crate::runtime::cpu::instruction::{Elementwise, Function, Instruction};
 use crate::runtime::cpu::view::{At, Extent, Space, Stride};
 
-/// Rewrites `a·b + c·d` in all stages, where nothing else reads either product.
-pub(crate) fn join(stages: &mut [StageCode]) {
+/// Rewrites `a·b + c·d` in all phases, where nothing else reads either product.
+pub(crate) fn join(phases: &mut [PhaseCode]) {
     let mut touched: HashMap<usize, usize> = HashMap::new();
-    for stage in stages.iter_mut() {
-        let all = stage.prelude.iter_mut().chain(&mut stage.instructions);
-        let merged = stage.merges.iter_mut().map(|merge| &mut merge.to);
+    for phase in phases.iter_mut() {
+        let all = phase.prelude.iter_mut().chain(&mut phase.instructions);
+        let merged = phase.merges.iter_mut().map(|merge| &mut merge.to);
         for at in all.flat_map(Instruction::places_mut).chain(merged) {
             if let Space::Buffer(number) = at.space {
                 *touched.entry(number).or_insert(0) += 1;
@@ -24,28 +24,28 @@ pub(crate) fn join(stages: &mut [StageCode]) {
         |at: At| matches!(at.space, Space::Buffer(number) if touched.get(&number) == Some(&2));
     // What sums wrote is where their first product is.
     let mut moved: HashMap<usize, Space> = HashMap::new();
-    for stage in stages {
+    for phase in phases {
         let mut place = 0;
-        while place < stage.instructions.len() {
-            let joined = products(&stage.instructions, place, &once);
+        while place < phase.instructions.len() {
+            let joined = products(&phase.instructions, place, &once);
             if let Some((first, second, from)) = joined
-                && let Instruction::MatMul(kept) = &stage.instructions[first]
+                && let Instruction::MatMul(kept) = &phase.instructions[first]
             {
                 let (to, space) = (kept.c, kept.c.at.space);
-                if let Instruction::MatMul(added) = &mut stage.instructions[second] {
+                if let Instruction::MatMul(added) = &mut phase.instructions[second] {
                     (added.c, added.add) = (to, true);
                     moved.insert(from, space);
-                    stage.instructions.remove(place);
+                    phase.instructions.remove(place);
                     continue;
                 }
             }
             place += 1;
         }
-        // A place is renamed in all that comes after, in later stages too.
-        for at in stage
+        // A place is renamed in all that comes after, in later phases too.
+        for at in phase
             .instructions
             .iter_mut()
-            .chain(&mut stage.prelude)
+            .chain(&mut phase.prelude)
             .flat_map(Instruction::places_mut)
         {
             if let Space::Buffer(number) = at.space

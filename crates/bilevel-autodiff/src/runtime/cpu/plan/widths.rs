@@ -1,7 +1,7 @@
 //! How many rows a group and a block have: as many as keep what they hold in the cache.
 
-use super::rows::Rows;
-use super::stage::{Kind, Stages};
+use super::phase::{Kind, Phases};
+use super::row_axes::RowAxes;
 use crate::graph::{Graph, NodeId, Op};
 use crate::runtime::cpu::limits::MOST_SHARED;
 use crate::runtime::cpu::packed::Fill;
@@ -61,8 +61,8 @@ pub(super) struct Widths {
 impl Widths {
     pub(super) fn of(
         graph: &Graph,
-        rows: &Rows,
-        stages: &Stages,
+        rows: &RowAxes,
+        phases: &Phases,
         needed: &[bool],
         fills: &[Option<Fill>],
     ) -> Self {
@@ -77,15 +77,15 @@ impl Widths {
         let in_rows = |id: &NodeId| rows.of(*id).is_some() && needed[id.index()];
         let computed = graph
             .ids()
-            .filter(|id| in_rows(id) && stages.kind(*id) == Kind::Row)
+            .filter(|id| in_rows(id) && phases.kind(*id) == Kind::Row)
             .filter(|id| !matches!(graph.node(*id).op, Op::TakeRows));
         let given = graph.ids().filter(|id| {
             in_rows(id)
-                && (stages.kind(*id) == Kind::Given || matches!(graph.node(*id).op, Op::TakeRows))
+                && (phases.kind(*id) == Kind::Given || matches!(graph.node(*id).op, Op::TakeRows))
         });
         let shared = graph
             .ids()
-            .filter(|id| in_rows(id) && stages.kind(*id) == Kind::Row)
+            .filter(|id| in_rows(id) && phases.kind(*id) == Kind::Row)
             .filter(|id| matches!(graph.node(*id).op, Op::MatMul { .. }))
             .flat_map(|id| &graph.node(id).operands)
             .filter(|operand| rows.of(**operand).is_none())

@@ -4,7 +4,7 @@ use super::Lowering;
 use crate::graph::{NodeId, Op};
 use crate::runtime::Delivery;
 use crate::runtime::cpu::instruction::{Elementwise, Function, Instruction, Operand};
-use crate::runtime::cpu::plan::stage::Kind;
+use crate::runtime::cpu::plan::phase::Kind;
 use crate::runtime::cpu::view::{Stride, collapse};
 
 impl Lowering<'_> {
@@ -75,7 +75,7 @@ impl Lowering<'_> {
     /// memory.
     pub(super) fn is_repeated(&self, id: NodeId) -> bool {
         let here =
-            |id: NodeId| self.stages.kind(id) == Kind::Row && self.stages.stage(id) == self.stage;
+            |id: NodeId| self.phases.kind(id) == Kind::Row && self.phases.phase(id) == self.phase;
         let mut readers = self
             .graph
             .ids()

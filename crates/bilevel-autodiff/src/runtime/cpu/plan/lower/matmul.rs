@@ -6,7 +6,7 @@ use crate::runtime::Delivery;
 use crate::runtime::cpu::instruction::{Instruction, MatMul, Matrix};
 use crate::runtime::cpu::limits::MOST_COLUMNS;
 use crate::runtime::cpu::plan::code::Buffer;
-use crate::runtime::cpu::plan::stage::Kind;
+use crate::runtime::cpu::plan::phase::Kind;
 use crate::runtime::cpu::view::{Extent, Space, Stride, View};
 
 impl Lowering<'_> {
@@ -19,8 +19,8 @@ impl Lowering<'_> {
             // Computed with another product of the same rows.
             return;
         }
-        if let Some(product) = self.sparse(id) {
-            self.sparse_matmul(id, product, outputs);
+        if let Some(product) = self.packable(id) {
+            self.packed_matmul(id, product, outputs);
             return;
         }
         let together = self.sharing_rows(id);
@@ -30,7 +30,7 @@ impl Lowering<'_> {
         }
         let (mut a, mut b) = (self.view(node.operands[0]), self.view(node.operands[1]));
         let rank = node.shape.len();
-        let accumulates = self.stages.kind(id) == Kind::Reduction;
+        let accumulates = self.phases.kind(id) == Kind::Reduction;
         let (m, n) = (node.shape[rank - 2], node.shape[rank - 1]);
         if self.in_rows() && !accumulates && rank == 2 {
             // The narrow kernels want what all blocks read column by column.
@@ -102,12 +102,12 @@ impl Lowering<'_> {
         self.by_columns(id, view)
     }
 
-    /// Whether this stage has the node of rows already.
+    /// Whether this phase has the node of rows already.
     fn is_placed(&self, id: NodeId) -> bool {
-        self.stages.kind(id) == Kind::Row && self.block[id.index()].is_some()
+        self.phases.kind(id) == Kind::Row && self.block[id.index()].is_some()
     }
 
-    /// The products of this stage that multiply the same rows as `id`, itself the first, by matrices that
+    /// The products of this phase that multiply the same rows as `id`, itself the first, by matrices that
     /// all blocks read.
     fn sharing_rows(&self, id: NodeId) -> Vec<NodeId> {
         let first = self.graph.node(id);
@@ -118,12 +118,12 @@ impl Lowering<'_> {
                 return false;
             };
             self.needed[other.index()]
-                && self.sparse(other).is_none()
+                && self.packable(other).is_none()
                 && left == own
                 && node.shape.len() == 2
                 && node.operands[0] == first.operands[0]
-                && self.stages.kind(other) == Kind::Row
-                && self.stages.stage(other) == self.stages.stage(id)
+                && self.phases.kind(other) == Kind::Row
+                && self.phases.phase(other) == self.phases.phase(id)
                 && self.rows.of(node.operands[0]).is_some()
                 && self.rows.of(node.operands[1]).is_none()
         };
@@ -148,7 +148,7 @@ impl Lowering<'_> {
         let inner = self.graph.shape(first.operands[0])[usize::from(!left)];
         let number = self.buffers.len();
         self.buffers.push(Buffer {
-            stage: None,
+            phase: None,
             len: inner * width,
         });
         let mut b = View::natural(Space::Buffer(number), 0, &[inner, width], None);

@@ -4,7 +4,7 @@ use super::Lowering;
 use crate::graph::{NodeId, Op};
 use crate::runtime::Delivery;
 use crate::runtime::cpu::instruction::{Instruction, Reduce, Reduction};
-use crate::runtime::cpu::plan::stage::Kind;
+use crate::runtime::cpu::plan::phase::Kind;
 use crate::runtime::cpu::view::{Extent, Stride};
 
 impl Lowering<'_> {
@@ -13,7 +13,7 @@ impl Lowering<'_> {
         let view = self.view(a);
         let shape = &self.node(a).shape;
         let rows = self.rows.of(a).filter(|_| self.in_rows());
-        let accumulates = self.stages.kind(id) == Kind::Reduction;
+        let accumulates = self.phases.kind(id) == Kind::Reduction;
         let lane = match rows {
             Some(axis) => Some(axis),
             None => shape

@@ -1,11 +1,11 @@
-//! Where what is computed goes: sums over all rows, what later stages read, results.
+//! Where what is computed goes: sums over all rows, what later phases read, results.
 
 use super::Lowering;
 use crate::graph::NodeId;
 use crate::runtime::Delivery;
 use crate::runtime::cpu::limits::ALIGNMENT;
-use crate::runtime::cpu::plan::code::{Buffer, Merge, StageCode};
-use crate::runtime::cpu::plan::stage::Kind;
+use crate::runtime::cpu::plan::code::{Buffer, Merge, PhaseCode};
+use crate::runtime::cpu::plan::phase::Kind;
 use crate::runtime::cpu::view::{At, Space, View};
 
 impl Lowering<'_> {
@@ -45,7 +45,7 @@ impl Lowering<'_> {
             }
             _ => {
                 let number = self.buffers.len();
-                self.buffers.push(Buffer { stage: None, len });
+                self.buffers.push(Buffer { phase: None, len });
                 let view = View::natural(Space::Buffer(number), 0, &shape, None);
                 self.full[id.index()] = Some(view.clone());
                 (view.at, false)
@@ -61,12 +61,12 @@ impl Lowering<'_> {
         At::start(Space::Partial, partial)
     }
 
-    /// Keeps a node of rows for later stages.
+    /// Keeps a node of rows for later phases.
     pub(super) fn export(&mut self, id: NodeId) {
         let shape = self.node(id).shape.clone();
         let number = self.buffers.len();
         self.buffers.push(Buffer {
-            stage: None,
+            phase: None,
             len: shape.iter().product(),
         });
         let from = self.view(id);
@@ -82,7 +82,7 @@ impl Lowering<'_> {
             .filter(|&number| self.graph.outputs[number] == id)
             .collect();
         for number in numbers {
-            if self.stages.kind(id) == Kind::Reduction {
+            if self.phases.kind(id) == Kind::Reduction {
                 // Known when all blocks are done.
                 continue;
             }
@@ -94,14 +94,14 @@ impl Lowering<'_> {
         }
     }
 
-    /// Writes results that no stage computes: inputs, constants, and sums over the rows that are used
+    /// Writes results that no phase computes: inputs, constants, and sums over the rows that are used
     /// further.
-    pub(crate) fn deliver_rest(&mut self, outputs: &[Delivery]) -> StageCode {
-        self.code = StageCode::default();
-        self.stage = 0;
+    pub(crate) fn deliver_rest(&mut self, outputs: &[Delivery]) -> PhaseCode {
+        self.code = PhaseCode::default();
+        self.phase = 0;
         for (number, &delivery) in outputs.iter().enumerate() {
             let id = self.graph.outputs[number];
-            let rest = match self.stages.kind(id) {
+            let rest = match self.phases.kind(id) {
                 Kind::Given => true,
                 Kind::Reduction => self.full[id.index()]
                     .as_ref()

@@ -1,9 +1,9 @@
 //! What runs when: whole tensors and blocks of rows in turn.
 //!
 //! A reduction over the rows is known only when all blocks are done, so that what uses it, in rows or
-//! not, belongs to a later stage.
+//! not, belongs to a later phase.
 
-use super::rows::Rows;
+use super::row_axes::RowAxes;
 use crate::graph::{DType, Graph, NodeId, Op};
 
 /// How a node is computed.
@@ -19,26 +19,26 @@ pub(crate) enum Kind {
     Reduction,
 }
 
-/// For each node how and in which stage it is computed. Even stages run whole tensors, odd ones
+/// For each node how and in which phase it is computed. Even phases run whole tensors, odd ones
 /// blocks of rows.
 #[derive(Clone, PartialEq, Eq, Debug)]
-pub(crate) struct Stages {
+pub(crate) struct Phases {
     pub(crate) kind: Vec<Kind>,
-    pub(crate) stage: Vec<usize>,
+    pub(crate) phase: Vec<usize>,
 }
 
-impl Stages {
-    pub(crate) fn of(graph: &Graph, rows: &Rows) -> Self {
+impl Phases {
+    pub(crate) fn of(graph: &Graph, rows: &RowAxes) -> Self {
         let count = graph.nodes().len();
-        let mut stages = Self {
+        let mut phases = Self {
             kind: vec![Kind::Given; count],
-            stage: vec![0; count],
+            phase: vec![0; count],
         };
         for id in graph.ids() {
             let index = id.index();
             let kind = kind(graph, rows, id);
-            stages.kind[index] = kind;
-            stages.stage[index] = match kind {
+            phases.kind[index] = kind;
+            phases.phase[index] = match kind {
                 Kind::Given => 0,
                 _ => graph
                     .node(id)
@@ -46,7 +46,7 @@ impl Stages {
                     .iter()
                     .map(|operand| {
                         let (of, at) =
-                            (stages.kind[operand.index()], stages.stage[operand.index()]);
+                            (phases.kind[operand.index()], phases.phase[operand.index()]);
                         let in_rows = matches!(kind, Kind::Row | Kind::Reduction);
                         match (of, in_rows) {
                             (Kind::Given, true) => 1,
@@ -61,23 +61,23 @@ impl Stages {
                     .max(usize::from(matches!(kind, Kind::Row | Kind::Reduction))),
             };
         }
-        stages
+        phases
     }
 
     pub(crate) fn kind(&self, id: NodeId) -> Kind {
         self.kind[id.index()]
     }
 
-    pub(crate) fn stage(&self, id: NodeId) -> usize {
-        self.stage[id.index()]
+    pub(crate) fn phase(&self, id: NodeId) -> usize {
+        self.phase[id.index()]
     }
 
     pub(crate) fn last(&self) -> usize {
-        self.stage.iter().copied().max().unwrap_or(0)
+        self.phase.iter().copied().max().unwrap_or(0)
     }
 }
 
-fn kind(graph: &Graph, rows: &Rows, id: NodeId) -> Kind {
+fn kind(graph: &Graph, rows: &RowAxes, id: NodeId) -> Kind {
     let node = graph.node(id);
     let own = rows.of(id);
     let of = |place: usize| rows.of(node.operands[place]);

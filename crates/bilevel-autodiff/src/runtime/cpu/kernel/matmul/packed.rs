@@ -45,7 +45,7 @@ pub(super) enum Other<T> {
 }
 
 /// `c[line, j] (+)= Σ_l panels[line, l] · b[l, j]`.
-pub(super) struct Sparse<'a, T> {
+pub(super) struct PackedProduct<'a, T> {
     pub(super) panels: &'a Panels<T>,
     pub(super) lines: usize,
     pub(super) columns: usize,
@@ -68,7 +68,7 @@ struct Target<T> {
     add: bool,
 }
 
-impl<T: Real> Kernel<T> for Sparse<'_, T> {
+impl<T: Real> Kernel<T> for PackedProduct<'_, T> {
     #[inline(always)]
     fn run<W: Lanes<T>>(self, lanes: W) {
         let width = VECTORS * W::COUNT;
@@ -119,7 +119,7 @@ impl<T: Real> Kernel<T> for Sparse<'_, T> {
     }
 }
 
-impl<T: Real> Sparse<'_, T> {
+impl<T: Real> PackedProduct<'_, T> {
     /// Packs columns into the strip, row by row.
     #[inline(always)]
     fn pack<W: Lanes<T>>(

@@ -10,12 +10,12 @@ use crate::graph::{Graph, Node, NodeId, Op};
 
 /// For each node its row axis, if it has exactly one; and how many rows there are.
 #[derive(Clone, PartialEq, Eq, Debug)]
-pub(crate) struct Rows {
+pub(crate) struct RowAxes {
     pub(crate) count: usize,
     pub(crate) axis: Vec<Option<usize>>,
 }
 
-impl Rows {
+impl RowAxes {
     /// No node has rows.
     pub(crate) fn none(graph: &Graph) -> Self {
         Self {

@@ -3,11 +3,11 @@
 use super::{Lowering, copying};
 use crate::graph::{NodeId, Op};
 use crate::runtime::Delivery;
-use crate::runtime::cpu::instruction::{Instruction, Matrix, Sparse, SparseOperand};
+use crate::runtime::cpu::instruction::{Instruction, Matrix, PackedOperand, PackedProduct};
 use crate::runtime::cpu::limits::MOST_COLUMNS;
 use crate::runtime::cpu::packed::Lines;
 use crate::runtime::cpu::plan::code::Buffer;
-use crate::runtime::cpu::plan::stage::Kind;
+use crate::runtime::cpu::plan::phase::Kind;
 use crate::runtime::cpu::view::{Extent, Space, Stride, View};
 
 /// A packed product takes longer than its share of the work of a dense one: it has to have at most so much of it.
@@ -29,7 +29,7 @@ pub(super) struct Product {
 
 impl Lowering<'_> {
     /// How the node is computed with a packed matrix, if it can be and is worth it.
-    pub(super) fn sparse(&self, id: NodeId) -> Option<Product> {
+    pub(super) fn packable(&self, id: NodeId) -> Option<Product> {
         let node = self.graph.node(id);
         if !self.in_rows() || node.shape.len() != 2 || !matches!(node.op, Op::MatMul { .. }) {
             return None;
@@ -39,7 +39,7 @@ impl Lowering<'_> {
             _ => None,
         };
         let cut = |place: usize| self.rows.of(node.operands[place]);
-        let (lines, place) = match self.stages.kind(id) {
+        let (lines, place) = match self.phases.kind(id) {
             Kind::Row if (cut(0), cut(1)) == (Some(0), None) => (Lines::Rows, 0),
             Kind::Reduction if (cut(0), cut(1)) == (Some(0), Some(0)) => {
                 (Lines::Columns, usize::from(fill(0).is_none()))
@@ -63,7 +63,7 @@ impl Lowering<'_> {
         })
     }
 
-    pub(super) fn sparse_matmul(&mut self, id: NodeId, product: Product, outputs: &[Delivery]) {
+    pub(super) fn packed_matmul(&mut self, id: NodeId, product: Product, outputs: &[Delivery]) {
         let node = self.graph.node(id);
         let Op::MatMul { right, .. } = node.op else {
             return;
@@ -99,7 +99,7 @@ impl Lowering<'_> {
                 if second {
                     to.strides.swap(0, 1);
                 }
-                (SparseOperand::Matrix(matrix(&other)), to, true)
+                (PackedOperand::Matrix(matrix(&other)), to, true)
             }
         };
         let (m, k) = match lines {
@@ -112,7 +112,7 @@ impl Lowering<'_> {
             self.packed.len() - 1
         });
         let strip = self.allocate(&[node.shape[0], self.strip], Some(0)).at;
-        self.emit(Instruction::Sparse(Sparse {
+        self.emit(Instruction::Packed(PackedProduct {
             matrix: matrix_number,
             fill,
             m,
@@ -126,13 +126,13 @@ impl Lowering<'_> {
     }
 
     /// A matrix that all blocks read, copied once into strips of columns.
-    fn in_strips(&mut self, view: &View, rows: usize, columns: usize) -> SparseOperand {
+    fn in_strips(&mut self, view: &View, rows: usize, columns: usize) -> PackedOperand {
         let width = self.strip;
         let (strips, rest) = (columns / width, columns % width);
         let len = rows * width;
         let number = self.buffers.len();
         self.buffers.push(Buffer {
-            stage: None,
+            phase: None,
             len: columns.div_ceil(width) * len,
         });
         let at = View::natural(Space::Buffer(number), 0, &[], None).at;
@@ -160,7 +160,7 @@ impl Lowering<'_> {
         if rest > 0 {
             part(strips, 1, rest);
         }
-        SparseOperand::Strips { at, len }
+        PackedOperand::Strips { at, len }
     }
 }
 

@@ -2,28 +2,28 @@
 
 use std::collections::HashMap;
 
-use super::code::{Buffer, StageCode};
+use super::code::{Buffer, PhaseCode};
 use crate::runtime::cpu::limits::ALIGNMENT;
 use crate::runtime::cpu::view::Space;
 
 /// Offsets of all buffers in their memories, and how large these have to be.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
-pub(crate) struct Layout {
+pub(crate) struct Places {
     /// Of each buffer: in numbers from the start of the arena, or of the memory of one block.
     pub(crate) offsets: Vec<usize>,
     /// Numbers in the arena.
     pub(crate) arena: usize,
-    /// Numbers of one block: the most of any stage.
+    /// Numbers of one block: the most of any phase.
     pub(crate) block: usize,
 }
 
 /// Finds a place for each buffer, the first that is free while it is in use; `block_rows` are the rows
 /// of the largest block.
-pub(crate) fn lay_out(buffers: &[Buffer], stages: &mut [StageCode], block_rows: usize) -> Layout {
-    let used = lifetimes(buffers, stages);
-    let mut layout = Layout {
+pub(crate) fn find(buffers: &[Buffer], phases: &mut [PhaseCode], block_rows: usize) -> Places {
+    let used = lifetimes(buffers, phases);
+    let mut places = Places {
         offsets: vec![0; buffers.len()],
-        ..Layout::default()
+        ..Places::default()
     };
     let mut order: Vec<usize> = used.keys().copied().collect();
     order.sort_unstable_by_key(|number| (used[number].0, *number));
@@ -31,7 +31,7 @@ pub(crate) fn lay_out(buffers: &[Buffer], stages: &mut [StageCode], block_rows: 
     let mut placed: Vec<(usize, usize, usize, usize, usize)> = Vec::new();
     for number in order {
         let buffer = buffers[number];
-        let len = match buffer.stage {
+        let len = match buffer.phase {
             Some(_) => buffer.len * block_rows,
             None => buffer.len,
         }
@@ -40,7 +40,7 @@ pub(crate) fn lay_out(buffers: &[Buffer], stages: &mut [StageCode], block_rows: 
         let mut taken: Vec<(usize, usize)> = placed
             .iter()
             .filter(|&&(other, begin, end, ..)| {
-                buffers[other].stage == buffer.stage && begin <= last && first <= end
+                buffers[other].phase == buffer.phase && begin <= last && first <= end
             })
             .map(|&(.., start, stop)| (start, stop))
             .collect();
@@ -52,19 +52,19 @@ pub(crate) fn lay_out(buffers: &[Buffer], stages: &mut [StageCode], block_rows: 
             }
             offset = offset.max(stop);
         }
-        layout.offsets[number] = offset;
+        places.offsets[number] = offset;
         placed.push((number, first, last, offset, offset + len));
-        let size = match buffer.stage {
-            Some(_) => &mut layout.block,
-            None => &mut layout.arena,
+        let size = match buffer.phase {
+            Some(_) => &mut places.block,
+            None => &mut places.arena,
         };
         *size = (*size).max(offset + len);
     }
-    layout
+    places
 }
 
 /// The first and the last time at which each buffer is touched.
-fn lifetimes(buffers: &[Buffer], stages: &mut [StageCode]) -> HashMap<usize, (usize, usize)> {
+fn lifetimes(buffers: &[Buffer], phases: &mut [PhaseCode]) -> HashMap<usize, (usize, usize)> {
     let mut used: HashMap<usize, (usize, usize)> = HashMap::new();
     let mut note = |number: usize, time: usize| {
         let entry = used.entry(number).or_insert((time, time));
@@ -72,7 +72,7 @@ fn lifetimes(buffers: &[Buffer], stages: &mut [StageCode]) -> HashMap<usize, (us
         entry.1 = entry.1.max(time);
     };
     let mut time = 0;
-    for (stage, code) in stages.iter_mut().enumerate() {
+    for (phase, code) in phases.iter_mut().enumerate() {
         let begin = time;
         let end = begin + code.instructions.len();
         let merged = code.merges.iter().map(|merge| merge.to);
@@ -93,7 +93,7 @@ fn lifetimes(buffers: &[Buffer], stages: &mut [StageCode]) -> HashMap<usize, (us
                 let Space::Buffer(number) = at.space else {
                     continue;
                 };
-                if stage % 2 == 1 && buffers[number].stage.is_none() {
+                if phase % 2 == 1 && buffers[number].phase.is_none() {
                     // Every block touches it.
                     note(number, begin);
                     note(number, end);
