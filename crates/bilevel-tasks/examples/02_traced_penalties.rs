@@ -34,16 +34,10 @@ pub(crate) fn main() -> Result<(), Box<dyn std::error::Error>> {
     let (method, optimizer) = (Unrolled::default(), Adam::new(0.1));
     let mut state = RunState::new(vec![-3.0; FEATURES], &optimizer);
     let mut trace = Trace::default();
-    Driver {
-        problem: &problem,
-        method: &method,
-        optimizer: &optimizer,
-        outer_steps: 100,
-        time_limit: None,
-        key: Key::from_seed(0),
-        observers: vec![&mut trace],
-    }
-    .run(&mut state)?;
+    Driver::new(&problem, &method, &optimizer, Key::from_seed(0))
+        .outer_steps(100)
+        .observer(&mut trace)
+        .run(&mut state)?;
     let (first, last) = (trace.points[0].1, trace.points[100].1);
     println!(
         "held-out loss {first:.4} -> {last:.4}, log penalties {:.2?}",

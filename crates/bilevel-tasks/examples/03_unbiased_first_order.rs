@@ -32,16 +32,9 @@ pub(crate) fn main() -> Result<(), Box<dyn std::error::Error>> {
     let slope = |method: &dyn HyperGradient<f64>| -> Result<f64, Box<dyn std::error::Error>> {
         let optimizer = problem.defaults.outer_optimizer.optimizer();
         let mut state = RunState::new(problem.start.clone(), &*optimizer);
-        Driver {
-            problem: &*problem.family,
-            method,
-            optimizer: &*optimizer,
-            outer_steps: problem.defaults.outer_steps,
-            time_limit: None,
-            key: Key::from_seed(1),
-            observers: vec![],
-        }
-        .run(&mut state)?;
+        Driver::new(&*problem.family, method, &*optimizer, Key::from_seed(1))
+            .outer_steps(problem.defaults.outer_steps)
+            .run(&mut state)?;
         Ok(problem.true_gradient(&state.x)?[0].abs())
     };
     let (biased, unbiased) = (slope(&first_order)?, slope(&ufo)?);

@@ -30,16 +30,9 @@ pub(crate) fn main() -> Result<(), Box<dyn std::error::Error>> {
         Sgd::new(0.05),
     );
     let mut state = RunState::new(vec![0.0], &optimizer);
-    Driver {
-        problem: &problem,
-        method: &method,
-        optimizer: &optimizer,
-        outer_steps: 4000,
-        time_limit: None,
-        key: Key::from_seed(0),
-        observers: vec![],
-    }
-    .run(&mut state)?;
+    Driver::new(&problem, &method, &optimizer, Key::from_seed(0))
+        .outer_steps(4000)
+        .run(&mut state)?;
     // d/dx [(sin x − 0.5)²/2 + x²/100] = 0.
     let x = state.x[0];
     let slope = (x.sin() - 0.5) * x.cos() + x / 50.0;

@@ -18,16 +18,9 @@ pub(crate) fn main() -> Result<(), Box<dyn std::error::Error>> {
         };
         let optimizer = bilevel::Sgd::new(0.1);
         let mut state = RunState::new(problem.start.clone(), &optimizer);
-        Driver {
-            problem: &*problem.family,
-            method: &method,
-            optimizer: &optimizer,
-            outer_steps: 1000,
-            time_limit: None,
-            key: Key::from_seed(0),
-            observers: vec![],
-        }
-        .run(&mut state)?;
+        Driver::new(&*problem.family, &method, &optimizer, Key::from_seed(0))
+            .outer_steps(1000)
+            .run(&mut state)?;
         Ok(state.x[0])
     };
     let plain = solve(Field::Inner)?;

@@ -47,16 +47,9 @@ pub(crate) fn main() -> Result<(), Box<dyn std::error::Error>> {
     let before = method.gradient(&problem, &start, key)?.1.value;
     let optimizer = Adam::new(0.05);
     let mut state = RunState::new(start, &optimizer);
-    Driver {
-        problem: &problem,
-        method: &method,
-        optimizer: &optimizer,
-        outer_steps: 300,
-        time_limit: None,
-        key,
-        observers: vec![],
-    }
-    .run(&mut state)?;
+    Driver::new(&problem, &method, &optimizer, key)
+        .outer_steps(300)
+        .run(&mut state)?;
     let after = method.gradient(&problem, &state.x, key)?.1.value;
     println!(
         "after ten steps of training: {before:.5} -> {after:.5}, step size {:.3}, momentum {:.3}",

@@ -285,15 +285,8 @@ fn run(problem: &TestProblem, seed: u64) -> Vec<f64> {
     let method = unrolled(problem, problem.defaults.steps);
     let optimizer = problem.defaults.outer_optimizer.optimizer();
     let mut state = RunState::new(problem.start.clone(), &*optimizer);
-    let mut driver = Driver {
-        problem: &*problem.family,
-        method: &method,
-        optimizer: &*optimizer,
-        outer_steps: problem.defaults.outer_steps,
-        time_limit: None,
-        key: Key::from_seed(seed),
-        observers: vec![],
-    };
+    let mut driver = Driver::new(&*problem.family, &method, &*optimizer, Key::from_seed(seed))
+        .outer_steps(problem.defaults.outer_steps);
     driver.run(&mut state).unwrap();
     state.x
 }

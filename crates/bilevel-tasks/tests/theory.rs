@@ -54,15 +54,8 @@ fn solved(
 ) -> (Vec<f64>, f64) {
     let (method, optimizer) = (method(schedule, steps), Sgd::new(0.3));
     let mut state = RunState::new(vec![0.0; problem.x_len()], &optimizer);
-    let mut driver = Driver {
-        problem,
-        method: &method,
-        optimizer: &optimizer,
-        outer_steps,
-        time_limit: None,
-        key: Key::from_seed(0),
-        observers: vec![],
-    };
+    let mut driver =
+        Driver::new(problem, &method, &optimizer, Key::from_seed(0)).outer_steps(outer_steps);
     driver.run(&mut state).unwrap();
     let value = trained(problem, schedule, steps, &state.x).1;
     (state.x, value)

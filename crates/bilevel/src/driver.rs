@@ -18,21 +18,13 @@ use crate::{Error, Key, Memory, OverTasks, Result, Scalar, TaskFamily};
 /// stop the run, let the optimizer make x_{t+1}. The last x is estimated and observed
 /// too, so that T updates have T + 1 observations.
 pub struct Driver<'a, T> {
-    /// What is solved: a [`Problem`](crate::Problem), or a family of tasks.
-    pub problem: &'a dyn TaskFamily<T>,
-    /// How the hypergradient is estimated.
-    pub method: &'a dyn HyperGradient<T>,
-    /// How x moves.
-    pub optimizer: &'a dyn Optimizer<T>,
-    /// T, the number of updates, at most; at least 1.
-    pub outer_steps: usize,
-    /// No further update is begun after this time, counted from the start of the run, also
-    /// where it is continued.
-    pub time_limit: Option<Duration>,
-    /// The root of all draws of the run.
-    pub key: Key,
-    /// They see every iterate, in order, and may stop the run.
-    pub observers: Vec<&'a mut dyn Observer<T>>,
+    problem: &'a dyn TaskFamily<T>,
+    method: &'a dyn HyperGradient<T>,
+    optimizer: &'a dyn Optimizer<T>,
+    key: Key,
+    outer_steps: usize,
+    time_limit: Option<Duration>,
+    observers: Vec<&'a mut dyn Observer<T>>,
 }
 
 /// What a run is made of between two steps: with the draws from the key it determines
@@ -110,7 +102,50 @@ pub trait Observer<T> {
     }
 }
 
-impl<T: Scalar> Driver<'_, T> {
+impl<'a, T: Scalar> Driver<'a, T> {
+    /// Solves `problem`, which may be a family of tasks: estimates the hypergradient with `method` and
+    /// moves x with `optimizer`. All draws of the run come from `key`. 100 updates, no time limit and
+    /// no observers, until set otherwise.
+    #[must_use]
+    pub fn new(
+        problem: &'a dyn TaskFamily<T>,
+        method: &'a dyn HyperGradient<T>,
+        optimizer: &'a dyn Optimizer<T>,
+        key: Key,
+    ) -> Self {
+        Self {
+            problem,
+            method,
+            optimizer,
+            key,
+            outer_steps: 100,
+            time_limit: None,
+            observers: vec![],
+        }
+    }
+
+    /// T, the largest number of updates; at least 1.
+    #[must_use]
+    pub fn outer_steps(mut self, outer_steps: usize) -> Self {
+        self.outer_steps = outer_steps;
+        self
+    }
+
+    /// Starts no further update after this time, counted from the start of the run; a continued run
+    /// counts the time before too.
+    #[must_use]
+    pub fn time_limit(mut self, time_limit: Option<Duration>) -> Self {
+        self.time_limit = time_limit;
+        self
+    }
+
+    /// Adds an observer, which sees every iterate after those added before it, and may stop the run.
+    #[must_use]
+    pub fn observer(mut self, observer: &'a mut dyn Observer<T>) -> Self {
+        self.observers.push(observer);
+        self
+    }
+
     /// Checks everything that can be checked before the first step.
     ///
     /// # Errors
@@ -126,7 +161,7 @@ impl<T: Scalar> Driver<'_, T> {
         self.over_tasks().validate(self.key)
     }
 
-    fn over_tasks(&self) -> OverTasks<'_, T> {
+    fn over_tasks(&self) -> OverTasks<'a, T> {
         OverTasks {
             family: self.problem,
             method: self.method,

@@ -85,7 +85,7 @@
 //!
 //! let optimizer = Sgd::new(0.5);
 //! let mut state = RunState::new(vec![0.0], &optimizer);
-//! Driver { problem: &problem, method: &method, optimizer: &optimizer, outer_steps: 200, time_limit: None, key, observers: vec![] }
+//! Driver::new(&problem, &method, &optimizer, key).outer_steps(200)
 //!     .run(&mut state)?;
 //! // 3 / (1 + eˣ) = 2 at x = −ln 2.
 //! assert!((state.x[0] + 2.0_f64.ln()).abs() < 1e-3);

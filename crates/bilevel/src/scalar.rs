@@ -7,10 +7,20 @@ use num_traits::{Float, NumAssign};
 
 /// `f32` or `f64`: the element type of every variable, gradient and state.
 ///
-/// It is [`num_traits::Float`] with what the methods need beside it. The trait is
-/// implemented for the two types and not meant to be implemented outside.
+/// It is [`num_traits::Float`] with what else the methods need. The trait is sealed: no other type
+/// implements it.
 pub trait Scalar:
-    Float + NumAssign + Sum + Default + Debug + Display + LowerExp + Send + Sync + 'static
+    sealed::Sealed
+    + Float
+    + NumAssign
+    + Sum
+    + Default
+    + Debug
+    + Display
+    + LowerExp
+    + Send
+    + Sync
+    + 'static
 {
     /// `"f32"` or `"f64"`.
     const NAME: &'static str;
@@ -20,6 +30,12 @@ pub trait Scalar:
 
     /// The same value in double precision (exact).
     fn to_double(self) -> f64;
+}
+
+mod sealed {
+    pub trait Sealed {}
+    impl Sealed for f32 {}
+    impl Sealed for f64 {}
 }
 
 impl Scalar for f32 {

@@ -71,17 +71,11 @@ fn a_run_draws_anew_at_every_outer_step() {
         key,
     };
     let mut state = RunState::new(x(), &optimizer);
-    Driver {
-        problem: &problem,
-        method: &method,
-        optimizer: &optimizer,
-        outer_steps: 3,
-        time_limit: None,
-        key,
-        observers: vec![&mut own_step],
-    }
-    .run(&mut state)
-    .unwrap();
+    Driver::new(&problem, &method, &optimizer, key)
+        .outer_steps(3)
+        .observer(&mut own_step)
+        .run(&mut state)
+        .unwrap();
     assert_eq!(state.outer_step, 3);
 }
 

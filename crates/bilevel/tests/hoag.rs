@@ -54,17 +54,11 @@ fn run<T: Scalar>(
     let problem = ridge.problem();
     let mut state = RunState::new(vec![T::zero(); 3], optimizer);
     let mut work = Work::default();
-    Driver {
-        problem: &problem,
-        method,
-        optimizer,
-        outer_steps,
-        time_limit: None,
-        key: Key::from_seed(0),
-        observers: vec![&mut work],
-    }
-    .run(&mut state)
-    .unwrap();
+    Driver::new(&problem, method, optimizer, Key::from_seed(0))
+        .outer_steps(outer_steps)
+        .observer(&mut work)
+        .run(&mut state)
+        .unwrap();
     (state.x.into_iter().map(Scalar::to_double).collect(), work)
 }
 
@@ -284,17 +278,10 @@ fn a_rejected_step_goes_back_and_halves_the_tolerances() {
     };
     let mut state = RunState::new(start.clone(), &optimizer);
     let mut run = |outer_steps| {
-        Driver {
-            problem: &problem,
-            method: &method,
-            optimizer: &optimizer,
-            outer_steps,
-            time_limit: None,
-            key: Key::from_seed(0),
-            observers: vec![],
-        }
-        .run(&mut state)
-        .unwrap();
+        Driver::new(&problem, &method, &optimizer, Key::from_seed(0))
+            .outer_steps(outer_steps)
+            .run(&mut state)
+            .unwrap();
         state.clone()
     };
     let away = run(1);

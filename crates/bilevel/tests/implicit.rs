@@ -357,17 +357,10 @@ fn a_run_with_mini_batches_goes_where_a_full_one_goes_and_continues_to_the_same_
             all_rows: true,
             ..implicit(0.05, 40, cg())
         };
-        Driver {
-            problem: &problem,
-            method: &method,
-            optimizer: &optimizer,
-            outer_steps,
-            time_limit: None,
-            key: Key::from_seed(5),
-            observers: vec![],
-        }
-        .run(state)
-        .unwrap();
+        Driver::new(&problem, &method, &optimizer, Key::from_seed(5))
+            .outer_steps(outer_steps)
+            .run(state)
+            .unwrap();
     };
     let start = || RunState::new(vec![-1.0; 3], &optimizer);
     let (mut exact, mut noisy) = (start(), start());

@@ -78,15 +78,9 @@ fn solve(schedule: Option<&str>, steps: usize, start: [f64; 2]) -> [f64; 3] {
     let mut state = RunState::new(vec![0.0], &optimizer);
     let mut trace = Trace::default();
     let key = Key::from_seed(0);
-    let mut driver = Driver {
-        problem: &problem,
-        method: &method,
-        optimizer: &optimizer,
-        outer_steps: 2000,
-        time_limit: None,
-        key,
-        observers: vec![&mut trace],
-    };
+    let mut driver = Driver::new(&problem, &method, &optimizer, key)
+        .outer_steps(2000)
+        .observer(&mut trace);
     driver.run(&mut state).unwrap();
     assert_eq!(trace.points.len(), 2001);
     let y = method

@@ -317,17 +317,13 @@ fn run(outer_steps: usize, tolerance: f64, time_limit: Option<Duration>) -> (Run
     let optimizer = Sgd::new(0.5);
     let mut state = RunState::new(vec![5.0], &optimizer);
     let (mut rule, mut trace) = (GradientNorm { tolerance }, Trace::default());
-    let why = Driver {
-        problem: &problem,
-        method: &method,
-        optimizer: &optimizer,
-        outer_steps,
-        time_limit,
-        key: Key::from_seed(0),
-        observers: vec![&mut trace, &mut rule],
-    }
-    .run(&mut state)
-    .unwrap();
+    let why = Driver::new(&problem, &method, &optimizer, Key::from_seed(0))
+        .outer_steps(outer_steps)
+        .time_limit(time_limit)
+        .observer(&mut trace)
+        .observer(&mut rule)
+        .run(&mut state)
+        .unwrap();
     assert_eq!(trace.points.len(), state.outer_step + 1);
     (state, why)
 }
@@ -369,16 +365,10 @@ fn go_on<'a>(
     outer_steps: usize,
     observers: Vec<&'a mut dyn Observer<f64>>,
 ) -> bilevel::Result<Why> {
-    Driver {
-        problem,
-        method,
-        optimizer,
-        outer_steps,
-        time_limit: None,
-        key: Key::from_seed(0),
-        observers,
-    }
-    .run(state)
+    let driver =
+        Driver::new(problem, method, optimizer, Key::from_seed(0)).outer_steps(outer_steps);
+    let mut driver = observers.into_iter().fold(driver, Driver::observer);
+    driver.run(state)
 }
 
 /// A run cut anywhere and continued from its state gives the same bits as one in a piece.

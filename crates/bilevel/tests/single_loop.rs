@@ -47,17 +47,10 @@ fn go_on<T: Scalar>(
     outer_steps: usize,
     state: &mut RunState<T>,
 ) {
-    Driver {
-        problem,
-        method,
-        optimizer: &rate,
-        outer_steps,
-        time_limit: None,
-        key: Key::from_seed(4),
-        observers: vec![],
-    }
-    .run(state)
-    .unwrap();
+    Driver::new(problem, method, &rate, Key::from_seed(4))
+        .outer_steps(outer_steps)
+        .run(state)
+        .unwrap();
 }
 
 fn distance<T: Scalar>(x: &[T], optimum: &[f64]) -> f64 {
@@ -393,17 +386,10 @@ fn what_makes_no_sense_is_refused() {
     // Steps that are too long end with an error that says where.
     let error = {
         let mut state = RunState::new(vec![0.0; 3], &Sgd::new(0.1));
-        Driver {
-            problem: &problem,
-            method: &soba(1e10),
-            optimizer: &Sgd::new(0.1),
-            outer_steps: 100,
-            time_limit: None,
-            key: Key::from_seed(0),
-            observers: vec![],
-        }
-        .run(&mut state)
-        .unwrap_err()
+        Driver::new(&problem, &soba(1e10), &Sgd::new(0.1), Key::from_seed(0))
+            .outer_steps(100)
+            .run(&mut state)
+            .unwrap_err()
     };
     assert!(
         matches!(

@@ -133,17 +133,10 @@ fn one_step_leads_to_a_wrong_x() {
     for (method, end) in [(&truncated, 2.0), (&exact, 1.5)] {
         let optimizer = Sgd::new(0.2);
         let mut state = RunState::new(vec![0.0], &optimizer);
-        Driver {
-            problem: &problem,
-            method,
-            optimizer: &optimizer,
-            outer_steps: 200,
-            time_limit: None,
-            key: Key::from_seed(0),
-            observers: vec![],
-        }
-        .run(&mut state)
-        .unwrap();
+        Driver::new(&problem, method, &optimizer, Key::from_seed(0))
+            .outer_steps(200)
+            .run(&mut state)
+            .unwrap();
         assert!((state.x[0] - end).abs() < 1e-9, "{}", state.x[0]);
     }
 }

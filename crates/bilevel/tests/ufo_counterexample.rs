@@ -91,17 +91,10 @@ fn where_the_runs_end() {
                 let key = Key::from_seed(seed);
                 let start = key.stream(Stream::Instance).rng().random_range(-10.0..30.0);
                 let mut state = RunState::new(vec![start], &optimizer);
-                Driver {
-                    problem: &family,
-                    method,
-                    optimizer: &optimizer,
-                    outer_steps: 10_000,
-                    time_limit: None,
-                    key,
-                    observers: vec![],
-                }
-                .run(&mut state)
-                .unwrap();
+                Driver::new(&family, method, &optimizer, key)
+                    .outer_steps(10_000)
+                    .run(&mut state)
+                    .unwrap();
                 mean(&both, &exact, state.x[0]).1.abs()
             })
             .collect();

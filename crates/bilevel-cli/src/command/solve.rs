@@ -96,15 +96,14 @@ pub(crate) fn run(arguments: &SolveArguments) -> Result<(), Failure> {
     };
     let mut state = RunState::new(problem.start.clone(), &*optimizer);
     let begin = Instant::now();
-    let mut driver = Driver {
-        problem: &*problem.family,
-        method: &*built,
-        optimizer: &*optimizer,
-        outer_steps,
-        time_limit: None,
-        key: Key::from_seed(common.seed),
-        observers: vec![&mut seen],
-    };
+    let mut driver = Driver::new(
+        &*problem.family,
+        &*built,
+        &*optimizer,
+        Key::from_seed(common.seed),
+    )
+    .outer_steps(outer_steps)
+    .observer(&mut seen);
     driver.validate().map_err(Failure::usage)?;
     driver.run(&mut state).map_err(Failure::run)?;
     let seconds = begin.elapsed().as_secs_f64();

@@ -139,16 +139,11 @@ impl<T: Real> Cleaning<T> {
             progress: &mut state.progress,
             watch,
         };
-        let why = Driver {
-            problem: &self.problem,
-            method,
-            optimizer,
-            outer_steps: self.settings.outer_steps,
-            time_limit: self.settings.time_limit,
-            key,
-            observers: vec![&mut watcher],
-        }
-        .run(&mut state.run)?;
+        let why = Driver::new(&self.problem, method, optimizer, key)
+            .outer_steps(self.settings.outer_steps)
+            .time_limit(self.settings.time_limit)
+            .observer(&mut watcher)
+            .run(&mut state.run)?;
         Ok(why)
     }
 

@@ -9,7 +9,7 @@ use crate::adjoint::{Paths, Rollout};
 use crate::dynamics::{Dynamics, GradientDescent};
 use crate::error::{expect_length, require};
 use crate::linear::{ConjugateGradient, LinearSolver, System};
-use crate::{Cost, Error, Key, Memory, Oracles, Problem, Result, Role, Scalar};
+use crate::{Cost, Error, Key, Memory, Oracles, Problem, Result, Scalar};
 
 /// Differentiates the solution of the inner problem, not the way there (AID).
 ///
@@ -305,13 +305,7 @@ impl<T: Scalar> Implicit<T> {
                 self.damping,
             )?,
         }
-        problem.expect_second_order(false, name)?;
-        if self.dynamics.uses_outer() && !problem.outer().has_second_order() {
-            return Err(Error::NoSecondOrder {
-                role: Role::Outer,
-                needed_by: name,
-            });
-        }
+        problem.expect_second_order(self.dynamics.uses_outer(), name)?;
         expect_implicit_paths(problem, &*self.dynamics, name)
     }
 

@@ -7,7 +7,7 @@ use super::{HyperGradient, Report};
 use crate::adjoint::{Paths, Rollout};
 use crate::dynamics::{Dynamics, Field, Hyper};
 use crate::error::require;
-use crate::{Cost, Error, Key, Memory, Oracles, Problem, Result, Role, Scalar};
+use crate::{Cost, Error, Key, Memory, Oracles, Problem, Result, Scalar};
 
 /// The exact hypergradient of training with [`Momentum`](crate::Momentum), without a stored trajectory: on
 /// the way back the steps themselves are undone (Maclaurin, Duvenaud and Adams, arXiv 1502.03492).
@@ -138,13 +138,7 @@ impl<T: Scalar> HyperGradient<T> for Reversible {
             "from 8 to 52",
             self.fraction_bits,
         )?;
-        let outer = dynamics.uses_outer().then(|| problem.outer());
-        for (role, objective) in [(Role::Inner, Some(problem.inner())), (Role::Outer, outer)] {
-            if objective.is_some_and(|objective| !objective.has_second_order()) {
-                let needed_by = NAME;
-                return Err(Error::NoSecondOrder { role, needed_by });
-            }
-        }
+        problem.expect_second_order(dynamics.uses_outer(), NAME)?;
         Paths::ALL.expect_any_of(Paths::of(problem, &dynamics), NAME)
     }
 

@@ -49,7 +49,7 @@ use crate::{Cost, Key, Memory, Oracles, Problem, Result, Scalar, Sequence, Set};
 /// let f = Closures::<f64>::new(1, 1, |_, y, _| (y[0] - 1.0).powi(2) / 2.0, |_, y, _, out| out[0] += y[0] - 1.0);
 /// let (problem, optimizer) = (Problem::new(g, f, FixedStart(vec![0.0]))?, Sgd::new(0.02));
 /// let mut state = RunState::new(vec![3.0], &optimizer);
-/// Driver { problem: &problem, method: &Soba::default(), optimizer: &optimizer, outer_steps: 2000, time_limit: None, key: Key::from_seed(0), observers: vec![] }.run(&mut state)?;
+/// Driver::new(&problem, &Soba::default(), &optimizer, Key::from_seed(0)).outer_steps(2000).run(&mut state)?;
 /// assert!((state.x[0] - 1.0).abs() < 1e-6);
 /// # Ok::<(), bilevel::Error>(())
 /// ```

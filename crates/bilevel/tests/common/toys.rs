@@ -176,15 +176,7 @@ pub(crate) fn run_with<T: Scalar>(
 ) -> (Vec<T>, Report<T>) {
     let key = Key::from_seed(0);
     let mut state = RunState::new(x, optimizer);
-    let mut driver = Driver {
-        problem,
-        method,
-        optimizer,
-        outer_steps,
-        time_limit: None,
-        key,
-        observers: vec![],
-    };
+    let mut driver = Driver::new(problem, method, optimizer, key).outer_steps(outer_steps);
     driver.run(&mut state).unwrap();
     let report = method
         .evaluate(problem, &state.x, &state.memory, key, state.outer_step)

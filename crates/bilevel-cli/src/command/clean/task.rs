@@ -72,15 +72,13 @@ impl Task {
             chosen,
             key,
         };
-        Driver {
-            problem: task.cleaning.problem(),
-            method: &*task.method.build::<f32>(task.cleaning.problem()),
-            optimizer: &*task.optimizer.build(),
-            outer_steps: task.settings.outer_steps,
-            time_limit: None,
+        Driver::new(
+            task.cleaning.problem(),
+            &*task.method.build::<f32>(task.cleaning.problem()),
+            &*task.optimizer.build(),
             key,
-            observers: vec![],
-        }
+        )
+        .outer_steps(task.settings.outer_steps)
         .validate()
         .map_err(Failure::usage)?;
         Ok(task)
