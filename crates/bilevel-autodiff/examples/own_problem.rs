@@ -1,5 +1,5 @@
 //! How strongly should each weight of a regression be penalised, to do well on other rows?
-use bilevel::{FixedStart, HyperGradient, Key, Layout, Problem, Unrolled, check};
+use bilevel::{At, FixedStart, HyperGradient, Key, Layout, Problem, Unrolled, check};
 use bilevel_autodiff::{Data, Inputs, Traced, Var};
 
 /// The mean of (a_i·y − b_i)².
@@ -32,7 +32,7 @@ fn main() -> bilevel::Result<()> {
     let method = Unrolled::default();
     let (x, key) = ([-1.0; 4], Key::from_seed(0));
     let (hypergradient, _) = method.gradient(&problem, &x, key)?;
-    assert!(check::gradient_check(&method, &problem, &x, key, 3, 1e-7)?.passed());
+    assert!(check::gradient_check(&method, &At::new(&problem, &x, key), 3, 1e-7)?.passed());
     // A stronger penalty on the feature that matters makes what is trained worse.
     assert!(hypergradient[0] > 0.05);
     Ok(())

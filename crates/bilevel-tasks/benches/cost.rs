@@ -8,7 +8,7 @@ use std::time::Instant;
 use bilevel::adjoint::{Rollout, directional};
 use bilevel::check::random_direction;
 use bilevel::{
-    Adjoint, Draw, FixedStart, GradientDescent, HyperGradient, Key, Memory, Objective, Problem,
+    Adjoint, At, Draw, FixedStart, GradientDescent, HyperGradient, Key, Memory, Objective, Problem,
     Reverse, ReverseTape, Unrolled,
 };
 use bilevel_tasks::data::digits::digits;
@@ -58,12 +58,12 @@ fn main() {
 
     let training = || {
         reverse
-            .evaluate(&problem, &x, &Memory::default(), key, 0)
+            .evaluate(&At::new(&problem, &x, key), &Memory::default())
             .unwrap();
     };
     let estimate = |method: &Unrolled<f32>, out: &mut [f32]| {
         method
-            .estimate(&problem, &x, &mut Memory::default(), key, 0, out)
+            .estimate(&At::new(&problem, &x, key), &mut Memory::default(), out)
             .unwrap();
     };
     let mut times: [Vec<f64>; 7] = Default::default();
@@ -79,7 +79,7 @@ fn main() {
         time(0, &mut || training());
         time(1, &mut || {
             let mut rollout =
-                Rollout::new(&problem, &*reverse.dynamics, STEPS, &x, key, 0).unwrap();
+                Rollout::new(&At::new(&problem, &x, key), &*reverse.dynamics, STEPS).unwrap();
             directional(&mut rollout, &dx).unwrap();
         });
         time(2, &mut || estimate(&reverse, &mut out_x));

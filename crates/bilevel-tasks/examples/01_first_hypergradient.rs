@@ -1,7 +1,7 @@
 //! The smallest complete case: an inner and an outer objective by hand, the hypergradient, a check of it.
 #![allow(clippy::print_stdout)]
 
-use bilevel::{Closures, FixedStart, HyperGradient, Key, Problem, Unrolled, check};
+use bilevel::{At, Closures, FixedStart, HyperGradient, Key, Problem, Unrolled, check};
 
 pub(crate) fn main() -> Result<(), Box<dyn std::error::Error>> {
     // g = (y − 3)²/2 + eˣ y²/2, f = (y − 2)²/2.
@@ -28,7 +28,7 @@ pub(crate) fn main() -> Result<(), Box<dyn std::error::Error>> {
     let problem = Problem::new(g, f, FixedStart(vec![0.0]))?;
     let (method, key) = (Unrolled::default(), Key::from_seed(0));
     let (hypergradient, report) = method.gradient(&problem, &[0.0], key)?;
-    let check = check::gradient_check(&method, &problem, &[0.0], key, 1, 1e-7)?;
+    let check = check::gradient_check(&method, &At::new(&problem, &[0.0], key), 1, 1e-7)?;
     println!(
         "y_K = {:.6}, f = {:.6}, hypergradient = {:.6}, differs from central differences by {:.1e}",
         report.y[0], report.value, hypergradient[0], check.relative_error

@@ -3,7 +3,7 @@
 
 use bilevel::dynamics::{Momentum, Transform};
 use bilevel::{
-    Adam, Closures, Driver, FixedStart, Hyper, HyperGradient, Key, Problem, RunState, Unrolled,
+    Adam, At, Closures, Driver, FixedStart, Hyper, HyperGradient, Key, Problem, RunState, Unrolled,
     check,
 };
 
@@ -43,7 +43,7 @@ pub(crate) fn main() -> Result<(), Box<dyn std::error::Error>> {
     };
     let key = Key::from_seed(0);
     let start = vec![-2.0, -2.0];
-    assert!(check::gradient_check(&method, &problem, &start, key, 2, 1e-7)?.passed());
+    assert!(check::gradient_check(&method, &At::new(&problem, &start, key), 2, 1e-7)?.passed());
     let before = method.gradient(&problem, &start, key)?.1.value;
     let optimizer = Adam::new(0.05);
     let mut state = RunState::new(start, &optimizer);

@@ -3,8 +3,8 @@
 use bilevel::check::{forward_check, gradient_check, replay_check};
 use bilevel::driver::Why;
 use bilevel::{
-    Adam, Adjoint, Checkpointed, Error, Field, FirstOrder, GradientDescent, Hyper, HyperGradient,
-    Key, Reverse, Unrolled,
+    Adam, Adjoint, At, Checkpointed, Error, Field, FirstOrder, GradientDescent, Hyper,
+    HyperGradient, Key, Reverse, Unrolled,
 };
 use bilevel_tasks::cleaning::{
     Baseline, Cleaned, Cleaning, CleaningData, CleaningSettings, OuterStep, Split, baselines, kept,
@@ -150,13 +150,13 @@ fn the_hypergradient_of_cleaning_is_right() {
         for schedule in [None, Some("harmonic:0.9")] {
             let reverse = method(schedule, Reverse);
             let problem = cleaning.problem();
-            let check = gradient_check(&reverse, problem, &x, key, 2, 1e-7).unwrap();
+            let check = gradient_check(&reverse, &At::new(problem, &x, key), 2, 1e-7).unwrap();
             assert!(check.passed(), "{batch:?} {schedule:?} {check:?}");
-            let check = forward_check(&reverse, problem, &x, key, 2, 1e-12).unwrap();
+            let check = forward_check(&reverse, &At::new(problem, &x, key), 2, 1e-12).unwrap();
             assert!(check.passed(), "{batch:?} {schedule:?} {check:?}");
             for slots in [1, 2, 5, 30] {
                 let checkpointed = method(schedule, Checkpointed { slots });
-                assert!(replay_check(&reverse, &checkpointed, problem, &x, key).unwrap());
+                assert!(replay_check(&reverse, &checkpointed, &At::new(problem, &x, key)).unwrap());
             }
         }
     }

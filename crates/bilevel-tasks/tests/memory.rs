@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use bilevel::{
-    Adjoint, Checkpointed, Field, FixedStart, GradientDescent, Hyper, HyperGradient, Key, Memory,
-    Problem, Reverse, ReverseTape, Unrolled,
+    Adjoint, At, Checkpointed, Field, FixedStart, GradientDescent, Hyper, HyperGradient, Key,
+    Memory, Problem, Reverse, ReverseTape, Unrolled,
 };
 use bilevel_autodiff::{Call, Traced};
 use bilevel_tasks::cost::{Prediction, Programs};
@@ -68,11 +68,8 @@ impl<T: Real> Case<T> {
         let mut out = vec![T::zero(); self.x.len()];
         method
             .estimate(
-                &self.problem,
-                &self.x,
+                &At::new(&self.problem, &self.x, Key::from_seed(1)),
                 &mut Memory::default(),
-                Key::from_seed(1),
-                0,
                 &mut out,
             )
             .unwrap();

@@ -5,7 +5,7 @@ use crate::common::softmax::SoftmaxLoss;
 use bilevel::check::{gradient_check, random_direction, replay_check, second_order_check};
 use bilevel::vector::{axpy, dot, relative_difference};
 use bilevel::{
-    Adjoint, Checkpointed, Draw, Field, FixedStart, GradientDescent, Hyper, HyperGradient, Key,
+    Adjoint, At, Checkpointed, Draw, Field, FixedStart, GradientDescent, Hyper, HyperGradient, Key,
     Memory, Objective, Problem, Reverse, ReverseTape, Unrolled,
 };
 use bilevel_tasks::data::Dataset;
@@ -220,11 +220,8 @@ fn estimate<T: Real>(method: &Unrolled<T>, problem: &Problem<T>, x: &[T]) -> Vec
     let mut out = vec![T::zero(); x.len()];
     method
         .estimate(
-            problem,
-            x,
+            &At::new(problem, x, Key::from_seed(6)),
             &mut Memory::default(),
-            Key::from_seed(6),
-            0,
             &mut out,
         )
         .unwrap();
@@ -238,10 +235,10 @@ fn every_adjoint_gives_the_hypergradient() {
         let (problem, x) = problem::<f64>(model, batches);
         let key = Key::from_seed(6);
         let reverse = method(schedule, Reverse);
-        let check = gradient_check(&reverse, &problem, &x, key, 1, 1e-7).unwrap();
+        let check = gradient_check(&reverse, &At::new(&problem, &x, key), 1, 1e-7).unwrap();
         assert!(check.passed(), "{case:?}: {check:?}");
         let checkpointed = method(schedule, Checkpointed { slots: 3 });
-        assert!(replay_check(&reverse, &checkpointed, &problem, &x, key).unwrap());
+        assert!(replay_check(&reverse, &checkpointed, &At::new(&problem, &x, key)).unwrap());
         let gradient = estimate(&reverse, &problem, &x);
         let taped = estimate(&method(schedule, ReverseTape::default()), &problem, &x);
         let apart = relative_difference(&taped, &gradient);

@@ -4,8 +4,8 @@ use bilevel::check::{gradient_check, random_direction, second_order_check};
 use bilevel::simple::{BigSam, SimpleBilevel, SimpleSolver};
 use bilevel::vector::{axpy, norm, relative_difference};
 use bilevel::{
-    Draw, Driver, GradientDescent, Hyper, HyperGradient, Key, Memory, Objective, Problem, RunState,
-    Unrolled,
+    At, Draw, Driver, GradientDescent, Hyper, HyperGradient, Key, Memory, Objective, Problem,
+    RunState, Unrolled,
 };
 use bilevel_tasks::problem::{ProblemOptions, TestProblem, names, test_problem};
 
@@ -243,11 +243,8 @@ fn long_training_reaches_the_closed_form() {
         let mut gradient = vec![0.0; x.len()];
         let report = method
             .estimate(
-                task,
-                &x,
+                &At::new(task, &x, Key::from_seed(0)),
                 &mut Memory::default(),
-                Key::from_seed(0),
-                0,
                 &mut gradient,
             )
             .unwrap();
@@ -274,7 +271,7 @@ fn every_default_is_a_gradient_that_agrees_with_differences() {
         for task in tasks(&problem) {
             let x = inside(&problem, 2);
             let key = Key::from_seed(1);
-            let checked = gradient_check(&method, &task, &x, key, 1, 1e-7).unwrap();
+            let checked = gradient_check(&method, &At::new(&task, &x, key), 1, 1e-7).unwrap();
             assert!(checked.passed(), "{}: {checked:?}", problem.name);
         }
     }
@@ -332,11 +329,8 @@ fn the_counterexample_to_first_order_gradients() {
             let mut gradient = [0.0];
             method
                 .estimate(
-                    &task,
-                    &[x],
+                    &At::new(&task, &[x], Key::from_seed(0)),
                     &mut Memory::default(),
-                    Key::from_seed(0),
-                    0,
                     &mut gradient,
                 )
                 .unwrap();

@@ -6,7 +6,7 @@
 
 use bilevel::dynamics::Weights;
 use bilevel::{
-    Closures, Driver, Field, FixedStart, GradientDescent, Hyper, HyperGradient, Key, Memory,
+    At, Closures, Driver, Field, FixedStart, GradientDescent, Hyper, HyperGradient, Key, Memory,
     Problem, RunState, Schedule, Sgd, Unrolled,
 };
 use bilevel_tasks::problem::{ProblemOptions, TestProblem, test_problem};
@@ -40,7 +40,7 @@ fn trained(
     x: &[f64],
 ) -> (Vec<f64>, f64) {
     let report = method(schedule, steps)
-        .evaluate(problem, x, &Memory::default(), Key::from_seed(0), 0)
+        .evaluate(&At::new(problem, x, Key::from_seed(0)), &Memory::default())
         .unwrap();
     (report.y, report.value)
 }

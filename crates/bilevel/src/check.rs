@@ -3,7 +3,7 @@
 use crate::adjoint::{Rollout, directional};
 use crate::dynamics::Dynamics;
 use crate::vector::{axpy, dot, norm};
-use crate::{HyperGradient, Key, Memory, Objective, Problem, Result, Scalar, Stream};
+use crate::{At, HyperGradient, Key, Memory, Objective, Result, Scalar, Stream};
 
 /// How far two ways to the same number are apart.
 #[derive(Clone, Copy, PartialEq, Debug)]
@@ -49,15 +49,16 @@ pub fn random_direction<T: Scalar>(key: Key, len: usize) -> Vec<T> {
 /// If the method fails.
 pub fn gradient_check<T: Scalar>(
     method: &dyn HyperGradient<T>,
-    problem: &Problem<T>,
-    x: &[T],
-    key: Key,
+    at: &At<'_, T>,
     directions: usize,
     tolerance: f64,
 ) -> Result<Comparison> {
+    let &At {
+        problem, x, key, ..
+    } = at;
     method.validate(problem)?;
     let mut gradient = vec![T::zero(); x.len()];
-    method.estimate(problem, x, &mut Memory::default(), key, 0, &mut gradient)?;
+    method.estimate(at, &mut Memory::default(), &mut gradient)?;
     let size = norm(&gradient);
     let mut along = vec![gradient.clone()];
     if size > 0.0 {
@@ -81,14 +82,14 @@ pub fn gradient_check<T: Scalar>(
                 break;
             }
             let epsilon = T::epsilon().to_double().powf(0.2) * norm(x).max(1.0) * factor;
-            let at = |multiple: f64| -> Result<f64> {
+            let value = |multiple: f64| -> Result<f64> {
                 let mut moved = x.to_vec();
                 axpy(T::from_f64(multiple * epsilon), direction, &mut moved);
-                let report = method.evaluate(problem, &moved, &Memory::default(), key, 0)?;
+                let report = method.evaluate(&at.moved(&moved), &Memory::default())?;
                 Ok(report.value.to_double())
             };
-            let near = at(1.0)? - at(-1.0)?;
-            let far = at(2.0)? - at(-2.0)?;
+            let near = value(1.0)? - value(-1.0)?;
+            let far = value(2.0)? - value(-2.0)?;
             let difference = (8.0 * near - far) / (12.0 * epsilon);
             error = error.min((slope - difference).abs());
         }
@@ -110,19 +111,20 @@ const SMOOTH: usize = 4;
 /// If the method or an objective fails.
 pub fn forward_check<T: Scalar>(
     method: &crate::Unrolled<T>,
-    problem: &Problem<T>,
-    x: &[T],
-    key: Key,
+    at: &At<'_, T>,
     directions: usize,
     tolerance: f64,
 ) -> Result<Comparison> {
+    let &At {
+        problem, x, key, ..
+    } = at;
     method.validate(problem)?;
     let mut gradient = vec![T::zero(); x.len()];
-    method.estimate(problem, x, &mut Memory::default(), key, 0, &mut gradient)?;
+    method.estimate(at, &mut Memory::default(), &mut gradient)?;
     let mut worst = 0.0_f64;
     for i in 0..directions {
         let direction = random_direction(key.stream(Stream::Check).fold_in(i as u64), x.len());
-        let mut rollout = Rollout::new(problem, &*method.dynamics, method.steps, x, key, 0)?;
+        let mut rollout = Rollout::new(at, &*method.dynamics, method.steps)?;
         let (_, forward) = directional(&mut rollout, &direction)?;
         let error = (dot(&gradient, &direction) - forward).abs();
         worst = worst.max(error / norm(&gradient).max(f64::MIN_POSITIVE));
@@ -141,14 +143,13 @@ pub fn forward_check<T: Scalar>(
 /// If an objective fails.
 pub fn adjoint_dot_test<T: Scalar>(
     dynamics: &dyn Dynamics<T>,
-    problem: &Problem<T>,
-    x: &[T],
-    key: Key,
+    at: &At<'_, T>,
     tolerance: f64,
 ) -> Result<Comparison> {
+    let &At { problem, x, .. } = at;
     dynamics.validate(problem.x_len(), problem.y_len())?;
-    let key = key.stream(Stream::Check);
-    let mut rollout = Rollout::new(problem, dynamics, 2, x, key, 0)?;
+    let key = at.key.stream(Stream::Check);
+    let mut rollout = Rollout::new(&At { key, ..*at }, dynamics, 2)?;
     let mut state = rollout.start()?;
     let y = &mut state[..problem.y_len()];
     axpy(T::one(), &random_direction(key.fold_in(0), y.len()), y);
@@ -228,13 +229,11 @@ pub fn second_order_check<T: Scalar>(
 pub fn replay_check<T: Scalar>(
     method: &dyn HyperGradient<T>,
     other: &dyn HyperGradient<T>,
-    problem: &Problem<T>,
-    x: &[T],
-    key: Key,
+    at: &At<'_, T>,
 ) -> Result<bool> {
     let gradient = |method: &dyn HyperGradient<T>| -> Result<(T, Vec<T>)> {
-        let mut out = vec![T::zero(); x.len()];
-        let report = method.estimate(problem, x, &mut Memory::default(), key, 0, &mut out)?;
+        let mut out = vec![T::zero(); at.x.len()];
+        let report = method.estimate(at, &mut Memory::default(), &mut out)?;
         Ok((report.value, out))
     };
     let first = gradient(method)?;

@@ -21,8 +21,9 @@ pub use proximal_gradient::ProximalGradient;
 pub use schedule::{Schedule, Weights};
 pub use update_rule::{Made, UpdateRule};
 
+use crate::error::expect_length;
 use crate::objective::{Calls, Counted};
-use crate::{Draw, Key, Problem, Result, Role, Scalar, Stream};
+use crate::{At, Draw, Key, Result, Role, Scalar, Stream};
 
 /// s_{t+1} = Φ_t(x, s_t), with its derivatives.
 ///
@@ -147,14 +148,15 @@ pub struct Context<'a, T> {
 }
 
 impl<'a, T: Scalar> Context<'a, T> {
-    pub(crate) fn new(
-        problem: &'a Problem<T>,
-        x: &'a [T],
-        key: Key,
-        outer_step: usize,
-        work_len: usize,
-    ) -> Result<Self> {
-        let key = key.fold_in(outer_step as u64);
+    pub(crate) fn new(at: &At<'a, T>, work_len: usize) -> Result<Self> {
+        let &At {
+            problem,
+            x,
+            outer_step,
+            ..
+        } = at;
+        expect_length("x", problem.x_len(), x.len())?;
+        let key = at.key.fold_in(outer_step as u64);
         Ok(Self {
             x,
             inner: Counted::new(problem.inner().at(x)?, Role::Inner),

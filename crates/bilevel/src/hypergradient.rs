@@ -41,7 +41,7 @@ pub use t1t2::T1T2;
 pub use unrolled::Unrolled;
 
 use crate::objective::Calls;
-use crate::{Cost, Key, Memory, Problem, Result, Scalar};
+use crate::{At, Cost, Key, Memory, Problem, Result, Scalar};
 
 /// An estimate of d/dx f(x, y_K(x)).
 pub trait HyperGradient<T: Scalar>: Send + Sync {
@@ -53,41 +53,26 @@ pub trait HyperGradient<T: Scalar>: Send + Sync {
     /// [`Error::StructurallyZero`](crate::Error::StructurallyZero).
     fn validate(&self, problem: &Problem<T>) -> Result<()>;
 
-    /// `out` = the hypergradient at `x` (n numbers).
+    /// `out` = the hypergradient (n numbers).
     ///
-    /// Draws come from `key` and `outer_step`; the same two and the same `memory` give the same
+    /// The same point `at` (draws come from its key and outer step) and the same `memory` give the same
     /// bits. A method without warm starts or running estimates leaves the memory empty.
     ///
     /// # Errors
     /// If an objective fails or a number becomes non-finite.
-    fn estimate(
-        &self,
-        problem: &Problem<T>,
-        x: &[T],
-        memory: &mut Memory<T>,
-        key: Key,
-        outer_step: usize,
-        out: &mut [T],
-    ) -> Result<Report<T>>;
+    fn estimate(&self, at: &At<'_, T>, memory: &mut Memory<T>, out: &mut [T]) -> Result<Report<T>>;
 
-    /// Trains at `x` without differentiating: the function whose gradient
+    /// Trains without differentiating: the function whose gradient
     /// [`HyperGradient::estimate`] gives, with the same draws and the same memory.
     /// By default the report of an estimate from a copy of the memory, for methods whose next y takes the
     /// same work as their direction.
     ///
     /// # Errors
     /// As [`HyperGradient::estimate`].
-    fn evaluate(
-        &self,
-        problem: &Problem<T>,
-        x: &[T],
-        memory: &Memory<T>,
-        key: Key,
-        outer_step: usize,
-    ) -> Result<Report<T>> {
-        let mut out = vec![T::zero(); problem.x_len()];
+    fn evaluate(&self, at: &At<'_, T>, memory: &Memory<T>) -> Result<Report<T>> {
+        let mut out = vec![T::zero(); at.problem.x_len()];
         let mut memory = memory.clone();
-        self.estimate(problem, x, &mut memory, key, outer_step, &mut out)
+        self.estimate(at, &mut memory, &mut out)
     }
 
     /// The hypergradient at `x`, n numbers, and its report: one estimate with an empty memory, at
@@ -98,7 +83,7 @@ pub trait HyperGradient<T: Scalar>: Send + Sync {
     fn gradient(&self, problem: &Problem<T>, x: &[T], key: Key) -> Result<(Vec<T>, Report<T>)> {
         self.validate(problem)?;
         let mut out = vec![T::zero(); problem.x_len()];
-        let report = self.estimate(problem, x, &mut Memory::default(), key, 0, &mut out)?;
+        let report = self.estimate(&At::new(problem, x, key), &mut Memory::default(), &mut out)?;
         Ok((out, report))
     }
 

@@ -81,7 +81,7 @@
 //! let problem = Problem::new(g, f, FixedStart(vec![0.0]))?;
 //! let method = Unrolled { steps: 60, ..Unrolled::default() };
 //! let key = Key::from_seed(0);
-//! assert!(check::gradient_check(&method, &problem, &[0.0], key, 1, 1e-7)?.passed());
+//! assert!(check::gradient_check(&method, &At::new(&problem, &[0.0], key), 1, 1e-7)?.passed());
 //!
 //! let optimizer = Sgd::new(0.5);
 //! let mut state = RunState::new(vec![0.0], &optimizer);
@@ -94,6 +94,7 @@
 #![forbid(unsafe_code)]
 
 pub mod adjoint;
+mod at;
 mod bounds;
 pub mod catalogue;
 pub mod check;
@@ -120,6 +121,7 @@ pub mod text;
 pub mod vector;
 
 pub use adjoint::{Adjoint, Checkpointed, FirstOrder, Forward, Reverse, ReverseTape, Truncated};
+pub use at::At;
 pub use bounds::Bounds;
 pub use cost::{Cost, Oracles, Sweeps};
 pub use draw::{Draw, Rows, check_batch};

@@ -3,7 +3,7 @@
 use crate::hypergradient::{HyperGradient, Report};
 use crate::objective::Calls;
 use crate::vector::axpy;
-use crate::{Key, Memory, Problem, Result, Scalar, Stream};
+use crate::{At, Key, Memory, Problem, Result, Scalar, Stream};
 
 /// Problems that share x: minimise over x the mean of f_i(x, y_i(x)) over tasks i.
 ///
@@ -88,9 +88,11 @@ impl<T: Scalar> OverTasks<'_, T> {
         out: &mut [T],
     ) -> Result<Report<T>> {
         if let Some(problem) = self.family.single() {
-            return self
-                .method
-                .estimate(problem, x, memory, key, outer_step, out);
+            return self.method.estimate(
+                &At::new(problem, x, key).outer_step(outer_step),
+                memory,
+                out,
+            );
         }
         let task_key = key.stream(Stream::Task);
         let numbers = self.family.draw(task_key, outer_step);
@@ -108,9 +110,11 @@ impl<T: Scalar> OverTasks<'_, T> {
                 &mut *memory
             };
             let key = task_key.fold_in(place as u64);
-            let report = self
-                .method
-                .estimate(&problem, x, memory, key, outer_step, &mut one)?;
+            let report = self.method.estimate(
+                &At::new(&problem, x, key).outer_step(outer_step),
+                memory,
+                &mut one,
+            )?;
             axpy(share, &one, out);
             mean.value += share * report.value;
             mean.inner_calls += report.inner_calls;

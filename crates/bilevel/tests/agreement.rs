@@ -10,7 +10,7 @@ use bilevel::check::{
 use bilevel::dynamics::Transform;
 use bilevel::vector::{axpy, dot, norm};
 use bilevel::{
-    Bounds, Checkpointed, Field, GradientDescent, Hyper, HyperGradient, Key, Memory, Problem,
+    At, Bounds, Checkpointed, Field, GradientDescent, Hyper, HyperGradient, Key, Memory, Problem,
     Reverse, Set, Unrolled,
 };
 
@@ -56,11 +56,8 @@ fn every_field_and_schedule_at_a_later_outer_step() {
                 let mut out = vec![0.0; X_LEN];
                 method
                     .estimate(
-                        &problem,
-                        &x,
+                        &At::new(&problem, &x, key).outer_step(outer_step),
                         &mut Memory::default(),
-                        key,
-                        outer_step,
                         &mut out,
                     )
                     .unwrap();
@@ -74,7 +71,10 @@ fn every_field_and_schedule_at_a_later_outer_step() {
                 let mut moved = x.clone();
                 axpy(distance, &direction, &mut moved);
                 let report = reverse
-                    .evaluate(&problem, &moved, &Memory::default(), key, LATER)
+                    .evaluate(
+                        &At::new(&problem, &moved, key).outer_step(LATER),
+                        &Memory::default(),
+                    )
                     .unwrap();
                 report.value
             };
@@ -83,7 +83,12 @@ fn every_field_and_schedule_at_a_later_outer_step() {
             let error = (slope - difference).abs() / size;
             assert!(error < 1e-7, "{label}: differences {error}");
 
-            let mut rollout = Rollout::new(&problem, &dynamics, STEPS, &x, key, LATER).unwrap();
+            let mut rollout = Rollout::new(
+                &At::new(&problem, &x, key).outer_step(LATER),
+                &dynamics,
+                STEPS,
+            )
+            .unwrap();
             let (_, forward) = directional(&mut rollout, &direction).unwrap();
             let error = (slope - forward).abs() / size;
             assert!(error < 1e-12, "{label}: forward {error}");
@@ -135,7 +140,10 @@ fn the_box_is_active_in_that_test() {
     let run = |dynamics: &GradientDescent<f64>| {
         let method = unrolled(dynamics, Reverse);
         method
-            .evaluate(&problem, &x(), &Memory::default(), Key::from_seed(3), 0)
+            .evaluate(
+                &At::new(&problem, &x(), Key::from_seed(3)),
+                &Memory::default(),
+            )
             .unwrap()
             .y
     };
@@ -202,17 +210,17 @@ fn a_wrong_product_is_found() {
         ..Unrolled::default()
     };
     assert!(
-        !gradient_check(&method, &problem, &x, key, 1, 1e-7)
+        !gradient_check(&method, &At::new(&problem, &x, key), 1, 1e-7)
             .unwrap()
             .passed()
     );
     assert!(
-        !forward_check(&method, &problem, &x, key, 1, 1e-9)
+        !forward_check(&method, &At::new(&problem, &x, key), 1, 1e-9)
             .unwrap()
             .passed()
     );
     assert!(
-        !adjoint_dot_test(&*method.dynamics, &problem, &x, key, 1e-9)
+        !adjoint_dot_test(&*method.dynamics, &At::new(&problem, &x, key), 1e-9)
             .unwrap()
             .passed()
     );

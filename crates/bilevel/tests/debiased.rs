@@ -3,9 +3,9 @@
 use crate::common::{self, X_LEN, problem, x};
 use bilevel::vector::{norm, relative_difference};
 use bilevel::{
-    Adaptive, Adjoint, Checkpointed, Closures, Debiased, Dynamics, Error, FirstOrder, FixedStart,
-    Forward, GradientDescent, Hyper, HyperGradient, Key, Memory, Probability, Problem, Reverse,
-    Scalar, StartFromX, Truncated, Unrolled,
+    Adaptive, Adjoint, At, Checkpointed, Closures, Debiased, Dynamics, Error, FirstOrder,
+    FixedStart, Forward, GradientDescent, Hyper, HyperGradient, Key, Memory, Probability, Problem,
+    Reverse, Scalar, StartFromX, Truncated, Unrolled,
 };
 
 fn dynamics() -> GradientDescent<f64> {
@@ -39,7 +39,7 @@ fn gradient(method: &dyn HyperGradient<f64>, problem: &Problem<f64>, key: Key) -
     let mut out = vec![0.0; problem.x_len()];
     let x = &x()[..problem.x_len()];
     method
-        .estimate(problem, x, &mut Memory::default(), key, 0, &mut out)
+        .estimate(&At::new(problem, x, key), &mut Memory::default(), &mut out)
         .unwrap();
     out
 }
@@ -114,11 +114,8 @@ fn a_draw_is_cheap_or_corrected() {
         let mut out = vec![0.0; X_LEN];
         let report = method
             .estimate(
-                &problem,
-                &x,
+                &At::new(&problem, &x, key).outer_step(outer_step),
                 &mut Memory::default(),
-                key,
-                outer_step,
                 &mut out,
             )
             .unwrap();
@@ -150,7 +147,7 @@ fn a_draw_is_cheap_or_corrected() {
     assert!((30..70).contains(&coins), "{coins}");
     let at_zero = |method: &dyn HyperGradient<f64>| {
         method
-            .evaluate(&problem, &x, &Memory::default(), key, 0)
+            .evaluate(&At::new(&problem, &x, key), &Memory::default())
             .unwrap()
     };
     assert_eq!(at_zero(&method), at_zero(&unrolled(STEPS, Reverse)));
@@ -199,11 +196,8 @@ fn expected_gradients_are_linear_in_the_steps() {
             let mut out = [0.0; X_LEN];
             let report = method
                 .estimate(
-                    &problem,
-                    &x(),
+                    &At::new(&problem, &x(), Key::from_seed(2)).outer_step(draw),
                     &mut Memory::default(),
-                    Key::from_seed(2),
-                    draw,
                     &mut out,
                 )
                 .unwrap();
@@ -264,7 +258,7 @@ fn memory_does_not_grow_with_the_steps() {
                     .find(|&key| {
                         let mut memory = Memory::default();
                         let report = method
-                            .estimate(&problem, &[0.5], &mut memory, key, 0, &mut [0.0])
+                            .estimate(&At::new(&problem, &[0.5], key), &mut memory, &mut [0.0])
                             .unwrap();
                         report.figure("coin") == Some(coin)
                     })
@@ -275,7 +269,7 @@ fn memory_does_not_grow_with_the_steps() {
                 let counted = allocation_counter::measure(|| {
                     let mut memory = Memory::default();
                     method
-                        .estimate(&problem, &[0.5], &mut memory, key, 0, &mut [0.0])
+                        .estimate(&At::new(&problem, &[0.5], key), &mut memory, &mut [0.0])
                         .unwrap();
                 });
                 (counted.count_total, counted.bytes_total, counted.bytes_max)
@@ -351,11 +345,8 @@ fn ufo_picks_its_cheap_part() {
         let report = method
             .cheap
             .estimate(
-                problem,
-                &x(),
+                &At::new(problem, &x(), Key::from_seed(0)),
                 &mut memory,
-                Key::from_seed(0),
-                0,
                 &mut [0.0; X_LEN],
             )
             .unwrap();

@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex};
 use crate::common::{X_LEN, problem, unrolled, x};
 use bilevel::driver::Why;
 use bilevel::{
-    Closures, Draw, Driver, Field, FixedStart, GradientDescent, HyperGradient, Iterate, Key,
+    At, Closures, Draw, Driver, Field, FixedStart, GradientDescent, HyperGradient, Iterate, Key,
     Memory, Observer, Problem, Reverse, RunState, Schedule, Sgd, Unrolled,
 };
 
@@ -19,11 +19,8 @@ fn estimates_differ_between_outer_steps_and_keys() {
         let mut out = vec![0.0; X_LEN];
         method
             .estimate(
-                &problem,
-                &x(),
+                &At::new(&problem, &x(), Key::from_seed(seed)).outer_step(outer_step),
                 &mut Memory::default(),
-                Key::from_seed(seed),
-                outer_step,
                 &mut out,
             )
             .unwrap();
@@ -46,11 +43,8 @@ impl Observer<f64> for OwnStep<'_> {
         for outer_step in 0..4 {
             let mut out = vec![0.0; X_LEN];
             self.method.estimate(
-                self.problem,
-                iterate.x,
+                &At::new(self.problem, iterate.x, self.key).outer_step(outer_step),
                 &mut Memory::default(),
-                self.key,
-                outer_step,
                 &mut out,
             )?;
             let own = outer_step == iterate.outer_step;
@@ -112,11 +106,8 @@ fn draws_differ_between_inner_steps_and_objectives() {
     for outer_step in 0..2 {
         method
             .evaluate(
-                &problem,
-                &[0.0],
+                &At::new(&problem, &[0.0], Key::from_seed(0)).outer_step(outer_step),
                 &Memory::default(),
-                Key::from_seed(0),
-                outer_step,
             )
             .unwrap();
     }

@@ -7,7 +7,7 @@ use bilevel::adjoint::Rollout;
 use bilevel::dynamics::Transform::{self, Exp, Sigmoid};
 use bilevel::vector::norm;
 use bilevel::{
-    Bounds, Checkpointed, Dynamics, ElasticNet, Field, Forward, GradientDescent, Hyper,
+    At, Bounds, Checkpointed, Dynamics, ElasticNet, Field, Forward, GradientDescent, Hyper,
     HyperGradient, InnerAdam, Key, Momentum, Problem, ProximalGradient, Reverse, ReverseTape, Set,
     StartFromX, Truncated,
 };
@@ -57,7 +57,8 @@ fn held(set: &Set<f64>, y: &[f64]) -> bool {
 /// The states y_1 … y_K.
 fn states(dynamics: &dyn Dynamics<f64>, problem: &Problem<f64>) -> Vec<Vec<f64>> {
     let x = x();
-    let mut rollout = Rollout::new(problem, dynamics, STEPS, &x, Key::from_seed(3), 0).unwrap();
+    let mut rollout =
+        Rollout::new(&At::new(problem, &x, Key::from_seed(3)), dynamics, STEPS).unwrap();
     let mut state = rollout.start().unwrap();
     (0..STEPS)
         .map(|t| {

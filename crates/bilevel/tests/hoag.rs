@@ -6,7 +6,7 @@ use bilevel::linear::ConjugateGradient;
 use bilevel::optimizer::Projected;
 use bilevel::vector::relative_difference;
 use bilevel::{
-    AdaptiveStep, Bounds, Error, Field, GradientDescent, Hoag, Hyper, HyperGradient, Implicit,
+    AdaptiveStep, At, Bounds, Error, Field, GradientDescent, Hoag, Hyper, HyperGradient, Implicit,
     Iterate, Key, Memory, Observer, Optimizer, Scalar, Sequence, Status,
 };
 
@@ -142,10 +142,14 @@ fn the_gradient_is_as_exact_as_its_tolerance() {
             let before = memory.clone();
             let key = Key::from_seed(0);
             let report = method
-                .estimate(&problem, &x, &mut memory, key, outer_step, &mut out)
+                .estimate(
+                    &At::new(&problem, &x, key).outer_step(outer_step),
+                    &mut memory,
+                    &mut out,
+                )
                 .unwrap();
             let value = method
-                .evaluate(&problem, &x, &before, key, outer_step)
+                .evaluate(&At::new(&problem, &x, key).outer_step(outer_step), &before)
                 .unwrap();
             assert_eq!((value.value, &value.y), (report.value, &report.y));
             report

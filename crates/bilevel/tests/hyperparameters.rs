@@ -6,7 +6,7 @@ use bilevel::dynamics::Adam;
 use bilevel::dynamics::Transform::{Identity, Sigmoid};
 use bilevel::vector::relative_difference;
 use bilevel::{
-    Adjoint, Checkpointed, Closures, Dynamics, ElasticNet, Error, Field, FixedStart,
+    Adjoint, At, Checkpointed, Closures, Dynamics, ElasticNet, Error, Field, FixedStart,
     GradientDescent, Hyper, HyperGradient, Key, Momentum, Problem, ProximalGradient, Reverse,
     ReverseTape, Scalar, Set, StartFromX, Unrolled,
 };
@@ -38,14 +38,14 @@ fn single_precision() {
         let reverse = with(first, Reverse);
         let checkpointed = with(second, Checkpointed { slots: 3 });
         assert!(
-            replay_check(&reverse, &checkpointed, &single_problem, &x, key).unwrap(),
+            replay_check(&reverse, &checkpointed, &At::new(&single_problem, &x, key)).unwrap(),
             "{name}"
         );
         let found = gradient(&reverse);
         let taped = gradient(&with(third, ReverseTape::default()));
         let error = relative_difference(&taped, &found);
         assert!(error < 1e-5, "{name}: taped {error}");
-        let check = forward_check(&reverse, &single_problem, &x, key, 2, 1e-5).unwrap();
+        let check = forward_check(&reverse, &At::new(&single_problem, &x, key), 2, 1e-5).unwrap();
         assert!(check.passed(), "{name}: forward {check:?}");
         let (exact, _) = with(exact, Reverse)
             .gradient(&double_problem, &double, key)

@@ -8,8 +8,9 @@ use bilevel::dynamics::Transform;
 use bilevel::linear::{ConjugateGradient, FixedPoint, LinearSolver, Neumann};
 use bilevel::vector::relative_difference;
 use bilevel::{
-    Closures, Draw, Dynamics, ElasticNet, FixedStart, Hyper, HyperGradient, Implicit, InnerAdam,
-    Key, Memory, Momentum, Problem, ProximalGradient, Report, Scalar, Sgd, Unrolled, WarmStart,
+    At, Closures, Draw, Dynamics, ElasticNet, FixedStart, Hyper, HyperGradient, Implicit,
+    InnerAdam, Key, Memory, Momentum, Problem, ProximalGradient, Report, Scalar, Sgd, Unrolled,
+    WarmStart,
 };
 
 fn solvers<T: Scalar>(tolerance: f64) -> Vec<Box<dyn LinearSolver<T>>> {
@@ -88,7 +89,13 @@ fn central_differences_agree_where_training_has_ended() {
     let ridge = Ridge::new(12, 12);
     let method = implicit(0.3, 600, cg());
     let x = [-1.0, -0.5, 0.1];
-    let check = gradient_check(&method, &ridge.problem(), &x, Key::from_seed(0), 2, 1e-7).unwrap();
+    let check = gradient_check(
+        &method,
+        &At::new(&ridge.problem(), &x, Key::from_seed(0)),
+        2,
+        1e-7,
+    )
+    .unwrap();
     assert!(check.passed(), "{check:?}");
 }
 
@@ -144,7 +151,11 @@ fn the_cost_is_foreseen() {
         for outer_step in 0..2 {
             let key = Key::from_seed(0);
             let report = method
-                .estimate(&problem, &x, &mut memory, key, outer_step, &mut out)
+                .estimate(
+                    &At::new(&problem, &x, key).outer_step(outer_step),
+                    &mut memory,
+                    &mut out,
+                )
                 .unwrap();
             if outer_step == 1 {
                 let (cost, calls) = (method.cost(&problem), report.inner_calls);
@@ -183,10 +194,16 @@ fn warm_starts_save_products_and_come_closer() {
             let key = Key::from_seed(0);
             let at = memory.clone();
             let report = method
-                .estimate(&problem, x, &mut memory, key, outer_step, &mut out)
+                .estimate(
+                    &At::new(&problem, x, key).outer_step(outer_step),
+                    &mut memory,
+                    &mut out,
+                )
                 .unwrap();
             // The value is that of the function that is differentiated, with the same memory.
-            let value = method.evaluate(&problem, x, &at, key, outer_step).unwrap();
+            let value = method
+                .evaluate(&At::new(&problem, x, key).outer_step(outer_step), &at)
+                .unwrap();
             assert_eq!((value.value, &value.y), (report.value, &report.y));
             report
         };
@@ -303,7 +320,11 @@ fn the_products_see_the_draws_that_the_solver_can_use() {
             let mut memory = Memory::default();
             let (x, key) = ([0.0, 0.1, 0.2], Key::from_seed(3));
             method
-                .estimate(&problem, &x, &mut memory, key, outer_step, &mut [0.0; 3])
+                .estimate(
+                    &At::new(&problem, &x, key).outer_step(outer_step),
+                    &mut memory,
+                    &mut [0.0; 3],
+                )
                 .unwrap();
             let mut seen = std::mem::take(&mut *ridge.products.lock().unwrap());
             assert!(seen.len() >= 4);

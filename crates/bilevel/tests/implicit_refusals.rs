@@ -6,8 +6,8 @@ use bilevel::dynamics::Transform;
 use bilevel::linear::{ConjugateGradient, FixedPoint, LinearSolver, Neumann};
 use bilevel::vector::relative_difference;
 use bilevel::{
-    Bounds, Closures, Error, Field, FixedStart, GradientDescent, Hyper, HyperGradient, Implicit,
-    Key, Memory, Problem, Role, Set, StartFromX, Status, Unrolled,
+    At, Bounds, Closures, Error, Field, FixedStart, GradientDescent, Hyper, HyperGradient,
+    Implicit, Key, Memory, Problem, Role, Set, StartFromX, Status, Unrolled,
 };
 
 fn message(error: &Error) -> String {
@@ -66,7 +66,11 @@ fn a_map_that_does_not_contract_is_reported_with_its_ratio() {
         };
         let mut memory = Memory::default();
         let report = method
-            .estimate(&problem, &[0.5, 0.5], &mut memory, key, 0, &mut [0.0; 2])
+            .estimate(
+                &At::new(&problem, &[0.5, 0.5], key),
+                &mut memory,
+                &mut [0.0; 2],
+            )
             .unwrap();
         let Status::NotContraction { ratio } = report.status else {
             panic!("{name}: {}", report.status);

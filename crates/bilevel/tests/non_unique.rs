@@ -6,7 +6,7 @@
 use bilevel::driver::{RunState, Trace};
 use bilevel::optimizer::Projected;
 use bilevel::{
-    Bounds, Closures, Driver, Field, FixedStart, GradientDescent, Hyper, HyperGradient, Key,
+    At, Bounds, Closures, Driver, Field, FixedStart, GradientDescent, Hyper, HyperGradient, Key,
     Memory, Problem, Sgd, Unrolled,
 };
 
@@ -84,7 +84,7 @@ fn solve(schedule: Option<&str>, steps: usize, start: [f64; 2]) -> [f64; 3] {
     driver.run(&mut state).unwrap();
     assert_eq!(trace.points.len(), 2001);
     let y = method
-        .evaluate(&problem, &state.x, &Memory::default(), key, 0)
+        .evaluate(&At::new(&problem, &state.x, key), &Memory::default())
         .unwrap()
         .y;
     [state.x[0], y[0], y[1]]

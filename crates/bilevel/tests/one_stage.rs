@@ -8,9 +8,9 @@ use crate::common::toys::{
 };
 use bilevel::optimizer::Projected;
 use bilevel::{
-    Bamm, Bounds, Closures, Field, FirstOrder, FixedStart, GradientDescent, Hyper, HyperGradient,
-    Iaptt, Key, Memory, OneStage, Problem, Schedule, Sequence, Set, Sgd, StartFromX, T1T2,
-    Unrolled,
+    At, Bamm, Bounds, Closures, Field, FirstOrder, FixedStart, GradientDescent, Hyper,
+    HyperGradient, Iaptt, Key, Memory, OneStage, Problem, Schedule, Sequence, Set, Sgd, StartFromX,
+    T1T2, Unrolled,
 };
 
 fn descent(step_size: f64) -> GradientDescent<f64> {
@@ -109,7 +109,7 @@ fn t1t2_differentiates_the_last_step_alone() {
     let (mut memory, mut h) = (Memory::default(), [0.0; 2]);
     let mut go_on = |steps| {
         t1t2(descent(0.3), steps)
-            .estimate(&problem, &x, &mut memory, key, 0, &mut h)
+            .estimate(&At::new(&problem, &x, key), &mut memory, &mut h)
             .unwrap();
         h
     };
@@ -263,7 +263,7 @@ fn one_step_of_iaptt() {
     let mut h = [0.0];
     let key = Key::from_seed(0);
     let report = method
-        .estimate(&lopsided(), &[1.0], &mut memory, key, 0, &mut h)
+        .estimate(&At::new(&lopsided(), &[1.0], key), &mut memory, &mut h)
         .unwrap();
     assert_near("h", h[0], 1.02 + 1.02 * 1.02, 1e-12);
     assert_eq!(report.figure("truncation"), Some(2.0));
@@ -272,7 +272,11 @@ fn one_step_of_iaptt() {
     // At x = 0.2 from z = 3: y: 3 → 2.22: the first is worse.
     memory.set_vector("z", &[3.0]);
     let report = method
-        .estimate(&lopsided(), &[0.2], &mut memory, key, 1, &mut h)
+        .estimate(
+            &At::new(&lopsided(), &[0.2], key).outer_step(1),
+            &mut memory,
+            &mut h,
+        )
         .unwrap();
     assert_eq!(report.figure("truncation"), Some(1.0));
     assert_near("y", report.y[0], 2.22, 1e-12);
@@ -398,7 +402,7 @@ fn one_step_of_bamm() {
     memory.set_vector("v", &[0.4]);
     // k = 0 at x = 1: μ = 0.5, φ_yy = 2, φ_xy = −2.5, φ_y = 0.5 (−3) + 0.5 · 1 = −1, f_y = f_x = 1.
     method
-        .estimate(&lopsided(), &[1.0], &mut memory, key, 0, &mut h)
+        .estimate(&At::new(&lopsided(), &[1.0], key), &mut memory, &mut h)
         .unwrap();
     assert_near("h", h[0], 0.25 * (1.0 + 2.5 * 0.4), 1e-12);
     let of = |memory: &Memory<f64>, name| memory.vector(name).unwrap()[0];
@@ -407,7 +411,11 @@ fn one_step_of_bamm() {
     // k = 1: μ = 0.25, φ_yy = 2.5, φ_xy = −4.25, (k+1)^(−τ/2) = 1/2, (k+1)^(−3τ/2) = 1/8.
     let (y, v) = (1.05, 0.42);
     let report = method
-        .estimate(&lopsided(), &[1.0], &mut memory, key, 1, &mut h)
+        .estimate(
+            &At::new(&lopsided(), &[1.0], key).outer_step(1),
+            &mut memory,
+            &mut h,
+        )
         .unwrap();
     assert_near("h", h[0], 0.0625 / 8.0 * (y + 4.25 * v), 1e-12);
     let phi_y = 0.75 * 3.0 * (y - 2.0) + 0.25 * y;

@@ -5,9 +5,9 @@ use std::time::Duration;
 use bilevel::driver::{Driver, GradientNorm, RunState, Trace, Why};
 use bilevel::objective::FiniteDifference;
 use bilevel::{
-    Adam, Adjoint, Bounds, Checkpointed, Closures, Error, Field, FirstOrder, FixedStart, Forward,
-    GradientDescent, Hyper, HyperGradient, Iterate, Key, Memory, Objective, Observer, Problem,
-    Reverse, ReverseTape, Role, Set, Sgd, StartFromX, Truncated, Unrolled,
+    Adam, Adjoint, At, Bounds, Checkpointed, Closures, Error, Field, FirstOrder, FixedStart,
+    Forward, GradientDescent, Hyper, HyperGradient, Iterate, Key, Memory, Objective, Observer,
+    Problem, Reverse, ReverseTape, Role, Set, Sgd, StartFromX, Truncated, Unrolled,
 };
 
 /// g = (y − x)²/2, or y²/2 where x does not enter; f = (y − 1)²/2.
@@ -123,11 +123,8 @@ fn first_order_drops_the_second_derivatives() {
         let mut out = [0.0];
         method
             .estimate(
-                &problem,
-                &[3.0],
+                &At::new(&problem, &[3.0], Key::from_seed(0)),
                 &mut Memory::default(),
-                Key::from_seed(0),
-                0,
                 &mut out,
             )
             .unwrap();
@@ -167,9 +164,7 @@ fn missing_second_derivatives_are_named_and_finite_differences_help() {
     let problem = Problem::new(FiniteDifference::new(inner), outer, FixedStart(vec![0.5])).unwrap();
     let check = bilevel::check::gradient_check(
         &method(0.1, 5, Reverse),
-        &problem,
-        &[0.8],
-        Key::from_seed(0),
+        &At::new(&problem, &[0.8], Key::from_seed(0)),
         1,
         1e-7,
     )
@@ -194,11 +189,8 @@ fn missing_tapes_are_named_and_another_adjoint_is_advised() {
     // Who does not ask before is told all the same.
     let error = taped
         .estimate(
-            &bare,
-            &[1.0],
+            &At::new(&bare, &[1.0], Key::from_seed(0)),
             &mut Memory::default(),
-            Key::from_seed(0),
-            0,
             &mut [0.0],
         )
         .unwrap_err();
@@ -267,11 +259,8 @@ fn a_diverging_inner_training_says_where() {
     let diverging = method(1e200, 5, Reverse);
     let error = diverging
         .estimate(
-            &problem,
-            &[1.0],
+            &At::new(&problem, &[1.0], Key::from_seed(0)).outer_step(7),
             &mut Memory::default(),
-            Key::from_seed(0),
-            7,
             &mut [0.0],
         )
         .unwrap_err();
@@ -303,7 +292,10 @@ fn a_box_does_not_hide_what_is_not_a_number() {
     };
     // The first step goes to −1 at the least, where the root is not a number.
     let error = method
-        .evaluate(&problem, &[4.0], &Memory::default(), Key::from_seed(0), 0)
+        .evaluate(
+            &At::new(&problem, &[4.0], Key::from_seed(0)),
+            &Memory::default(),
+        )
         .unwrap_err();
     let Error::NonFinite { inner_step, .. } = error else {
         panic!("{error}");

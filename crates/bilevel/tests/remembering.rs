@@ -7,8 +7,8 @@ use std::sync::{Arc, Mutex};
 use crate::common::remembering::methods;
 use crate::common::toys::{self, assert_near, entering, quadratic, run};
 use bilevel::{
-    Bounds, Calls, Closures, Draw, F2sa, FixedStart, HyperGradient, Key, Memory, Oracles, Problem,
-    Set,
+    At, Bounds, Calls, Closures, Draw, F2sa, FixedStart, HyperGradient, Key, Memory, Oracles,
+    Problem, Set,
 };
 
 fn key() -> Key {
@@ -112,11 +112,15 @@ fn assert_foreseen(name: &str, method: &dyn HyperGradient<f64>, problem: &Proble
     for outer_step in 0..4 {
         let before = memory.clone();
         let evaluated = method
-            .evaluate(problem, &x, &memory, key(), outer_step)
+            .evaluate(&At::new(problem, &x, key()).outer_step(outer_step), &memory)
             .unwrap();
         assert_eq!(memory, before, "{name}");
         let report = method
-            .estimate(problem, &x, &mut memory, key(), outer_step, &mut h)
+            .estimate(
+                &At::new(problem, &x, key()).outer_step(outer_step),
+                &mut memory,
+                &mut h,
+            )
             .unwrap();
         assert_eq!(report.value, evaluated.value, "{name}");
         assert_eq!(report.y, evaluated.y, "{name}");
@@ -149,7 +153,11 @@ fn a_copied_memory_continues_to_the_same_bits() {
             for outer_step in from..8 {
                 let mut h = [0.0];
                 method
-                    .estimate(&toy.problem, &[x], &mut memory, key(), outer_step, &mut h)
+                    .estimate(
+                        &At::new(&toy.problem, &[x], key()).outer_step(outer_step),
+                        &mut memory,
+                        &mut h,
+                    )
                     .unwrap();
                 x -= 0.1 * h[0];
                 path.push((x.to_bits(), memory.clone()));
@@ -216,7 +224,11 @@ fn training_sees_new_batches_and_differences_see_one() {
         for outer_step in 0..3 {
             *toy.seen.lock().unwrap() = [vec![], vec![], vec![]];
             method
-                .estimate(&toy.problem, &[0.4], &mut memory, key(), outer_step, &mut h)
+                .estimate(
+                    &At::new(&toy.problem, &[0.4], key()).outer_step(outer_step),
+                    &mut memory,
+                    &mut h,
+                )
                 .unwrap();
             let [in_y, in_x, in_pulls] = toy.seen.lock().unwrap().clone();
             assert!(in_y.iter().all(|draw| *draw != Draw::All), "{name}");
@@ -284,7 +296,11 @@ fn mini_batches_end_where_all_rows_do() {
         for outer_step in 0..6_000 {
             let mut h = [0.0];
             method
-                .estimate(&toy.problem, &[x], &mut memory, key(), outer_step, &mut h)
+                .estimate(
+                    &At::new(&toy.problem, &[x], key()).outer_step(outer_step),
+                    &mut memory,
+                    &mut h,
+                )
                 .unwrap();
             x -= 0.05 * h[0];
             if outer_step >= 2_000 {

@@ -3,8 +3,8 @@
 use crate::common::remembering::methods;
 use crate::common::toys::quadratic;
 use bilevel::{
-    Bamm, Bome, Bvfsm, Closures, Error, F2sa, FixedStart, HyperGradient, Iaptt, Key, Meha, Memory,
-    OneStage, Pbgd, Problem, Role, Sequence, Set, StartFromX, T1T2,
+    At, Bamm, Bome, Bvfsm, Closures, Error, F2sa, FixedStart, HyperGradient, Iaptt, Key, Meha,
+    Memory, OneStage, Pbgd, Problem, Role, Sequence, Set, StartFromX, T1T2,
 };
 
 #[test]
@@ -150,11 +150,8 @@ fn what_diverges_is_an_error_with_its_place() {
         ..F2sa::default()
     };
     let found = method.estimate(
-        &quadratic(0.0),
-        &[1.0],
+        &At::new(&quadratic(0.0), &[1.0], Key::from_seed(0)).outer_step(7),
         &mut Memory::default(),
-        Key::from_seed(0),
-        7,
         &mut [0.0],
     );
     match found {

@@ -7,7 +7,7 @@ use bilevel::check::gradient_check;
 use bilevel::dynamics::Transform;
 use bilevel::vector::relative_difference;
 use bilevel::{
-    Closures, Error, Field, FixedStart, Hyper, HyperGradient, Key, Memory, Momentum, Problem,
+    At, Closures, Error, Field, FixedStart, Hyper, HyperGradient, Key, Memory, Momentum, Problem,
     Ratio, Reversible, StartFromX, Unrolled,
 };
 
@@ -54,8 +54,13 @@ fn it_agrees_with_central_differences() {
             for (batch, start_from_x) in [(8, false), (3, true)] {
                 let method = reversible(field.clone(), learned);
                 let problem = problem(batch, 0.05, start_from_x);
-                let check =
-                    gradient_check(&method, &problem, &x(), Key::from_seed(3), 2, 1e-7).unwrap();
+                let check = gradient_check(
+                    &method,
+                    &At::new(&problem, &x(), Key::from_seed(3)),
+                    2,
+                    1e-7,
+                )
+                .unwrap();
                 assert!(check.passed(), "{field:?}, {learned}, {batch}: {check:?}");
             }
         }
@@ -219,7 +224,7 @@ fn memory_is_that_of_the_information_buffer() {
         let counted = allocation_counter::measure(|| {
             let (mut memory, key) = (Memory::default(), Key::from_seed(0));
             let report = method
-                .estimate(&problem, &[0.5], &mut memory, key, 0, &mut [0.0])
+                .estimate(&At::new(&problem, &[0.5], key), &mut memory, &mut [0.0])
                 .unwrap();
             figure = report.figure("buffer bits");
         });
@@ -339,10 +344,17 @@ fn it_repeats_itself() {
         let mut out = [0.0; X_LEN];
         let (mut memory, key) = (Memory::default(), Key::from_seed(1));
         let report = method
-            .estimate(&problem, &x(), &mut memory, key, outer_step, &mut out)
+            .estimate(
+                &At::new(&problem, &x(), key).outer_step(outer_step),
+                &mut memory,
+                &mut out,
+            )
             .unwrap();
         let trained = method
-            .evaluate(&problem, &x(), &memory, key, outer_step)
+            .evaluate(
+                &At::new(&problem, &x(), key).outer_step(outer_step),
+                &memory,
+            )
             .unwrap();
         assert_eq!((report.value, &report.y), (trained.value, &trained.y));
         (out, report)

@@ -7,8 +7,8 @@ use bilevel::simple::{
 };
 use bilevel::vector::norm;
 use bilevel::{
-    Bounds, Closures, Error, FixedStart, GradientDescent, Hyper, Key, Problem, Scalar, Sequence,
-    Set,
+    At, Bounds, Closures, Error, FixedStart, GradientDescent, Hyper, Key, Problem, Scalar,
+    Sequence, Set,
 };
 
 /// Σ w_j (y_j − c_j)²/2 + Σ l_j y_j.
@@ -112,7 +112,8 @@ fn the_aggregate_field_makes_the_same_steps() {
     };
     let (phi, omega) = pair();
     let problem = Problem::new(phi, omega, FixedStart(start.clone())).unwrap();
-    let mut rollout = Rollout::new(&problem, &dynamics, 300, &[], Key::from_seed(0), 0).unwrap();
+    let mut rollout =
+        Rollout::new(&At::new(&problem, &[], Key::from_seed(0)), &dynamics, 300).unwrap();
     let mut state = rollout.start().unwrap();
     for step in 0..300 {
         rollout.advance(step, &mut state).unwrap();

@@ -4,8 +4,8 @@ use crate::closed::{Quadratic, Ridge};
 use bilevel::driver::{Driver, RunState};
 use bilevel::vector::{norm, relative_difference};
 use bilevel::{
-    Closures, Error, FixedStart, HyperGradient, Key, Memory, Problem, Role, Scalar, Sequence, Sgd,
-    Soba, StartFromX, StocBio,
+    At, Closures, Error, FixedStart, HyperGradient, Key, Memory, Problem, Role, Scalar, Sequence,
+    Sgd, Soba, StartFromX, StocBio,
 };
 
 fn soba(step_size: f64) -> Soba {
@@ -124,11 +124,8 @@ fn mini_batch_directions_of_soba_are_unbiased() {
         let mut out = vec![0.0; 3];
         soba(0.5)
             .estimate(
-                &ridge.problem(),
-                &x,
+                &At::new(&ridge.problem(), &x, Key::from_seed(seed)),
                 &mut after,
-                Key::from_seed(seed),
-                0,
                 &mut out,
             )
             .unwrap();
@@ -172,7 +169,11 @@ fn a_step_of_soba_by_hand() {
     let at = memory.clone();
     let mut h = [0.0; 2];
     let report = method
-        .estimate(&problem, &x, &mut memory, Key::from_seed(0), 0, &mut h)
+        .estimate(
+            &At::new(&problem, &x, Key::from_seed(0)),
+            &mut memory,
+            &mut h,
+        )
         .unwrap();
     // B = (cos 0.5, cos −0.2), c = 0.3, d = 1; ∇_y f = y − 1 + x₀/3.
     let (b0, b1) = (0.5_f64.cos(), (-0.2_f64).cos());
@@ -184,7 +185,7 @@ fn a_step_of_soba_by_hand() {
     assert!((kept("v") - (0.2 - 0.3 * (2.5 * 0.2 - grad_f))).abs() < 1e-14);
     assert_eq!(report.y, [0.7]);
     let value = method
-        .evaluate(&problem, &x, &at, Key::from_seed(0), 0)
+        .evaluate(&At::new(&problem, &x, Key::from_seed(0)), &at)
         .unwrap();
     assert_eq!(value.value, report.value);
 }
@@ -251,11 +252,8 @@ fn the_batches_of_stocbio_are_independent() {
         .unwrap();
         method
             .estimate(
-                &problem,
-                &x,
+                &At::new(&problem, &x, Key::from_seed(seed)),
                 &mut memory.clone(),
-                Key::from_seed(seed),
-                0,
                 &mut out,
             )
             .unwrap();

@@ -4,7 +4,7 @@ use crate::common::{Rows, plain, waves, weighted};
 use bilevel::adjoint::Rollout;
 use bilevel::dynamics::Transform;
 use bilevel::{
-    Adjoint, Bounds, Calls, Checkpointed, Closures, Error, Field, FixedStart, Forward,
+    Adjoint, At, Bounds, Calls, Checkpointed, Closures, Error, Field, FixedStart, Forward,
     GradientDescent, Hyper, HyperGradient, Key, Memory, Problem, Reverse, ReverseTape, Set,
     Truncated, Unrolled,
 };
@@ -64,11 +64,8 @@ fn work(
     let method = method(dynamics.clone(), STEPS, adjoint);
     let report = method
         .estimate(
-            &problem,
-            &x(),
+            &At::new(&problem, &x(), Key::from_seed(1)),
             &mut Memory::default(),
-            Key::from_seed(1),
-            0,
             &mut [0.0; X_LEN],
         )
         .unwrap();
@@ -135,7 +132,7 @@ fn an_objective_of_weight_zero_is_neither_asked_nor_kept() {
             [calls(10, 10), calls(3, 3) + seed()]
         );
         let key = Key::from_seed(1);
-        let mut rollout = Rollout::new(&problem, &dynamics, STEPS, &x, key, 0).unwrap();
+        let mut rollout = Rollout::new(&At::new(&problem, &x, key), &dynamics, STEPS).unwrap();
         for t in 0..STEPS {
             let direction = if learned { 3 } else { 0 };
             let rows = if (t + 1) % 4 == 0 { 6 + 3 } else { 2 * 3 };
@@ -149,7 +146,8 @@ fn an_objective_of_weight_zero_is_neither_asked_nor_kept() {
 fn a_tape_of_another_length_is_refused() {
     let (x, (_, problem)) = (x(), problem(3));
     let dynamics = dynamics(None, true);
-    let mut rollout = Rollout::new(&problem, &dynamics, STEPS, &x, Key::from_seed(1), 0).unwrap();
+    let mut rollout =
+        Rollout::new(&At::new(&problem, &x, Key::from_seed(1)), &dynamics, STEPS).unwrap();
     let mut state = rollout.start().unwrap();
     let mut bar = state.clone();
     // Three numbers of the direction, two for each of three rows and one more.
@@ -235,11 +233,8 @@ fn no_step_allocates() {
             let mut out = [0.0; X_LEN];
             method
                 .estimate(
-                    &problem,
-                    &x,
+                    &At::new(&problem, &x, Key::from_seed(0)),
                     &mut Memory::default(),
-                    Key::from_seed(0),
-                    0,
                     &mut out,
                 )
                 .unwrap();
@@ -282,7 +277,11 @@ fn no_step_of_any_rule_allocates() {
                     let mut out = [0.0; 8];
                     let mut memory = Memory::default();
                     method
-                        .estimate(&problem, &x, &mut memory, Key::from_seed(0), 0, &mut out)
+                        .estimate(
+                            &At::new(&problem, &x, Key::from_seed(0)),
+                            &mut memory,
+                            &mut out,
+                        )
                         .unwrap();
                 });
                 counts.push((name, index, counted.count_total));

@@ -5,8 +5,9 @@ use std::sync::Mutex;
 use crate::common;
 use crate::counterexample::{Bowl, Bowls};
 use bilevel::{
-    Adaptive, Calls, Checkpointed, Cost, Debiased, FirstOrder, GradientDescent, HyperGradient, Key,
-    Memory, OverTasks, Probability, Problem, Report, Result, Reverse, Status, TaskFamily, Unrolled,
+    Adaptive, At, Calls, Checkpointed, Cost, Debiased, FirstOrder, GradientDescent, HyperGradient,
+    Key, Memory, OverTasks, Probability, Problem, Report, Result, Reverse, Status, TaskFamily,
+    Unrolled,
 };
 
 /// Says where it was asked: the key and step, and how often it saw this memory.
@@ -23,13 +24,16 @@ impl HyperGradient<f64> for Recorder {
 
     fn estimate(
         &self,
-        problem: &Problem<f64>,
-        x: &[f64],
+        at: &At<'_, f64>,
         memory: &mut Memory<f64>,
-        key: Key,
-        outer_step: usize,
         out: &mut [f64],
     ) -> Result<Report<f64>> {
+        let &At {
+            problem,
+            x,
+            key,
+            outer_step,
+        } = at;
         let mut slope = [0.0];
         let draw = bilevel::Draw::All;
         problem.outer().at(x)?.grad_y(x, draw, &mut slope)?;
@@ -53,14 +57,7 @@ impl HyperGradient<f64> for Recorder {
         Ok(report)
     }
 
-    fn evaluate(
-        &self,
-        _: &Problem<f64>,
-        _: &[f64],
-        _: &Memory<f64>,
-        _: Key,
-        _: usize,
-    ) -> Result<Report<f64>> {
+    fn evaluate(&self, _: &At<'_, f64>, _: &Memory<f64>) -> Result<Report<f64>> {
         panic!("nobody asks");
     }
 
@@ -237,11 +234,8 @@ fn the_averages_of_an_adaptive_probability_are_shared() {
         method
             .exact
             .estimate(
-                &problem,
-                &[0.4],
+                &At::new(&problem, &[0.4], Key::from_seed(1)),
                 &mut Memory::default(),
-                Key::from_seed(1),
-                0,
                 &mut out,
             )
             .unwrap();
@@ -250,11 +244,8 @@ fn the_averages_of_an_adaptive_probability_are_shared() {
     let problem = family.task(0).unwrap();
     let report = method
         .estimate(
-            &problem,
-            &[0.4],
+            &At::new(&problem, &[0.4], Key::from_seed(1)).outer_step(1),
             &mut memory.clone(),
-            Key::from_seed(1),
-            1,
             &mut [0.0],
         )
         .unwrap();
@@ -276,7 +267,11 @@ fn a_single_problem_is_estimated_as_it_is() {
     let (mut alone, mut over) = ([0.0; common::X_LEN], [0.0; common::X_LEN]);
     let mut memory = Memory::default();
     let report = method
-        .estimate(&problem, &common::x(), &mut memory, key, 4, &mut alone)
+        .estimate(
+            &At::new(&problem, &common::x(), key).outer_step(4),
+            &mut memory,
+            &mut alone,
+        )
         .unwrap();
     let other = OverTasks {
         family: &problem,

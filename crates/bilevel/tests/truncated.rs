@@ -2,7 +2,7 @@
 
 use bilevel::driver::RunState;
 use bilevel::{
-    Adjoint, Closures, Driver, FixedStart, GradientDescent, Hyper, HyperGradient, Key, Memory,
+    Adjoint, At, Closures, Driver, FixedStart, GradientDescent, Hyper, HyperGradient, Key, Memory,
     Problem, Reverse, Sgd, Truncated, Unrolled,
 };
 
@@ -61,11 +61,8 @@ fn estimate(method: &Unrolled<f64>, problem: &Problem<f64>, x: &[f64]) -> (Vec<f
     let mut out = vec![0.0; x.len()];
     let report = method
         .estimate(
-            problem,
-            x,
+            &At::new(problem, x, Key::from_seed(0)),
             &mut Memory::default(),
-            Key::from_seed(0),
-            0,
             &mut out,
         )
         .unwrap();

@@ -3,8 +3,8 @@
 use crate::counterexample::{Bowls, STEPS};
 use bilevel::driver::RunState;
 use bilevel::{
-    Adaptive, Adjoint, Debiased, Driver, FirstOrder, GradientDescent, Hyper, HyperGradient, Key,
-    Memory, Moments, OverTasks, Probability, Reverse, Sgd, Stream, TaskFamily, Unrolled,
+    Adaptive, Adjoint, At, Debiased, Driver, FirstOrder, GradientDescent, Hyper, HyperGradient,
+    Key, Memory, Moments, OverTasks, Probability, Reverse, Sgd, Stream, TaskFamily, Unrolled,
 };
 use rand::RngExt;
 
@@ -125,7 +125,11 @@ fn moments(family: &Bowls, step_size: f64, x: f64) -> Moments {
         let [cheap, exact] = methods.each_ref().map(|method| {
             let (mut memory, mut out) = (Memory::default(), [0.0]);
             method
-                .estimate(&problem, &[x], &mut memory, Key::from_seed(0), 0, &mut out)
+                .estimate(
+                    &At::new(&problem, &[x], Key::from_seed(0)),
+                    &mut memory,
+                    &mut out,
+                )
                 .unwrap();
             out[0]
         });

@@ -7,8 +7,8 @@ use bilevel::dynamics::Adam;
 use bilevel::dynamics::Transform::{Exp, Sigmoid};
 use bilevel::vector::relative_difference;
 use bilevel::{
-    Closures, Draw, Dynamics, ElasticNet, FixedStart, GradientDescent, Hyper, HyperGradient, Key,
-    Momentum, Problem, ProximalGradient, ReverseTape, Scalar, StartFromX, Unrolled,
+    At, Closures, Draw, Dynamics, ElasticNet, FixedStart, GradientDescent, Hyper, HyperGradient,
+    Key, Momentum, Problem, ProximalGradient, ReverseTape, Scalar, StartFromX, Unrolled,
 };
 
 fn method<T: Scalar>(dynamics: impl Dynamics<T> + 'static, steps: usize) -> Unrolled<T> {
@@ -34,7 +34,8 @@ fn trajectory<T: Scalar>(dynamics: &impl Dynamics<T>) -> Vec<Vec<f64>> {
     let start = FixedStart([1.0, 0.5, 2.0].map(T::from_f64).to_vec());
     let problem = Problem::new(g, f, start).unwrap();
     let x = [T::zero()];
-    let mut rollout = Rollout::new(&problem, dynamics, 20, &x, Key::from_seed(0), 0).unwrap();
+    let mut rollout =
+        Rollout::new(&At::new(&problem, &x, Key::from_seed(0)), dynamics, 20).unwrap();
     let mut state = rollout.start().unwrap();
     let mut all = Vec::new();
     for t in 0..20 {
@@ -147,9 +148,9 @@ fn adam_where_gradients_are_zero() {
             let (other, _) = taped.gradient(&problem, &x, key).unwrap();
             assert!(gradient.iter().all(|value| value.is_finite()));
             assert!(relative_difference(&gradient, &other) < 1e-9);
-            let check = gradient_check(&reverse, &problem, &x, key, 2, 1e-6).unwrap();
+            let check = gradient_check(&reverse, &At::new(&problem, &x, key), 2, 1e-6).unwrap();
             assert!(check.passed(), "from {from}, {epsilon}: {check:?}");
-            let check = adjoint_dot_test(&dynamics, &problem, &x, key, 1e-12).unwrap();
+            let check = adjoint_dot_test(&dynamics, &At::new(&problem, &x, key), 1e-12).unwrap();
             assert!(check.passed(), "from {from}, {epsilon}: {check:?}");
             // Where g is never there, y stays at its start, whatever the hyperparameters are.
             assert_eq!(gradient[6] == 0.0, from == 30);
@@ -192,7 +193,8 @@ fn adam_at_a_minimum() {
     // y_1 = 0.5 − s d/(|d| + ε) with d = 0.5 − x;  f = y²/2.
     assert!((gradient[0] - 0.5 * 1e-3 / epsilon).abs() < 1e-15);
     let x = [0.5];
-    let mut rollout = Rollout::new(&problem, &dynamics, 3, &x, Key::from_seed(0), 0).unwrap();
+    let mut rollout =
+        Rollout::new(&At::new(&problem, &x, Key::from_seed(0)), &dynamics, 3).unwrap();
     let (value, slope) = directional(&mut rollout, &[1.0]).unwrap();
     let (gradient, _) = method(dynamics.clone(), 3)
         .gradient(&problem, &x, Key::from_seed(0))

@@ -7,8 +7,8 @@ use crate::common::toys::{
     assert_near, estimates, lopsided, non_unique, quadratic, run, run_in, run_with,
 };
 use bilevel::{
-    Adam, Barrier, Bome, Bvfsm, Closures, F2sa, FixedStart, HyperGradient, Key, Meha, Memory, Pbgd,
-    Problem, Sequence, Set,
+    Adam, At, Barrier, Bome, Bvfsm, Closures, F2sa, FixedStart, HyperGradient, Key, Meha, Memory,
+    Pbgd, Problem, Sequence, Set,
 };
 
 fn constant(value: f64) -> Sequence {
@@ -112,11 +112,8 @@ fn bome_follows_f_alone_where_that_closes_the_gap() {
     memory.set_vector("y", &[2.2]);
     let report = method
         .estimate(
-            &lopsided(),
-            &[1.0],
+            &At::new(&lopsided(), &[1.0], Key::from_seed(0)),
             &mut memory,
-            Key::from_seed(0),
-            0,
             &mut h,
         )
         .unwrap();

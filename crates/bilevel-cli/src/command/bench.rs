@@ -6,7 +6,7 @@ use std::time::Instant;
 
 use anyhow::{Context, anyhow};
 use bilevel::catalogue::{Defaults, Method, Precision};
-use bilevel::{FixedStart, Key, Memory, Problem};
+use bilevel::{At, FixedStart, Key, Memory, Problem};
 use bilevel_autodiff::Traced;
 use bilevel_tasks::cost::Programs;
 use bilevel_tasks::data::npy::{self, NpyValues};
@@ -195,7 +195,11 @@ fn time<T: Precision + Real>(
     let key = Key::from_seed(arguments.common.seed);
     let call = |outer_step, out: &mut [T]| {
         built
-            .estimate(&problem, x, &mut Memory::default(), key, outer_step, out)
+            .estimate(
+                &At::new(&problem, x, key).outer_step(outer_step),
+                &mut Memory::default(),
+                out,
+            )
             .map(|_| ())
             .map_err(Failure::run)
     };

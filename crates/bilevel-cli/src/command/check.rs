@@ -4,7 +4,7 @@ use bilevel::catalogue::{AdjointChoice, Defaults, Method, ProbabilityChoice, Set
 use bilevel::check::{
     Comparison, adjoint_dot_test, forward_check, gradient_check, random_direction, replay_check,
 };
-use bilevel::{Checkpointed, HyperGradient, Key, Probability, Problem, Stream};
+use bilevel::{At, Checkpointed, HyperGradient, Key, Probability, Problem, Stream};
 use bilevel_tasks::cleaning::{Cleaning, CleaningData, CleaningSettings, Split};
 use bilevel_tasks::corruption::{Corruption, CorruptionKind};
 use bilevel_tasks::data::digits::digits;
@@ -105,7 +105,7 @@ impl Checks<'_> {
         let mut lines = Vec::new();
         if exact {
             let tolerance = allowed(1e-7);
-            let compared = gradient_check(built, problem, x, key, DIRECTIONS, tolerance)?;
+            let compared = gradient_check(built, &At::new(problem, x, key), DIRECTIONS, tolerance)?;
             lines.push(Line::new("central differences", compared));
         }
         if self.method.is_unrolled()
@@ -114,7 +114,8 @@ impl Checks<'_> {
             let unrolled = self.method.settings.unrolled::<f64>(adjoint);
             let tolerance = allowed(1e-10);
             if exact {
-                let compared = forward_check(&unrolled, problem, x, key, DIRECTIONS, tolerance)?;
+                let compared =
+                    forward_check(&unrolled, &At::new(problem, x, key), DIRECTIONS, tolerance)?;
                 lines.push(Line::new("forward against reverse mode", compared));
             }
             if exact {
@@ -123,7 +124,7 @@ impl Checks<'_> {
         }
         if self.method.entry().takes(Setting::Dynamics) {
             let (dynamics, tolerance) = (self.method.settings.dynamics::<f64>(), allowed(1e-10));
-            let compared = adjoint_dot_test(&*dynamics, problem, x, key, tolerance)?;
+            let compared = adjoint_dot_test(&*dynamics, &At::new(problem, x, key), tolerance)?;
             lines.push(Line::new("adjoint dot test of a step", compared));
         }
         if let (true, Some(adjoint)) = (
@@ -133,12 +134,12 @@ impl Checks<'_> {
             let mut always = self.method.clone();
             always.settings.probability = ProbabilityChoice(Probability::Fixed(1.0));
             let exact = self.method.settings.unrolled::<f64>(adjoint);
-            let same = replay_check(&*always.build(problem), &exact, problem, x, key)?;
+            let same = replay_check(&*always.build(problem), &exact, &At::new(problem, x, key))?;
             lines.push(Line::bits(format!("--probability 1 = {adjoint}"), same));
         }
         lines.push(Line::bits(
             "asked twice".to_owned(),
-            replay_check(built, built, problem, x, key)?,
+            replay_check(built, built, &At::new(problem, x, key))?,
         ));
         Ok(lines)
     }
@@ -159,7 +160,11 @@ impl Checks<'_> {
                 continue;
             }
             let checkpointed = self.method.settings.unrolled::<f64>(own);
-            let same = replay_check(&reverse, &checkpointed, self.problem, self.x, self.key)?;
+            let same = replay_check(
+                &reverse,
+                &checkpointed,
+                &At::new(self.problem, self.x, self.key),
+            )?;
             lines.push(Line::bits(format!("checkpointed:{slots} = reverse"), same));
         }
         Ok(())

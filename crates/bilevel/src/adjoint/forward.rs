@@ -22,7 +22,7 @@ use crate::{Error, Oracles, Result, Scalar, Sweeps};
 /// paper keeps all n tangents, m × n numbers, to share the gradients.
 ///
 /// ```
-/// use bilevel::{Closures, FixedStart, Forward, HyperGradient, Key, Memory, Problem, Unrolled};
+/// use bilevel::{At, Closures, FixedStart, Forward, HyperGradient, Key, Memory, Problem, Unrolled};
 /// // g = (y − x)²/2, f = y: y_K = (1 − 0.9^K) x
 /// let g = Closures::<f64>::new(1, 1, |x, y, _| (y[0] - x[0]).powi(2) / 2.0, |x, y, _, out| out[0] += y[0] - x[0])
 ///     .with_grad_x(|x, y, _, out| out[0] += x[0] - y[0])
@@ -31,7 +31,7 @@ use crate::{Error, Oracles, Result, Scalar, Sweeps};
 /// let problem = Problem::new(g, f, FixedStart(vec![0.0]))?;
 /// let method = Unrolled { steps: 3, adjoint: Box::new(Forward::default()), ..Unrolled::default() };
 /// let mut gradient = [0.0];
-/// method.estimate(&problem, &[1.0], &mut Memory::default(), Key::from_seed(0), 0, &mut gradient)?;
+/// method.estimate(&At::new(&problem, &[1.0], Key::from_seed(0)), &mut Memory::default(), &mut gradient)?;
 /// assert!((gradient[0] - (1.0 - 0.9_f64.powi(3))).abs() < 1e-15);
 /// # Ok::<(), bilevel::Error>(())
 /// ```

@@ -4,7 +4,7 @@ use crate::dynamics::{Context, Dynamics};
 use crate::error::expect_length;
 use crate::objective::Calls;
 use crate::vector::all_finite;
-use crate::{Error, Key, Problem, Result, Scalar};
+use crate::{At, Error, Problem, Result, Scalar};
 
 /// K steps of given dynamics on a problem at a given x: what an adjoint runs.
 ///
@@ -19,26 +19,17 @@ pub struct Rollout<'a, T> {
 }
 
 impl<'a, T: Scalar> Rollout<'a, T> {
-    /// Prepares K = `steps` steps at `x`; `key` is that of the run, and `outer_step`
-    /// selects its draws.
+    /// Prepares K = `steps` steps.
     ///
     /// # Errors
     /// If x has another length than the problem says, or an objective fails.
-    pub fn new(
-        problem: &'a Problem<T>,
-        dynamics: &'a dyn Dynamics<T>,
-        steps: usize,
-        x: &'a [T],
-        key: Key,
-        outer_step: usize,
-    ) -> Result<Self> {
-        expect_length("x", problem.x_len(), x.len())?;
-        let work_len = dynamics.work_len(problem.y_len());
+    pub fn new(at: &At<'a, T>, dynamics: &'a dyn Dynamics<T>, steps: usize) -> Result<Self> {
+        let work_len = dynamics.work_len(at.problem.y_len());
         Ok(Self {
-            problem,
+            problem: at.problem,
             dynamics,
             steps,
-            cx: Context::new(problem, x, key, outer_step, work_len)?,
+            cx: Context::new(at, work_len)?,
         })
     }
 

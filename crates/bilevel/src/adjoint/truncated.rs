@@ -25,7 +25,7 @@ use crate::{Result, Scalar, Sweeps};
 /// Cost: K gradients and J pulls. Memory: J states.
 ///
 /// ```
-/// use bilevel::{Closures, FixedStart, GradientDescent, HyperGradient, Key, Memory, Problem, Truncated, Unrolled};
+/// use bilevel::{At, Closures, FixedStart, GradientDescent, HyperGradient, Key, Memory, Problem, Truncated, Unrolled};
 /// // g = (y − x)²/2, f = y: y_K = (1 − 0.9^K) x, of which the last J steps make 1 − 0.9^J
 /// let g = Closures::<f64>::new(1, 1, |x, y, _| (y[0] - x[0]).powi(2) / 2.0, |x, y, _, out| out[0] += y[0] - x[0])
 ///     .with_grad_x(|x, y, _, out| out[0] += x[0] - y[0])
@@ -34,7 +34,7 @@ use crate::{Result, Scalar, Sweeps};
 /// let problem = Problem::new(g, f, FixedStart(vec![0.0]))?;
 /// let method = Unrolled { adjoint: Box::new(Truncated { last: 2 }), ..Unrolled::default() };
 /// let mut gradient = [0.0];
-/// method.estimate(&problem, &[1.0], &mut Memory::default(), Key::from_seed(0), 0, &mut gradient)?;
+/// method.estimate(&At::new(&problem, &[1.0], Key::from_seed(0)), &mut Memory::default(), &mut gradient)?;
 /// assert!((gradient[0] - (1.0 - 0.9 * 0.9)).abs() < 1e-15);
 /// # Ok::<(), bilevel::Error>(())
 /// ```

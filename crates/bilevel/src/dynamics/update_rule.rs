@@ -17,7 +17,7 @@ use crate::{Result, Scalar, Set};
 /// [`Dynamics`](crate::Dynamics) itself.
 ///
 /// ```
-/// use bilevel::{Field, Hyper, Result, Set, check, dynamics::{Made, UpdateRule}};
+/// use bilevel::{At, Field, Hyper, Result, Set, check, dynamics::{Made, UpdateRule}};
 /// # use bilevel::{Closures, FixedStart, Key, Problem};
 /// /// Gradients are clipped to one another smoothly: u = tanh d.
 /// struct Clipped;
@@ -40,7 +40,7 @@ use crate::{Result, Scalar, Set};
 /// #     .with_second_order(|_, _, _, v, y_bar, x_bar| { y_bar[0] += v[0]; x_bar[0] -= v[0]; }, |_, _, _, dx, dy, out| out[0] += dy[0] - dx[0]);
 /// # let f = Closures::<f64>::new(1, 1, |_, y, _| y[0].powi(2) / 2.0, |_, y, _, out| out[0] += y[0]);
 /// # let problem = Problem::new(g, f, FixedStart(vec![0.0]))?;
-/// assert!(check::adjoint_dot_test(&Clipped, &problem, &[0.4], Key::from_seed(0), 1e-12)?.passed());
+/// assert!(check::adjoint_dot_test(&Clipped, &At::new(&problem, &[0.4], Key::from_seed(0)), 1e-12)?.passed());
 /// # Ok::<(), bilevel::Error>(())
 /// ```
 pub trait UpdateRule<T: Scalar>: Send + Sync {

@@ -5,7 +5,7 @@ use super::{HyperGradient, Report};
 use crate::dynamics::{Field, Weights};
 use crate::error::{expect_length, positive, require};
 use crate::vector::{axpy, norm, scale_into};
-use crate::{Cost, Key, Memory, Oracles, Problem, Result, Scalar, Sequence, Set};
+use crate::{At, Cost, Memory, Oracles, Problem, Result, Scalar, Sequence, Set};
 
 /// The single-loop averaged method of multipliers, sl-BAMM (Liu et al., 2023, arXiv 2302.03407):
 /// one step each for y, the multiplier v and x, with φ = (1 − μ) g + μ f in the place of g.
@@ -41,14 +41,14 @@ use crate::{Cost, Key, Memory, Oracles, Problem, Result, Scalar, Sequence, Set};
 /// Refused where x enters neither objective, or either has no second derivatives.
 ///
 /// ```
-/// use bilevel::{Key, Memory, Problem, FixedStart, Closures, HyperGradient, Bamm, Sequence};
+/// use bilevel::{At, Key, Memory, Problem, FixedStart, Closures, HyperGradient, Bamm, Sequence};
 /// // f = (y − x)²/2, g = (y + x)²/2
 /// let objective = |s: f64| Closures::<f64>::new(1, 1, move |x, y, _| (y[0] + s * x[0]).powi(2) / 2.0, move |x, y, _, out| out[0] += y[0] + s * x[0])
 ///     .with_grad_x(move |x, y, _, out| out[0] += s * (y[0] + s * x[0]))
 ///     .with_second_order(move |_, _, _, v, y_bar, x_bar| { y_bar[0] += v[0]; x_bar[0] += s * v[0] }, move |_, _, _, dx, dy, out| out[0] += dy[0] + s * dx[0]);
 /// let problem = Problem::new(objective(1.0), objective(-1.0), FixedStart(vec![1.0]))?;
 /// let (method, mut memory, mut h) = (Bamm { weight: Sequence::Constant { value: 0.5 }, ..Bamm::default() }, Memory::default(), [0.0]);
-/// method.estimate(&problem, &[2.0], &mut memory, Key::from_seed(0), 0, &mut h)?;
+/// method.estimate(&At::new(&problem, &[2.0], Key::from_seed(0)), &mut memory, &mut h)?;
 /// assert_eq!(h, [0.5_f64.powi(3) * (2.0 - 1.0)]);
 /// assert_eq!((memory.vector("y"), memory.vector("v")), (Some(&[0.9][..]), Some(&[-0.1][..])));
 /// # Ok::<(), bilevel::Error>(())
@@ -110,16 +110,9 @@ impl<T: Scalar> HyperGradient<T> for Bamm<T> {
         expect_x_enters(problem, &Field::Inner, "bamm")
     }
 
-    fn estimate(
-        &self,
-        problem: &Problem<T>,
-        x: &[T],
-        memory: &mut Memory<T>,
-        key: Key,
-        outer_step: usize,
-        out: &mut [T],
-    ) -> Result<Report<T>> {
-        let mut inner = InnerLoop::new(problem, &self.set, x, key, outer_step)?;
+    fn estimate(&self, at: &At<'_, T>, memory: &mut Memory<T>, out: &mut [T]) -> Result<Report<T>> {
+        let &At { outer_step, .. } = at;
+        let mut inner = InnerLoop::new(at, &self.set)?;
         let mut y = inner.recall(memory, "y")?;
         let mut v = vec![T::zero(); y.len()];
         if let Some(kept) = memory.vector("v") {

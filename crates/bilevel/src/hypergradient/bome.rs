@@ -7,7 +7,7 @@ use super::{HyperGradient, Report};
 use crate::dynamics::Field;
 use crate::error::positive;
 use crate::vector::{axpy, dot};
-use crate::{Cost, Key, Memory, Oracles, Problem, Result, Scalar, Set};
+use crate::{At, Cost, Memory, Oracles, Problem, Result, Scalar, Set};
 
 /// Bilevel optimization made easy, BOME (Ye et al., 2022, arXiv 2209.08709): x and y together
 /// descend on f, as far as that lets the gap q(x, y) = g(x, y) − g(x, z) fall at a given rate.
@@ -47,12 +47,12 @@ use crate::{Cost, Key, Memory, Oracles, Problem, Result, Scalar, Set};
 /// Refused where x enters neither objective.
 ///
 /// ```
-/// use bilevel::{Key, Memory, Problem, FixedStart, Closures, HyperGradient, Bome};
+/// use bilevel::{At, Key, Memory, Problem, FixedStart, Closures, HyperGradient, Bome};
 /// let g = Closures::<f64>::new(1, 1, |x, y, _| (y[0] - x[0]).powi(2) / 2.0, |x, y, _, out| out[0] += y[0] - x[0]).with_grad_x(|x, y, _, out| out[0] += x[0] - y[0]);
 /// let f = Closures::<f64>::new(1, 1, |_, y, _| (y[0] - 1.0).powi(2) / 2.0, |_, y, _, out| out[0] += y[0] - 1.0);
 /// let problem = Problem::new(g, f, FixedStart(vec![0.0]))?;
 /// let mut h = [0.0];
-/// let report = Bome { steps: 1, step_size: 1.0, ..Bome::default() }.estimate(&problem, &[2.0], &mut Memory::default(), Key::from_seed(0), 0, &mut h)?;
+/// let report = Bome { steps: 1, step_size: 1.0, ..Bome::default() }.estimate(&At::new(&problem, &[2.0], Key::from_seed(0)), &mut Memory::default(), &mut h)?;
 /// assert!((report.figure("multiplier").unwrap_or(0.0) - 0.25).abs() < 1e-9); // ∇f = (0, −1), ∇q = (2, −2), λ = (8/2 − 2)/8
 /// assert!((h[0] - 0.5).abs() < 1e-9);
 /// # Ok::<(), bilevel::Error>(())
@@ -110,16 +110,8 @@ impl<T: Scalar> HyperGradient<T> for Bome<T> {
         expect_x_enters(problem, &Field::Inner, "bome")
     }
 
-    fn estimate(
-        &self,
-        problem: &Problem<T>,
-        x: &[T],
-        memory: &mut Memory<T>,
-        key: Key,
-        outer_step: usize,
-        out: &mut [T],
-    ) -> Result<Report<T>> {
-        let mut inner = InnerLoop::new(problem, &self.set, x, key, outer_step)?;
+    fn estimate(&self, at: &At<'_, T>, memory: &mut Memory<T>, out: &mut [T]) -> Result<Report<T>> {
+        let mut inner = InnerLoop::new(at, &self.set)?;
         let mut y = inner.recall(memory, "y")?;
         let mut z = y.clone();
         for t in 0..self.steps {

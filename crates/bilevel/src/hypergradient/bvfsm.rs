@@ -7,7 +7,7 @@ use super::{HyperGradient, Report};
 use crate::dynamics::{Field, Weights};
 use crate::error::{positive, require};
 use crate::vector::{axpy, dot};
-use crate::{Cost, Key, Memory, Oracles, Problem, Result, Scalar, Sequence, Set};
+use crate::{At, Cost, Memory, Oracles, Problem, Result, Scalar, Sequence, Set};
 
 /// Value-function based sequential minimisation, BVFSM (Liu et al., 2021, arXiv 2110.04974), with a
 /// logarithmic barrier: the inner problem becomes the constraint g(x, y) ≤ min g(x, ·) + μ‖·‖².
@@ -48,13 +48,13 @@ use crate::{Cost, Key, Memory, Oracles, Problem, Result, Scalar, Sequence, Set};
 /// Refused where x enters neither objective.
 ///
 /// ```
-/// use bilevel::{Key, Memory, Problem, FixedStart, Closures, HyperGradient, Bvfsm, Sequence};
+/// use bilevel::{At, Key, Memory, Problem, FixedStart, Closures, HyperGradient, Bvfsm, Sequence};
 /// let g = Closures::<f64>::new(1, 1, |x, y, _| (y[0] - x[0]).powi(2) / 2.0, |x, y, _, out| out[0] += y[0] - x[0]).with_grad_x(|x, y, _, out| out[0] += x[0] - y[0]);
 /// let f = Closures::<f64>::new(1, 1, |_, y, _| (y[0] - 1.0).powi(2) / 2.0, |_, y, _, out| out[0] += y[0] - 1.0);
 /// let problem = Problem::new(g, f, FixedStart(vec![0.0]))?;
 /// let method = Bvfsm { step_size: 0.5, y_steps: 900, largest_multiplier: Sequence::Constant { value: 9.0 }, ..Bvfsm::default() };
 /// let (mut memory, mut h) = (Memory::default(), [0.0]);
-/// let late = method.estimate(&problem, &[2.0], &mut memory, Key::from_seed(0), 1_000_000, &mut h)?;
+/// let late = method.estimate(&At::new(&problem, &[2.0], Key::from_seed(0)).outer_step(1_000_000), &mut memory, &mut h)?;
 /// assert!((late.y[0] - 1.9).abs() < 1e-3 && (h[0] - 0.9).abs() < 1e-3); // y = (1 + 9 · 2)/10
 /// # Ok::<(), bilevel::Error>(())
 /// ```
@@ -160,16 +160,9 @@ impl<T: Scalar> HyperGradient<T> for Bvfsm<T> {
         expect_x_enters(problem, &Field::Inner, "bvfsm")
     }
 
-    fn estimate(
-        &self,
-        problem: &Problem<T>,
-        x: &[T],
-        memory: &mut Memory<T>,
-        key: Key,
-        outer_step: usize,
-        out: &mut [T],
-    ) -> Result<Report<T>> {
-        let mut inner = InnerLoop::new(problem, &self.set, x, key, outer_step)?;
+    fn estimate(&self, at: &At<'_, T>, memory: &mut Memory<T>, out: &mut [T]) -> Result<Report<T>> {
+        let &At { outer_step, .. } = at;
+        let mut inner = InnerLoop::new(at, &self.set)?;
         let (mut y, mut z) = (inner.recall(memory, "y")?, inner.recall(memory, "z")?);
         let coefficients = Coefficients {
             mu: self.value_regularisation.at(outer_step),

@@ -6,7 +6,7 @@ use super::probability::{Moments, Probability};
 use super::{HyperGradient, Report, Unrolled};
 use crate::adjoint::{Adjoint, FirstOrder, Paths, Truncated};
 use crate::dynamics::Dynamics;
-use crate::{Cost, Error, Key, Memory, Problem, Result, Scalar, Stream};
+use crate::{At, Cost, Error, Memory, Problem, Result, Scalar, Stream};
 
 /// A cheap estimate that is made unbiased by correcting it at random (UFO-BLO, arXiv 2006.03631;
 /// UFOM, arXiv 2106.02487):
@@ -40,7 +40,7 @@ use crate::{Cost, Error, Key, Memory, Problem, Result, Scalar, Stream};
 /// warm-starts.
 ///
 /// ```
-/// use bilevel::{Checkpointed, Closures, Debiased, GradientDescent, HyperGradient, Key, Memory, Probability, Problem, StartFromX};
+/// use bilevel::{At, Checkpointed, Closures, Debiased, GradientDescent, HyperGradient, Key, Memory, Probability, Problem, StartFromX};
 /// // MAML in one dimension: training starts at x, f = g = ln cosh y
 /// let loss = || Closures::<f64>::new(1, 1, |_, y, _| y[0].cosh().ln(), |_, y, _, out| out[0] += y[0].tanh())
 ///     .with_second_order(|_, y, _, v, y_bar, _| y_bar[0] += v[0] / y[0].cosh().powi(2), |_, y, _, _, dy, out| out[0] += dy[0] / y[0].cosh().powi(2));
@@ -48,7 +48,7 @@ use crate::{Cost, Error, Key, Memory, Problem, Result, Scalar, Stream};
 /// let exact = Box::new(Checkpointed { slots: 1 });
 /// let method = Debiased::ufo(&problem, || Box::new(GradientDescent::default()), 10, exact, Probability::Fixed(0.1));
 /// method.validate(&problem)?;
-/// let report = method.estimate(&problem, &[1.0], &mut Memory::default(), Key::from_seed(0), 0, &mut [0.0])?;
+/// let report = method.estimate(&At::new(&problem, &[1.0], Key::from_seed(0)), &mut Memory::default(), &mut [0.0])?;
 /// assert_eq!(report.figure("probability"), Some(0.1));
 /// # Ok::<(), bilevel::Error>(())
 /// ```
@@ -112,15 +112,13 @@ impl<T: Scalar> HyperGradient<T> for Debiased<T> {
         })
     }
 
-    fn estimate(
-        &self,
-        problem: &Problem<T>,
-        x: &[T],
-        memory: &mut Memory<T>,
-        key: Key,
-        outer_step: usize,
-        out: &mut [T],
-    ) -> Result<Report<T>> {
+    fn estimate(&self, at: &At<'_, T>, memory: &mut Memory<T>, out: &mut [T]) -> Result<Report<T>> {
+        let &At {
+            problem,
+            key,
+            outer_step,
+            ..
+        } = at;
         let probability = self.probability.now(memory, || {
             let cost = |part: &dyn HyperGradient<T>| part.cost(problem).gradients();
             (cost(&*self.cheap), cost(&*self.exact))
@@ -128,7 +126,7 @@ impl<T: Scalar> HyperGradient<T> for Debiased<T> {
         let toss = key.fold_in(outer_step as u64).stream(Stream::Coin);
         let coin = toss.rng().random::<f64>() < probability;
         let mut estimate = |part: &dyn HyperGradient<T>, name, out: &mut [T]| {
-            part.estimate(problem, x, memory.part(name), key, outer_step, out)
+            part.estimate(at, memory.part(name), out)
         };
         let mut report = if self.uses_cheap() {
             let mut report = estimate(&*self.cheap, CHEAP, out)?;
@@ -158,17 +156,10 @@ impl<T: Scalar> HyperGradient<T> for Debiased<T> {
         Ok(report)
     }
 
-    fn evaluate(
-        &self,
-        problem: &Problem<T>,
-        x: &[T],
-        memory: &Memory<T>,
-        key: Key,
-        outer_step: usize,
-    ) -> Result<Report<T>> {
+    fn evaluate(&self, at: &At<'_, T>, memory: &Memory<T>) -> Result<Report<T>> {
         let empty = Memory::default();
         let memory = memory.existing_part(EXACT).unwrap_or(&empty);
-        self.exact.evaluate(problem, x, memory, key, outer_step)
+        self.exact.evaluate(at, memory)
     }
 
     /// In expectation; with an adaptive q for its first value.

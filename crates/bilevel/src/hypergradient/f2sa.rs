@@ -6,7 +6,7 @@ use super::inner_loop::{
 use super::{HyperGradient, Report};
 use crate::dynamics::Field;
 use crate::error::positive;
-use crate::{Cost, Key, Memory, Oracles, Problem, Result, Scalar, Sequence, Set};
+use crate::{At, Cost, Memory, Oracles, Problem, Result, Scalar, Sequence, Set};
 
 /// The fully first-order method F2SA (Kwon et al., 2023, arXiv 2301.10945): the hypergradient of
 /// the penalised problem min f + λ (g(x, y) − min g(x, ·)), with warm-started loops for both
@@ -40,14 +40,14 @@ use crate::{Cost, Key, Memory, Oracles, Problem, Result, Scalar, Sequence, Set};
 /// Refused where x enters neither objective.
 ///
 /// ```
-/// use bilevel::{Key, Memory, Problem, FixedStart, Closures, HyperGradient, F2sa, Sequence};
+/// use bilevel::{At, Key, Memory, Problem, FixedStart, Closures, HyperGradient, F2sa, Sequence};
 /// // f = (y − 1)²/2, g = (y − x)²/2: y = (1 + λx)/(1 + λ), h = −λ(y − x)
 /// let g = Closures::<f64>::new(1, 1, |x, y, _| (y[0] - x[0]).powi(2) / 2.0, |x, y, _, out| out[0] += y[0] - x[0]).with_grad_x(|x, y, _, out| out[0] += x[0] - y[0]);
 /// let f = Closures::<f64>::new(1, 1, |_, y, _| (y[0] - 1.0).powi(2) / 2.0, |_, y, _, out| out[0] += y[0] - 1.0);
 /// let problem = Problem::new(g, f, FixedStart(vec![0.0]))?;
 /// let method = F2sa { steps: 200, step_size: 0.5, y_step_size: 0.5, penalty: Sequence::Constant { value: 9.0 }, ..F2sa::default() };
 /// let mut h = [0.0];
-/// method.estimate(&problem, &[2.0], &mut Memory::default(), Key::from_seed(0), 0, &mut h)?;
+/// method.estimate(&At::new(&problem, &[2.0], Key::from_seed(0)), &mut Memory::default(), &mut h)?;
 /// assert!((h[0] - 0.9).abs() < 1e-12); // the hypergradient is 1
 /// # Ok::<(), bilevel::Error>(())
 /// ```
@@ -90,16 +90,9 @@ impl<T: Scalar> HyperGradient<T> for F2sa<T> {
         expect_x_enters(problem, &Field::Inner, "f2sa")
     }
 
-    fn estimate(
-        &self,
-        problem: &Problem<T>,
-        x: &[T],
-        memory: &mut Memory<T>,
-        key: Key,
-        outer_step: usize,
-        out: &mut [T],
-    ) -> Result<Report<T>> {
-        let mut inner = InnerLoop::new(problem, &self.set, x, key, outer_step)?;
+    fn estimate(&self, at: &At<'_, T>, memory: &mut Memory<T>, out: &mut [T]) -> Result<Report<T>> {
+        let &At { outer_step, .. } = at;
+        let mut inner = InnerLoop::new(at, &self.set)?;
         let (mut y, mut z) = (inner.recall(memory, "y")?, inner.recall(memory, "z")?);
         let penalty = self.penalty.at(outer_step);
         let (weights, _) = penalised(penalty);

@@ -9,7 +9,7 @@ use crate::dynamics::{Dynamics, GradientDescent};
 use crate::error::{expect_length, require};
 use crate::linear::{ConjugateGradient, LinearOperator, LinearSolver, Solution, System};
 use crate::vector::norm;
-use crate::{Cost, Key, Memory, Oracles, Problem, Result, Scalar, Sequence};
+use crate::{At, Cost, Memory, Oracles, Problem, Result, Scalar, Sequence};
 
 /// HOAG (Pedregosa, 2016, arXiv 1602.02355): [`Implicit`](super::Implicit) with a tolerance ε_k
 /// that shrinks from outer step to outer step.
@@ -167,19 +167,15 @@ impl<T: Scalar> HyperGradient<T> for Hoag<T> {
         expect_implicit_paths(problem, &*self.dynamics, NAME)
     }
 
-    fn estimate(
-        &self,
-        problem: &Problem<T>,
-        x: &[T],
-        memory: &mut Memory<T>,
-        key: Key,
-        outer_step: usize,
-        out: &mut [T],
-    ) -> Result<Report<T>> {
+    fn estimate(&self, at: &At<'_, T>, memory: &mut Memory<T>, out: &mut [T]) -> Result<Report<T>> {
+        let &At {
+            problem,
+            outer_step,
+            ..
+        } = at;
         expect_length("the hypergradient", problem.x_len(), out.len())?;
         let y_len = problem.y_len();
-        let mut rollout =
-            Rollout::new(problem, &*self.dynamics, self.max_steps, x, key, outer_step)?;
+        let mut rollout = Rollout::new(at, &*self.dynamics, self.max_steps)?;
         let trained = self.train(&mut rollout, memory, y_len, outer_step)?;
         let solver = ToAbsolute {
             tolerance: trained.tolerance,
@@ -203,17 +199,14 @@ impl<T: Scalar> HyperGradient<T> for Hoag<T> {
         Ok(report)
     }
 
-    fn evaluate(
-        &self,
-        problem: &Problem<T>,
-        x: &[T],
-        memory: &Memory<T>,
-        key: Key,
-        outer_step: usize,
-    ) -> Result<Report<T>> {
+    fn evaluate(&self, at: &At<'_, T>, memory: &Memory<T>) -> Result<Report<T>> {
+        let &At {
+            problem,
+            outer_step,
+            ..
+        } = at;
         let y_len = problem.y_len();
-        let mut rollout =
-            Rollout::new(problem, &*self.dynamics, self.max_steps, x, key, outer_step)?;
+        let mut rollout = Rollout::new(at, &*self.dynamics, self.max_steps)?;
         let trained = self.train(&mut rollout, memory, y_len, outer_step)?;
         let value = rollout.value(&trained.state)?;
         let (inner_calls, outer_calls) = rollout.calls();

@@ -4,7 +4,7 @@ use super::{HyperGradient, Report, Unrolled};
 use crate::adjoint::{Paths, Rollout};
 use crate::error::{expect_length, positive};
 use crate::vector::axpy;
-use crate::{Cost, Key, Memory, Oracles, Problem, Result, Scalar, Set};
+use crate::{At, Cost, Memory, Oracles, Problem, Result, Scalar, Set};
 
 /// Initialization auxiliary and pessimistic trajectory truncation, IAPTT-GM (Liu et al., 2021,
 /// arXiv 2110.00455): for inner problems that are not convex, where the end of training depends on
@@ -34,14 +34,14 @@ use crate::{Cost, Key, Memory, Oracles, Problem, Result, Scalar, Set};
 /// As [`Unrolled`]; with a learned start also where x enters through the start alone.
 ///
 /// ```
-/// use bilevel::{Key, Memory, Problem, FixedStart, Closures, HyperGradient, Iaptt};
+/// use bilevel::{At, Key, Memory, Problem, FixedStart, Closures, HyperGradient, Iaptt};
 /// // f = (y − 1)²/2, g = (y − x)²/2: from z = 0 towards x = 0.5, f is largest after the first step.
 /// let g = Closures::<f64>::new(1, 1, |x, y, _| (y[0] - x[0]).powi(2) / 2.0, |x, y, _, out| out[0] += y[0] - x[0])
 ///     .with_grad_x(|x, y, _, out| out[0] += x[0] - y[0])
 ///     .with_second_order(|_, _, _, v, y_bar, x_bar| { y_bar[0] += v[0]; x_bar[0] -= v[0] }, |_, _, _, dx, dy, out| out[0] += dy[0] - dx[0]);
 /// let f = Closures::<f64>::new(1, 1, |_, y, _| (y[0] - 1.0).powi(2) / 2.0, |_, y, _, out| out[0] += y[0] - 1.0);
 /// let (problem, mut h) = (Problem::new(g, f, FixedStart(vec![0.0]))?, [0.0]);
-/// let report = Iaptt::default().estimate(&problem, &[0.5], &mut Memory::default(), Key::from_seed(0), 0, &mut h)?;
+/// let report = Iaptt::default().estimate(&At::new(&problem, &[0.5], Key::from_seed(0)), &mut Memory::default(), &mut h)?;
 /// assert_eq!((report.figure("truncation"), h[0]), (Some(1.0), 0.1 * (0.05 - 1.0)));
 /// # Ok::<(), bilevel::Error>(())
 /// ```
@@ -73,21 +73,14 @@ struct Truncated<'a, T> {
 }
 
 impl<T: Scalar> Iaptt<T> {
-    fn run<'a>(
-        &'a self,
-        problem: &'a Problem<T>,
-        x: &'a [T],
-        memory: &Memory<T>,
-        key: Key,
-        outer_step: usize,
-    ) -> Result<Truncated<'a, T>> {
+    fn run<'a>(&'a self, at: &At<'a, T>, memory: &Memory<T>) -> Result<Truncated<'a, T>> {
         let Unrolled {
             dynamics, steps, ..
         } = &self.unrolled;
-        let mut rollout = Rollout::new(problem, &**dynamics, *steps, x, key, outer_step)?;
+        let mut rollout = Rollout::new(at, &**dynamics, *steps)?;
         let mut start = rollout.start()?;
         if self.start_step_size.is_some() {
-            let z = &mut start[..problem.y_len()];
+            let z = &mut start[..at.problem.y_len()];
             if let Some(kept) = memory.vector("z") {
                 expect_length("z", z.len(), kept.len())?;
                 z.copy_from_slice(kept);
@@ -138,17 +131,10 @@ impl<T: Scalar> HyperGradient<T> for Iaptt<T> {
         sees.expect_any_of(enters, "iaptt with a learned start")
     }
 
-    fn estimate(
-        &self,
-        problem: &Problem<T>,
-        x: &[T],
-        memory: &mut Memory<T>,
-        key: Key,
-        outer_step: usize,
-        out: &mut [T],
-    ) -> Result<Report<T>> {
+    fn estimate(&self, at: &At<'_, T>, memory: &mut Memory<T>, out: &mut [T]) -> Result<Report<T>> {
+        let &At { problem, .. } = at;
         expect_length("the hypergradient", problem.x_len(), out.len())?;
-        let mut run = self.run(problem, x, memory, key, outer_step)?;
+        let mut run = self.run(at, memory)?;
         let rollout = &mut run.rollout;
         rollout.truncate(run.worst.0);
         let (mut state, mut bar) = (run.start.clone(), rollout.zero_state());
@@ -167,15 +153,9 @@ impl<T: Scalar> HyperGradient<T> for Iaptt<T> {
         Ok(Self::report(problem, run))
     }
 
-    fn evaluate(
-        &self,
-        problem: &Problem<T>,
-        x: &[T],
-        memory: &Memory<T>,
-        key: Key,
-        outer_step: usize,
-    ) -> Result<Report<T>> {
-        let run = self.run(problem, x, memory, key, outer_step)?;
+    fn evaluate(&self, at: &At<'_, T>, memory: &Memory<T>) -> Result<Report<T>> {
+        let &At { problem, .. } = at;
+        let run = self.run(at, memory)?;
         Ok(Self::report(problem, run))
     }
 

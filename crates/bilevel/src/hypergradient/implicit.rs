@@ -9,7 +9,7 @@ use crate::adjoint::{Paths, Rollout};
 use crate::dynamics::{Dynamics, GradientDescent};
 use crate::error::{expect_length, require};
 use crate::linear::{ConjugateGradient, LinearSolver, System};
-use crate::{Cost, Error, Key, Memory, Oracles, Problem, Result, Scalar};
+use crate::{At, Cost, Error, Memory, Oracles, Problem, Result, Scalar};
 
 /// Differentiates the solution of the inner problem, not the way there (AID).
 ///
@@ -179,17 +179,10 @@ impl<T: Scalar> HyperGradient<T> for Implicit<T> {
         self.validate_as(problem, NAME)
     }
 
-    fn estimate(
-        &self,
-        problem: &Problem<T>,
-        x: &[T],
-        memory: &mut Memory<T>,
-        key: Key,
-        outer_step: usize,
-        out: &mut [T],
-    ) -> Result<Report<T>> {
+    fn estimate(&self, at: &At<'_, T>, memory: &mut Memory<T>, out: &mut [T]) -> Result<Report<T>> {
+        let &At { problem, .. } = at;
         expect_length("the hypergradient", problem.x_len(), out.len())?;
-        let mut rollout = Rollout::new(problem, &*self.dynamics, self.steps, x, key, outer_step)?;
+        let mut rollout = Rollout::new(at, &*self.dynamics, self.steps)?;
         let state = self.train(&mut rollout, memory)?;
         let at_end = AtEnd {
             solver: &*self.solver,
@@ -210,15 +203,9 @@ impl<T: Scalar> HyperGradient<T> for Implicit<T> {
         Ok(found.report(&rollout, state, y_len, self.damping))
     }
 
-    fn evaluate(
-        &self,
-        problem: &Problem<T>,
-        x: &[T],
-        memory: &Memory<T>,
-        key: Key,
-        outer_step: usize,
-    ) -> Result<Report<T>> {
-        let mut rollout = Rollout::new(problem, &*self.dynamics, self.steps, x, key, outer_step)?;
+    fn evaluate(&self, at: &At<'_, T>, memory: &Memory<T>) -> Result<Report<T>> {
+        let &At { problem, .. } = at;
+        let mut rollout = Rollout::new(at, &*self.dynamics, self.steps)?;
         let mut state = self.train(&mut rollout, memory)?;
         let value = rollout.value(&state)?;
         state.truncate(problem.y_len());

@@ -5,7 +5,7 @@ use crate::adjoint::Paths;
 use crate::dynamics::{Context, Field, GradientDescent, Weights};
 use crate::error::{expect_length, require};
 use crate::vector::{all_finite, axpy};
-use crate::{Error, Key, Memory, Oracles, Problem, Result, Scalar, Set};
+use crate::{At, Error, Memory, Oracles, Problem, Result, Scalar, Set};
 
 /// g alone.
 pub(super) const INNER: Weights = Weights {
@@ -39,17 +39,11 @@ impl<'a, T: Scalar> InnerLoop<'a, T> {
         2 * problem.y_len() + 3 * problem.x_len()
     }
 
-    /// At `x`, for variables in `set`; draws are those of `outer_step` under `key`.
-    pub(super) fn new(
-        problem: &'a Problem<T>,
-        set: &'a Set<T>,
-        x: &'a [T],
-        key: Key,
-        outer_step: usize,
-    ) -> Result<Self> {
-        expect_length("x", problem.x_len(), x.len())?;
+    /// For variables in `set`.
+    pub(super) fn new(at: &At<'a, T>, set: &'a Set<T>) -> Result<Self> {
+        let problem = at.problem;
         Ok(Self {
-            cx: Context::new(problem, x, key, outer_step, 0)?,
+            cx: Context::new(at, 0)?,
             problem,
             set,
             direction: vec![T::zero(); problem.y_len()],

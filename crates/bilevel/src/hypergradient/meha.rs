@@ -4,7 +4,7 @@ use super::inner_loop::{INNER, InnerLoop, distance, expect_x_enters, penalised_o
 use super::{HyperGradient, Report};
 use crate::dynamics::{Field, Weights};
 use crate::error::positive;
-use crate::{Cost, Key, Memory, Oracles, Problem, Result, Scalar, Sequence, Set};
+use crate::{At, Cost, Memory, Oracles, Problem, Result, Scalar, Sequence, Set};
 
 /// The Moreau-envelope based Hessian-free algorithm, MEHA (Liu et al., 2024, arXiv 2405.09927): one
 /// step each for x, y and z on f/c + g − v, where v(x, y) = min over z of g(x, z) + ‖z − y‖²/(2γ).
@@ -40,12 +40,12 @@ use crate::{Cost, Key, Memory, Oracles, Problem, Result, Scalar, Sequence, Set};
 /// Refused where x enters neither objective.
 ///
 /// ```
-/// use bilevel::{Key, Memory, Problem, FixedStart, Closures, HyperGradient, Meha};
+/// use bilevel::{At, Key, Memory, Problem, FixedStart, Closures, HyperGradient, Meha};
 /// let g = Closures::<f64>::new(1, 1, |x, y, _| (y[0] - x[0]).powi(2) / 2.0, |x, y, _, out| out[0] += y[0] - x[0]).with_grad_x(|x, y, _, out| out[0] += x[0] - y[0]);
 /// let f = Closures::<f64>::new(1, 1, |_, y, _| (y[0] - 1.0).powi(2) / 2.0, |_, y, _, out| out[0] += y[0] - 1.0);
 /// let problem = Problem::new(g, f, FixedStart(vec![0.0]))?;
 /// let mut h = [0.0];
-/// Meha { step_size: 0.25, ..Meha::default() }.estimate(&problem, &[2.0], &mut Memory::default(), Key::from_seed(0), 0, &mut h)?;
+/// Meha { step_size: 0.25, ..Meha::default() }.estimate(&At::new(&problem, &[2.0], Key::from_seed(0)), &mut Memory::default(), &mut h)?;
 /// assert_eq!(h, [0.5]); // y = 0, z = 0.25 · 2; (2 − 0) − (2 − 0.5)
 /// # Ok::<(), bilevel::Error>(())
 /// ```
@@ -99,16 +99,9 @@ impl<T: Scalar> HyperGradient<T> for Meha<T> {
         expect_x_enters(problem, &Field::Inner, "meha")
     }
 
-    fn estimate(
-        &self,
-        problem: &Problem<T>,
-        x: &[T],
-        memory: &mut Memory<T>,
-        key: Key,
-        outer_step: usize,
-        out: &mut [T],
-    ) -> Result<Report<T>> {
-        let mut inner = InnerLoop::new(problem, &self.set, x, key, outer_step)?;
+    fn estimate(&self, at: &At<'_, T>, memory: &mut Memory<T>, out: &mut [T]) -> Result<Report<T>> {
+        let &At { outer_step, .. } = at;
+        let mut inner = InnerLoop::new(at, &self.set)?;
         let (mut y, mut z) = (inner.recall(memory, "y")?, inner.recall(memory, "z")?);
         let pull = 1.0 / self.proximal;
         if memory.vector("y").is_some() {

@@ -6,7 +6,7 @@ use crate::adjoint::Paths;
 use crate::dynamics::Field;
 use crate::error::{positive, require};
 use crate::vector::{axpy, dot, norm};
-use crate::{Cost, Key, Memory, Oracles, Problem, Result, Scalar, Set};
+use crate::{At, Cost, Memory, Oracles, Problem, Result, Scalar, Set};
 
 /// The one-stage hypergradient of DARTS (Liu et al., 2019, arXiv 1806.09055): how f after one more
 /// step depends on x, with a finite difference in the place of the second derivatives.
@@ -38,13 +38,13 @@ use crate::{Cost, Key, Memory, Oracles, Problem, Result, Scalar, Set};
 /// Refused where x enters neither objective nor the weights, or ξ = 0 and x does not enter f.
 ///
 /// ```
-/// use bilevel::{Key, Memory, Problem, FixedStart, Closures, HyperGradient, OneStage};
+/// use bilevel::{At, Key, Memory, Problem, FixedStart, Closures, HyperGradient, OneStage};
 /// // f = (y − 1)²/2, g = (y − x)²/2: y = 1, y' = 1.25, h = 0.25 (y' − 1)
 /// let g = Closures::<f64>::new(1, 1, |x, y, _| (y[0] - x[0]).powi(2) / 2.0, |x, y, _, out| out[0] += y[0] - x[0]).with_grad_x(|x, y, _, out| out[0] += x[0] - y[0]);
 /// let f = Closures::<f64>::new(1, 1, |_, y, _| (y[0] - 1.0).powi(2) / 2.0, |_, y, _, out| out[0] += y[0] - 1.0);
 /// let (problem, mut h) = (Problem::new(g, f, FixedStart(vec![0.0]))?, [0.0]);
 /// let method = OneStage { step_size: 0.5, look_ahead: 0.25, ..OneStage::default() };
-/// method.estimate(&problem, &[2.0], &mut Memory::default(), Key::from_seed(0), 0, &mut h)?;
+/// method.estimate(&At::new(&problem, &[2.0], Key::from_seed(0)), &mut Memory::default(), &mut h)?;
 /// assert!((h[0] - 0.0625).abs() < 1e-14);
 /// # Ok::<(), bilevel::Error>(())
 /// ```
@@ -156,16 +156,8 @@ impl<T: Scalar> HyperGradient<T> for OneStage<T> {
         )
     }
 
-    fn estimate(
-        &self,
-        problem: &Problem<T>,
-        x: &[T],
-        memory: &mut Memory<T>,
-        key: Key,
-        outer_step: usize,
-        out: &mut [T],
-    ) -> Result<Report<T>> {
-        let mut inner = InnerLoop::new(problem, &self.set, x, key, outer_step)?;
+    fn estimate(&self, at: &At<'_, T>, memory: &mut Memory<T>, out: &mut [T]) -> Result<Report<T>> {
+        let mut inner = InnerLoop::new(at, &self.set)?;
         let y = self.train(&mut inner, memory)?;
         inner.cx.step = self.steps;
         let ahead = self.look_ahead(&mut inner, &y)?;
@@ -176,15 +168,8 @@ impl<T: Scalar> HyperGradient<T> for OneStage<T> {
         Ok(inner.report(value, y, vec![]))
     }
 
-    fn evaluate(
-        &self,
-        problem: &Problem<T>,
-        x: &[T],
-        memory: &Memory<T>,
-        key: Key,
-        outer_step: usize,
-    ) -> Result<Report<T>> {
-        let mut inner = InnerLoop::new(problem, &self.set, x, key, outer_step)?;
+    fn evaluate(&self, at: &At<'_, T>, memory: &Memory<T>) -> Result<Report<T>> {
+        let mut inner = InnerLoop::new(at, &self.set)?;
         let y = self.train(&mut inner, memory)?;
         let value = inner.value(&y)?;
         Ok(inner.report(value, y, vec![]))

@@ -6,7 +6,7 @@ use super::inner_loop::{
 use super::{HyperGradient, Report};
 use crate::dynamics::Field;
 use crate::error::positive;
-use crate::{Cost, Key, Memory, Oracles, Problem, Result, Scalar, Sequence, Set};
+use crate::{At, Cost, Memory, Oracles, Problem, Result, Scalar, Sequence, Set};
 
 /// Penalty-based bilevel gradient descent with the value function, V-PBGD (Shen and Chen, 2023,
 /// arXiv 2302.05185): x and y descend together on f + γ (g(x, y) − min g(x, ·)).
@@ -46,12 +46,12 @@ use crate::{Cost, Key, Memory, Oracles, Problem, Result, Scalar, Sequence, Set};
 /// Refused where x enters neither objective.
 ///
 /// ```
-/// use bilevel::{Key, Memory, Problem, FixedStart, Closures, HyperGradient, Pbgd};
+/// use bilevel::{At, Key, Memory, Problem, FixedStart, Closures, HyperGradient, Pbgd};
 /// let g = Closures::<f64>::new(1, 1, |x, y, _| (y[0] - x[0]).powi(2) / 2.0, |x, y, _, out| out[0] += y[0] - x[0]).with_grad_x(|x, y, _, out| out[0] += x[0] - y[0]);
 /// let f = Closures::<f64>::new(1, 1, |_, y, _| (y[0] - 1.0).powi(2) / 2.0, |_, y, _, out| out[0] += y[0] - 1.0);
 /// let problem = Problem::new(g, f, FixedStart(vec![0.0]))?;
 /// let (mut memory, mut h) = (Memory::default(), [0.0]);
-/// Pbgd { step_size: 0.5, ..Pbgd::default() }.estimate(&problem, &[2.0], &mut memory, Key::from_seed(0), 0, &mut h)?;
+/// Pbgd { step_size: 0.5, ..Pbgd::default() }.estimate(&At::new(&problem, &[2.0], Key::from_seed(0)), &mut memory, &mut h)?;
 /// assert_eq!(h, [1.0]); // z = 1; 0.1 · 10 · ((2 − 0) − (2 − 1))
 /// # Ok::<(), bilevel::Error>(())
 /// ```
@@ -94,16 +94,9 @@ impl<T: Scalar> HyperGradient<T> for Pbgd<T> {
         expect_x_enters(problem, &Field::Inner, "pbgd")
     }
 
-    fn estimate(
-        &self,
-        problem: &Problem<T>,
-        x: &[T],
-        memory: &mut Memory<T>,
-        key: Key,
-        outer_step: usize,
-        out: &mut [T],
-    ) -> Result<Report<T>> {
-        let mut inner = InnerLoop::new(problem, &self.set, x, key, outer_step)?;
+    fn estimate(&self, at: &At<'_, T>, memory: &mut Memory<T>, out: &mut [T]) -> Result<Report<T>> {
+        let &At { outer_step, .. } = at;
+        let mut inner = InnerLoop::new(at, &self.set)?;
         let mut y = inner.recall(memory, "y")?;
         let mut z = if self.start_at_y {
             y.clone()

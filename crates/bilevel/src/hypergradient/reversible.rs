@@ -7,7 +7,7 @@ use super::{HyperGradient, Report};
 use crate::adjoint::{Paths, Rollout};
 use crate::dynamics::{Dynamics, Field, Hyper};
 use crate::error::require;
-use crate::{Cost, Error, Key, Memory, Oracles, Problem, Result, Scalar};
+use crate::{At, Cost, Error, Memory, Oracles, Problem, Result, Scalar};
 
 /// The exact hypergradient of training with [`Momentum`](crate::Momentum), without a stored trajectory: on
 /// the way back the steps themselves are undone (Maclaurin, Duvenaud and Adams, arXiv 1502.03492).
@@ -142,18 +142,15 @@ impl<T: Scalar> HyperGradient<T> for Reversible {
         Paths::ALL.expect_any_of(Paths::of(problem, &dynamics), NAME)
     }
 
-    fn estimate(
-        &self,
-        problem: &Problem<T>,
-        x: &[T],
-        _: &mut Memory<T>,
-        key: Key,
-        outer_step: usize,
-        out: &mut [T],
-    ) -> Result<Report<T>> {
+    fn estimate(&self, at: &At<'_, T>, _: &mut Memory<T>, out: &mut [T]) -> Result<Report<T>> {
+        let &At {
+            problem,
+            outer_step,
+            ..
+        } = at;
         crate::error::expect_length("the hypergradient", problem.x_len(), out.len())?;
         let dynamics = self.dynamics();
-        let mut rollout = Rollout::new(problem, &dynamics, self.steps, x, key, outer_step)?;
+        let mut rollout = Rollout::new(at, &dynamics, self.steps)?;
         let mut state = self.start(&mut rollout)?;
         let start = state.y.clone();
         for t in 0..self.steps {
@@ -178,16 +175,10 @@ impl<T: Scalar> HyperGradient<T> for Reversible {
         Ok(report)
     }
 
-    fn evaluate(
-        &self,
-        problem: &Problem<T>,
-        x: &[T],
-        _: &Memory<T>,
-        key: Key,
-        outer_step: usize,
-    ) -> Result<Report<T>> {
+    fn evaluate(&self, at: &At<'_, T>, _: &Memory<T>) -> Result<Report<T>> {
+        let &At { problem, .. } = at;
         let dynamics = self.dynamics();
-        let mut rollout = Rollout::new(problem, &dynamics, self.steps, x, key, outer_step)?;
+        let mut rollout = Rollout::new(at, &dynamics, self.steps)?;
         let mut state = self.start(&mut rollout)?;
         for t in 0..self.steps {
             self.step(t, &mut rollout, &mut state)?;

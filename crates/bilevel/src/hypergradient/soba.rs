@@ -5,7 +5,7 @@ use super::inner_loop::InnerLoop;
 use super::{HyperGradient, Report};
 use crate::dynamics::GradientDescent;
 use crate::vector::{axpy, norm};
-use crate::{Cost, Key, Memory, Oracles, Problem, Result, Scalar, Sequence, Set};
+use crate::{At, Cost, Memory, Oracles, Problem, Result, Scalar, Sequence, Set};
 
 /// SOBA (Dagréou, Ablin, Vaiter and Moreau, 2022, arXiv 2201.13409): y, the solution v of the
 /// linear system and x move together, one step each.
@@ -84,16 +84,9 @@ impl<T: Scalar> HyperGradient<T> for Soba {
         expect_implicit_paths(problem, &GradientDescent::<T>::default(), NAME)
     }
 
-    fn estimate(
-        &self,
-        problem: &Problem<T>,
-        x: &[T],
-        memory: &mut Memory<T>,
-        key: Key,
-        outer_step: usize,
-        out: &mut [T],
-    ) -> Result<Report<T>> {
-        let mut inner = InnerLoop::new(problem, &Set::All, x, key, outer_step)?;
+    fn estimate(&self, at: &At<'_, T>, memory: &mut Memory<T>, out: &mut [T]) -> Result<Report<T>> {
+        let &At { outer_step, .. } = at;
+        let mut inner = InnerLoop::new(at, &Set::All)?;
         let y = inner.recall(memory, "y")?;
         let mut v = memory.vector_or("v", y.len(), |_| Ok(()))?.to_vec();
         let value = inner.value(&y)?;
@@ -132,15 +125,8 @@ impl<T: Scalar> HyperGradient<T> for Soba {
     }
 
     /// f(x, y) with the y of the memory: that is what h belongs to.
-    fn evaluate(
-        &self,
-        problem: &Problem<T>,
-        x: &[T],
-        memory: &Memory<T>,
-        key: Key,
-        outer_step: usize,
-    ) -> Result<Report<T>> {
-        let mut inner = InnerLoop::new(problem, &Set::All, x, key, outer_step)?;
+    fn evaluate(&self, at: &At<'_, T>, memory: &Memory<T>) -> Result<Report<T>> {
+        let mut inner = InnerLoop::new(at, &Set::All)?;
         let y = inner.recall(memory, "y")?;
         let value = inner.value(&y)?;
         Ok(inner.report(value, y, vec![]))

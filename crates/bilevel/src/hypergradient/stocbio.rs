@@ -4,7 +4,7 @@ use super::implicit::{Implicit, WarmStart};
 use super::{HyperGradient, Report};
 use crate::dynamics::{GradientDescent, Hyper};
 use crate::linear::Neumann;
-use crate::{Cost, Key, Memory, Problem, Result, Scalar};
+use crate::{At, Cost, Memory, Problem, Result, Scalar};
 
 /// stocBiO (Ji, Yang and Liang, 2021, arXiv 2010.07962): K steps of inner SGD from where the last
 /// outer step left y, then
@@ -99,29 +99,12 @@ impl<T: Scalar> HyperGradient<T> for StocBio {
         self.implicit().validate_as(problem, "stocbio")
     }
 
-    fn estimate(
-        &self,
-        problem: &Problem<T>,
-        x: &[T],
-        memory: &mut Memory<T>,
-        key: Key,
-        outer_step: usize,
-        out: &mut [T],
-    ) -> Result<Report<T>> {
-        self.implicit()
-            .estimate(problem, x, memory, key, outer_step, out)
+    fn estimate(&self, at: &At<'_, T>, memory: &mut Memory<T>, out: &mut [T]) -> Result<Report<T>> {
+        self.implicit().estimate(at, memory, out)
     }
 
-    fn evaluate(
-        &self,
-        problem: &Problem<T>,
-        x: &[T],
-        memory: &Memory<T>,
-        key: Key,
-        outer_step: usize,
-    ) -> Result<Report<T>> {
-        self.implicit()
-            .evaluate(problem, x, memory, key, outer_step)
+    fn evaluate(&self, at: &At<'_, T>, memory: &Memory<T>) -> Result<Report<T>> {
+        self.implicit().evaluate(at, memory)
     }
 
     fn cost(&self, problem: &Problem<T>) -> Cost {

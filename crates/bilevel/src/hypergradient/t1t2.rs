@@ -5,7 +5,7 @@ use super::{HyperGradient, Report};
 use crate::adjoint::{Paths, Rollout};
 use crate::dynamics::{Dynamics, GradientDescent};
 use crate::error::expect_length;
-use crate::{Cost, Key, Memory, Oracles, Problem, Result, Scalar};
+use crate::{At, Cost, Memory, Oracles, Problem, Result, Scalar};
 
 /// T1–T2 (Luketina et al., 2016, arXiv 1511.06727): training goes on from one outer step to the
 /// next, and only its last step is differentiated.
@@ -31,14 +31,14 @@ use crate::{Cost, Key, Memory, Oracles, Problem, Result, Scalar};
 /// Refused where x enters neither objective nor the dynamics, or second derivatives are missing.
 ///
 /// ```
-/// use bilevel::{Key, Memory, Problem, FixedStart, Closures, HyperGradient, T1T2};
+/// use bilevel::{At, Key, Memory, Problem, FixedStart, Closures, HyperGradient, T1T2};
 /// // f = (y − 1)²/2, g = (y − x)²/2: y_1 = 0.1 · 2, h = 0.1 (y_1 − 1)
 /// let g = Closures::<f64>::new(1, 1, |x, y, _| (y[0] - x[0]).powi(2) / 2.0, |x, y, _, out| out[0] += y[0] - x[0])
 ///     .with_grad_x(|x, y, _, out| out[0] += x[0] - y[0])
 ///     .with_second_order(|_, _, _, v, y_bar, x_bar| { y_bar[0] += v[0]; x_bar[0] -= v[0] }, |_, _, _, dx, dy, out| out[0] += dy[0] - dx[0]);
 /// let f = Closures::<f64>::new(1, 1, |_, y, _| (y[0] - 1.0).powi(2) / 2.0, |_, y, _, out| out[0] += y[0] - 1.0);
 /// let (problem, mut h) = (Problem::new(g, f, FixedStart(vec![0.0]))?, [0.0]);
-/// T1T2::default().estimate(&problem, &[2.0], &mut Memory::default(), Key::from_seed(0), 0, &mut h)?;
+/// T1T2::default().estimate(&At::new(&problem, &[2.0], Key::from_seed(0)), &mut Memory::default(), &mut h)?;
 /// assert!((h[0] + 0.08).abs() < 1e-15);
 /// # Ok::<(), bilevel::Error>(())
 /// ```
@@ -61,13 +61,10 @@ impl<T: Scalar> Default for T1T2<T> {
 impl<T: Scalar> T1T2<T> {
     fn rollout<'a>(
         &'a self,
-        problem: &'a Problem<T>,
-        x: &'a [T],
+        at: &At<'a, T>,
         memory: &Memory<T>,
-        key: Key,
-        outer_step: usize,
     ) -> Result<(Rollout<'a, T>, Vec<T>)> {
-        let mut rollout = Rollout::new(problem, &*self.dynamics, self.steps, x, key, outer_step)?;
+        let mut rollout = Rollout::new(at, &*self.dynamics, self.steps)?;
         let state = match memory.vector("state") {
             Some(kept) => {
                 expect_length("the remembered state", rollout.state_len(), kept.len())?;
@@ -96,17 +93,10 @@ impl<T: Scalar> HyperGradient<T> for T1T2<T> {
         sees.expect_any_of(Paths::of(problem, &*self.dynamics), "t1t2")
     }
 
-    fn estimate(
-        &self,
-        problem: &Problem<T>,
-        x: &[T],
-        memory: &mut Memory<T>,
-        key: Key,
-        outer_step: usize,
-        out: &mut [T],
-    ) -> Result<Report<T>> {
+    fn estimate(&self, at: &At<'_, T>, memory: &mut Memory<T>, out: &mut [T]) -> Result<Report<T>> {
+        let &At { problem, .. } = at;
         expect_length("the hypergradient", problem.x_len(), out.len())?;
-        let (mut rollout, mut state) = self.rollout(problem, x, memory, key, outer_step)?;
+        let (mut rollout, mut state) = self.rollout(at, memory)?;
         let mut before = state.clone();
         for t in 0..self.steps {
             before.copy_from_slice(&state);
@@ -122,15 +112,9 @@ impl<T: Scalar> HyperGradient<T> for T1T2<T> {
         Ok(Self::report(problem, &rollout, value, &state))
     }
 
-    fn evaluate(
-        &self,
-        problem: &Problem<T>,
-        x: &[T],
-        memory: &Memory<T>,
-        key: Key,
-        outer_step: usize,
-    ) -> Result<Report<T>> {
-        let (mut rollout, mut state) = self.rollout(problem, x, memory, key, outer_step)?;
+    fn evaluate(&self, at: &At<'_, T>, memory: &Memory<T>) -> Result<Report<T>> {
+        let &At { problem, .. } = at;
+        let (mut rollout, mut state) = self.rollout(at, memory)?;
         for t in 0..self.steps {
             rollout.advance(t, &mut state)?;
         }

@@ -4,7 +4,7 @@ use super::{HyperGradient, Report};
 use crate::adjoint::{Adjoint, Paths, Reverse, Rollout};
 use crate::dynamics::{Dynamics, GradientDescent};
 use crate::error::require;
-use crate::{Cost, Error, Key, Memory, Oracles, Problem, Result, Role, Scalar};
+use crate::{At, Cost, Error, Memory, Oracles, Problem, Result, Role, Scalar};
 
 /// Differentiates K steps of training exactly, or as the adjoint does.
 ///
@@ -83,17 +83,10 @@ impl<T: Scalar> HyperGradient<T> for Unrolled<T> {
         )
     }
 
-    fn estimate(
-        &self,
-        problem: &Problem<T>,
-        x: &[T],
-        _: &mut Memory<T>,
-        key: Key,
-        outer_step: usize,
-        out: &mut [T],
-    ) -> Result<Report<T>> {
+    fn estimate(&self, at: &At<'_, T>, _: &mut Memory<T>, out: &mut [T]) -> Result<Report<T>> {
+        let &At { problem, .. } = at;
         crate::error::expect_length("the hypergradient", problem.x_len(), out.len())?;
-        let mut rollout = Rollout::new(problem, &*self.dynamics, self.steps, x, key, outer_step)?;
+        let mut rollout = Rollout::new(at, &*self.dynamics, self.steps)?;
         let mut state = rollout.start()?;
         let mut bar = rollout.zero_state();
         let value = self
@@ -104,15 +97,9 @@ impl<T: Scalar> HyperGradient<T> for Unrolled<T> {
         Ok(Self::report(&rollout, value, state, problem.y_len()))
     }
 
-    fn evaluate(
-        &self,
-        problem: &Problem<T>,
-        x: &[T],
-        _: &Memory<T>,
-        key: Key,
-        outer_step: usize,
-    ) -> Result<Report<T>> {
-        let mut rollout = Rollout::new(problem, &*self.dynamics, self.steps, x, key, outer_step)?;
+    fn evaluate(&self, at: &At<'_, T>, _: &Memory<T>) -> Result<Report<T>> {
+        let &At { problem, .. } = at;
+        let mut rollout = Rollout::new(at, &*self.dynamics, self.steps)?;
         let mut state = rollout.start()?;
         for t in 0..self.steps {
             rollout.advance(t, &mut state)?;

@@ -4,7 +4,7 @@
 use bilevel::check::{adjoint_dot_test, forward_check, gradient_check, replay_check};
 use bilevel::vector::relative_difference;
 use bilevel::{
-    Checkpointed, Dynamics, Field, Forward, HyperGradient, Key, Memory, Problem, Reverse,
+    At, Checkpointed, Dynamics, Field, Forward, HyperGradient, Key, Memory, Problem, Reverse,
     ReverseTape, Truncated,
 };
 
@@ -44,30 +44,30 @@ pub(crate) fn assert_agreement(
 ) {
     let key = Key::from_seed(3);
     let reverse = unrolled(dynamics, Reverse);
-    let check = gradient_check(&reverse, problem, x, key, 2, 1e-7).unwrap();
+    let check = gradient_check(&reverse, &At::new(problem, x, key), 2, 1e-7).unwrap();
     assert!(check.passed(), "{label}: differences {check:?}");
-    let check = forward_check(&reverse, problem, x, key, 3, 1e-12).unwrap();
+    let check = forward_check(&reverse, &At::new(problem, x, key), 3, 1e-12).unwrap();
     assert!(check.passed(), "{label}: forward {check:?}");
-    let check = adjoint_dot_test(dynamics, problem, x, key, 1e-12).unwrap();
+    let check = adjoint_dot_test(dynamics, &At::new(problem, x, key), 1e-12).unwrap();
     assert!(check.passed(), "{label}: dot test {check:?}");
     for slots in [1, 2, 3, 5, STEPS, STEPS + 2] {
         let checkpointed = unrolled(dynamics, Checkpointed { slots });
-        let same = replay_check(&reverse, &checkpointed, problem, x, key).unwrap();
+        let same = replay_check(&reverse, &checkpointed, &At::new(problem, x, key)).unwrap();
         assert!(same, "{label}: {slots} slots");
     }
     for last in [STEPS, STEPS + 1] {
         let whole = unrolled(dynamics, Truncated { last });
-        let same = replay_check(&reverse, &whole, problem, x, key).unwrap();
+        let same = replay_check(&reverse, &whole, &At::new(problem, x, key)).unwrap();
         assert!(same, "{label}: the last {last} steps");
     }
     let taped = unrolled(dynamics, ReverseTape::default());
-    let check = forward_check(&taped, problem, x, key, 3, 1e-12).unwrap();
+    let check = forward_check(&taped, &At::new(problem, x, key), 3, 1e-12).unwrap();
     assert!(check.passed(), "{label}: forward, taped {check:?}");
     let forward = unrolled(dynamics, Forward::default());
     let [taped, forward, reverse] = [&taped, &forward, &reverse].map(|method| {
         let mut out = vec![0.0; x.len()];
         let report = method
-            .estimate(problem, x, &mut Memory::default(), key, 0, &mut out)
+            .estimate(&At::new(problem, x, key), &mut Memory::default(), &mut out)
             .unwrap();
         // One more than the value, which may be anywhere near zero.
         [vec![1.0 + report.value], report.y, out]

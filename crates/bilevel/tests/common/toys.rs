@@ -3,8 +3,8 @@
 use bilevel::driver::RunState;
 use bilevel::optimizer::Projected;
 use bilevel::{
-    Bounds, Closures, Driver, FixedStart, HyperGradient, Key, Memory, Optimizer, Problem, Report,
-    Scalar, Sgd,
+    At, Bounds, Closures, Driver, FixedStart, HyperGradient, Key, Memory, Optimizer, Problem,
+    Report, Scalar, Sgd,
 };
 
 /// g = (y − x)²/2, f = (y − 1)²/2 + (x − 3)²/2, from y = `start`: optimum x = y = 2.
@@ -179,7 +179,10 @@ pub(crate) fn run_with<T: Scalar>(
     let mut driver = Driver::new(problem, method, optimizer, key).outer_steps(outer_steps);
     driver.run(&mut state).unwrap();
     let report = method
-        .evaluate(problem, &state.x, &state.memory, key, state.outer_step)
+        .evaluate(
+            &At::new(problem, &state.x, key).outer_step(state.outer_step),
+            &state.memory,
+        )
         .unwrap();
     (state.x, report)
 }
@@ -228,7 +231,11 @@ pub(crate) fn estimates<T: Scalar>(
     (0..estimates)
         .map(|outer_step| {
             let report = method
-                .estimate(problem, x, &mut memory, key, outer_step, &mut out)
+                .estimate(
+                    &At::new(problem, x, key).outer_step(outer_step),
+                    &mut memory,
+                    &mut out,
+                )
                 .unwrap();
             (out.clone(), report)
         })

@@ -1,5 +1,6 @@
 //! Whether the gradient that moves the weights is right.
 
+use bilevel::At;
 use bilevel::check::gradient_check;
 use bilevel_tasks::cleaning::{Cleaning, CleaningData, CleaningSettings};
 
@@ -32,9 +33,7 @@ pub(super) fn check(arguments: &CleanArguments, task: &Task) -> GradientCheck {
         let method = task.method.build::<f64>(problem);
         Ok(gradient_check(
             &*method,
-            problem,
-            &x,
-            key,
+            &At::new(problem, &x, key),
             1,
             CHECK_TOLERANCE,
         )?)

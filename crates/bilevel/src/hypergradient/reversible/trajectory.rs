@@ -148,7 +148,7 @@ impl Reversible {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{Closures, Key, Problem, Ratio, StartFromX};
+    use crate::{At, Closures, Key, Problem, Ratio, StartFromX};
 
     /// Every state on the way back is the one on the way there, to the last bit.
     #[test]
@@ -177,7 +177,8 @@ mod tests {
                 let dynamics = method.dynamics();
                 let x = [0.5, -1.2, 2.0];
                 let key = Key::from_seed(0);
-                let mut rollout = Rollout::new(&problem, &dynamics, 1000, &x, key, 0).unwrap();
+                let mut rollout =
+                    Rollout::new(&At::new(&problem, &x, key), &dynamics, 1000).unwrap();
                 let mut state = method.start(&mut rollout).unwrap();
                 let mut there = vec![];
                 for t in 0..1000 {
