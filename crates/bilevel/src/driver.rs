@@ -10,7 +10,7 @@ use crate::error::{expect_length, require};
 use crate::hypergradient::{HyperGradient, Report};
 use crate::optimizer::{self, Optimizer, Update};
 use crate::vector::{all_finite, norm};
-use crate::{Error, Key, Memory, OverTasks, Result, Scalar, TaskFamily};
+use crate::{CallingThread, Error, Executor, Key, Memory, OverTasks, Result, Scalar, TaskFamily};
 
 /// Minimises over x by following hypergradients.
 ///
@@ -24,6 +24,7 @@ pub struct Driver<'a, T> {
     key: Key,
     outer_steps: usize,
     time_limit: Option<Duration>,
+    executor: &'a dyn Executor,
     observers: Vec<&'a mut dyn Observer<T>>,
 }
 
@@ -104,8 +105,8 @@ pub trait Observer<T> {
 
 impl<'a, T: Scalar> Driver<'a, T> {
     /// Solves `problem`, which may be a family of tasks: estimates the hypergradient with `method` and
-    /// moves x with `optimizer`. All draws of the run come from `key`. 100 updates, no time limit and
-    /// no observers, until set otherwise.
+    /// moves x with `optimizer`. All draws of the run come from `key`. 100 updates, no time limit, no
+    /// observers and one thread for the tasks, until set otherwise.
     #[must_use]
     pub fn new(
         problem: &'a dyn TaskFamily<T>,
@@ -120,6 +121,7 @@ impl<'a, T: Scalar> Driver<'a, T> {
             key,
             outer_steps: 100,
             time_limit: None,
+            executor: &CallingThread,
             observers: vec![],
         }
     }
@@ -136,6 +138,13 @@ impl<'a, T: Scalar> Driver<'a, T> {
     #[must_use]
     pub fn time_limit(mut self, time_limit: Option<Duration>) -> Self {
         self.time_limit = time_limit;
+        self
+    }
+
+    /// Runs the tasks of an outer step on the threads of `executor`: the same bits, sooner.
+    #[must_use]
+    pub fn executor(mut self, executor: &'a dyn Executor) -> Self {
+        self.executor = executor;
         self
     }
 
@@ -162,10 +171,7 @@ impl<'a, T: Scalar> Driver<'a, T> {
     }
 
     fn over_tasks(&self) -> OverTasks<'a, T> {
-        OverTasks {
-            family: self.problem,
-            method: self.method,
-        }
+        OverTasks::new(self.problem, self.method).on(self.executor)
     }
 
     /// Runs from `state` until an observer, the time limit or the last step, and says

@@ -166,6 +166,14 @@ pub enum Error {
         /// Why not, and what to use.
         reason: &'static str,
     },
+    /// A mean over tasks needs each place of an outer step once.
+    #[error("the task at place {place} of {count} is missing, or is there twice")]
+    TaskPlace {
+        /// The place, from 0.
+        place: usize,
+        /// How many places there are.
+        count: usize,
+    },
     /// A linear system that has to be positive definite is not.
     #[error(
         "the system of {solver} is not positive definite: its curvature along the direction of product {product} is {curvature:.2e}; add damping or weight decay until that is positive (the inner Hessian of a softmax is singular, that of an MLP indefinite)"

@@ -40,6 +40,8 @@ pub use stocbio::StocBio;
 pub use t1t2::T1T2;
 pub use unrolled::Unrolled;
 
+use std::borrow::Cow;
+
 use crate::objective::Calls;
 use crate::{At, Cost, Key, Memory, Problem, Result, Scalar};
 
@@ -90,15 +92,38 @@ pub trait HyperGradient<T: Scalar>: Send + Sync {
     /// What one estimate is expected to cost.
     fn cost(&self, problem: &Problem<T>) -> Cost;
 
-    /// Whether the memory holds variables of the problem, so that each task needs one of its
-    /// own, see [`OverTasks`](crate::OverTasks).
-    fn warm_starts(&self) -> bool {
-        false
+    /// What of the memory outlives an outer step: it decides how
+    /// [`OverTasks`](crate::OverTasks) runs the method over several tasks. Nothing, unless written.
+    fn remembers(&self) -> Remembers {
+        Remembers::Nothing
+    }
+}
+
+/// What a method keeps from one outer step to the next.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub enum Remembers {
+    /// Nothing: estimates depend on no others.
+    Nothing,
+    /// Averages over estimates, which tasks may share, and no variable of a problem.
+    Statistics,
+    /// Variables of the problem, which belong to one task: warm starts, multipliers.
+    Variables,
+}
+
+impl Remembers {
+    /// Variables, where there are any.
+    pub(crate) fn variables_if(there: bool) -> Self {
+        if there {
+            Self::Variables
+        } else {
+            Self::Nothing
+        }
     }
 }
 
 /// What came with an estimate.
 #[derive(Clone, PartialEq, Debug)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct Report<T> {
     /// f(x, y_K).
     pub value: T,
@@ -111,7 +136,7 @@ pub struct Report<T> {
     /// Whether the estimate is what the method promises, and if not, what to do.
     pub status: Status,
     /// What else a method has to say, by name: a residual, a probability, a penalty.
-    pub figures: Vec<(&'static str, f64)>,
+    pub figures: Vec<(Cow<'static, str>, f64)>,
 }
 
 impl<T> Report<T> {
@@ -141,10 +166,22 @@ impl<T> Report<T> {
         self.figures.extend(other.figures);
     }
 
+    /// Adds a figure.
+    pub fn add_figure(&mut self, name: impl Into<Cow<'static, str>>, value: f64) {
+        self.figures.push((name.into(), value));
+    }
+
+    /// Adds figures.
+    pub(crate) fn add_figures(&mut self, figures: impl IntoIterator<Item = (&'static str, f64)>) {
+        for (name, value) in figures {
+            self.add_figure(name, value);
+        }
+    }
+
     /// The figure of that name, where there is one.
     #[must_use]
     pub fn figure(&self, name: &str) -> Option<f64> {
         let found = self.figures.iter().find(|(known, _)| *known == name);
-        found.map(|&(_, value)| value)
+        found.map(|(_, value)| *value)
     }
 }

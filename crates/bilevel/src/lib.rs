@@ -134,8 +134,8 @@ pub use error::{Error, Result, Role};
 pub use hint::Hint;
 pub use hypergradient::{
     Adaptive, Bamm, Barrier, Bome, Bvfsm, Debiased, F2sa, Hoag, HyperGradient, Iaptt, Implicit,
-    Meha, Moments, OneStage, Pbgd, Probability, Ratio, Report, Reversible, Soba, Status, StocBio,
-    T1T2, Unrolled, WarmStart,
+    Meha, Moments, OneStage, Pbgd, Probability, Ratio, Remembers, Report, Reversible, Soba, Status,
+    StocBio, T1T2, Unrolled, WarmStart,
 };
 pub use key::{Key, Stream};
 pub use layout::{Layout, Part};
@@ -146,4 +146,6 @@ pub use problem::{FixedStart, Problem, Start, StartFromX};
 pub use scalar::Scalar;
 pub use sequence::Sequence;
 pub use set::Set;
-pub use tasks::{OverTasks, TaskFamily};
+pub use tasks::{
+    CallingThread, Executor, OrderedMean, OverTasks, TaskEstimate, TaskFamily, Threads,
+};

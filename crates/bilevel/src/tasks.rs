@@ -1,9 +1,17 @@
 //! Many tasks with one outer variable, as in few-shot learning.
 
-use crate::hypergradient::{HyperGradient, Report};
-use crate::objective::Calls;
-use crate::vector::axpy;
-use crate::{At, Key, Memory, Problem, Result, Scalar, Stream};
+mod executor;
+mod mean;
+
+pub use executor::{CallingThread, Executor, Threads};
+pub use mean::{OrderedMean, TaskEstimate};
+
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use crate::hypergradient::{HyperGradient, Remembers, Report};
+use crate::{At, Error, Key, Memory, Problem, Result, Scalar, Stream};
 
 /// Problems that share x: minimise over x the mean of f_i(x, y_i(x)) over tasks i.
 ///
@@ -47,17 +55,38 @@ impl<T: Scalar> TaskFamily<T> for Problem<T> {
 
 /// The mean of the estimates of a method over the tasks of an outer step, added in their order.
 ///
-/// Each task has draws of its own, by its place in the batch: a coin or a mini-batch of one task
-/// says nothing about that of the next. What a method remembers of the *variables* of a task
-/// ([`HyperGradient::warm_starts`]) is kept for each task apart, its statistics for all together.
+/// Each task has draws of its own, by its place in the outer step: a coin or a mini-batch of one task
+/// says nothing about that of the next. What a method [`Remembers`] of the *variables* of a task is
+/// kept for each task apart, its statistics for all together.
+///
+/// Tasks may run at the same time, see [`OverTasks::on`]. The bits are those of a loop over the
+/// tasks: each estimate depends on its own place and memory alone, and [`OrderedMean`] adds them in
+/// order. A task that comes twice in an outer step is estimated in order, for the second estimate
+/// starts from what the first one left. A method that keeps statistics for all tasks together sees them
+/// one after the other, on the calling thread.
 pub struct OverTasks<'a, T> {
-    /// The tasks.
-    pub family: &'a dyn TaskFamily<T>,
-    /// How the hypergradient of each is estimated.
-    pub method: &'a dyn HyperGradient<T>,
+    family: &'a dyn TaskFamily<T>,
+    method: &'a dyn HyperGradient<T>,
+    executor: &'a dyn Executor,
 }
 
-impl<T: Scalar> OverTasks<'_, T> {
+impl<'a, T: Scalar> OverTasks<'a, T> {
+    /// Estimates the hypergradient of each task of `family` with `method`, on the calling thread.
+    #[must_use]
+    pub fn new(family: &'a dyn TaskFamily<T>, method: &'a dyn HyperGradient<T>) -> Self {
+        Self {
+            family,
+            method,
+            executor: &CallingThread,
+        }
+    }
+
+    /// Runs the tasks on the threads of `executor`.
+    #[must_use]
+    pub fn on(self, executor: &'a dyn Executor) -> Self {
+        Self { executor, ..self }
+    }
+
     /// Checks the method for the tasks of the first outer step.
     ///
     /// # Errors
@@ -66,19 +95,48 @@ impl<T: Scalar> OverTasks<'_, T> {
         match self.family.single() {
             Some(problem) => self.method.validate(problem),
             None => self
-                .family
-                .draw(key.stream(Stream::Task), 0)
+                .tasks(key, 0)
                 .into_iter()
                 .try_for_each(|number| self.method.validate(&self.family.task(number)?)),
         }
     }
 
-    /// `out` = the mean hypergradient at `x`. The report has the mean value and all calls; of several
-    /// tasks it has no y, the first status that is not good, and the means of the figures, each over
-    /// the tasks that report it.
+    /// The numbers of the tasks of an outer step; their indices are the places.
+    #[must_use]
+    pub fn tasks(&self, key: Key, outer_step: usize) -> Vec<usize> {
+        self.family.draw(key.stream(Stream::Task), outer_step)
+    }
+
+    /// The estimate of task `number` at `place` of an outer step, from what the method remembers
+    /// of it: it depends on nothing else, and so may be made by any thread or process.
     ///
     /// # Errors
-    /// As [`HyperGradient::estimate`].
+    /// As [`TaskFamily::task`] and [`HyperGradient::estimate`].
+    pub fn estimate_one(
+        &self,
+        x: &[T],
+        key: Key,
+        outer_step: usize,
+        (place, number): (usize, usize),
+        memory: &mut Memory<T>,
+    ) -> Result<TaskEstimate<T>> {
+        let problem = self.family.task(number)?;
+        let key = key.stream(Stream::Task).fold_in(place as u64);
+        let mut hypergradient = vec![T::zero(); x.len()];
+        let at = At::new(&problem, x, key).outer_step(outer_step);
+        let report = self.method.estimate(&at, memory, &mut hypergradient)?;
+        Ok(TaskEstimate {
+            place,
+            hypergradient,
+            report,
+        })
+    }
+
+    /// `out` = the mean hypergradient at `x`, with the report of [`OrderedMean::finish`]; of a single
+    /// problem that of its estimate.
+    ///
+    /// # Errors
+    /// As [`HyperGradient::estimate`]: the first error in the order of the tasks.
     pub fn estimate(
         &self,
         x: &[T],
@@ -88,51 +146,109 @@ impl<T: Scalar> OverTasks<'_, T> {
         out: &mut [T],
     ) -> Result<Report<T>> {
         if let Some(problem) = self.family.single() {
-            return self.method.estimate(
-                &At::new(problem, x, key).outer_step(outer_step),
-                memory,
-                out,
-            );
+            let at = At::new(problem, x, key).outer_step(outer_step);
+            return self.method.estimate(&at, memory, out);
         }
-        let task_key = key.stream(Stream::Task);
-        let numbers = self.family.draw(task_key, outer_step);
-        let mut one = vec![T::zero(); out.len()];
-        let mut mean = Report::new(T::zero(), vec![], Calls::default(), Calls::default());
-        let share = T::one() / T::from_f64(numbers.len() as f64);
-        // (name, sum, how many)
-        let mut figures: Vec<(&'static str, f64, f64)> = vec![];
-        out.fill(T::zero());
-        for (place, number) in numbers.into_iter().enumerate() {
-            let problem = self.family.task(number)?;
-            let memory = if self.method.warm_starts() {
-                memory.part(&format!("task {number}"))
-            } else {
-                &mut *memory
-            };
-            let key = task_key.fold_in(place as u64);
-            let report = self.method.estimate(
-                &At::new(&problem, x, key).outer_step(outer_step),
-                memory,
-                &mut one,
-            )?;
-            axpy(share, &one, out);
-            mean.value += share * report.value;
-            mean.inner_calls += report.inner_calls;
-            mean.outer_calls += report.outer_calls;
-            if mean.status.is_good() {
-                mean.status = report.status;
+        let numbers = self.tasks(key, outer_step);
+        let mean = Mutex::new(OrderedMean::new(numbers.len(), x.len()));
+        let add = |place: usize, memory: &mut Memory<T>| {
+            let task = (place, numbers[place]);
+            let estimate = self.estimate_one(x, key, outer_step, task, memory)?;
+            lock(&mean).add(estimate)
+        };
+        match self.method.remembers() {
+            Remembers::Statistics => {
+                (0..numbers.len()).try_for_each(|place| add(place, memory))?;
             }
-            for (name, value) in report.figures {
-                match figures.iter_mut().find(|(known, ..)| *known == name) {
-                    Some((_, sum, count)) => (*sum, *count) = (*sum + value, *count + 1.0),
-                    None => figures.push((name, value, 1.0)),
+            Remembers::Variables => {
+                let name = |number: usize| format!("task {number}");
+                let mut chains: Vec<(usize, Mutex<Chain<T>>)> = vec![];
+                let mut known = HashMap::new();
+                for (place, &number) in numbers.iter().enumerate() {
+                    let chain = *known.entry(number).or_insert_with(|| {
+                        let memory = std::mem::take(memory.part(&name(number)));
+                        let places = vec![];
+                        chains.push((number, Mutex::new(Chain { places, memory })));
+                        chains.len() - 1
+                    });
+                    lock(&chains[chain].1).places.push(place);
+                }
+                let (known, chains): (Vec<_>, Vec<_>) = chains.into_iter().unzip();
+                let result = run_chains(self.executor, &chains, add);
+                for (number, chain) in known.into_iter().zip(chains) {
+                    *memory.part(&name(number)) = into_inner(chain).memory;
+                }
+                result?;
+            }
+            Remembers::Nothing => {
+                let chain = |place| Chain {
+                    places: vec![place],
+                    memory: Memory::default(),
+                };
+                let chains: Vec<_> = (0..numbers.len()).map(|i| Mutex::new(chain(i))).collect();
+                run_chains(self.executor, &chains, |place, memory| {
+                    add(place, memory)?;
+                    expect_nothing(memory)
+                })?;
+            }
+        }
+        into_inner(mean).finish(out)
+    }
+}
+
+/// Places of one task, to be estimated in order, with what the method remembers of it.
+struct Chain<T> {
+    places: Vec<usize>,
+    memory: Memory<T>,
+}
+
+/// `estimate(place, memory)` for each place of each chain; the first error in the order of the places.
+fn run_chains<T: Scalar>(
+    executor: &dyn Executor,
+    chains: &[Mutex<Chain<T>>],
+    estimate: impl Fn(usize, &mut Memory<T>) -> Result<()> + Sync,
+) -> Result<()> {
+    let next = AtomicUsize::new(0);
+    let failed = Mutex::<Option<(usize, Error)>>::new(None);
+    let comes_before = |failed: &Option<(usize, Error)>, place| {
+        failed.as_ref().is_none_or(|&(first, _)| place < first)
+    };
+    executor.on_each_thread(chains.len(), &|| {
+        while let Some(chain) = chains.get(next.fetch_add(1, Ordering::Relaxed)) {
+            let Chain { places, memory } = &mut *lock(chain);
+            for &place in &*places {
+                // What comes after a failure is not needed, what comes before it may fail too.
+                if !comes_before(&lock(&failed), place) {
+                    break;
+                }
+                if let Err(error) = estimate(place, memory) {
+                    let mut failed = lock(&failed);
+                    if comes_before(&failed, place) {
+                        *failed = Some((place, error));
+                    }
+                    break;
                 }
             }
         }
-        mean.figures = figures
-            .into_iter()
-            .map(|(name, sum, count)| (name, sum / count))
-            .collect();
-        Ok(mean)
+    });
+    into_inner(failed).map_or(Ok(()), |(_, error)| Err(error))
+}
+
+fn expect_nothing<T: Scalar>(memory: &Memory<T>) -> Result<()> {
+    if memory.is_empty() {
+        return Ok(());
     }
+    Err(Error::NotApplicable {
+        method: "the mean over tasks",
+        reason: "the method keeps something in its memory, but `remembers` says that it keeps nothing",
+    })
+}
+
+/// A panic elsewhere reaches the caller by itself; what is behind the lock is then dropped.
+fn lock<V>(mutex: &Mutex<V>) -> MutexGuard<'_, V> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+fn into_inner<V>(mutex: Mutex<V>) -> V {
+    mutex.into_inner().unwrap_or_else(PoisonError::into_inner)
 }

@@ -187,7 +187,8 @@ fn warm_starts_save_products_and_come_closer() {
                 },
             )
         };
-        assert_eq!(method.warm_starts(), warm_start != WarmStart::Cold);
+        let nothing = method.remembers() == bilevel::Remembers::Nothing;
+        assert_eq!(nothing, warm_start == WarmStart::Cold);
         let mut memory = Memory::default();
         let mut out = [0.0; 3];
         let mut estimate = |x: &[f64], outer_step| {

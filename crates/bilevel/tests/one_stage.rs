@@ -360,7 +360,7 @@ fn iaptt_with_a_start_from_x_is_truncated_unrolling() {
         ..learned
     };
     from_x.validate(&problem).unwrap();
-    assert!(!from_x.warm_starts());
+    assert_eq!(from_x.remembers(), bilevel::Remembers::Nothing);
     let (h, reports) = estimates(&from_x, &problem, &[3.0], 1);
     assert_eq!(reports[0].figure("truncation"), Some(7.0));
     let (plain, _) = estimates(&from_x.unrolled, &problem, &[3.0], 1);

@@ -99,7 +99,7 @@ fn costs_are_foreseen_and_evaluations_agree_with_estimates() {
                 continue;
             }
             method.validate(&problem).unwrap();
-            assert!(method.warm_starts(), "{name}");
+            assert_eq!(method.remembers(), bilevel::Remembers::Variables, "{name}");
             assert_foreseen(name, &*method, &problem);
         }
     }

@@ -195,7 +195,7 @@ fn costs_are_foreseen_and_runs_continue_to_the_same_bits() {
     let problem = Ridge::new(12, 4).problem::<f64>();
     let methods: [&dyn HyperGradient<f64>; 2] = [&soba(0.2), &stocbio(0.2, 4, 7)];
     for method in methods {
-        assert!(method.warm_starts());
+        assert_eq!(method.remembers(), bilevel::Remembers::Variables);
         let rate = Sgd::new(0.1);
         let whole = run(&problem, method, rate, 20, &[0.0; 3]);
         let mut cut = run(&problem, method, rate, 7, &[0.0; 3]);

@@ -5,15 +5,18 @@ use std::sync::Mutex;
 use crate::common;
 use crate::counterexample::{Bowl, Bowls};
 use bilevel::{
-    Adaptive, At, Calls, Checkpointed, Cost, Debiased, FirstOrder, GradientDescent, HyperGradient,
-    Key, Memory, OverTasks, Probability, Problem, Report, Result, Reverse, Status, TaskFamily,
-    Unrolled,
+    Adaptive, At, CallingThread, Calls, Checkpointed, Closures, Cost, Debiased, Error, Executor,
+    FirstOrder, FixedStart, GradientDescent, HyperGradient, Key, Memory, OrderedMean, OverTasks,
+    Probability, Problem, Remembers, Report, Result, Reverse, Status, T1T2, TaskEstimate,
+    TaskFamily, Threads, Unrolled,
 };
+use proptest::prelude::*;
 
 /// Says where it was asked: the key and step, and how often it saw this memory.
 #[derive(Default)]
 struct Recorder {
-    warm: bool,
+    /// Statistics, unless there is another answer.
+    remembers: Option<Remembers>,
     seen: Mutex<Vec<(Key, usize, f64, f64)>>,
 }
 
@@ -47,9 +50,9 @@ impl HyperGradient<f64> for Recorder {
             ..Calls::default()
         };
         let mut report = Report::new(2.0 * slope[0], x.to_vec(), calls, Calls::default());
-        report.figures = vec![("times", times)];
+        report.add_figure("times", times);
         if seen.len() == 2 {
-            report.figures.push(("second", 7.0));
+            report.add_figure("second", 7.0);
             report.status = Status::NotContraction { ratio: 2.0 };
         } else if seen.len() == 3 {
             report.status = Status::NotContraction { ratio: 3.0 };
@@ -65,8 +68,8 @@ impl HyperGradient<f64> for Recorder {
         Cost::default()
     }
 
-    fn warm_starts(&self) -> bool {
-        self.warm
+    fn remembers(&self) -> Remembers {
+        self.remembers.unwrap_or(Remembers::Statistics)
     }
 }
 
@@ -102,12 +105,9 @@ fn the_mean_is_taken_in_order() {
     let family = listed(&[1, 0, 1]);
     let method = Recorder::default();
     let (mut memory, mut out) = (Memory::default(), [9.0]);
-    let report = OverTasks {
-        family: &family,
-        method: &method,
-    }
-    .estimate(&[0.4], &mut memory, Key::from_seed(1), 6, &mut out)
-    .unwrap();
+    let report = OverTasks::new(&family, &method)
+        .estimate(&[0.4], &mut memory, Key::from_seed(1), 6, &mut out)
+        .unwrap();
     let [a, b] = family.bowls.bowls.map(|bowl: Bowl| bowl.slope(0.4));
     let seen = method.seen.lock().unwrap();
     let slopes: Vec<f64> = seen.iter().map(|&(.., slope, _)| slope).collect();
@@ -134,15 +134,12 @@ fn the_mean_is_taken_in_order() {
 #[test]
 fn warm_starts_are_kept_for_each_task_apart() {
     let family = listed(&[1, 0, 1]);
-    for warm in [false, true] {
+    for remembers in [Remembers::Statistics, Remembers::Variables] {
         let method = Recorder {
-            warm,
+            remembers: Some(remembers),
             ..Recorder::default()
         };
-        let over = OverTasks {
-            family: &family,
-            method: &method,
-        };
+        let over = OverTasks::new(&family, &method);
         let mut memory = Memory::default();
         for outer_step in 0..2 {
             over.estimate(
@@ -156,8 +153,9 @@ fn warm_starts_are_kept_for_each_task_apart() {
         }
         let seen = method.seen.lock().unwrap();
         let times: Vec<f64> = seen.iter().map(|&(.., times)| times).collect();
-        if warm {
-            assert_eq!(times, [1.0, 1.0, 2.0, 3.0, 2.0, 4.0]);
+        if remembers == Remembers::Variables {
+            // Task 1, at places 0 and 2, then task 0.
+            assert_eq!(times, [1.0, 2.0, 1.0, 3.0, 4.0, 2.0]);
             assert_eq!(memory.number("times"), None);
         } else {
             assert_eq!(times, [1.0, 2.0, 3.0, 4.0, 5.0, 6.0]);
@@ -188,10 +186,7 @@ fn ufo(probability: Probability) -> Debiased<f64> {
 fn each_task_has_a_coin_of_its_own() {
     let family = listed(&[0, 0, 1, 1]);
     let method = ufo(Probability::Fixed(0.5));
-    let over = OverTasks {
-        family: &family,
-        method: &method,
-    };
+    let over = OverTasks::new(&family, &method);
     let mut counts = [0; 5];
     for outer_step in 0..400 {
         let report = over
@@ -221,10 +216,7 @@ fn the_averages_of_an_adaptive_probability_are_shared() {
         averaging: 0.5,
         ..Adaptive::default()
     }));
-    let over = OverTasks {
-        family: &family,
-        method: &method,
-    };
+    let over = OverTasks::new(&family, &method);
     let mut memory = Memory::default();
     over.estimate(&[0.4], &mut memory, Key::from_seed(1), 0, &mut [0.0])
         .unwrap();
@@ -273,12 +265,9 @@ fn a_single_problem_is_estimated_as_it_is() {
             &mut alone,
         )
         .unwrap();
-    let other = OverTasks {
-        family: &problem,
-        method: &method,
-    }
-    .estimate(&common::x(), &mut memory, key, 4, &mut over)
-    .unwrap();
+    let other = OverTasks::new(&problem, &method)
+        .estimate(&common::x(), &mut memory, key, 4, &mut over)
+        .unwrap();
     assert_eq!((alone, report), (over, other));
 }
 
@@ -286,10 +275,252 @@ fn a_single_problem_is_estimated_as_it_is() {
 fn every_task_of_the_first_step_is_checked() {
     let method = common::unrolled(&GradientDescent::default(), bilevel::Truncated { last: 1 });
     let family = listed(&[0, 1]);
-    let over = OverTasks {
-        family: &family,
-        method: &method,
-    };
+    let over = OverTasks::new(&family, &method);
     let error = over.validate(Key::from_seed(0)).unwrap_err();
     assert!(error.to_string().contains("the start of training"));
+}
+
+/// Tasks with an own slope each: g = a (y − c x)²/2, f = (y − 1)²/2.
+struct Slopes(Vec<usize>);
+
+impl TaskFamily<f64> for Slopes {
+    fn x_len(&self) -> usize {
+        1
+    }
+
+    fn draw(&self, _: Key, outer_step: usize) -> Vec<usize> {
+        let mut numbers = self.0.clone();
+        numbers.rotate_left(outer_step);
+        numbers.truncate(9);
+        numbers
+    }
+
+    fn task(&self, number: usize) -> Result<Problem<f64>> {
+        let (a, c) = (0.3 + 0.17 * number as f64, (1.0 + number as f64).sqrt());
+        let g = Closures::<f64>::new(
+            1,
+            1,
+            move |x, y, _| a * (y[0] - c * x[0]).powi(2) / 2.0,
+            move |x, y, _, out| out[0] += a * (y[0] - c * x[0]),
+        )
+        .with_grad_x(move |x, y, _, out| out[0] -= c * a * (y[0] - c * x[0]))
+        .with_second_order(
+            move |_, _, _, v, y_bar, x_bar| {
+                y_bar[0] += a * v[0];
+                x_bar[0] -= c * a * v[0];
+            },
+            move |_, _, _, dx, dy, out| out[0] += a * dy[0] - c * a * dx[0],
+        );
+        let f = Closures::<f64>::new(
+            1,
+            1,
+            |_, y, _| (y[0] - 1.0).powi(2) / 2.0,
+            |_, y, _, out| out[0] += y[0] - 1.0,
+        );
+        Problem::new(g, f, FixedStart(vec![0.1]))
+    }
+}
+
+/// Gradients, reports and memory of three outer steps; x does not move.
+fn three_steps(
+    method: &dyn HyperGradient<f64>,
+    executor: &dyn Executor,
+) -> (Vec<(u64, Report<f64>)>, Memory<f64>) {
+    let family = Slopes(vec![3, 1, 4, 1, 5, 9, 2, 6, 5, 3, 5]);
+    let over = OverTasks::new(&family, method).on(executor);
+    over.validate(Key::from_seed(2)).unwrap();
+    let mut memory = Memory::default();
+    let steps = (0..3).map(|outer_step| {
+        let mut out = [0.0];
+        let report = over
+            .estimate(&[0.7], &mut memory, Key::from_seed(2), outer_step, &mut out)
+            .unwrap();
+        (out[0].to_bits(), report)
+    });
+    (steps.collect(), memory)
+}
+
+/// Whatever a method remembers: nothing, variables of the tasks, statistics of all of them.
+#[test]
+fn threads_change_no_bit() {
+    let adaptive = Probability::Adaptive(Adaptive {
+        least: 0.5,
+        ..Adaptive::default()
+    });
+    let cheap = Unrolled {
+        steps: 5,
+        adjoint: Box::new(bilevel::Truncated { last: 1 }),
+        ..Unrolled::default()
+    };
+    let exact = Unrolled {
+        steps: 5,
+        ..Unrolled::default()
+    };
+    let debiased = Debiased {
+        cheap: Box::new(cheap),
+        exact: Box::new(exact),
+        probability: adaptive,
+    };
+    let methods: [(Remembers, Box<dyn HyperGradient<f64>>); 3] = [
+        (Remembers::Nothing, Box::<Unrolled<f64>>::default()),
+        (Remembers::Variables, Box::<T1T2<f64>>::default()),
+        (Remembers::Statistics, Box::new(debiased)),
+    ];
+    for (remembers, method) in methods {
+        assert_eq!(method.remembers(), remembers);
+        let (expected, memory) = three_steps(&*method, &CallingThread);
+        assert_eq!(memory.is_empty(), remembers == Remembers::Nothing);
+        assert!(
+            expected
+                .iter()
+                .all(|(bits, _)| f64::from_bits(*bits) != 0.0)
+        );
+        assert_ne!(expected[0].0, expected[1].0);
+        for threads in [1, 2, 3] {
+            for _ in 0..20 {
+                let found = three_steps(&*method, &Threads(threads));
+                assert_eq!(found, (expected.clone(), memory.clone()), "{remembers:?}");
+            }
+        }
+    }
+}
+
+/// The sum over tasks is what a loop over them adds up.
+#[test]
+fn the_mean_is_that_of_a_loop() {
+    let (method, key) = (Unrolled::default(), Key::from_seed(2));
+    let family = Slopes(vec![7, 0, 2, 5, 3]);
+    let over = OverTasks::new(&family, &method);
+    let (mut sum, share) = (0.0, 1.0 / 5.0);
+    for (place, number) in over.tasks(key, 1).into_iter().enumerate() {
+        let one = over
+            .estimate_one(&[0.7], key, 1, (place, number), &mut Memory::default())
+            .unwrap();
+        sum += share * one.hypergradient[0];
+    }
+    let mut out = [0.0];
+    over.on(&Threads(3))
+        .estimate(&[0.7], &mut Memory::default(), key, 1, &mut out)
+        .unwrap();
+    assert_eq!(out[0].to_bits(), f64::to_bits(sum));
+}
+
+proptest! {
+    /// Partial means of any parts of the tasks, filled and merged in any order.
+    #[test]
+    fn partial_means_merge_to_the_same_bits(
+        values in prop::collection::vec((-1e2..1e2_f64, 0..4_usize), 1..20),
+        order in prop::collection::vec(any::<u32>(), 20),
+    ) {
+        let count = values.len();
+        let estimate = |place: usize| {
+            let value = values[place].0;
+            let mut report = Report::new(value, vec![1.0], Calls::default(), Calls::default());
+            report.add_figure(if place.is_multiple_of(2) { "even" } else { "odd" }, value);
+            TaskEstimate { place, hypergradient: vec![value, value.exp()], report }
+        };
+        let mut in_order = OrderedMean::new(count, 2);
+        (0..count).for_each(|place| in_order.add(estimate(place)).unwrap());
+        let mut places: Vec<usize> = (0..count).collect();
+        places.sort_by_key(|&place| order[place]);
+        let mut parts = vec![OrderedMean::new(count, 2); 4];
+        for place in places {
+            parts[values[place].1].add(estimate(place)).unwrap();
+        }
+        let mut merged = OrderedMean::new(count, 2);
+        parts.into_iter().for_each(|part| merged.merge(part).unwrap());
+        let finish = |mean: OrderedMean<f64>| {
+            let mut out = [0.0; 2];
+            let report = mean.finish(&mut out).unwrap();
+            (out.map(f64::to_bits), report)
+        };
+        prop_assert_eq!(finish(merged), finish(in_order));
+    }
+}
+
+#[test]
+fn a_place_is_added_once() {
+    let estimate = |place| TaskEstimate {
+        place,
+        hypergradient: vec![1.0],
+        report: Report::new(1.0, vec![], Calls::default(), Calls::default()),
+    };
+    let mut mean = OrderedMean::new(3, 1);
+    mean.add(estimate(0)).unwrap();
+    mean.add(estimate(2)).unwrap();
+    for place in [0, 2, 3] {
+        let error = mean.add(estimate(place)).unwrap_err();
+        assert!(matches!(error, Error::TaskPlace { place: p, count: 3 } if p == place));
+    }
+    let mut other = OrderedMean::new(3, 1);
+    other.add(estimate(0)).unwrap();
+    assert!(mean.clone().merge(other).is_err());
+    let error = mean.finish(&mut [0.0]).unwrap_err();
+    assert!(error.to_string().contains("place 1 of 3"), "{error}");
+}
+
+/// Fails at some places, late at the first of them.
+struct Failing;
+
+impl HyperGradient<f64> for Failing {
+    fn validate(&self, _: &Problem<f64>) -> Result<()> {
+        Ok(())
+    }
+
+    fn estimate(
+        &self,
+        at: &At<'_, f64>,
+        _: &mut Memory<f64>,
+        _: &mut [f64],
+    ) -> Result<Report<f64>> {
+        let key = Key::from_seed(1).stream(bilevel::Stream::Task);
+        let place = (0..8).find(|&place| key.fold_in(place) == at.key).unwrap();
+        if place == 2 {
+            std::thread::sleep(std::time::Duration::from_millis(5));
+        }
+        if [2, 3, 4, 7].contains(&place) {
+            return Err(Error::objective(format!("place {place}")));
+        }
+        Ok(Report::new(0.0, vec![], Calls::default(), Calls::default()))
+    }
+
+    fn cost(&self, _: &Problem<f64>) -> Cost {
+        Cost::default()
+    }
+}
+
+#[test]
+fn the_first_error_in_the_order_of_the_tasks_is_reported() {
+    let family = listed(&[0, 1, 0, 1, 0, 1, 0, 1]);
+    for threads in [1, 2, 3] {
+        let error = OverTasks::new(&family, &Failing)
+            .on(&Threads(threads))
+            .estimate(
+                &[0.4],
+                &mut Memory::default(),
+                Key::from_seed(1),
+                0,
+                &mut [0.0],
+            )
+            .unwrap_err();
+        assert!(error.to_string().contains("place 2"), "{error}");
+    }
+}
+
+#[test]
+fn a_method_that_denies_its_memory_is_refused() {
+    let method = Recorder {
+        remembers: Some(Remembers::Nothing),
+        ..Recorder::default()
+    };
+    let error = OverTasks::new(&listed(&[0, 1]), &method)
+        .estimate(
+            &[0.4],
+            &mut Memory::default(),
+            Key::from_seed(1),
+            0,
+            &mut [0.0],
+        )
+        .unwrap_err();
+    assert!(error.to_string().contains("`remembers`"), "{error}");
 }

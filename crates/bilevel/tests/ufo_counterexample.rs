@@ -35,7 +35,7 @@ fn ufo(step_size: f64, probability: Probability) -> Debiased<f64> {
 fn mean(family: &Bowls, method: &dyn HyperGradient<f64>, x: f64) -> (f64, f64) {
     assert!(family.both);
     let mut out = [0.0];
-    let report = OverTasks { family, method }
+    let report = OverTasks::new(family, method)
         .estimate(&[x], &mut Memory::default(), Key::from_seed(0), 0, &mut out)
         .unwrap();
     (report.value, out[0])
@@ -178,10 +178,7 @@ fn an_adaptive_probability_finds_the_best_one() {
     };
     for x in [-20.0, 1.0, 35.0] {
         let method = ufo(0.01, Probability::Adaptive(adaptive));
-        let over = OverTasks {
-            family: &family,
-            method: &method,
-        };
+        let over = OverTasks::new(&family, &method);
         let (mut memory, key) = (Memory::default(), Key::from_seed(4));
         let mut at = |outer_step| {
             let mut out = [0.0];

@@ -269,7 +269,7 @@ impl<T: Real> Watcher<'_, T> {
             figures: report
                 .figures
                 .iter()
-                .map(|&(name, value)| (name.to_owned(), value))
+                .map(|(name, value)| (name.to_string(), *value))
                 .collect(),
             inner_calls: self.progress.inner_calls + report.inner_calls,
             outer_calls: self.progress.outer_calls + report.outer_calls,

@@ -5,7 +5,7 @@ use super::{HyperGradient, Report};
 use crate::dynamics::{Field, Weights};
 use crate::error::{expect_length, positive, require};
 use crate::vector::{axpy, norm, scale_into};
-use crate::{At, Cost, Memory, Oracles, Problem, Result, Scalar, Sequence, Set};
+use crate::{At, Cost, Memory, Oracles, Problem, Remembers, Result, Scalar, Sequence, Set};
 
 /// The single-loop averaged method of multipliers, sl-BAMM (Liu et al., 2023, arXiv 2302.03407):
 /// one step each for y, the multiplier v and x, with φ = (1 − μ) g + μ f in the place of g.
@@ -167,7 +167,7 @@ impl<T: Scalar> HyperGradient<T> for Bamm<T> {
         }
     }
 
-    fn warm_starts(&self) -> bool {
-        true
+    fn remembers(&self) -> Remembers {
+        Remembers::Variables
     }
 }

@@ -7,7 +7,7 @@ use super::{HyperGradient, Report};
 use crate::dynamics::Field;
 use crate::error::positive;
 use crate::vector::{axpy, dot};
-use crate::{At, Cost, Memory, Oracles, Problem, Result, Scalar, Set};
+use crate::{At, Cost, Memory, Oracles, Problem, Remembers, Result, Scalar, Set};
 
 /// Bilevel optimization made easy, BOME (Ye et al., 2022, arXiv 2209.08709): x and y together
 /// descend on f, as far as that lets the gap q(x, y) = g(x, y) − g(x, z) fall at a given rate.
@@ -168,7 +168,7 @@ impl<T: Scalar> HyperGradient<T> for Bome<T> {
         }
     }
 
-    fn warm_starts(&self) -> bool {
-        true
+    fn remembers(&self) -> Remembers {
+        Remembers::Variables
     }
 }

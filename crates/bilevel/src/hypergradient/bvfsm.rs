@@ -7,7 +7,7 @@ use super::{HyperGradient, Report};
 use crate::dynamics::{Field, Weights};
 use crate::error::{positive, require};
 use crate::vector::{axpy, dot};
-use crate::{At, Cost, Memory, Oracles, Problem, Result, Scalar, Sequence, Set};
+use crate::{At, Cost, Memory, Oracles, Problem, Remembers, Result, Scalar, Sequence, Set};
 
 /// Value-function based sequential minimisation, BVFSM (Liu et al., 2021, arXiv 2110.04974), with a
 /// logarithmic barrier: the inner problem becomes the constraint g(x, y) ≤ min g(x, ·) + μ‖·‖².
@@ -227,7 +227,7 @@ impl<T: Scalar> HyperGradient<T> for Bvfsm<T> {
         }
     }
 
-    fn warm_starts(&self) -> bool {
-        true
+    fn remembers(&self) -> Remembers {
+        Remembers::Variables
     }
 }

@@ -6,7 +6,7 @@ use super::probability::{Moments, Probability};
 use super::{HyperGradient, Report, Unrolled};
 use crate::adjoint::{Adjoint, FirstOrder, Paths, Truncated};
 use crate::dynamics::Dynamics;
-use crate::{At, Cost, Error, Memory, Problem, Result, Scalar, Stream};
+use crate::{At, Cost, Error, Memory, Problem, Remembers, Result, Scalar, Stream};
 
 /// A cheap estimate that is made unbiased by correcting it at random (UFO-BLO, arXiv 2006.03631;
 /// UFOM, arXiv 2106.02487):
@@ -146,12 +146,12 @@ impl<T: Scalar> HyperGradient<T> for Debiased<T> {
         } else {
             estimate(&*self.exact, EXACT, out)?
         };
-        report.figures.push(("probability", probability));
-        report.figures.push(("coin", f64::from(coin)));
+        report.add_figure("probability", probability);
+        report.add_figure("coin", f64::from(coin));
         if let Some(moments) = Moments::remembered(memory) {
             let Moments { difference, exact } = moments;
-            report.figures.push(("squared difference", difference));
-            report.figures.push(("squared exact gradient", exact));
+            report.add_figure("squared difference", difference);
+            report.add_figure("squared exact gradient", exact);
         }
         Ok(report)
     }
@@ -178,7 +178,11 @@ impl<T: Scalar> HyperGradient<T> for Debiased<T> {
         }
     }
 
-    fn warm_starts(&self) -> bool {
-        self.cheap.warm_starts() || self.exact.warm_starts()
+    fn remembers(&self) -> Remembers {
+        let parts = self.cheap.remembers().max(self.exact.remembers());
+        match self.probability {
+            Probability::Fixed(_) => parts,
+            Probability::Adaptive(_) => parts.max(Remembers::Statistics),
+        }
     }
 }

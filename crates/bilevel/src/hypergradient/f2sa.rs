@@ -6,7 +6,7 @@ use super::inner_loop::{
 use super::{HyperGradient, Report};
 use crate::dynamics::Field;
 use crate::error::positive;
-use crate::{At, Cost, Memory, Oracles, Problem, Result, Scalar, Sequence, Set};
+use crate::{At, Cost, Memory, Oracles, Problem, Remembers, Result, Scalar, Sequence, Set};
 
 /// The fully first-order method F2SA (Kwon et al., 2023, arXiv 2301.10945): the hypergradient of
 /// the penalised problem min f + λ (g(x, y) − min g(x, ·)), with warm-started loops for both
@@ -133,7 +133,7 @@ impl<T: Scalar> HyperGradient<T> for F2sa<T> {
         }
     }
 
-    fn warm_starts(&self) -> bool {
-        true
+    fn remembers(&self) -> Remembers {
+        Remembers::Variables
     }
 }

@@ -9,7 +9,7 @@ use crate::dynamics::{Dynamics, GradientDescent};
 use crate::error::{expect_length, require};
 use crate::linear::{ConjugateGradient, LinearOperator, LinearSolver, Solution, System};
 use crate::vector::norm;
-use crate::{At, Cost, Memory, Oracles, Problem, Result, Scalar, Sequence};
+use crate::{At, Cost, Memory, Oracles, Problem, Remembers, Result, Scalar, Sequence};
 
 /// HOAG (Pedregosa, 2016, arXiv 1602.02355): [`Implicit`](super::Implicit) with a tolerance ε_k
 /// that shrinks from outer step to outer step.
@@ -195,7 +195,7 @@ impl<T: Scalar> HyperGradient<T> for Hoag<T> {
         memory.set_number(TOLERANCE, trained.tolerance);
         let figures = Self::figures(&trained);
         let mut report = found.report(&rollout, trained.state, y_len, self.damping);
-        report.figures.extend(figures);
+        report.add_figures(figures);
         Ok(report)
     }
 
@@ -214,7 +214,7 @@ impl<T: Scalar> HyperGradient<T> for Hoag<T> {
         let mut y = trained.state;
         y.truncate(y_len);
         let mut report = Report::new(value, y, inner_calls, outer_calls);
-        report.figures.extend(figures);
+        report.add_figures(figures);
         Ok(report)
     }
 
@@ -240,8 +240,8 @@ impl<T: Scalar> HyperGradient<T> for Hoag<T> {
         }
     }
 
-    fn warm_starts(&self) -> bool {
-        true
+    fn remembers(&self) -> Remembers {
+        Remembers::Variables
     }
 }
 

@@ -4,7 +4,7 @@ use super::{HyperGradient, Report, Unrolled};
 use crate::adjoint::{Paths, Rollout};
 use crate::error::{expect_length, positive};
 use crate::vector::axpy;
-use crate::{At, Cost, Memory, Oracles, Problem, Result, Scalar, Set};
+use crate::{At, Cost, Memory, Oracles, Problem, Remembers, Result, Scalar, Set};
 
 /// Initialization auxiliary and pessimistic trajectory truncation, IAPTT-GM (Liu et al., 2021,
 /// arXiv 2110.00455): for inner problems that are not convex, where the end of training depends on
@@ -110,7 +110,7 @@ impl<T: Scalar> Iaptt<T> {
         let (truncation, value, mut y) = run.worst;
         y.truncate(problem.y_len());
         let mut report = Report::new(value, y, inner, outer);
-        report.figures = vec![("truncation", truncation as f64)];
+        report.add_figure("truncation", truncation as f64);
         report
     }
 }
@@ -178,7 +178,7 @@ impl<T: Scalar> HyperGradient<T> for Iaptt<T> {
         cost
     }
 
-    fn warm_starts(&self) -> bool {
-        self.start_step_size.is_some()
+    fn remembers(&self) -> Remembers {
+        Remembers::variables_if(self.start_step_size.is_some())
     }
 }

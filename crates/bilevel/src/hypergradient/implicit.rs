@@ -9,7 +9,7 @@ use crate::adjoint::{Paths, Rollout};
 use crate::dynamics::{Dynamics, GradientDescent};
 use crate::error::{expect_length, require};
 use crate::linear::{ConjugateGradient, LinearSolver, System};
-use crate::{At, Cost, Error, Memory, Oracles, Problem, Result, Scalar};
+use crate::{At, Cost, Error, Memory, Oracles, Problem, Remembers, Result, Scalar};
 
 /// Differentiates the solution of the inner problem, not the way there (AID).
 ///
@@ -261,8 +261,8 @@ impl<T: Scalar> HyperGradient<T> for Implicit<T> {
         }
     }
 
-    fn warm_starts(&self) -> bool {
-        self.warm_start != WarmStart::Cold
+    fn remembers(&self) -> Remembers {
+        Remembers::variables_if(self.warm_start != WarmStart::Cold)
     }
 }
 

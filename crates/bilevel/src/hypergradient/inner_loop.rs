@@ -222,7 +222,7 @@ impl<'a, T: Scalar> InnerLoop<'a, T> {
     ) -> Report<T> {
         let (inner, outer) = self.cx.calls();
         let mut report = Report::new(value, y, inner, outer);
-        report.figures = figures;
+        report.add_figures(figures);
         report
     }
 

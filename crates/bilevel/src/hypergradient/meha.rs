@@ -4,7 +4,7 @@ use super::inner_loop::{INNER, InnerLoop, distance, expect_x_enters, penalised_o
 use super::{HyperGradient, Report};
 use crate::dynamics::{Field, Weights};
 use crate::error::positive;
-use crate::{At, Cost, Memory, Oracles, Problem, Result, Scalar, Sequence, Set};
+use crate::{At, Cost, Memory, Oracles, Problem, Remembers, Result, Scalar, Sequence, Set};
 
 /// The Moreau-envelope based Hessian-free algorithm, MEHA (Liu et al., 2024, arXiv 2405.09927): one
 /// step each for x, y and z on f/c + g − v, where v(x, y) = min over z of g(x, z) + ‖z − y‖²/(2γ).
@@ -149,7 +149,7 @@ impl<T: Scalar> HyperGradient<T> for Meha<T> {
         }
     }
 
-    fn warm_starts(&self) -> bool {
-        true
+    fn remembers(&self) -> Remembers {
+        Remembers::Variables
     }
 }

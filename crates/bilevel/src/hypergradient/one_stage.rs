@@ -6,7 +6,7 @@ use crate::adjoint::Paths;
 use crate::dynamics::Field;
 use crate::error::{positive, require};
 use crate::vector::{axpy, dot, norm};
-use crate::{At, Cost, Memory, Oracles, Problem, Result, Scalar, Set};
+use crate::{At, Cost, Memory, Oracles, Problem, Remembers, Result, Scalar, Set};
 
 /// The one-stage hypergradient of DARTS (Liu et al., 2019, arXiv 1806.09055): how f after one more
 /// step depends on x, with a finite difference in the place of the second derivatives.
@@ -197,7 +197,7 @@ impl<T: Scalar> HyperGradient<T> for OneStage<T> {
         }
     }
 
-    fn warm_starts(&self) -> bool {
-        true
+    fn remembers(&self) -> Remembers {
+        Remembers::Variables
     }
 }

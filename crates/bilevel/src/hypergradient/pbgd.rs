@@ -6,7 +6,7 @@ use super::inner_loop::{
 use super::{HyperGradient, Report};
 use crate::dynamics::Field;
 use crate::error::positive;
-use crate::{At, Cost, Memory, Oracles, Problem, Result, Scalar, Sequence, Set};
+use crate::{At, Cost, Memory, Oracles, Problem, Remembers, Result, Scalar, Sequence, Set};
 
 /// Penalty-based bilevel gradient descent with the value function, V-PBGD (Shen and Chen, 2023,
 /// arXiv 2302.05185): x and y descend together on f + γ (g(x, y) − min g(x, ·)).
@@ -144,7 +144,7 @@ impl<T: Scalar> HyperGradient<T> for Pbgd<T> {
         }
     }
 
-    fn warm_starts(&self) -> bool {
-        true
+    fn remembers(&self) -> Remembers {
+        Remembers::Variables
     }
 }

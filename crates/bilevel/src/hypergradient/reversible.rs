@@ -171,7 +171,7 @@ impl<T: Scalar> HyperGradient<T> for Reversible {
         rollout.finish(&bar, out)?;
         let mut report = Self::report(&rollout, value, last, start.len());
         let bits = state.buffer.bits() as f64 / (self.steps * start.len()) as f64;
-        report.figures.push(("buffer bits", bits));
+        report.add_figure("buffer bits", bits);
         Ok(report)
     }
 

@@ -5,7 +5,7 @@ use super::inner_loop::InnerLoop;
 use super::{HyperGradient, Report};
 use crate::dynamics::GradientDescent;
 use crate::vector::{axpy, norm};
-use crate::{At, Cost, Memory, Oracles, Problem, Result, Scalar, Sequence, Set};
+use crate::{At, Cost, Memory, Oracles, Problem, Remembers, Result, Scalar, Sequence, Set};
 
 /// SOBA (Dagréou, Ablin, Vaiter and Moreau, 2022, arXiv 2201.13409): y, the solution v of the
 /// linear system and x move together, one step each.
@@ -146,7 +146,7 @@ impl<T: Scalar> HyperGradient<T> for Soba {
         }
     }
 
-    fn warm_starts(&self) -> bool {
-        true
+    fn remembers(&self) -> Remembers {
+        Remembers::Variables
     }
 }

@@ -5,6 +5,7 @@ use std::fmt;
 /// How an estimate ended. Anything but [`Status::Good`] is no error: the estimate is there, with
 /// less than the promised accuracy, and the sentence that is printed says what to do.
 #[derive(Clone, Copy, PartialEq, Debug)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[non_exhaustive]
 pub enum Status {
     /// The estimate is what the method promises.

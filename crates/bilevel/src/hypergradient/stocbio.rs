@@ -4,7 +4,7 @@ use super::implicit::{Implicit, WarmStart};
 use super::{HyperGradient, Report};
 use crate::dynamics::{GradientDescent, Hyper};
 use crate::linear::Neumann;
-use crate::{At, Cost, Memory, Problem, Result, Scalar};
+use crate::{At, Cost, Memory, Problem, Remembers, Result, Scalar};
 
 /// stocBiO (Ji, Yang and Liang, 2021, arXiv 2010.07962): K steps of inner SGD from where the last
 /// outer step left y, then
@@ -111,7 +111,7 @@ impl<T: Scalar> HyperGradient<T> for StocBio {
         self.implicit().cost(problem)
     }
 
-    fn warm_starts(&self) -> bool {
-        true
+    fn remembers(&self) -> Remembers {
+        Remembers::Variables
     }
 }

@@ -5,7 +5,7 @@ use super::{HyperGradient, Report};
 use crate::adjoint::{Paths, Rollout};
 use crate::dynamics::{Dynamics, GradientDescent};
 use crate::error::expect_length;
-use crate::{At, Cost, Memory, Oracles, Problem, Result, Scalar};
+use crate::{At, Cost, Memory, Oracles, Problem, Remembers, Result, Scalar};
 
 /// T1–T2 (Luketina et al., 2016, arXiv 1511.06727): training goes on from one outer step to the
 /// next, and only its last step is differentiated.
@@ -143,7 +143,7 @@ impl<T: Scalar> HyperGradient<T> for T1T2<T> {
         }
     }
 
-    fn warm_starts(&self) -> bool {
-        true
+    fn remembers(&self) -> Remembers {
+        Remembers::Variables
     }
 }

@@ -41,13 +41,13 @@ impl<T: Scalar> Found<T> {
         let (inner_calls, outer_calls) = rollout.calls();
         let mut report = Report::new(self.value, state, inner_calls, outer_calls);
         report.status = self.status;
-        report.figures = vec![
+        report.add_figures([
             ("linear residual", self.solution.residual),
             ("linear products", self.solution.products as f64),
             ("damping", damping),
-        ];
+        ]);
         if let Some(stationarity) = self.stationarity {
-            report.figures.push(("inner stationarity", stationarity));
+            report.add_figure("inner stationarity", stationarity);
         }
         report
     }
