@@ -4,6 +4,7 @@ use std::fmt;
 
 use crate::error::{Error, Fault, Result};
 use crate::rule;
+pub use crate::rule::{Binary, Compare, Unary};
 
 /// The sizes of the axes of a tensor, outermost first; empty for a scalar.
 pub type Shape = Vec<usize>;
@@ -55,50 +56,10 @@ impl fmt::Display for DType {
     }
 }
 
-/// Element by element, of one operand.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
-#[expect(missing_docs, reason = "the functions of these names")]
-pub enum Unary {
-    Neg,
-    Exp,
-    Ln,
-    Sqrt,
-    Recip,
-    Tanh,
-    Sigmoid,
-    Softplus,
-    Relu,
-    Abs,
-    Sign,
-    Sin,
-    Cos,
-}
-
-/// Element by element, of two operands of the same shape.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
-#[expect(missing_docs, reason = "the functions of these names")]
-pub enum Binary {
-    Add,
-    Sub,
-    Mul,
-    Div,
-    Pow,
-    Max,
-    Min,
-}
-
-/// Comparison element by element, of two operands of the same shape.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
-#[expect(missing_docs, reason = "the relations of these names")]
-pub enum Compare {
-    Equal,
-    Less,
-    LessEqual,
-}
-
 /// A primitive. Their set is closed under differentiation: every rule in `rule/` is
 /// written in these.
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
+#[non_exhaustive]
 pub enum Op {
     /// The argument of this number.
     Input(usize),
@@ -165,55 +126,6 @@ pub enum Op {
 }
 
 impl Op {
-    /// The name for messages.
-    #[must_use]
-    pub fn name(&self) -> &'static str {
-        match self {
-            Self::Input(_) => "input",
-            Self::Constant(_) => "constant",
-            Self::Unary(unary) => match unary {
-                Unary::Neg => "negation",
-                Unary::Exp => "exp",
-                Unary::Ln => "ln",
-                Unary::Sqrt => "sqrt",
-                Unary::Recip => "recip",
-                Unary::Tanh => "tanh",
-                Unary::Sigmoid => "sigmoid",
-                Unary::Softplus => "softplus",
-                Unary::Relu => "relu",
-                Unary::Abs => "abs",
-                Unary::Sign => "sign",
-                Unary::Sin => "sin",
-                Unary::Cos => "cos",
-            },
-            Self::Binary(binary) => match binary {
-                Binary::Add => "addition",
-                Binary::Sub => "subtraction",
-                Binary::Mul => "multiplication",
-                Binary::Div => "division",
-                Binary::Pow => "power",
-                Binary::Max => "maximum",
-                Binary::Min => "minimum",
-            },
-            Self::Compare(_) => "comparison",
-            Self::Select => "select",
-            Self::Reshape(_) => "reshape",
-            Self::Transpose(_) => "transpose",
-            Self::Broadcast(_) => "broadcast",
-            Self::Slice { .. } => "slice",
-            Self::Pad { .. } => "pad",
-            Self::Concat(_) => "concat",
-            Self::Sum(_) => "sum",
-            Self::Max(_) => "max",
-            Self::TakeRows => "take_rows",
-            Self::AddRows(_) => "add_rows",
-            Self::Pick => "pick",
-            Self::Place(_) => "place",
-            Self::MatMul { .. } => "matmul",
-            Self::StopGradient => "stop_gradient",
-        }
-    }
-
     /// Whether every element of the result depends on the same element of each operand
     /// alone.
     #[must_use]
@@ -384,11 +296,11 @@ impl Graph {
     /// The number that every element of the node is, where the graph says so.
     pub(crate) fn uniform(&self, id: NodeId) -> Option<f64> {
         let node = self.node(id);
-        match node.op {
-            Op::Constant(bits) => Some(f64::from_bits(bits)),
-            Op::Broadcast(_) | Op::Reshape(_) => self.uniform(node.operands[0]),
-            _ => None,
+        if let Op::Constant(bits) = node.op {
+            return Some(f64::from_bits(bits));
         }
+        let same = matches!(node.op, Op::Broadcast(_) | Op::Reshape(_));
+        same.then(|| self.uniform(node.operands[0])).flatten()
     }
 
     pub(crate) fn unary(&mut self, unary: Unary, a: NodeId) -> Result<NodeId> {

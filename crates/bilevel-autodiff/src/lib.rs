@@ -85,6 +85,8 @@ pub mod transform;
 pub use error::{Error, Fault, Result};
 pub use graph::{DType, Graph, NodeId, Shape};
 pub use program::Program;
+#[doc(hidden)]
+pub use rule::{Draw, Kind, Numbers, Sample};
 pub use runtime::cpu::kernel::Real;
 pub use runtime::cpu::machine::Workspace;
 pub use runtime::{Argument, Cost, Passes};

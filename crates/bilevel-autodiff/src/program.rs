@@ -3,8 +3,9 @@
 use std::sync::Arc;
 
 use crate::error::{Error, Fault, Result};
-use crate::graph::{DType, Graph, NodeId, Op};
+use crate::graph::{DType, Graph, NodeId};
 use crate::pass;
+use crate::rule::{self, Below};
 use crate::runtime::cpu::kernel::{Real, strip_columns};
 use crate::runtime::cpu::machine::Workspace;
 use crate::runtime::cpu::packed::{Packable, Packed};
@@ -247,20 +248,15 @@ pub(crate) fn bound(graph: &Graph, input: NodeId) -> usize {
     let mut bound = usize::MAX;
     for id in graph.ids() {
         let node = graph.node(id);
-        for (place, operand) in node.operands.iter().enumerate() {
-            if !same.contains(operand) {
-                continue;
-            }
-            match (&node.op, place) {
-                (Op::Reshape(_) | Op::StopGradient, _) => same.push(id),
-                (Op::TakeRows, 1) => bound = bound.min(graph.shape(node.operands[0])[0]),
-                (Op::AddRows(size) | Op::Place(size), 1) => bound = bound.min(*size),
-                (Op::Pick, 1) => {
-                    let data = graph.shape(node.operands[0]);
-                    bound = bound.min(data[data.len() - 1]);
-                }
-                _ => {}
-            }
+        if rule::below(graph, node) == Below::AsOperand && same.contains(&node.operands[0]) {
+            same.push(id);
+        }
+        let operands: Vec<_> = node.operands.iter().map(|&id| graph.node(id)).collect();
+        if let (Some(size), Some(index)) =
+            (rule::selects(&node.op, &operands), node.operands.last())
+            && same.contains(index)
+        {
+            bound = bound.min(size);
         }
     }
     bound

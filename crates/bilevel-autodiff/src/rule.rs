@@ -1,67 +1,251 @@
-//! The primitives: of each, the shape of its result and its two derivatives, side by side.
+//! The primitives, one record each: `rule/` has a file for each of them with all that is known of it.
 //!
 //! A derivative is written in primitives, so that derivatives of any order are right by
 //! construction. `None` stands for a tangent or a cotangent that is zero.
 
-mod elementwise;
-mod index;
+mod add_rows;
+mod axes;
+mod binary;
+mod broadcast;
+mod compare;
+mod concat;
+mod given;
+mod kind;
 mod matmul;
-mod reduce;
-mod shape;
+mod max;
+mod pad;
+mod pick;
+mod place;
+mod reshape;
+mod sample;
+mod select;
+mod slice;
+mod stop_gradient;
+mod sum;
+mod take_rows;
+mod transpose;
+mod unary;
+pub(crate) mod value;
 
-use crate::error::{Fault, Result};
+use bilevel::Scalar;
+
+pub(crate) use axes::{Axes, Link, Summed, matching_axes};
+pub use binary::Binary;
+pub use compare::Compare;
+pub use kind::Kind;
+pub use sample::{Draw, Numbers, Sample};
+pub use unary::Unary;
+
+use crate::error::{Error, Fault, Result};
 use crate::graph::{DType, Graph, MOST_AXES, Node, NodeId, Op, Shape, element_count};
+use crate::rule::value::{Operand, Value};
+
+/// All that is known of one primitive. What nothing can be assumed of has no default.
+pub(crate) trait Primitive {
+    /// The name for messages.
+    fn name(&self) -> &'static str;
+
+    /// How many operands it takes.
+    fn arity(&self) -> usize;
+
+    /// The shape and kind of the result.
+    fn infer(&self, operands: &[&Node]) -> Result<(Shape, DType), Fault>;
+
+    /// The tangent of the result from those of the operands, of which at least one is not zero.
+    fn jvp(
+        &self,
+        graph: &mut Graph,
+        at: Site<'_>,
+        tangents: &[Option<NodeId>],
+    ) -> Result<Option<NodeId>>;
+
+    /// The cotangents of the operands from that of the result, `bar`.
+    fn vjp(&self, graph: &mut Graph, at: Site<'_>, bar: NodeId) -> Result<Vec<Option<NodeId>>>;
+
+    /// Which axes are walked together, and which are summed over.
+    fn axes(&self, node: &Node, operands: &[&Node]) -> Axes;
+
+    /// What the result is, as plainly as it can be said.
+    fn define<T: Scalar>(&self, node: &Node, operands: &[Operand<'_, T>]) -> Result<Value<T>>;
+
+    /// Whether it may be computed again where its result was not kept.
+    fn recompute(&self) -> Recompute;
+
+    /// What the indices in the last operand have to be below, if it holds indices.
+    fn selects(&self, _operands: &[&Node]) -> Option<usize> {
+        None
+    }
+
+    /// What computed indices are below; those of an argument are checked when they come in.
+    fn below(&self, _operands: &[&Node]) -> Below {
+        Below::Unknown
+    }
+
+    /// A node that means the same and is cheaper, in a graph that is built anew.
+    fn simpler(
+        &self,
+        _new: &mut Graph,
+        _node: &Node,
+        _operands: &[NodeId],
+    ) -> Result<Option<NodeId>> {
+        Ok(None)
+    }
+}
+
+/// A node that is differentiated.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Site<'a> {
+    pub(crate) id: NodeId,
+    pub(crate) node: &'a Node,
+}
+
+impl Site<'_> {
+    fn operand(&self, place: usize) -> NodeId {
+        self.node.operands[place]
+    }
+}
+
+/// Whether a result may be computed again from a tape that does not hold it.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Recompute {
+    /// It costs about as much as reading its operands.
+    Cheap,
+    /// It is kept.
+    Never,
+}
+
+/// What the indices of a node are below.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Below {
+    /// Nothing that the graph knows.
+    Unknown,
+    /// The same as those of the first operand.
+    AsOperand,
+}
+
+macro_rules! with {
+    ($record:ident = $value:expr => $run:expr) => {{
+        let $record = $value;
+        $run
+    }};
+}
+/// Runs an expression with the record of a primitive: the one place that knows which belongs to which.
+macro_rules! record {
+    ($op:expr, $record:ident => $run:expr) => {
+        match $op {
+            Op::Input(_) => with!($record = given::Input => $run),
+            Op::Constant(bits) => with!($record = given::Constant(*bits) => $run),
+            Op::Unary(function) => with!($record = *function => $run),
+            Op::Binary(function) => with!($record = *function => $run),
+            Op::Compare(relation) => with!($record = *relation => $run),
+            Op::Select => with!($record = select::Select => $run),
+            Op::Reshape(shape) => with!($record = reshape::Reshape(shape) => $run),
+            Op::Transpose(axes) => with!($record = transpose::Transpose(axes) => $run),
+            Op::Broadcast(shape) => with!($record = broadcast::Broadcast(shape) => $run),
+            Op::Slice { axis, start, len } => {
+                with!($record = slice::Slice { axis: *axis, start: *start, len: *len } => $run)
+            }
+            Op::Pad { axis, before, after } => {
+                with!($record = pad::Pad { axis: *axis, before: *before, after: *after } => $run)
+            }
+            Op::Concat(axis) => with!($record = concat::Concat(*axis) => $run),
+            Op::Sum(axes) => with!($record = sum::Sum(axes) => $run),
+            Op::Max(axes) => with!($record = max::Max(axes) => $run),
+            Op::TakeRows => with!($record = take_rows::TakeRows => $run),
+            Op::AddRows(rows) => with!($record = add_rows::AddRows(*rows) => $run),
+            Op::Pick => with!($record = pick::Pick => $run),
+            Op::Place(size) => with!($record = place::Place(*size) => $run),
+            Op::MatMul { left, right } => {
+                with!($record = matmul::MatMul { left: *left, right: *right } => $run)
+            }
+            Op::StopGradient => with!($record = stop_gradient::StopGradient => $run),
+        }
+    };
+}
+
+impl Op {
+    /// The name for messages.
+    #[must_use]
+    pub fn name(&self) -> &'static str {
+        record!(self, record => record.name())
+    }
+}
 
 /// The shape and kind of the result.
 pub(crate) fn infer(op: &Op, operands: &[&Node]) -> Result<(Shape, DType), Fault> {
-    let count = operand_count(op);
-    if operands.len() != count {
-        return Err(shape_fault(format!("{count} operands")));
-    }
-    let (shape, dtype) = match op {
-        Op::Input(_) | Op::Constant(_) => Err(shape_fault(
-            "an input or a constant, which bring their shapes",
-        )),
-        Op::Unary(_) | Op::Binary(_) | Op::Compare(_) | Op::Select => {
-            elementwise::infer(op, operands)
+    record!(op, record => {
+        let count = record.arity();
+        if operands.len() != count {
+            return Err(shape_fault(format!("{count} operands")));
         }
-        Op::Reshape(_)
-        | Op::Transpose(_)
-        | Op::Broadcast(_)
-        | Op::Slice { .. }
-        | Op::Pad { .. }
-        | Op::Concat(_)
-        | Op::StopGradient => shape::infer(op, operands),
-        Op::Sum(_) | Op::Max(_) => reduce::infer(op, operands),
-        Op::TakeRows | Op::AddRows(_) | Op::Pick | Op::Place(_) => index::infer(op, operands),
-        Op::MatMul { .. } => matmul::infer(op, operands),
-    }?;
-    expect_addressable(&shape)?;
-    Ok((shape, dtype))
+        let (shape, dtype) = record.infer(operands)?;
+        expect_addressable(&shape)?;
+        Ok((shape, dtype))
+    })
 }
 
-fn operand_count(op: &Op) -> usize {
-    match op {
-        Op::Input(_) | Op::Constant(_) => 0,
-        Op::Unary(_)
-        | Op::Reshape(_)
-        | Op::Transpose(_)
-        | Op::Broadcast(_)
-        | Op::Slice { .. }
-        | Op::Pad { .. }
-        | Op::Sum(_)
-        | Op::Max(_)
-        | Op::StopGradient => 1,
-        Op::Binary(_)
-        | Op::Compare(_)
-        | Op::Concat(_)
-        | Op::TakeRows
-        | Op::AddRows(_)
-        | Op::Pick
-        | Op::Place(_)
-        | Op::MatMul { .. } => 2,
-        Op::Select => 3,
+/// The tangent of node `id` from those of its operands.
+pub(crate) fn jvp(
+    graph: &mut Graph,
+    id: NodeId,
+    tangents: &[Option<NodeId>],
+) -> Result<Option<NodeId>> {
+    if tangents.iter().all(Option::is_none) {
+        return Ok(None);
     }
+    let node = graph.node(id).clone();
+    let at = Site { id, node: &node };
+    record!(&node.op, record => record.jvp(graph, at, tangents))
+}
+
+/// The cotangents of the operands of node `id` from its own, `bar`.
+pub(crate) fn vjp(graph: &mut Graph, id: NodeId, bar: NodeId) -> Result<Vec<Option<NodeId>>> {
+    let node = graph.node(id).clone();
+    let at = Site { id, node: &node };
+    record!(&node.op, record => record.vjp(graph, at, bar))
+}
+
+/// How the axes of a node and of its operands are walked.
+pub(crate) fn axes(graph: &Graph, node: &Node) -> Axes {
+    record!(&node.op, record => record.axes(node, &operands(graph, node)))
+}
+
+/// The value of a node that is neither an input nor wrong.
+pub(crate) fn define<T: Scalar>(node: &Node, operands: &[Operand<'_, T>]) -> Result<Value<T>> {
+    record!(&node.op, record => record.define(node, operands))
+}
+
+pub(crate) fn recompute(op: &Op) -> Recompute {
+    record!(op, record => record.recompute())
+}
+
+/// What the indices in the last operand of a node have to be below, if it holds indices.
+pub(crate) fn selects(op: &Op, operands: &[&Node]) -> Option<usize> {
+    record!(op, record => record.selects(operands))
+}
+
+/// What the indices of a node are below.
+pub(crate) fn below(graph: &Graph, node: &Node) -> Below {
+    record!(&node.op, record => record.below(&operands(graph, node)))
+}
+
+/// A node that means the same as this one of these operands, if a simpler one does.
+pub(crate) fn simpler(new: &mut Graph, node: &Node, operands: &[NodeId]) -> Result<Option<NodeId>> {
+    record!(&node.op, record => record.simpler(new, node, operands))
+}
+
+fn operands<'g>(graph: &'g Graph, node: &Node) -> Vec<&'g Node> {
+    node.operands.iter().map(|&id| graph.node(id)).collect()
+}
+
+/// The tangent of what is linear in its first operand; the second, if any, holds indices.
+fn linear(graph: &mut Graph, at: Site<'_>, tangents: &[Option<NodeId>]) -> Result<Option<NodeId>> {
+    let Some(tangent) = tangents[0] else {
+        return Ok(None);
+    };
+    let mut operands = at.node.operands.clone();
+    operands[0] = tangent;
+    graph.push(at.node.op.clone(), &operands).map(Some)
 }
 
 /// Fails if a tensor has more axes than kernels walk, or if no memory could hold it.
@@ -77,63 +261,6 @@ pub(crate) fn expect_addressable(shape: &[usize]) -> Result<(), Fault> {
     }
 }
 
-/// The tangent of node `id` from those of its operands.
-pub(crate) fn jvp(
-    graph: &mut Graph,
-    id: NodeId,
-    tangents: &[Option<NodeId>],
-) -> Result<Option<NodeId>> {
-    if tangents.iter().all(Option::is_none) {
-        return Ok(None);
-    }
-    let node = graph.node(id).clone();
-    match &node.op {
-        Op::Input(_) | Op::Constant(_) | Op::Compare(_) | Op::StopGradient => Ok(None),
-        Op::Unary(_) | Op::Binary(_) | Op::Select => elementwise::jvp(graph, id, &node, tangents),
-        Op::Concat(_) => shape::concat_jvp(graph, &node, tangents),
-        Op::Max(axes) => reduce::max_jvp(graph, id, &node, axes, tangents),
-        Op::MatMul { .. } => matmul::jvp(graph, &node, tangents),
-        // Linear in the first operand; the second, if any, holds indices.
-        Op::Reshape(_)
-        | Op::Transpose(_)
-        | Op::Broadcast(_)
-        | Op::Slice { .. }
-        | Op::Pad { .. }
-        | Op::Sum(_)
-        | Op::TakeRows
-        | Op::AddRows(_)
-        | Op::Pick
-        | Op::Place(_) => {
-            let Some(tangent) = tangents[0] else {
-                return Ok(None);
-            };
-            let mut operands = node.operands.clone();
-            operands[0] = tangent;
-            graph.push(node.op.clone(), &operands).map(Some)
-        }
-    }
-}
-
-/// The cotangents of the operands of node `id` from its own, `bar`.
-pub(crate) fn vjp(graph: &mut Graph, id: NodeId, bar: NodeId) -> Result<Vec<Option<NodeId>>> {
-    let node = graph.node(id).clone();
-    match &node.op {
-        Op::Input(_) | Op::Constant(_) => Ok(Vec::new()),
-        Op::Compare(_) => Ok(vec![None; 2]),
-        Op::StopGradient => Ok(vec![None]),
-        Op::Unary(_) | Op::Binary(_) | Op::Select => elementwise::vjp(graph, id, &node, bar),
-        Op::Reshape(_)
-        | Op::Transpose(_)
-        | Op::Broadcast(_)
-        | Op::Slice { .. }
-        | Op::Pad { .. }
-        | Op::Concat(_) => shape::vjp(graph, &node, bar),
-        Op::Sum(_) | Op::Max(_) => reduce::vjp(graph, id, &node, bar),
-        Op::TakeRows | Op::AddRows(_) | Op::Pick | Op::Place(_) => index::vjp(graph, &node, bar),
-        Op::MatMul { .. } => matmul::vjp(graph, &node, bar),
-    }
-}
-
 /// Fails unless the node holds `expected`.
 fn expect_dtype(node: &Node, expected: DType) -> Result<(), Fault> {
     if node.dtype == expected {
@@ -146,6 +273,14 @@ fn expect_dtype(node: &Node, expected: DType) -> Result<(), Fault> {
     }
 }
 
+/// Fails for indices: they only select, and stay in the order in which they came.
+fn expect_no_indices(node: &Node) -> Result<(), Fault> {
+    match node.dtype {
+        DType::Index => expect_dtype(node, DType::Real),
+        DType::Real | DType::Mask => Ok(()),
+    }
+}
+
 /// Fails unless `axis` is one of the node's.
 fn expect_axis(node: &Node, axis: usize) -> Result<(), Fault> {
     if axis < node.shape.len() {
@@ -155,10 +290,42 @@ fn expect_axis(node: &Node, axis: usize) -> Result<(), Fault> {
     }
 }
 
+/// The shape in which these axes, each named once, have size 1.
+fn reduced(a: &Node, axes: &[usize]) -> Result<Shape, Fault> {
+    let mut shape = a.shape.clone();
+    for (place, &axis) in axes.iter().enumerate() {
+        expect_axis(a, axis)?;
+        if axes[..place].contains(&axis) {
+            return Err(Fault::Axis { axis });
+        }
+        shape[axis] = 1;
+    }
+    Ok(shape)
+}
+
 fn shape_fault(expected: impl Into<String>) -> Fault {
     Fault::Shape {
         expected: expected.into(),
     }
+}
+
+/// The indices, if all are below `size`.
+fn checked(index: &[u32], size: usize) -> Result<&[u32]> {
+    match index.iter().position(|&i| i as usize >= size) {
+        None => Ok(index),
+        Some(place) => Err(Error::Index {
+            what: "the indices".to_owned(),
+            place,
+            index: index[place],
+            size,
+        }),
+    }
+}
+
+/// `value` everywhere in this shape.
+fn fill(graph: &mut Graph, value: f64, shape: &[usize]) -> Result<NodeId> {
+    let scalar = graph.constant(value);
+    graph.expand(scalar, shape)
 }
 
 /// a + b, either of which may be zero.

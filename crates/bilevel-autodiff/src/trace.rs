@@ -255,6 +255,13 @@ impl<'t> Var<'t> {
         self.tracer.constant(value)
     }
 
+    /// Any primitive of this operand and `others`, which have to be in the shapes that it takes.
+    #[track_caller]
+    #[must_use]
+    pub fn apply(self, op: Op, others: &[Self]) -> Self {
+        self.push(Location::caller(), op, others)
+    }
+
     /// The same elements in row-major order in another shape.
     #[track_caller]
     #[must_use]

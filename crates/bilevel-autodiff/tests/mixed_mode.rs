@@ -1,6 +1,7 @@
 //! Both second-order products of an objective h(x, y), ∇²_yy h·v and ∇²_xy h·v: mixed mode (the
 //! directional derivative of ∇_(x,y) h along (0, v)) against reverse over reverse (the gradient of ⟨∇_y h, v⟩).
 
+use bilevel_autodiff::Draw;
 use bilevel_autodiff::graph::{DType, Graph, NodeId};
 use bilevel_autodiff::reference::Value;
 use bilevel_autodiff::transform::{grad, jvp};
@@ -176,7 +177,7 @@ fn check_random(seed: u64) -> [usize; 2] {
         if !needed[place] {
             continue;
         }
-        if source.chance(0.5) {
+        if source.chance() {
             x.push(input);
         } else {
             y.push(input);

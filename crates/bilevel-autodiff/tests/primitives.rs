@@ -11,8 +11,8 @@ use crate::common::calculus::{
     difference, distance, dot, inputs_like, norm, numbers, or_zeros, pairs,
 };
 use crate::common::instance::{Instance, instance};
-use crate::common::kind::Kind;
 use crate::common::source::Source;
+use bilevel_autodiff::Kind;
 
 /// Relative to what is compared, and to the rounding errors of the differences.
 fn agrees(what: &str, found: &[f64], difference: &[f64], rounding: f64) {
@@ -133,7 +133,7 @@ proptest! {
 
     #[test]
     fn derivatives_of_every_primitive_are_right(seed: u64) {
-        for (number, &kind) in Kind::ALL.iter().enumerate() {
+        for (number, &kind) in Kind::all().iter().enumerate() {
             check(kind, &mut Source::new(seed ^ (number as u64) << 48));
         }
     }

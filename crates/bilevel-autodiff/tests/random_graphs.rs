@@ -8,8 +8,8 @@ use proptest::prelude::*;
 
 use crate::common::calculus::real_inputs;
 use crate::common::case::{LIMIT, Style, random_case};
-use crate::common::kind::Kind;
 use crate::common::noise::{assert_close, bounds};
+use bilevel_autodiff::Kind;
 
 const CASES: u64 = 400;
 
@@ -19,7 +19,7 @@ fn rows(graph: &Graph) -> usize {
 
 #[test]
 fn every_primitive_and_every_role_of_the_rows_occurs_often() {
-    let mut kinds = vec![0; Kind::ALL.len()];
+    let mut kinds = vec![0; Kind::all().len()];
     let mut counts = [0; 8];
     let [
         left,
@@ -44,7 +44,7 @@ fn every_primitive_and_every_role_of_the_rows_occurs_often() {
                 continue;
             }
             let kind = Kind::of(&node.op);
-            kinds[Kind::ALL.iter().position(|&of| of == kind).unwrap()] += 1;
+            kinds[Kind::all().iter().position(|&of| of == kind).unwrap()] += 1;
             match node.op {
                 Op::MatMul { left: false, .. } if is_row(node.operands[0]) => *left += 1,
                 Op::MatMul { right: true, .. } if is_row(node.operands[1]) => *right += 1,
@@ -70,7 +70,7 @@ fn every_primitive_and_every_role_of_the_rows_occurs_often() {
                 .is_empty(),
         );
     }
-    for (kind, count) in Kind::ALL.iter().zip(kinds) {
+    for (kind, count) in Kind::all().iter().zip(kinds) {
         assert!(count >= 20, "{kind:?} occurs {count} times");
     }
     assert!(counts.iter().all(|&count| count >= 20), "{counts:?}");

@@ -458,9 +458,9 @@ fn graphs_refuse_too_few_and_too_many_operands() {
 /// Of each kind of primitive one.
 fn every_op() -> Vec<Op> {
     use crate::common::instance::instance;
-    use crate::common::kind::Kind;
     use crate::common::source::Source;
-    let ops = Kind::ALL.iter().map(|&kind| {
+    use bilevel_autodiff::Kind;
+    let ops = Kind::all().into_iter().map(|kind| {
         let graph = instance(kind, &mut Source::new(1)).graph;
         let mut ops = graph.nodes().iter().map(|node| node.op.clone());
         ops.find(|op| Kind::of(op) == kind).unwrap()

@@ -1,6 +1,7 @@
 //! Random operations, wrong ones among them: nothing panics, the first error is the one that comes
 //! back, and what is traced without an error can be evaluated and differentiated.
 
+use bilevel_autodiff::Draw;
 use bilevel_autodiff::graph::{Graph, NodeId, Op};
 use bilevel_autodiff::reference::{Value, evaluate};
 use bilevel_autodiff::transform::{grad, jvp, vjp};
@@ -8,8 +9,8 @@ use bilevel_autodiff::{DType, Error, Shape, Tracer, Var, trace};
 use proptest::prelude::*;
 
 use crate::common::instance::instance;
-use crate::common::kind::Kind;
 use crate::common::source::Source;
+use bilevel_autodiff::Kind;
 
 fn inputs() -> Vec<(Shape, DType)> {
     vec![
@@ -131,7 +132,7 @@ fn traced(seeds: &[u64]) -> Result<Graph, Error> {
             let mut source = Source::new(seed);
             // The later ones are more frequent.
             let operands = [&vars[..], &vars[vars.len() / 2..]].concat();
-            if source.chance(0.05) {
+            if source.likely(0.05) {
                 // What comes of it can be of either trace, so that it is not used further.
                 let _ = strange_act(&mut source, &operands, strange);
             } else {
@@ -147,7 +148,7 @@ fn operations(seed: u64, count: usize, care: f64) -> Vec<u64> {
     let mut source = Source::new(seed);
     let mut seeds = Vec::new();
     for _ in 0..count {
-        let tries = if source.chance(care) { 40 } else { 1 };
+        let tries = if source.likely(care) { 40 } else { 1 };
         for _ in 0..tries {
             seeds.push(source.below(usize::MAX) as u64);
             if traced(&seeds).is_ok() {
@@ -192,10 +193,10 @@ proptest! {
     #[test]
     fn graphs_built_by_hand_fail_without_panic(seed: u64) {
         let mut source = Source::new(seed);
-        let kind = source.one_of(Kind::ALL);
+        let kind = source.one_of(&Kind::all());
         let mut graph = instance(kind, &mut source).graph;
         for _ in 0..20 {
-            let kind = source.one_of(Kind::ALL);
+            let kind = source.one_of(&Kind::all());
             let other = instance(kind, &mut source).graph;
             let op = source.one_of(other.nodes()).op;
             let ids: Vec<NodeId> = graph.ids().chain(other.ids()).collect();

@@ -1,10 +1,11 @@
 //! What to keep of a first sweep for a second one: a cut through the graph with the fewest numbers.
 //!
-//! What is cheap may be computed again from what is kept and from the inputs; matrix products may not.
+//! What is cheap may be computed again from what is kept and from the inputs; matrix products, for example, may not.
 
 use std::collections::VecDeque;
 
 use crate::graph::{DType, Graph, NodeId, Op};
+use crate::rule::{self, Recompute};
 
 /// Nodes that do not depend on `second`, the inputs that come later, and from which, with the other
 /// inputs, `outputs` follow without another matrix product that does not depend on `second`.
@@ -29,7 +30,7 @@ pub(crate) fn residuals(graph: &Graph, outputs: &[NodeId], second: &[NodeId]) ->
         for &operand in &node.operands {
             network.edge(after(operand), before(id), Network::INFINITE);
         }
-        if matches!(node.op, Op::MatMul { .. }) {
+        if rule::recompute(&node.op) == Recompute::Never {
             network.edge(source, before(id), Network::INFINITE);
         }
     }

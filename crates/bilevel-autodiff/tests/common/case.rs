@@ -1,9 +1,9 @@
 //! Random graphs as the objectives of real problems are built: rows, weights, classes.
 
 use bilevel_autodiff::graph::{Binary, Compare, DType, Graph, NodeId, Op, Shape, Unary};
-use bilevel_autodiff::reference::Value;
+use bilevel_autodiff::reference::{Value, evaluate};
+use bilevel_autodiff::{Draw, Kind, Numbers};
 
-use super::kind::Kind;
 use super::source::Source;
 
 /// What a random graph is like.
@@ -50,7 +50,7 @@ pub(crate) fn random_case(seed: u64, style: Style) -> (Graph, Vec<Value<f64>>) {
         // The primitives of models are more frequent than the rest, all of which occur.
         let kind = match step % 3 {
             0 => case.source.one_of(FREQUENT),
-            _ => case.source.one_of(Kind::ALL),
+            _ => case.source.one_of(&Kind::all()),
         };
         if kind != Kind::StopGradient || style.stops {
             let grown = case.grow(kind);
@@ -72,9 +72,9 @@ const FREQUENT: &[Kind] = &[
     Kind::MatMul,
     Kind::MatMul,
     Kind::Sum,
-    Kind::Mul,
-    Kind::Add,
-    Kind::Tanh,
+    Kind::Binary(Binary::Mul),
+    Kind::Binary(Binary::Add),
+    Kind::Unary(Unary::Tanh),
     Kind::TakeRows,
     Kind::AddRows,
     Kind::Pick,
@@ -132,10 +132,10 @@ impl Case {
         let used = self.used_indices.iter();
         let same = used.filter(|(id, most)| *most <= below && self.graph.shape(*id) == shape);
         let same: Vec<NodeId> = same.map(|&(id, _)| id).collect();
-        if !same.is_empty() && self.source.chance(0.5) {
+        if !same.is_empty() && self.source.chance() {
             return self.source.one_of(&same);
         }
-        let id = if self.source.chance(0.3) {
+        let id = if self.source.likely(0.3) {
             let flat = self.new_indices(&[shape.iter().product()], below);
             self.push(Op::Reshape(shape.to_vec()), &[flat])
         } else {
@@ -226,7 +226,7 @@ impl Case {
         // The node itself fits.
         let mut second = self.any_where(fits).unwrap_or(first);
         second.id = self.fit(second.id, &shape);
-        if self.source.chance(0.5) {
+        if self.source.chance() {
             [first, second]
         } else {
             [second, first]
@@ -241,21 +241,61 @@ impl Case {
         self.push(Op::Binary(Binary::Add), &[sigmoid, half])
     }
 
-    fn unary(&mut self, unary: Unary, size: impl Fn(f64) -> f64) -> (NodeId, f64) {
-        let a = self.any();
-        (self.push(Op::Unary(unary), &[a.id]), size(a.size))
+    /// The largest number of a node.
+    fn size(&self, id: NodeId) -> f64 {
+        let mut graph = self.graph.clone();
+        graph.outputs = vec![id];
+        let value = &evaluate(&graph, &self.arguments).unwrap()[0];
+        value
+            .real()
+            .iter()
+            .fold(0.0, |top: f64, a| top.max(a.abs()))
     }
 
-    fn unary_of_positive(&mut self, unary: Unary) -> (NodeId, f64) {
+    fn unary(&mut self, unary: Unary) -> (NodeId, f64) {
         let a = self.any();
-        let a = self.positive(a);
-        (self.push(Op::Unary(unary), &[a]), 2.0)
+        let numbers = Kind::Unary(unary)
+            .sample(&mut self.source)
+            .unwrap()
+            .operands[0]
+            .1;
+        if numbers == Numbers::Positive || unary == Unary::Recip {
+            let a = self.positive(a);
+            return (self.push(Op::Unary(unary), &[a]), 2.0);
+        }
+        let id = self.push(Op::Unary(unary), &[a.id]);
+        let size = match unary {
+            Unary::Neg | Unary::Relu | Unary::Abs => a.size,
+            Unary::Exp => a.size.exp(),
+            Unary::Softplus => a.size + 0.7,
+            Unary::Tanh | Unary::Sigmoid | Unary::Sign | Unary::Sin | Unary::Cos => 1.0,
+            _ => self.size(id),
+        };
+        (id, size)
     }
 
-    fn binary(&mut self, binary: Binary, size: impl Fn(f64, f64) -> f64) -> (NodeId, f64) {
-        let [a, b] = self.two();
+    fn binary(&mut self, binary: Binary) -> (NodeId, f64) {
+        let [mut a, mut b] = self.two();
+        let operands = Kind::Binary(binary)
+            .sample(&mut self.source)
+            .unwrap()
+            .operands;
+        if operands[0].1 == Numbers::Positive {
+            a.id = self.positive(a);
+        }
+        if operands[1].1 == Numbers::Away {
+            b.id = self.positive(b);
+        }
         let id = self.push(Op::Binary(binary), &[a.id, b.id]);
-        (id, size(a.size, b.size))
+        let size = match binary {
+            Binary::Add | Binary::Sub => a.size + b.size,
+            Binary::Mul => a.size * b.size,
+            Binary::Div => 2.0 * a.size,
+            Binary::Pow => 2.0_f64.powf(b.size),
+            Binary::Max | Binary::Min => a.size.max(b.size),
+            _ => self.size(id),
+        };
+        (id, size)
     }
 
     /// One primitive more: the result and a bound of its size, or nothing where no node fits.
@@ -270,38 +310,10 @@ impl Case {
                 let value = self.source.one_of(&[0.0, 1.0, -0.5, 0.1, 2.0]);
                 (self.graph.constant(value), 2.0)
             }
-            Kind::Neg => self.unary(Unary::Neg, |a| a),
-            Kind::Exp => self.unary(Unary::Exp, f64::exp),
-            Kind::Ln => self.unary_of_positive(Unary::Ln),
-            Kind::Sqrt => self.unary_of_positive(Unary::Sqrt),
-            Kind::Recip => self.unary_of_positive(Unary::Recip),
-            Kind::Tanh => self.unary(Unary::Tanh, |_| 1.0),
-            Kind::Sigmoid => self.unary(Unary::Sigmoid, |_| 1.0),
-            Kind::Softplus => self.unary(Unary::Softplus, |a| a + 0.7),
-            Kind::Relu => self.unary(Unary::Relu, |a| a),
-            Kind::Abs => self.unary(Unary::Abs, |a| a),
-            Kind::Sign => self.unary(Unary::Sign, |_| 1.0),
-            Kind::Sin => self.unary(Unary::Sin, |_| 1.0),
-            Kind::Cos => self.unary(Unary::Cos, |_| 1.0),
-            Kind::Add => self.binary(Binary::Add, |a, b| a + b),
-            Kind::Sub => self.binary(Binary::Sub, |a, b| a + b),
-            Kind::Mul => self.binary(Binary::Mul, |a, b| a * b),
-            Kind::Div | Kind::Pow => {
-                let [a, b] = self.two();
-                if kind == Kind::Div {
-                    let b = self.positive(b);
-                    (self.push(Op::Binary(Binary::Div), &[a.id, b]), 2.0 * a.size)
-                } else {
-                    let a = self.positive(a);
-                    let id = self.push(Op::Binary(Binary::Pow), &[a, b.id]);
-                    (id, 2.0_f64.powf(b.size))
-                }
-            }
-            Kind::Maximum => self.binary(Binary::Max, f64::max),
-            Kind::Minimum => self.binary(Binary::Min, f64::max),
-            Kind::Equal => self.compare(Compare::Equal),
-            Kind::Less | Kind::Select => self.compare(Compare::Less),
-            Kind::LessEqual => self.compare(Compare::LessEqual),
+            Kind::Unary(unary) => self.unary(unary),
+            Kind::Binary(binary) => self.binary(binary),
+            Kind::Compare(compare) => self.compare(compare),
+            Kind::Select => self.compare(Compare::Less),
             Kind::StopGradient => {
                 let a = self.any();
                 (self.push(Op::StopGradient, &[a.id]), a.size)
@@ -315,12 +327,13 @@ impl Case {
             | Kind::Pad
             | Kind::Concat => return self.moved(kind),
             Kind::TakeRows | Kind::AddRows | Kind::Pick | Kind::Place => return self.indexed(kind),
+            other => unreachable!("{other:?}"),
         })
     }
 
     fn compare(&mut self, compare: Compare) -> (NodeId, f64) {
         let [mut p, q] = self.two();
-        if compare == Compare::Equal && self.source.chance(0.5) {
+        if compare == Compare::Equal && self.source.chance() {
             p.id = q.id;
         }
         let mask = self.push(Op::Compare(compare), &[p.id, q.id]);
@@ -384,7 +397,7 @@ impl Case {
     /// further weights, on either side.
     fn matmul(&mut self) -> Option<(NodeId, f64)> {
         let a = self.any_where(|shape| shape.len() >= 2)?;
-        let a = if self.source.chance(0.5) {
+        let a = if self.source.chance() {
             let rows = self.rows;
             self.any_where(|shape| shape.len() == 2 && shape[0] == rows)?
         } else {
@@ -392,7 +405,7 @@ impl Case {
         };
         let shape = self.shape(a.id);
         let rank = shape.len();
-        let left = self.source.chance(0.4);
+        let left = self.source.likely(0.4);
         let inner = shape[rank - if left { 2 } else { 1 }];
         let fits = |own: &[usize], right: bool| {
             own.len() == rank
@@ -401,7 +414,7 @@ impl Case {
                 // Rows by rows are too many elements.
                 && own.iter().chain(&shape).filter(|&&size| size > 64).count() < 3
         };
-        let right = self.source.chance(0.4);
+        let right = self.source.likely(0.4);
         let b = match self.any_where(|own| fits(own, right)) {
             Some(b) => b,
             None => {
@@ -417,7 +430,7 @@ impl Case {
             return None;
         }
         // Half of them as bᵀ·aᵀ.
-        let id = if self.source.chance(0.5) {
+        let id = if self.source.chance() {
             self.push(Op::MatMul { left, right }, &[a.id, b.id])
         } else {
             let op = Op::MatMul {
@@ -436,7 +449,7 @@ impl Case {
         let op = match kind {
             Kind::Reshape => {
                 let mut other = shape.clone();
-                if shape.len() >= 2 && self.source.chance(0.5) {
+                if shape.len() >= 2 && self.source.chance() {
                     let last = other.pop()?;
                     let end = other.len() - 1;
                     other[end] *= last;
@@ -530,7 +543,7 @@ impl Case {
         let half = self.pool.len() / 2;
         let late = half + self.source.below(self.pool.len() - half);
         let mut id = self.pool[late].id;
-        if self.source.chance(0.5) {
+        if self.source.chance() {
             id = self.push(Op::Binary(Binary::Mul), &[id, id]);
         }
         let count = self.graph.node(id).len().max(1);

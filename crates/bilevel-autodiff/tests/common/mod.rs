@@ -3,7 +3,6 @@
 pub(crate) mod calculus;
 pub(crate) mod case;
 pub(crate) mod instance;
-pub(crate) mod kind;
 pub(crate) mod noise;
 pub(crate) mod objective;
 pub(crate) mod source;

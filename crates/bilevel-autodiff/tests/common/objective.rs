@@ -134,6 +134,7 @@ fn operation<'t>(op: &Op, all: &[Var<'t>]) -> Var<'t> {
             Unary::Sign => a.sign(),
             Unary::Sin => a.sin(),
             Unary::Cos => a.cos(),
+            _ => a.apply(op.clone(), &[]),
         },
         Op::Binary(binary) => match binary {
             Binary::Add => a + all[1],
@@ -143,11 +144,13 @@ fn operation<'t>(op: &Op, all: &[Var<'t>]) -> Var<'t> {
             Binary::Pow => a.pow(all[1]),
             Binary::Max => a.maximum(all[1]),
             Binary::Min => a.minimum(all[1]),
+            _ => a.apply(op.clone(), &all[1..]),
         },
         Op::Compare(compare) => match compare {
             Compare::Equal => a.equal(all[1]),
             Compare::Less => a.less(all[1]),
             Compare::LessEqual => a.less_equal(all[1]),
+            _ => a.apply(op.clone(), &all[1..]),
         },
         Op::Select => a.select(all[1], all[2]),
         Op::Reshape(shape) => a.reshape(shape),
@@ -171,5 +174,6 @@ fn operation<'t>(op: &Op, all: &[Var<'t>]) -> Var<'t> {
             side(a, *left).matmul(side(all[1], *right))
         }
         Op::StopGradient => a.stop_gradient(),
+        _ => a.apply(op.clone(), &all[1..]),
     }
 }

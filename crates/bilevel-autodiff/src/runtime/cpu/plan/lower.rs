@@ -12,9 +12,10 @@ mod select;
 
 use super::code::{Buffer, PhaseCode};
 use super::phase::{Kind, Phases};
-use super::row_axes::{RowAxes, matching_axes};
+use super::row_axes::RowAxes;
 use crate::error::Result;
 use crate::graph::{Graph, Node, NodeId, Op};
+use crate::rule::matching_axes;
 use crate::runtime::Delivery;
 use crate::runtime::cpu::instruction::{CopyAxis, Function, Instruction};
 use crate::runtime::cpu::packed::{Fill, Lines};

@@ -4,7 +4,8 @@
 //! not, belongs to a later phase.
 
 use super::row_axes::RowAxes;
-use crate::graph::{DType, Graph, NodeId, Op};
+use crate::graph::{Graph, NodeId, Op};
+use crate::rule::{self, Link};
 
 /// How a node is computed.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -77,49 +78,29 @@ impl Phases {
     }
 }
 
+/// A node is computed row by row if each of its operands has the same rows, or none and is the same for all of
+/// them; and summed if the rows are summed over.
 fn kind(graph: &Graph, rows: &RowAxes, id: NodeId) -> Kind {
     let node = graph.node(id);
-    let own = rows.of(id);
-    let of = |place: usize| rows.of(node.operands[place]);
-    // Has the operand rows, though not along exactly one axis? Then they cannot be cut.
-    let row = |holds: bool| if holds { Kind::Row } else { Kind::Whole };
-    match &node.op {
-        Op::Input(_) | Op::Constant(_) => Kind::Given,
-        // A view of the argument: there is no copy of indices, block by block or whole.
-        Op::Reshape(_) | Op::StopGradient if node.dtype == DType::Index => Kind::Whole,
-        Op::Unary(_) | Op::Binary(_) | Op::Compare(_) | Op::Select | Op::StopGradient => {
-            row(own.is_some() && node.operands.iter().all(|&a| rows.of(a) == own))
-        }
-        Op::Reshape(_) | Op::Transpose(_) => row(own.is_some() && of(0).is_some()),
-        // From one row to all is fine, too: the axis is repeated.
-        Op::Broadcast(_) => row(own.is_some()),
-        Op::Slice { axis, .. } | Op::Pad { axis, .. } => {
-            row(own.is_some_and(|own| own != *axis) && of(0) == own)
-        }
-        Op::Concat(axis) => {
-            row(own.is_some_and(|own| own != *axis) && of(0) == own && of(1) == own)
-        }
-        Op::Sum(axes) => match of(0) {
-            Some(axis) if axes.contains(&axis) => Kind::Reduction,
-            Some(axis) => row(own == Some(axis)),
-            None => Kind::Whole,
-        },
-        Op::Max(axes) => row(own.is_some() && own == of(0) && !axes.contains(&own.unwrap_or(0))),
-        Op::TakeRows => row(own == Some(0) && of(0).is_none() && of(1) == Some(0)),
-        Op::AddRows(_) => Kind::Whole,
-        Op::Pick | Op::Place(_) => row(own.is_some() && own == of(0) && own == of(1)),
-        Op::MatMul { left, right } => {
-            let end = graph.shape(node.operands[0]).len();
-            let (k, l) = (
-                if *left { end - 2 } else { end - 1 },
-                if *right { end - 1 } else { end - 2 },
-            );
-            match (of(0), of(1), own) {
-                (Some(a), Some(b), None) if a == k && b == l => Kind::Reduction,
-                (Some(a), None, Some(_)) if a != k && a + 2 >= end => Kind::Row,
-                (None, Some(b), Some(_)) if b != l && b + 2 >= end => Kind::Row,
-                _ => Kind::Whole,
-            }
-        }
+    if matches!(node.op, Op::Input(_) | Op::Constant(_)) {
+        return Kind::Given;
     }
+    let axes = rule::axes(graph, node);
+    let of = |place: usize| rows.of(node.operands[place]);
+    let summed = axes.summed.iter().any(|summed| {
+        let mut parts = summed.axes.iter().enumerate();
+        summed.in_parts && parts.all(|(place, &axis)| of(place) == Some(axis))
+    });
+    if summed {
+        return Kind::Reduction;
+    }
+    let by_row = rows.of(id).is_some_and(|own| {
+        let mut links = axes.links.iter().enumerate();
+        links.all(|(place, links)| match links[own] {
+            Link::Same(axis) => of(place) == Some(axis),
+            Link::Repeated => of(place).is_none(),
+            Link::Linked(_) | Link::Mixed => false,
+        })
+    });
+    if by_row { Kind::Row } else { Kind::Whole }
 }

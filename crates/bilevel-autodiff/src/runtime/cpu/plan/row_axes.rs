@@ -7,6 +7,7 @@
 use std::collections::HashMap;
 
 use crate::graph::{Graph, Node, NodeId, Op};
+use crate::rule::{self, Link};
 
 /// For each node its row axis, if it has exactly one; and how many rows there are.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -116,114 +117,24 @@ impl Classes {
 
     /// Unites the axes of a node with those of its operands that are walked together.
     fn connect(&mut self, graph: &Graph, index: usize, node: &Node) {
-        let operand = |place: usize| {
-            let id = node.operands[place];
-            (id.index(), graph.node(id))
-        };
-        let rank = node.shape.len();
-        match &node.op {
-            Op::Input(_) | Op::Constant(_) => {}
-            Op::Unary(_) | Op::Binary(_) | Op::Compare(_) | Op::Select | Op::StopGradient => {
-                for &id in &node.operands {
-                    for axis in 0..rank {
-                        self.unite((index, axis), (id.index(), axis));
+        let axes = rule::axes(graph, node);
+        for (operand, links) in node.operands.iter().zip(&axes.links) {
+            for (axis, link) in links.iter().enumerate() {
+                match *link {
+                    Link::Same(of) | Link::Linked(of) => {
+                        self.unite((index, axis), (operand.index(), of));
                     }
+                    Link::Repeated | Link::Mixed => {}
                 }
             }
-            Op::Reshape(_) => {
-                let (from, a) = operand(0);
-                for (i, j) in matching_axes(&a.shape, &node.shape) {
-                    self.unite((from, i), (index, j));
+        }
+        for summed in &axes.summed {
+            let mut parts = node.operands.iter().zip(&summed.axes);
+            if let Some((first, &axis)) = parts.next() {
+                for (other, &of) in parts {
+                    self.unite((first.index(), axis), (other.index(), of));
                 }
-            }
-            Op::Transpose(permutation) => {
-                let (from, _) = operand(0);
-                for (axis, &of) in permutation.iter().enumerate() {
-                    self.unite((index, axis), (from, of));
-                }
-            }
-            Op::Broadcast(_)
-            | Op::Slice { .. }
-            | Op::Pad { .. }
-            | Op::Sum(_)
-            | Op::Max(_)
-            | Op::Concat(_) => {
-                for &id in &node.operands {
-                    for axis in 0..rank {
-                        let cut = match &node.op {
-                            Op::Concat(along) => axis == *along,
-                            Op::Slice { axis: along, .. } | Op::Pad { axis: along, .. } => {
-                                axis == *along
-                            }
-                            _ => false,
-                        };
-                        if !cut && graph.shape(id)[axis] == node.shape[axis] {
-                            self.unite((index, axis), (id.index(), axis));
-                        }
-                    }
-                }
-            }
-            Op::TakeRows => {
-                let ((from, _), (by, _)) = (operand(0), operand(1));
-                self.unite((index, 0), (by, 0));
-                for axis in 1..rank {
-                    self.unite((index, axis), (from, axis));
-                }
-            }
-            Op::AddRows(_) => {
-                let ((from, _), (by, _)) = (operand(0), operand(1));
-                self.unite((from, 0), (by, 0));
-                for axis in 1..rank {
-                    self.unite((index, axis), (from, axis));
-                }
-            }
-            Op::Pick | Op::Place(_) => {
-                let ((from, a), (by, classes)) = (operand(0), operand(1));
-                for axis in 0..classes.shape.len() {
-                    self.unite((from, axis), (by, axis));
-                    if axis < rank && axis < a.shape.len() {
-                        self.unite((index, axis), (by, axis));
-                    }
-                }
-            }
-            Op::MatMul { left, right } => {
-                let ((from_a, a), (from_b, _)) = (operand(0), operand(1));
-                let end = a.shape.len();
-                for axis in 0..end - 2 {
-                    self.unite((index, axis), (from_a, axis));
-                    self.unite((index, axis), (from_b, axis));
-                }
-                let (m, k) = if *left {
-                    (end - 1, end - 2)
-                } else {
-                    (end - 2, end - 1)
-                };
-                let (l, n) = if *right {
-                    (end - 1, end - 2)
-                } else {
-                    (end - 2, end - 1)
-                };
-                self.unite((index, end - 2), (from_a, m));
-                self.unite((index, end - 1), (from_b, n));
-                self.unite((from_a, k), (from_b, l));
             }
         }
     }
-}
-
-/// Pairs of axes of two shapes with the same elements in row-major order that are the same: the same
-/// size, with as many elements after each.
-pub(crate) fn matching_axes(a: &[usize], b: &[usize]) -> Vec<(usize, usize)> {
-    let after = |shape: &[usize], axis: usize| shape[axis + 1..].iter().product::<usize>();
-    let mut pairs = Vec::new();
-    for (i, &size) in a.iter().enumerate() {
-        if size <= 1 {
-            continue;
-        }
-        let same = (0..b.len()).find(|&j| b[j] == size && after(a, i) == after(b, j));
-        if let Some(j) = same {
-            pairs.push((i, j));
-        }
-    }
-    pairs
 }

@@ -1,0 +1,248 @@
+//! Functions of two numbers, element by element: an entry each.
+
+mod simpler;
+
+use bilevel::Scalar;
+
+use super::sample::{Draw, Numbers, Sample};
+use super::{Axes, Compare, Primitive, Recompute, Site, Unary, expect_dtype, shape_fault, sum_of};
+use crate::error::{Fault, Result};
+use crate::graph::{DType, Graph, Node, NodeId, Op, Shape};
+use crate::rule::value::{Operand, Value};
+
+/// What the derivatives of a function are written in: its operands and its result.
+#[derive(Clone, Copy)]
+struct Of {
+    a: NodeId,
+    b: NodeId,
+    out: NodeId,
+}
+
+/// An entry is: the name, numbers of both operands at which it is smooth, the definition, and v · ∂f/∂a and
+/// v · ∂f/∂b.
+macro_rules! functions {
+    ($($function:ident $name:literal on $first:ident, $second:ident {
+        $define:expr,
+        |$graph:ident, $of:tt, $v:tt| $by_first:expr,
+        |$graph2:ident, $of2:tt, $v2:tt| $by_second:expr $(,)?
+    })*) => {
+        /// Element by element, of two operands of the same shape.
+        #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+        #[expect(missing_docs, reason = "the functions of these names")]
+        #[non_exhaustive]
+        pub enum Binary {
+            $($function,)*
+        }
+
+        impl Binary {
+            /// All of them.
+            pub const ALL: &[Self] = &[$(Self::$function,)*];
+
+            fn text(self) -> &'static str {
+                match self {
+                    $(Self::$function => $name,)*
+                }
+            }
+
+            fn numbers(self) -> [Numbers; 2] {
+                match self {
+                    $(Self::$function => [Numbers::$first, Numbers::$second],)*
+                }
+            }
+
+            /// The function itself.
+            fn of<T: Scalar>(self, a: T, b: T) -> T {
+                match self {
+                    $(Self::$function => {
+                        let function: fn(T, T) -> T = $define;
+                        function(a, b)
+                    })*
+                }
+            }
+
+            /// v · ∂f/∂a or v · ∂f/∂b, None where that is zero.
+            fn times_derivative(
+                self,
+                graph: &mut Graph,
+                of: Of,
+                place: usize,
+                v: NodeId,
+            ) -> Result<Option<NodeId>> {
+                type Derivative = fn(&mut Graph, Of, NodeId) -> Result<Option<NodeId>>;
+                let derivatives: [Derivative; 2] = match self {
+                    $(Self::$function => [|$graph, $of, $v| $by_first, |$graph2, $of2, $v2| $by_second],)*
+                };
+                derivatives[place](graph, of, v)
+            }
+        }
+    };
+}
+
+functions! {
+    Add "addition" on Any, Any {
+        |a, b| a + b,
+        |_graph, _, v| Ok(Some(v)),
+        |_graph, _, v| Ok(Some(v)),
+    }
+    Sub "subtraction" on Any, Any {
+        |a, b| a - b,
+        |_graph, _, v| Ok(Some(v)),
+        |graph, _, v| graph.unary(Unary::Neg, v).map(Some),
+    }
+    Mul "multiplication" on Any, Any {
+        |a, b| a * b,
+        |graph, of, v| graph.mul(v, of.b).map(Some),
+        |graph, of, v| graph.mul(v, of.a).map(Some),
+    }
+    Div "division" on Any, Away {
+        |a, b| a / b,
+        |graph, of, v| graph.binary(Binary::Div, v, of.b).map(Some),
+        |graph, of, v| {
+            let ratio = graph.binary(Binary::Div, of.out, of.b)?;
+            let ratio = graph.unary(Unary::Neg, ratio)?;
+            graph.mul(v, ratio).map(Some)
+        },
+    }
+    Pow "power" on Positive, Any {
+        |a, b| a.powf(b),
+        |graph, of, v| by_base(graph, of, v),
+        |graph, of, v| {
+            if graph.uniform(of.b).is_some() {
+                return Ok(None);
+            }
+            let ln = graph.unary(Unary::Ln, of.a)?;
+            let partial = graph.mul(of.out, ln)?;
+            graph.mul(v, partial).map(Some)
+        },
+    }
+    // A NaN stays one.
+    Max "maximum" on Any, Apart {
+        |a, b| if b <= a || a.is_nan() { a } else { b },
+        |graph, of, v| where_holds(graph, [of.b, of.a], v, true),
+        |graph, of, v| where_holds(graph, [of.b, of.a], v, false),
+    }
+    Min "minimum" on Any, Apart {
+        |a, b| if a <= b || a.is_nan() { a } else { b },
+        |graph, of, v| where_holds(graph, [of.a, of.b], v, true),
+        |graph, of, v| where_holds(graph, [of.a, of.b], v, false),
+    }
+}
+
+/// v · b·aᵇ⁻¹.
+fn by_base(graph: &mut Graph, of: Of, v: NodeId) -> Result<Option<NodeId>> {
+    let Of { a, b, .. } = of;
+    match graph.uniform(b) {
+        // Step by step down to a constant: b·aᵇ⁻¹ alone is 0·0⁻¹ at a = 0 after a few derivatives.
+        Some(0.0) => Ok(None),
+        Some(1.0) => Ok(Some(v)),
+        Some(exponent) => {
+            let power = if exponent == 2.0 {
+                a
+            } else {
+                let less = graph.constant_like(exponent - 1.0, a)?;
+                graph.binary(Binary::Pow, a, less)?
+            };
+            let partial = graph.scale(exponent, power)?;
+            graph.mul(v, partial).map(Some)
+        }
+        None => {
+            let one = graph.constant_like(1.0, b)?;
+            let less = graph.binary(Binary::Sub, b, one)?;
+            let power = graph.binary(Binary::Pow, a, less)?;
+            let partial = graph.mul(b, power)?;
+            graph.mul(v, partial).map(Some)
+        }
+    }
+}
+
+/// v where small ≤ large is `holds`, else 0: the first operand has the derivative where both are equal.
+fn where_holds(
+    graph: &mut Graph,
+    [small, large]: [NodeId; 2],
+    v: NodeId,
+    holds: bool,
+) -> Result<Option<NodeId>> {
+    let mask = graph.push(Op::Compare(Compare::LessEqual), &[small, large])?;
+    let zero = graph.constant_like(0.0, v)?;
+    let operands = if holds {
+        [mask, v, zero]
+    } else {
+        [mask, zero, v]
+    };
+    graph.push(Op::Select, &operands).map(Some)
+}
+
+impl Primitive for Binary {
+    fn name(&self) -> &'static str {
+        self.text()
+    }
+
+    fn arity(&self) -> usize {
+        2
+    }
+
+    fn infer(&self, operands: &[&Node]) -> Result<(Shape, DType), Fault> {
+        let shape = &operands[0].shape;
+        if operands.iter().any(|node| node.shape != *shape) {
+            return Err(shape_fault("operands of the same shape"));
+        }
+        for node in operands {
+            expect_dtype(node, DType::Real)?;
+        }
+        Ok((shape.clone(), DType::Real))
+    }
+
+    fn jvp(
+        &self,
+        graph: &mut Graph,
+        at: Site<'_>,
+        tangents: &[Option<NodeId>],
+    ) -> Result<Option<NodeId>> {
+        let mut sum = None;
+        for (place, tangent) in tangents.iter().enumerate() {
+            if let Some(tangent) = *tangent {
+                let term = self.times_derivative(graph, of(at), place, tangent)?;
+                sum = sum_of(graph, sum, term)?;
+            }
+        }
+        Ok(sum)
+    }
+
+    fn vjp(&self, graph: &mut Graph, at: Site<'_>, bar: NodeId) -> Result<Vec<Option<NodeId>>> {
+        (0..2)
+            .map(|place| self.times_derivative(graph, of(at), place, bar))
+            .collect()
+    }
+
+    fn axes(&self, node: &Node, _: &[&Node]) -> Axes {
+        Axes::elementwise(node.shape.len(), 2)
+    }
+
+    fn define<T: Scalar>(&self, _: &Node, operands: &[Operand<'_, T>]) -> Result<Value<T>> {
+        let (first, second) = (operands[0].value.real(), operands[1].value.real());
+        let pairs = first.iter().zip(second);
+        Ok(Value::Real(pairs.map(|(&a, &b)| self.of(a, b)).collect()))
+    }
+
+    fn recompute(&self) -> Recompute {
+        Recompute::Cheap
+    }
+
+    fn simpler(&self, new: &mut Graph, node: &Node, operands: &[NodeId]) -> Result<Option<NodeId>> {
+        simpler::simpler(new, *self, [operands[0], operands[1]], &node.shape)
+    }
+}
+
+fn of(at: Site<'_>) -> Of {
+    Of {
+        a: at.operand(0),
+        b: at.operand(1),
+        out: at.id,
+    }
+}
+
+pub(super) fn sample(function: Binary, draw: &mut dyn Draw) -> Sample {
+    let shape = draw.shape(0, 4);
+    let operands = function.numbers().map(|numbers| (shape.clone(), numbers));
+    Sample::of(Op::Binary(function), operands.to_vec())
+}
