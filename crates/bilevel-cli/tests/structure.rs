@@ -54,7 +54,7 @@ const ALLOWED: (&str, &[&str]) = ("bilevel-autodiff", &["error", "graph", "rule"
 const KNOWN: &[(&str, usize)] = &[
     ("bilevel", 2),
     ("bilevel-autodiff", 6),
-    ("bilevel-tasks", 20),
+    ("bilevel-tasks", 4),
     ("bilevel-cli", 28),
 ];
 

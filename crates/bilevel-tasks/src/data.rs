@@ -11,6 +11,7 @@ pub mod digits;
 pub mod duplicates;
 pub mod idx;
 pub mod npy;
+mod shape;
 pub mod table;
 
 use crate::Error;
@@ -251,12 +252,6 @@ impl Dataset {
 #[must_use]
 pub fn numbered_classes(classes: usize) -> Vec<String> {
     (0..classes).map(|class| class.to_string()).collect()
-}
-
-/// "5000×784".
-pub(crate) fn shape_text(dimensions: &[usize]) -> String {
-    let numbers: Vec<String> = dimensions.iter().map(usize::to_string).collect();
-    numbers.join("×")
 }
 
 /// Every label names one of `classes` classes.

@@ -8,7 +8,6 @@ use crate::corruption::CorruptionKind;
 use crate::data::idx::IdxProblem;
 use crate::data::npy::NpyProblem;
 use crate::data::table::TableProblem;
-use crate::problem;
 
 /// What is wrong with data or settings: what was expected, what was found, and where.
 ///
@@ -257,12 +256,14 @@ pub enum Error {
     /// A name of no test problem.
     #[error(
         "unknown test problem {name:?}: expected one of {}{}",
-        problem::names().join(", "),
-        nearest(name)
+        known.join(", "),
+        nearest(name, known)
     )]
     UnknownProblem {
         /// The name found.
         name: String,
+        /// The names of all.
+        known: &'static [&'static str],
     },
     /// A dimension that a test problem cannot have.
     #[error("{problem}: expected {}, found {found}", dimension(*least, *most))]
@@ -312,8 +313,8 @@ pub enum Error {
 const SIMILAR: f64 = 0.7;
 
 /// "; did you mean …?", or nothing.
-fn nearest(name: &str) -> String {
-    problem::names()
+fn nearest(name: &str, known: &[&str]) -> String {
+    known
         .iter()
         .map(|known| (strsim::jaro_winkler(name, known), known))
         .max_by(|a, b| a.0.total_cmp(&b.0))

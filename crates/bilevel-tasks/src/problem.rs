@@ -22,6 +22,8 @@
 //! ```
 
 mod bvfsm_toy;
+mod expected;
+mod list;
 mod minimum;
 mod non_unique;
 mod options;
@@ -35,6 +37,7 @@ mod sine;
 mod truncation_counterexample;
 mod ufo_counterexample;
 
+pub use list::{names, test_problem};
 pub use options::ProblemOptions;
 
 use std::sync::Arc;
@@ -43,6 +46,7 @@ use bilevel::simple::Moduli;
 use bilevel::{Adam, Bounds, Optimizer, Set, Sgd, TaskFamily};
 
 use crate::Error;
+use expected::expect_length;
 
 /// A problem with a known answer, and settings with which to solve it.
 pub struct TestProblem {
@@ -176,56 +180,6 @@ impl TestProblem {
     }
 
     fn check_x(&self, x: &[f64]) -> Result<(), Error> {
-        options::expect_length(self.name, "x", self.start.len(), x)
+        expect_length(self.name, "x", self.start.len(), x)
     }
-}
-
-type Make = fn(&ProblemOptions) -> Result<TestProblem, Error>;
-
-const NAMES: [&str; 10] = [
-    non_unique::NAME,
-    ufo_counterexample::NAME,
-    truncation_counterexample::NAME,
-    quadratic::NAME,
-    ridge::NAME,
-    sine::NAME,
-    pbgd_toy::NAME,
-    bvfsm_toy::NAME,
-    penalty_trap::NAME,
-    simple_bilevel::NAME,
-];
-
-const MAKE: [Make; NAMES.len()] = [
-    non_unique::problem,
-    ufo_counterexample::problem,
-    truncation_counterexample::problem,
-    quadratic::problem,
-    ridge::problem,
-    sine::problem,
-    pbgd_toy::problem,
-    bvfsm_toy::problem,
-    penalty_trap::problem,
-    simple_bilevel::problem,
-];
-
-/// The names of all test problems, in the order of the module's table.
-#[must_use]
-pub fn names() -> &'static [&'static str] {
-    &NAMES
-}
-
-/// The test problem of that name.
-///
-/// # Errors
-/// [`Error::UnknownProblem`], with the nearest name; [`Error::Dimension`],
-/// [`Error::ProblemLength`] or [`Error::ProblemNumber`] for an option that does not fit.
-pub fn test_problem(name: &str, options: &ProblemOptions) -> Result<TestProblem, Error> {
-    let (_, make) = NAMES
-        .iter()
-        .zip(MAKE)
-        .find(|(known, _)| **known == name)
-        .ok_or_else(|| Error::UnknownProblem {
-            name: name.to_owned(),
-        })?;
-    make(options)
 }

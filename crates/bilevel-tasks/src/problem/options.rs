@@ -3,6 +3,7 @@
 use bilevel::Key;
 
 use super::Defaults;
+use super::expected::expect_length;
 use crate::Error;
 
 /// What may be chosen of a test problem; `None` is the problem's own choice.
@@ -121,24 +122,5 @@ fn given(
             index,
             found: chosen[index],
         }),
-    }
-}
-
-/// Fails unless `found` has the length `expected`.
-pub(super) fn expect_length(
-    problem: &'static str,
-    what: &'static str,
-    expected: usize,
-    found: &[f64],
-) -> Result<(), Error> {
-    if found.len() == expected {
-        Ok(())
-    } else {
-        Err(Error::ProblemLength {
-            problem,
-            what,
-            expected,
-            found: found.len(),
-        })
     }
 }

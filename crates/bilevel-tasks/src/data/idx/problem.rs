@@ -2,8 +2,8 @@
 
 use std::io;
 
-use super::{ElementType, MAXIMUM_CLASSES};
-use crate::data::shape_text;
+use super::element::{ElementType, MAXIMUM_CLASSES};
+use crate::data::shape::shape_text;
 
 /// What is wrong with the contents of an IDX file.
 #[derive(Debug, thiserror::Error)]

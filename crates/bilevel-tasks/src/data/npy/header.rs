@@ -1,6 +1,10 @@
 //! The header of an NPY file.
 
-use super::{LONG_START, MAGIC, NpyProblem};
+use super::problem::NpyProblem;
+
+pub(super) const MAGIC: &[u8; 6] = b"\x93NUMPY";
+/// Length of magic, version and the longer form of the header's length.
+const LONG_START: usize = 12;
 
 /// The header's text, and the bytes behind it.
 pub(super) fn split_header(bytes: &[u8]) -> Result<(&[u8], &[u8]), NpyProblem> {

@@ -4,9 +4,9 @@ use std::io::Read;
 
 use csv::{ByteRecord, Reader};
 
-use super::problem::{Known, listed};
+use super::columns::{FeatureColumns, TableColumns};
+use super::problem::{Known, TableProblem, listed};
 use super::text::{Failure, Quotes};
-use super::{FeatureColumns, TableColumns, TableProblem};
 
 /// What a column is read as.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
