@@ -168,7 +168,7 @@ fn the_page_says_what_the_files_say_and_asks_for_nothing() {
     for part in [
         "agreement",
         "wins",
-        "in truth ",
+        "true label: ",
         "model = &quot;softmax&quot;",
         "clean --train-rows 200",
         "--seed 0",
@@ -229,11 +229,11 @@ fn a_stopped_run_has_a_page_and_resume_makes_it_anew() {
         &DIGITS.replace("--quiet", "--quiet --time-limit 0.001s"),
     );
     let run = here.join("out");
-    assert!(page(&run).contains("This is not the end of the run"));
+    assert!(page(&run).contains("The run is not finished"));
     let ran = bilevel(here, "resume out --time-limit 1h --quiet");
     assert_eq!(ran.code, 0, "{}", ran.stderr);
     let text = page(&run);
-    assert!(!text.contains("This is not the end"));
+    assert!(!text.contains("The run is not finished"));
     succeed(here, &DIGITS.replace("--out out", "--out whole"));
     let curves = |text: &str| -> Vec<String> {
         let curves = text.split("points=\"").skip(1);

@@ -59,7 +59,7 @@ fn found(facts: &Facts<'_>) -> Markup {
             @if !rest.is_empty() { p.lead { (rest) } }
             p { (words::searched(facts)) }
             @if let Some(resume) = facts.resume {
-                p.warning { "This is not the end of the run. To go on from here:" }
+                p.warning { "The run is not finished. To continue it:" }
                 pre { (resume) }
             }
             @for warning in &facts.result.input.warnings { p.warning { "Warning: " (short(warning, 400)) } }
@@ -74,8 +74,8 @@ fn comparison(facts: &Facts<'_>) -> Markup {
     let rows = words::comparison(facts);
     html! {
         section {
-            h2 { "Beside simple ways" }
-            p { "The same rows, the same model." }
+            h2 { "Compared with simple baselines" }
+            p { "Same rows, same model." }
             div.scroll {
                 table {
                     @for (number, row) in rows.iter().enumerate() {
@@ -107,10 +107,12 @@ fn curves(facts: &Facts<'_>) -> Markup {
             .collect(),
     };
     let loss = [
-        series("f, trusted rows that are learned from", |point| {
+        series("f, on the trusted rows used for learning", |point| {
             Some(point.f)
         }),
-        series("held-out trusted rows", |point| point.held_out_loss),
+        series("loss on the held-out trusted rows", |point| {
+            point.held_out_loss
+        }),
     ];
     let known = [
         series("F1", |point| point.f1),
@@ -119,12 +121,12 @@ fn curves(facts: &Facts<'_>) -> Markup {
     let kept = facts.kept_step as f64;
     html! {
         section {
-            h2 { "While the weights were learned" }
+            h2 { "Progress" }
             div.charts {
                 (chart("Loss", &loss, kept))
                 (chart("Wrong labels found", &known, kept))
             }
-            p.note { "Across: outer steps. The upright line is the step that is kept, " (facts.kept_step) "." }
+            p.note { "Horizontal axis: outer steps. The vertical line marks the step that was kept, " (facts.kept_step) "." }
         }
     }
 }
@@ -142,12 +144,12 @@ fn method(facts: &Facts<'_>) -> Markup {
 fn repeat(facts: &Facts<'_>) -> Markup {
     html! {
         section {
-            h2 { "To repeat it" }
+            h2 { "How to repeat this run" }
             pre { (facts.repeat) }
             p { "All rows are in " code { "scores.csv" } ", all figures in " code { "result.json" } " and "
-                code { "history.jsonl" } ", beside this page." }
+                code { "history.jsonl" } ", in the same folder." }
             details {
-                summary { "Every setting" }
+                summary { "All settings" }
                 pre { (facts.config) }
             }
             p.note { "bilevel " (env!("CARGO_PKG_VERSION")) }

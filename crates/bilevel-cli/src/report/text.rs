@@ -12,7 +12,7 @@ const SHOWN: usize = 10;
 pub(crate) fn report(facts: &Facts<'_>) -> String {
     let parts = [
         words::searched(facts),
-        format!("How: {}", words::how(facts)),
+        format!("How it works: {}", words::how(facts)),
         words::found(facts),
         most_suspect(facts),
         comparison(facts),
@@ -59,13 +59,13 @@ fn most_suspect(facts: &Facts<'_>) -> String {
         let shown = facts.scores.iter().take(SHOWN);
         let right = shown.filter(|score| wrong[score.position]).count();
         format!(
-            "{right} of these {} {} wrong indeed.\n",
+            "{right} of these {} {} in fact wrong.\n",
             count(rows.len() - 1, "label"),
             are(right)
         )
     });
     format!(
-        "The {}, each with its given label and the one that a model trained on the kept and the\ntrusted rows suggests, with its probability:\n{}{wrong}",
+        "The {}. The suggested label and its probability come from a model\ntrained on the kept rows and the trusted rows.\n{}{wrong}",
         count(rows.len() - 1, "most suspect row"),
         table(&rows)
     )
@@ -77,7 +77,7 @@ fn comparison(facts: &Facts<'_>) -> String {
         .map(|(name, meaning)| format!("  {name:<14} {meaning}\n"))
         .collect();
     format!(
-        "Beside simple ways to do the same, on the same rows with the same model:\n{}\n{}",
+        "Compared with simple baselines (same rows, same model):\n{}\n{}",
         table(&words::comparison(facts)),
         legend.concat()
     )
@@ -90,10 +90,10 @@ fn winners(facts: &Facts<'_>) -> String {
 
 fn files(facts: &Facts<'_>) -> String {
     let resume = facts.resume.map_or_else(String::new, |command| {
-        format!("This is not the end of the run. To go on from here: {command}\n")
+        format!("The run is not finished. To continue it: {command}\n")
     });
     format!(
-        "{1}\n\nWith pictures and curves: {0}/report.html\nAll rows with rank and suggestion: {0}/scores.csv; figures: result.json, history.jsonl; settings: config.toml.\n{resume}To repeat: {2}\n",
+        "{1}\n\nReport with charts: {0}/report.html\nAll rows with rank and suggestion: {0}/scores.csv; figures: result.json, history.jsonl; settings: config.toml.\n{resume}To repeat: {2}\n",
         facts.folder.display(),
         words::gradient_check(facts),
         facts.repeat

@@ -21,15 +21,15 @@ pub(super) fn searched(facts: &Facts<'_>) -> String {
     let wrong = match facts.corrupted {
         None => String::new(),
         Some(0.0) => {
-            "All labels are stated to be right, so every suspicion is without cause.\n".to_owned()
+            "All labels are known to be right, so every suspect is a false alarm.\n".to_owned()
         }
         Some(rate) => format!(
-            "As an experiment, {} % of the labels to be searched were replaced on purpose, so that it is known which are\nwrong; the search does not use that.\n",
+            "Experiment: {} % of these labels were replaced on purpose, so the wrong labels are known.\nThe search does not use this knowledge.\n",
             rounded(100.0 * rate)
         ),
     };
     format!(
-        "Searched {} {what} for wrong labels,\nwith the help of {} whose labels are trusted.\n{wrong}",
+        "Searched {} {what} for wrong labels,\nwith the help of {} with trusted labels.\n{wrong}",
         result.rows,
         count(result.trusted, "row"),
     )
@@ -39,19 +39,19 @@ pub(super) fn searched(facts: &Facts<'_>) -> String {
 pub(super) fn how(facts: &Facts<'_>) -> String {
     let result = facts.result;
     let none = if facts.kept_step == 0 {
-        "No move made that model better on the trusted rows that were held out, so nothing is suspected.\n"
+        "No update improved the model on the held-out trusted rows, so no label is suspected.\n"
     } else {
         ""
     };
     let stopped = match facts.why {
-        Why::LastStep => "as many as allowed".to_owned(),
+        Why::LastStep => "the maximum".to_owned(),
         other => other.to_string(),
     };
     format!(
-        "Every row has a weight from 0 to 1, at first one half. A model is trained on the weighted rows and\n\
-         tried on the trusted rows; then each weight is moved the way that makes the trained model better there.\n\
-         A row that ends below one half did harm: its label is suspected to be wrong.\n\
-         The weights were moved {} ({stopped}); kept are those after move {}. Method {}, model {}.\n{none}",
+        "Every row has a weight between 0 and 1, which starts at 0.5. A model is trained on the weighted rows\n\
+         and tested on the trusted rows; then each weight moves in the direction that improves the trained model.\n\
+         A row whose weight ends below 0.5 did harm: its label is suspected to be wrong.\n\
+         The weights were updated {} ({stopped}); the result is from update {}. Method: {}. Model: {}.\n{none}",
         count(result.outer_steps, "time"),
         facts.kept_step,
         result.method,
@@ -76,20 +76,19 @@ pub(super) fn found(facts: &Facts<'_>) -> String {
             .count();
         let _ = writeln!(
             text,
-            "Of the {} that {} wrong, {hits} {} found and {} missed; {} of the {} {} suspected without cause.",
-            count(all, "label"),
-            are(all),
+            "Of the {}, {hits} {} found and {} missed; {} of the {} {} suspected without cause.",
+            count(all, "wrong label"),
             if hits == 1 { "was" } else { "were" },
             all - hits,
             suspects - hits,
-            count(wrong.len() - all, "right one"),
+            count(wrong.len() - all, "right label"),
             are(suspects - hits),
         );
     }
     text
 }
 
-/// The head and the lines of the table that compares the method with simple ways.
+/// The head and the lines of the table that compares the method with simple baselines.
 pub(super) fn comparison(facts: &Facts<'_>) -> Vec<Vec<String>> {
     let result = facts.result;
     let mut rows = vec![cells(["", "F1", "AUC", "accuracy", "seconds"])];
@@ -113,27 +112,30 @@ pub(super) fn comparison(facts: &Facts<'_>) -> Vec<Vec<String>> {
 /// What the words in that table mean.
 pub(super) fn legend(facts: &Facts<'_>) -> Vec<(&'static str, &'static str)> {
     let mut legend = vec![
-        ("F1", "right labels kept and wrong ones not, at the best 1"),
+        (
+            "F1",
+            "how well right labels are kept and wrong ones dropped; 1 is perfect",
+        ),
         (
             "AUC",
-            "how often a wrong label is ranked before a right one; 0.5 is chance",
+            "how often a wrong label ranks before a right one; 0.5 is chance",
         ),
         (
             "accuracy",
-            "on test rows, of a model trained on the rows that are kept and the trusted rows",
+            "on the test rows, of a model trained on the kept rows and the trusted rows",
         ),
-        ("all_rows", "believes every label"),
-        ("trusted_only", "uses the trusted rows alone"),
+        ("all_rows", "keeps every row"),
+        ("trusted_only", "trains on the trusted rows only"),
         (
             "agreement",
-            "trains on the trusted rows, then keeps a label if that model would have given it too",
+            "trains on the trusted rows, then keeps a row if that model predicts its label",
         ),
     ];
     let baselines = &facts.result.baselines.0;
     if baselines.iter().any(|(name, _)| *name == CEILING) {
         legend.push((
             CEILING,
-            "told which labels are right: the most that can be hoped for, no competitor",
+            "is told which labels are right: an upper limit, not a competitor",
         ));
     }
     legend
@@ -149,7 +151,7 @@ fn own(result: &CleanResult<'_>) -> Baseline {
     }
 }
 
-/// A figure of the table, and what it means for the reader when a simple way is best in it.
+/// A figure of the table, and what it means for the reader when a baseline is best in it.
 struct Contest {
     name: &'static str,
     of: fn(&Baseline) -> Option<f64>,
@@ -160,17 +162,17 @@ const CONTESTS: [Contest; 3] = [
     Contest {
         name: "F1",
         of: |baseline| baseline.f1,
-        advice: "to decide which labels to drop, it is the better choice here",
+        advice: "it is the better choice here for deciding which labels to drop",
     },
     Contest {
         name: "AUC",
         of: |baseline| baseline.auc,
-        advice: "to look through rows by hand, its order finds wrong labels sooner than the ranks in scores.csv",
+        advice: "when you check rows by hand, its order finds wrong labels sooner than the ranks in scores.csv",
     },
     Contest {
         name: "accuracy",
         of: |baseline| baseline.retrained_accuracy,
-        advice: "for a good classifier, train as it does",
+        advice: "to get an accurate classifier, train the way it does",
     },
 ];
 
@@ -198,22 +200,22 @@ pub(super) fn winners(facts: &Facts<'_>) -> Vec<String> {
         let (name, own, other) = (contest.name, figure(Some(value)), figure(Some(best)));
         let method = &result.method;
         sentences.push(if own == other {
-            format!("{name}: {method} and {rival} are equal, {own}.")
+            format!("{name}: {method} and {rival} tie at {own}.")
         } else if value > best {
-            format!("{name}: {method}, {own} against {other} of {rival}, the best simple way.")
+            format!("{name}: {method} wins, {own} against {other} for {rival}, the best baseline.")
         } else {
             lost += 1;
             format!(
-                "{name}: the simple way {rival} WINS, {other} against {own} of {method}:\n    {}.",
+                "{name}: the baseline {rival} WINS, {other} against {own} for {method}:\n    {}.",
                 contest.advice
             )
         });
     }
     if judged == 0 {
-        sentences.push("That cannot be told here: it is not known which labels are wrong, and there are no test rows\n  (--test, or --test-features or --test-images with --test-labels). Look at some suspects by hand before you trust them.".to_owned());
+        sentences.push("This cannot be judged here: the wrong labels are not known, and there are no test rows\n  (give --test, or --test-features or --test-images with --test-labels). Check some suspects by hand before you trust them.".to_owned());
     } else if lost == judged {
         sentences.push(
-            "So on data like these there is no need to learn weights: simple ways do better."
+            "On data like these, there is no need to learn weights: the baselines do better."
                 .to_owned(),
         );
     }
@@ -228,14 +230,14 @@ pub(super) fn gradient_check(facts: &Facts<'_>) -> String {
         .map_or("not a number".to_owned(), |error| format!("{error:.0e}"));
     match check.passed {
         None => format!(
-            "The gradient that moved the weights was not checked against finite differences: method {} estimates another direction.",
+            "The gradient was not checked against finite differences: method {} estimates a different direction.",
             facts.result.method
         ),
-        Some(true) => format!(
-            "The gradient that moved the weights was checked against finite differences: relative error {error}."
-        ),
+        Some(true) => {
+            format!("The gradient was checked against finite differences: relative error {error}.")
+        }
         Some(false) => format!(
-            "WARNING: the gradient that moved the weights does not agree with finite differences (relative error {error}):\ndo not rely on these results; a smaller --step-size may help."
+            "WARNING: the gradient disagrees with finite differences (relative error {error}).\nDo not rely on these results; a smaller --step-size may help."
         ),
     }
 }

@@ -35,7 +35,7 @@ fn table(names: &[String], pairs: &BTreeMap<(&str, &str), usize>) -> Markup {
         .filter(|((given, suggested), _)| given != suggested);
     let most = apart.map(|(_, &rows)| rows).max().unwrap_or(0).max(1);
     html! {
-        p { "Numbers of rows: across, the label that is suggested; down, the one that was given. The stronger the colour, the more rows whose labels differ so." }
+        p { "Number of rows for each pair of labels. Columns: suggested label. Rows: given label. Stronger colour: more rows." }
         div.scroll {
             table.confusion {
                 tr {
@@ -69,7 +69,7 @@ fn list(pairs: &BTreeMap<(&str, &str), usize>) -> Markup {
         .collect();
     apart.sort_by_key(|&(_, &rows)| std::cmp::Reverse(rows));
     html! {
-        p { (count(apart.len(), "pair")) " of different labels; the most frequent:" }
+        p { (count(apart.len(), "pair")) " of different labels. The most frequent ones:" }
         div.scroll {
             table {
                 tr { th scope="col" { "given" } th scope="col" { "suggested" } th scope="col" { "rows" } }

@@ -1,4 +1,4 @@
-//! The most suspect rows, as a person looks at them: pictures, or cells.
+//! The most suspect rows, as a person looks at them: images, or cells.
 
 use bilevel_tasks::data::table::ColumnScale;
 use maud::{Markup, html};
@@ -25,12 +25,12 @@ pub(super) fn suspects(facts: &Facts<'_>) -> Result<Markup, Failure> {
         section {
             h2 { "The most suspect rows" }
             @if cards.is_empty() {
-                p { "No row ended with a weight below one half: no label is suspected." }
+                p { "No row ended with a weight below 0.5, so no label is suspected." }
             } @else {
                 p {
-                    "First the row of the smallest weight. Suggested is the label that a model trained on the kept and the trusted rows finds most probable."
+                    "The smallest weight comes first. The suggested label is the most probable one for a model trained on the kept rows and the trusted rows."
                     @if facts.scaling.is_some() && columns > CELLS {
-                        " Shown are those " (CELLS) " of " (count(columns, "column")) " in which the row is farthest from the mean."
+                        " Each row shows the " (CELLS) " of " (count(columns, "column")) " in which it is farthest from the mean."
                     }
                 }
                 div.cards { @for card in cards { (card) } }
@@ -66,7 +66,7 @@ fn card(facts: &Facts<'_>, score: &Score) -> Result<Markup, Failure> {
                 }
                 @if let Some(truth) = truth {
                     p.note {
-                        @if truth == score.given { "rightly labelled " } @else { "in truth " }
+                        @if truth == score.given { "correctly labelled " } @else { "true label: " }
                         (short(truth, LONGEST))
                     }
                 }
