@@ -71,6 +71,7 @@
 #![warn(missing_docs)]
 
 mod error;
+mod function;
 pub mod graph;
 mod pass;
 mod program;
@@ -79,10 +80,10 @@ mod rule;
 mod runtime;
 mod task_threads;
 mod trace;
-mod traced;
 pub mod transform;
 
 pub use error::{Error, Fault, Result};
+pub use function::{Call, Data, Inputs, Settings, Traced};
 pub use graph::{DType, Graph, NodeId, Shape};
 pub use program::Program;
 #[doc(hidden)]
@@ -92,4 +93,3 @@ pub use runtime::cpu::machine::Workspace;
 pub use runtime::{Argument, Cost, Passes};
 pub use task_threads::TaskThreads;
 pub use trace::{Tracer, Var, trace};
-pub use traced::{Call, Data, Inputs, Settings, Traced};
