@@ -1,6 +1,6 @@
 //! How strongly should each weight of a regression be penalised, to do well on other rows?
 use bilevel::{At, FixedStart, HyperGradient, Key, Layout, Problem, Unrolled, check};
-use bilevel_autodiff::{Data, Inputs, Traced, Var};
+use bilevel_autodiff::{Data, Function, Inputs, Var};
 
 /// The mean of (a_i·y − b_i)².
 fn loss<'t>(v: &Inputs<'t>) -> Var<'t> {
@@ -24,10 +24,9 @@ fn main() -> bilevel::Result<()> {
     };
     let (x, y) = (Layout::vector("x", 4), Layout::vector("y", 4));
     // g, to train on: the loss and a penalty of exp(x_j) for each weight. f: the loss on other rows.
-    let g = Traced::new(x.clone(), y.clone(), data(0.0), None, |v| {
-        loss(v) + (v.x("x").exp() * v.y("y").square()).sum_all()
-    })?;
-    let f = Traced::new(x, y, data(0.5), None, loss)?;
+    let g = Function::new(|v| loss(v) + (v.x("x").exp() * v.y("y").square()).sum_all());
+    let f = Function::new(loss);
+    let (g, f) = (g.bind(&x, &y, data(0.0))?, f.bind(&x, &y, data(0.5))?);
     let problem = Problem::new(g, f, FixedStart(vec![0.0; 4]))?;
     let method = Unrolled::default();
     let (x, key) = ([-1.0; 4], Key::from_seed(0));

@@ -108,6 +108,9 @@ pub enum Error {
         /// The size of the axis.
         size: usize,
     },
+    /// A function of which only the shapes are known was asked for numbers.
+    #[error("only the shapes of the data are known: bind the function to data first")]
+    NotBound,
     /// A setting is outside its range.
     #[error("{field} must be {range}, found {value}")]
     Setting {

@@ -61,7 +61,7 @@
 //!
 //! # An own bilevel problem
 //!
-//! [`Traced`] makes all this an [`Objective`](bilevel::Objective): state the inner and the outer function, and any
+//! A [`Function`] bound to data is an [`Objective`](bilevel::Objective): state the inner and the outer function, and any
 //! method of `bilevel` differentiates through the training. How strongly should each weight of a regression be
 //! penalised, so that what is trained does well on other rows?
 //!
@@ -83,7 +83,7 @@ mod trace;
 pub mod transform;
 
 pub use error::{Error, Fault, Result};
-pub use function::{Call, Data, Inputs, Settings, Traced};
+pub use function::{Bound, Call, Compiled, Data, Function, Inputs, Settings, Shapes};
 pub use graph::{DType, Graph, NodeId, Shape};
 pub use program::Program;
 #[doc(hidden)]

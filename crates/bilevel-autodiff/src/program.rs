@@ -8,7 +8,7 @@ use crate::pass;
 use crate::rule::{self, Below};
 use crate::runtime::cpu::kernel::{Real, strip_columns};
 use crate::runtime::cpu::machine::Workspace;
-use crate::runtime::cpu::packed::{Packable, Packed};
+use crate::runtime::cpu::packed::{Fill, Lines, Packed};
 use crate::runtime::cpu::partition::Partition;
 use crate::runtime::cpu::plan::{Numbers, Plan};
 use crate::runtime::{Argument, Cost, Delivery, Footprint, Options, Passes};
@@ -31,7 +31,6 @@ use crate::runtime::{Argument, Cost, Delivery, Footprint, Options, Passes};
 pub struct Program<T> {
     plan: Plan,
     constants: Vec<T>,
-    packed: Vec<Arc<Packed<T>>>,
     inputs: Vec<Input>,
     outputs: Vec<usize>,
 }
@@ -65,12 +64,8 @@ impl<T: Real> Program<T> {
         Self::with(graph, &options, &[])
     }
 
-    /// `sparse` are the arguments that are known to be these matrices whenever the program runs.
-    pub(crate) fn with(
-        graph: &Graph,
-        options: &Options,
-        sparse: &[Option<Arc<Packable<T>>>],
-    ) -> Result<Self> {
+    /// `fills` says of the arguments that come packed whenever the program runs how much of them is kept.
+    pub(crate) fn with(graph: &Graph, options: &Options, fills: &[Option<Fill>]) -> Result<Self> {
         for &output in &graph.outputs {
             let found = graph.node(output).dtype;
             if found != DType::Real {
@@ -88,23 +83,11 @@ impl<T: Real> Program<T> {
         let graph = optimise(graph, options.passes)?;
         let mut deliveries = options.deliveries.clone();
         deliveries.resize(graph.outputs.len(), Delivery::default());
-        let fills: Vec<_> = sparse
-            .iter()
-            .map(|matrix| matrix.as_ref().map(|matrix| matrix.fill))
-            .collect();
         let numbers = Numbers {
             size: size_of::<T>(),
             strip: strip_columns::<T>(),
         };
-        let plan = Plan::new(&graph, options, &deliveries, &fills, numbers)?;
-        let packed = plan
-            .packed
-            .iter()
-            .filter_map(|&(input, lines)| {
-                let matrix = sparse[input].as_ref()?;
-                Some(matrix.packed(lines, plan.partition))
-            })
-            .collect();
+        let plan = Plan::new(&graph, options, &deliveries, fills, numbers)?;
         let inputs = graph
             .inputs()
             .iter()
@@ -116,7 +99,6 @@ impl<T: Real> Program<T> {
             .collect();
         Ok(Self {
             constants: plan.constants.iter().map(|&c| T::from_f64(c)).collect(),
-            packed,
             inputs,
             outputs: graph
                 .outputs
@@ -137,36 +119,35 @@ impl<T: Real> Program<T> {
         arguments: &[Argument<'_, T>],
         outputs: &mut [&mut [T]],
     ) -> Result<()> {
+        self.run_packed(workspace, &[], arguments, outputs)
+    }
+
+    /// The same with the matrices of [`Program::packed`], in its order.
+    pub(crate) fn run_packed(
+        &self,
+        workspace: &mut Workspace<T>,
+        packed: &[Arc<Packed<T>>],
+        arguments: &[Argument<'_, T>],
+        outputs: &mut [&mut [T]],
+    ) -> Result<()> {
+        expect_length(
+            || "the list of packed matrices".to_owned(),
+            self.plan.packed.len(),
+            packed.len(),
+        )?;
         self.check(arguments, outputs)?;
-        workspace.run(
-            &self.plan,
-            &self.constants,
-            &self.packed,
-            arguments,
-            outputs,
-        );
+        workspace.run(&self.plan, &self.constants, packed, arguments, outputs);
         Ok(())
     }
 
     fn check(&self, arguments: &[Argument<'_, T>], outputs: &[&mut [T]]) -> Result<()> {
-        let length = |what: &dyn Fn() -> String, expected: usize, found: usize| {
-            if expected == found {
-                Ok(())
-            } else {
-                Err(Error::Length {
-                    what: what(),
-                    expected,
-                    found,
-                })
-            }
-        };
-        length(
-            &|| "the list of arguments".to_owned(),
+        expect_length(
+            || "the list of arguments".to_owned(),
             self.inputs.len(),
             arguments.len(),
         )?;
-        length(
-            &|| "the list of results".to_owned(),
+        expect_length(
+            || "the list of results".to_owned(),
             self.outputs.len(),
             outputs.len(),
         )?;
@@ -174,7 +155,7 @@ impl<T: Real> Program<T> {
             let what = || format!("argument {number}");
             match (input.dtype, argument) {
                 (DType::Index, Argument::Index(values)) => {
-                    length(&what, input.len, values.len())?;
+                    expect_length(what, input.len, values.len())?;
                     let largest = values.iter().copied().max().unwrap_or(0) as usize;
                     if largest >= input.bound && !values.is_empty() {
                         let place = values.iter().position(|&i| i as usize >= input.bound);
@@ -186,7 +167,9 @@ impl<T: Real> Program<T> {
                         });
                     }
                 }
-                (DType::Real, Argument::Real(values)) => length(&what, input.len, values.len())?,
+                (DType::Real, Argument::Real(values)) => {
+                    expect_length(what, input.len, values.len())?;
+                }
                 (expected, _) => {
                     return Err(Error::Kind {
                         argument: number,
@@ -196,7 +179,7 @@ impl<T: Real> Program<T> {
             }
         }
         for (number, (&expected, output)) in self.outputs.iter().zip(outputs).enumerate() {
-            length(&|| format!("result {number}"), expected, output.len())?;
+            expect_length(|| format!("result {number}"), expected, output.len())?;
         }
         Ok(())
     }
@@ -212,13 +195,25 @@ impl<T: Real> Program<T> {
         self.plan.memory(threads)
     }
 
-    /// The packed matrices of data that it multiplies by, which other programs may share.
-    pub(crate) fn packed(&self) -> &[Arc<Packed<T>>] {
-        &self.packed
+    /// The packed matrices that it multiplies by: which argument each is, and of which lines.
+    pub(crate) fn packed(&self) -> &[(usize, Lines)] {
+        &self.plan.packed
     }
 
     pub(crate) fn partition(&self) -> Partition {
         self.plan.partition
+    }
+}
+
+fn expect_length(what: impl Fn() -> String, expected: usize, found: usize) -> Result<()> {
+    if expected == found {
+        Ok(())
+    } else {
+        Err(Error::Length {
+            what: what(),
+            expected,
+            found,
+        })
     }
 }
 

@@ -3,7 +3,7 @@
 use bilevel::objective::Objective;
 use bilevel::vector::relative_difference;
 use bilevel::{Draw, Key, Layout};
-use bilevel_autodiff::{Call, Data, Inputs, Settings, Traced, Var};
+use bilevel_autodiff::{Bound, Call, Data, Function, Inputs, Settings, Var};
 
 const ROWS: usize = 50;
 const COLUMNS: usize = 40;
@@ -28,14 +28,16 @@ fn traced(
     batch: Option<usize>,
     columns: bool,
     model: for<'t> fn(&Inputs<'t>) -> Var<'t>,
-) -> Traced<f64> {
+) -> Bound<f64> {
     let data = Data::new(ROWS).rows("a", features, &[COLUMNS]);
     let y = Layout::new([("w", vec![COLUMNS, 3]), ("t", vec![3, COLUMNS])]);
     let settings = Settings {
         columns,
         ..Settings::default()
     };
-    Traced::with(Layout::vector("x", ROWS), y, data, batch, settings, model).unwrap()
+    let function = Function::with(settings, model);
+    let x = Layout::vector("x", ROWS);
+    function.bind(&x, &y, data.batch(batch)).unwrap()
 }
 
 /// Products from the left alone, with weights as they are and transposed.
@@ -51,7 +53,7 @@ fn another_use<'t>(v: &Inputs<'t>) -> Var<'t> {
     products(v) + (rows * sizes).mean() + v.y("w").square().mean()
 }
 
-fn everything(h: &Traced<f64>, draw: Draw) -> Vec<f64> {
+fn everything(h: &Bound<f64>, draw: Draw) -> Vec<f64> {
     let key = Key::from_seed(9);
     let numbers =
         |stream: u64, len: usize| -> Vec<f64> { key.fold_in(stream).normals().take(len).collect() };
@@ -102,7 +104,7 @@ fn nothing_changes_but_the_work() {
                     relative_difference(&everything(&with, draw), &everything(&without, draw));
                 assert!(difference < 1e-14, "{difference} {batch:?} {draw:?}");
             }
-            let flops = |h: &Traced<f64>| h.cost(Call::GradY, 1).unwrap().product_flops;
+            let flops = |h: &Bound<f64>| h.compiled().cost(Call::GradY, 1).unwrap().product_flops;
             let share = flops(&with) / flops(&without);
             assert!((share - expected).abs() < 1e-9, "{share} {expected}");
         }

@@ -3,7 +3,7 @@
 use std::sync::Mutex;
 
 use bilevel::{Draw, Key, Layout, Objective};
-use bilevel_autodiff::{Call, Data, Inputs, Settings, Traced, Var};
+use bilevel_autodiff::{Bound, Call, Data, Function, Inputs, Settings, Var};
 
 use crate::common::objective::{Figure, assert_same, everything};
 
@@ -50,7 +50,7 @@ impl Shape {
         ])
     }
 
-    fn traced(self, features: Vec<f64>, sparse: bool, model: Model) -> Traced<f64> {
+    fn traced(self, features: Vec<f64>, sparse: bool, model: Model) -> Bound<f64> {
         let labels: Vec<u32> = (0..self.rows as u32).map(|i| i * 7 % 3).collect();
         let data = Data::new(self.rows)
             .rows("a", features, &[self.columns])
@@ -62,7 +62,8 @@ impl Shape {
             ..Settings::default()
         };
         let x = Layout::vector("x", self.rows);
-        Traced::with(x, self.y(), data, None, settings, model).unwrap()
+        let function = Function::with(settings, model);
+        function.bind(&x, &self.y(), data).unwrap()
     }
 }
 
@@ -89,7 +90,7 @@ fn second_operand<'t>(v: &Inputs<'t>) -> Var<'t> {
     (moments * v.y("t")).sum_all() + (weights * sizes).mean() + v.data("a").square().mean()
 }
 
-fn figures(shape: Shape, h: &Traced<f64>) -> Vec<Figure> {
+fn figures(shape: Shape, h: &Bound<f64>) -> Vec<Figure> {
     let numbers = |stream: u64, len: usize| -> Vec<f64> {
         let key = Key::from_seed(11).fold_in(stream);
         key.normals().take(len).map(|z| 0.3 * z).collect()
@@ -98,8 +99,8 @@ fn figures(shape: Shape, h: &Traced<f64>) -> Vec<Figure> {
     everything(h, &x, &y, &[Draw::All])
 }
 
-fn flops(h: &Traced<f64>) -> f64 {
-    h.cost(Call::GradY, 1).unwrap().product_flops
+fn flops(h: &Bound<f64>) -> f64 {
+    h.compiled().cost(Call::GradY, 1).unwrap().product_flops
 }
 
 fn shapes() -> Vec<Shape> {

@@ -1,20 +1,19 @@
-//! Traced objectives: staging, passes and tapes change no figure; what cannot be is an error.
-
+//! Bound functions: staging, passes and tapes change no figure; what cannot be is an error.
 use bilevel::check::{random_direction, second_order_check};
 use bilevel::vector::{axpy, dot};
 use bilevel::{Draw, Key, Layout, Objective};
 use bilevel_autodiff::reference::Value;
-use bilevel_autodiff::{Data, Inputs, Passes, Settings, Traced, Var};
+use bilevel_autodiff::{Bound, Data, Function, Inputs, Passes, Settings, Var};
 use proptest::prelude::*;
 
 use crate::common::case::{Style, random_case};
 use crate::common::objective::{assert_same, everything, rewritten};
 use crate::common::source::Source;
 
-type Function = for<'t> fn(&Inputs<'t>) -> Var<'t>;
+type Body = for<'t> fn(&Inputs<'t>) -> Var<'t>;
 
 /// Objectives by what is special about how x enters.
-const OBJECTIVES: &[(&str, Function)] = &[
+const OBJECTIVES: &[(&str, Body)] = &[
     ("nonlinear", |v| {
         let losses = logits(v, v.data("a")).cross_entropy(v.labels("labels"));
         let decay = v.x("scalar").exp() * v.y("weights").square().sum_all();
@@ -108,21 +107,10 @@ fn y_layout() -> Layout {
     ])
 }
 
-fn objective(
-    function: Function,
-    rows: usize,
-    batch: Option<usize>,
-    settings: Settings,
-) -> Traced<f64> {
-    Traced::with(
-        x_layout(rows),
-        y_layout(),
-        data(rows),
-        batch,
-        settings,
-        function,
-    )
-    .unwrap()
+fn objective(body: Body, rows: usize, batch: Option<usize>, settings: Settings) -> Bound<f64> {
+    let function = Function::with(settings, body);
+    let data = data(rows).batch(batch);
+    function.bind(&x_layout(rows), &y_layout(), data).unwrap()
 }
 
 const PLAIN: Settings = Settings {
@@ -309,23 +297,24 @@ impl Random {
         })
     }
 
-    fn traced(&self, settings: Settings) -> Traced<f64> {
-        let (x, y) = (self.x.0.clone(), self.y.0.clone());
-        Traced::with(x, y, self.data.clone(), None, settings, |v| {
-            let given: Vec<_> = self
-                .names
+    fn bound(&self, settings: Settings) -> Bound<f64> {
+        let (names, graph) = (self.names.clone(), self.graph.clone());
+        let function = Function::with(settings, move |v| {
+            let given: Vec<_> = names
                 .iter()
-                .zip(self.graph.inputs())
+                .zip(graph.inputs())
                 .map(|((role, name), &id)| match role {
                     'x' => v.x(name),
                     'y' => v.y(name),
                     'd' => v.data(name),
-                    _ => v.labels(name).reshape(self.graph.shape(id)),
+                    _ => v.labels(name).reshape(graph.shape(id)),
                 })
                 .collect();
-            rewritten(&self.graph, &given, v)
-        })
-        .unwrap()
+            rewritten(&graph, &given, v)
+        });
+        function
+            .bind(&self.x.0, &self.y.0, self.data.clone())
+            .unwrap()
     }
 }
 
@@ -336,7 +325,7 @@ fn random_objective(seed: u64, rows: usize) -> bool {
     };
     let figures = |settings| {
         everything(
-            &random.traced(settings),
+            &random.bound(settings),
             &random.x.1,
             &random.y.1,
             &[Draw::All],

@@ -1,7 +1,6 @@
-//! Traced objectives at the edges: no x, few rows, many parts; and what cannot be is an error.
-
+//! Bound functions at the edges: no x, few rows, many parts; and what cannot be is an error.
 use bilevel::{Draw, Key, Layout, Objective};
-use bilevel_autodiff::{Data, Error, Inputs, Passes, Settings, Traced, Var};
+use bilevel_autodiff::{Bound, Data, Error, Function, Inputs, Passes, Settings, Var};
 
 use crate::common::objective::{assert_same, everything};
 
@@ -31,12 +30,12 @@ fn cross_entropy<'t>(v: &Inputs<'t>) -> Var<'t> {
 }
 
 fn traced(
-    x: Layout,
+    x: &Layout,
     data: Data<f64>,
     batch: Option<usize>,
-    function: impl for<'t> Fn(&Inputs<'t>) -> Var<'t>,
-) -> Result<Traced<f64>, Error> {
-    Traced::new(x, y_layout(), data, batch, function)
+    function: impl for<'t> Fn(&Inputs<'t>) -> Var<'t> + Send + Sync + 'static,
+) -> Result<Bound<f64>, Error> {
+    Function::new(function).bind(x, &y_layout(), data.batch(batch))
 }
 
 const Y: [f64; 6] = [0.3, -0.2, 0.5, 0.9, -0.4, 0.1];
@@ -44,11 +43,11 @@ const Y: [f64; 6] = [0.3, -0.2, 0.5, 0.9, -0.4, 0.1];
 #[test]
 fn whether_x_enters() {
     let layout = || Layout::vector("x", 2);
-    let with = traced(layout(), data(4), None, |v| {
+    let with = traced(&layout(), data(4), None, |v| {
         cross_entropy(v).mean() + v.x("x").sum_all()
     });
     assert!(with.unwrap().depends_on_x());
-    let unused = traced(layout(), data(4), Some(2), |v| {
+    let unused = traced(&layout(), data(4), Some(2), |v| {
         let _ = v.x("x").exp();
         cross_entropy(v).mean()
     })
@@ -69,7 +68,7 @@ fn an_x_without_numbers_or_parts() {
     let mut found = Vec::new();
     for layout in [Layout::vector("x", 0), Layout::default()] {
         let parts = layout.parts().len();
-        let objective = traced(layout, data(5), Some(2), |v| {
+        let objective = traced(&layout, data(5), Some(2), move |v| {
             let loss = cross_entropy(v).mean();
             if parts == 0 {
                 loss
@@ -86,7 +85,7 @@ fn an_x_without_numbers_or_parts() {
 
 #[test]
 fn one_row_and_batches_of_one_row() {
-    let all = traced(Layout::vector("x", 7), data(7), Some(1), |v| {
+    let all = traced(&Layout::vector("x", 7), data(7), Some(1), |v| {
         (v.x_rows("x").exp() * cross_entropy(v)).mean()
     })
     .unwrap();
@@ -98,7 +97,7 @@ fn one_row_and_batches_of_one_row() {
     let one = Data::new(1)
         .rows("a", numbers[2 * row..2 * row + 2].to_vec(), &[2])
         .labels("labels", vec![row as u32 % 3]);
-    let alone = traced(Layout::vector("x", 7), one, Some(1), |v| {
+    let alone = traced(&Layout::vector("x", 7), one, Some(1), move |v| {
         (v.x("x").slice(0, row, 1).exp() * cross_entropy(v)).mean()
     });
     let alone = everything(&alone.unwrap(), &x, &Y, &[batch()]);
@@ -115,7 +114,7 @@ fn one_row_and_batches_of_one_row() {
 #[test]
 fn no_data_at_all() {
     let layout = || Layout::vector("x", 2);
-    let objective = traced(layout(), Data::none(), None, |v| {
+    let objective = traced(&layout(), Data::none(), None, |v| {
         let x = v.x("x").exp().reshape(&[2, 1]);
         (v.y("weight") * x).square().sum_all() + v.number(1.0)
     })
@@ -133,12 +132,13 @@ fn two_kinds_of_rows() {
     let with = |settings| {
         let data = data(300).whole("other", other.clone(), &[200, 2]);
         let layout = Layout::new([("first", vec![300]), ("second", vec![200])]);
-        Traced::with(layout, y_layout(), data, Some(150), settings, |v| {
+        let function = Function::with(settings, |v| {
             let second = v.data("other").matmul(v.y("weight")).tanh().sum(&[1]);
             let second = second.reshape(&[200]) * v.x("second").sigmoid();
             (v.x_rows("first").sigmoid() * cross_entropy(v)).mean() + second.square().mean()
-        })
-        .unwrap()
+        });
+        let data = data.batch(150);
+        function.bind(&layout, &y_layout(), data).unwrap()
     };
     let x: Vec<f64> = (0..500).map(|i| (0.3 * i as f64).sin()).collect();
     let figures = |passes, staged| {
@@ -160,14 +160,15 @@ fn two_kinds_of_rows() {
 fn many_parts() {
     let names: Vec<String> = (0..150).map(|i| format!("part {i}")).collect();
     let layout = || Layout::new(names.iter().map(|name| (name.clone(), vec![2])));
-    let objective = Traced::<f64>::new(layout(), layout(), Data::none(), None, |v| {
+    let layout = layout();
+    let function = Function::<f64>::new(move |v| {
         let mut sum = v.number(0.0);
         for name in &names {
             sum = sum + (v.x(name).exp() * v.y(name).sin()).sum_all();
         }
         sum
-    })
-    .unwrap();
+    });
+    let objective = function.bind(&layout, &layout, Data::none()).unwrap();
     let (x, y) = (vec![0.3; 300], vec![0.4; 300]);
     let found = everything(&objective, &x, &y, &[Draw::All]);
     let gradient = &found[1].1;
@@ -195,7 +196,9 @@ fn unknown_names_tell_the_known_ones_and_the_line() {
     ];
     for batch in [None, Some(2)] {
         for (line, (function, expected)) in (first..).zip(functions) {
-            let error = traced(layout(), data(4), batch, |v| function(v).exp().sum_all());
+            let error = traced(&layout(), data(4), batch, move |v| {
+                function(v).exp().sum_all()
+            });
             let message = error.err().unwrap().to_string();
             assert!(message.contains(expected), "{message}");
             assert!(
@@ -210,7 +213,7 @@ fn unknown_names_tell_the_known_ones_and_the_line() {
 fn what_cannot_be_traced_is_an_error() {
     let layout = || Layout::vector("x", 4);
     let error = |batch, data, function: for<'t> fn(&Inputs<'t>) -> Var<'t>| {
-        traced(layout(), data, batch, function).err().unwrap()
+        traced(&layout(), data, batch, function).err().unwrap()
     };
     assert_eq!(
         error(None, data(4), cross_entropy),
@@ -268,7 +271,7 @@ fn what_cannot_be_traced_is_an_error() {
         );
     }
     // An x with a row too few for the batch's indices.
-    let message = traced(Layout::vector("x", 3), data(4), Some(2), |v| {
+    let message = traced(&Layout::vector("x", 3), data(4), Some(2), |v| {
         (v.x_rows("x") * cross_entropy(v)).mean()
     })
     .err()
@@ -281,7 +284,7 @@ fn what_cannot_be_traced_is_an_error() {
 
 #[test]
 fn wrong_lengths_are_errors() {
-    let objective = traced(Layout::vector("x", 4), data(4), Some(2), |v| {
+    let objective = traced(&Layout::vector("x", 4), data(4), Some(2), |v| {
         (v.x_rows("x") * cross_entropy(v)).mean()
     })
     .unwrap();

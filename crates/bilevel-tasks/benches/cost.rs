@@ -25,12 +25,10 @@ fn main() {
     let loss = |data, weighted| {
         let settings = LossSettings {
             weighted,
-            batch: None,
             weight_decay: 0.0,
         };
-        model
-            .loss(&Examples::<f32>::new(data), settings, ROWS)
-            .unwrap()
+        let loss = model.loss(settings);
+        loss.bind(&Examples::<f32>::new(data), None, ROWS).unwrap()
     };
     let (train, trusted) = (rows(0, ROWS), rows(ROWS, ROWS + 300));
     let inner = loss(&train, true);

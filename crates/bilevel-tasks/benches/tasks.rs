@@ -11,9 +11,10 @@ use bilevel::{
 };
 use bilevel_autodiff::TaskThreads;
 use bilevel_tasks::data::digits::digits;
-use bilevel_tasks::model::{Examples, LossSettings, Model};
+use bilevel_tasks::model::{Examples, Loss, LossSettings, Model};
 
 const TASKS: usize = 16;
+const MODEL: Model = Model::Mlp { hidden: 64 };
 const ROWS: usize = 100;
 const STEPS: usize = 50;
 const REPEATS: usize = 9;
@@ -34,36 +35,33 @@ impl TaskFamily<f32> for Family {
     }
 }
 
-/// Trains on some rows, one weight each, and tests on as many others.
-fn task(number: usize) -> Problem<f32> {
-    let (model, all) = (Model::Mlp { hidden: 64 }, digits());
+/// Trains on some rows, one weight each, and tests on as many others; both losses are compiled once for all tasks.
+fn task(number: usize, [weighted, plain]: &[Loss<f32>; 2]) -> Problem<f32> {
+    let all = digits();
     let rows = |part: usize| {
         let begin = (2 * number + part) * ROWS % (all.rows() - ROWS);
         let rows: Vec<usize> = (begin..begin + ROWS).collect();
         all.select(&rows).unwrap()
     };
-    let loss = |data, weighted| {
-        let settings = LossSettings {
-            weighted,
-            batch: None,
-            weight_decay: 0.0,
-        };
-        model
-            .loss(&Examples::<f32>::new(data), settings, ROWS)
-            .unwrap()
-    };
+    let bind = |loss: &Loss<f32>, data| loss.bind(&Examples::new(data), None, ROWS).unwrap();
     let (train, test) = (rows(0), rows(1));
-    let y = model.start(train.columns(), train.classes(), Key::from_seed(0));
+    let y = MODEL.start(train.columns(), train.classes(), Key::from_seed(0));
     Problem::from_shared(
-        loss(&train, true),
-        loss(&test, false),
+        bind(weighted, &train),
+        bind(plain, &test),
         Arc::new(FixedStart(y)),
     )
     .unwrap()
 }
 
 fn main() {
-    let family = Family((0..TASKS).map(task).collect());
+    let losses = [true, false].map(|weighted| {
+        MODEL.loss(LossSettings {
+            weighted,
+            weight_decay: 0.0,
+        })
+    });
+    let family = Family((0..TASKS).map(|number| task(number, &losses)).collect());
     let method = Unrolled {
         dynamics: Box::new(GradientDescent::default()),
         steps: STEPS,

@@ -2,7 +2,7 @@
 #![allow(clippy::print_stdout)]
 
 use bilevel::{Adam, Driver, FixedStart, Key, Layout, Problem, RunState, Unrolled, driver::Trace};
-use bilevel_autodiff::{Data, Inputs, Traced, Var};
+use bilevel_autodiff::{Data, Function, Inputs, Var};
 
 const FEATURES: usize = 5;
 
@@ -26,10 +26,9 @@ pub(crate) fn main() -> Result<(), Box<dyn std::error::Error>> {
         Data::new(20).rows("a", a, &[FEATURES]).rows("b", b, &[])
     };
     let (x, y) = (Layout::vector("x", FEATURES), Layout::vector("y", FEATURES));
-    let g = Traced::new(x.clone(), y.clone(), data(1), None, |v| {
-        loss(v) + (v.x("x").exp() * v.y("y").square()).sum_all()
-    })?;
-    let f = Traced::new(x, y, data(2), None, loss)?;
+    let g = Function::new(|v| loss(v) + (v.x("x").exp() * v.y("y").square()).sum_all());
+    let f = Function::new(loss);
+    let (g, f) = (g.bind(&x, &y, data(1))?, f.bind(&x, &y, data(2))?);
     let problem = Problem::new(g, f, FixedStart(vec![0.0; FEATURES]))?;
     let (method, optimizer) = (Unrolled::default(), Adam::new(0.1));
     let mut state = RunState::new(vec![-3.0; FEATURES], &optimizer);

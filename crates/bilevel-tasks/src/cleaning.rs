@@ -8,11 +8,13 @@
 
 mod baseline;
 mod checkpoint;
+mod forecast;
 mod run;
 mod split;
 
 pub use baseline::{Baseline, baselines, retrain};
 pub use checkpoint::{CleaningCheckpoint, Origin, Results};
+pub use forecast::{Forecast, Sizes};
 pub use run::{Cleaned, CleaningState, Kept, OuterStep, Progress, Watch};
 pub use split::{CleaningData, RowNumbers, Split};
 
@@ -21,13 +23,13 @@ use std::time::Duration;
 
 use bilevel::{FixedStart, Key, Objective, Problem, Stream};
 
-use bilevel_autodiff::Traced;
+use bilevel_autodiff::Bound;
 
 use crate::Error;
 use crate::cost::Programs;
 use crate::data::Dataset;
 use crate::metrics::CleaningMetrics;
-use crate::model::{Examples, LossSettings, Model, Real};
+use crate::model::{Examples, Loss, LossSettings, Model, Real};
 
 /// What is solved, apart from the method.
 ///
@@ -117,8 +119,8 @@ impl CleaningSettings {
 pub struct Cleaning<T> {
     settings: CleaningSettings,
     problem: Problem<T>,
-    inner: Arc<Traced<T>>,
-    outer: Arc<Traced<T>>,
+    inner: Arc<Bound<T>>,
+    outer: Arc<Bound<T>>,
     held_out: Option<Arc<dyn Objective<T>>>,
     wrong: Option<Vec<bool>>,
 }
@@ -136,22 +138,13 @@ impl<T: Real> Cleaning<T> {
         if let Some(batch) = settings.trusted_batch {
             bilevel::check_batch("trusted batch", batch, trusted.rows())?;
         }
-        let loss = |data: &Dataset, settings: LossSettings, model: Model| {
-            model.loss(&Examples::<T>::new(data), settings, rows)
-        };
-        let plain = |batch| LossSettings {
-            weighted: false,
-            batch,
-            weight_decay: 0.0,
-        };
         let model = settings.model;
-        let inner = LossSettings {
-            weighted: true,
-            batch: settings.batch,
-            weight_decay: settings.weight_decay,
-        };
-        let inner = loss(data.train(), inner, model)?;
-        let outer = loss(&trusted, plain(settings.trusted_batch), model)?;
+        let (inner, plain) = losses::<T>(settings);
+        let inner = inner.bind(&Examples::new(data.train()), settings.batch, rows)?;
+        let outer = plain.bind(&Examples::new(&trusted), settings.trusted_batch, rows)?;
+        let held_out = held_out
+            .map(|held_out| plain.bind(&Examples::new(&held_out), None, rows))
+            .transpose()?;
         Ok(Self {
             problem: Problem::from_shared(
                 inner.clone(),
@@ -160,10 +153,7 @@ impl<T: Real> Cleaning<T> {
             )?,
             inner,
             outer,
-            held_out: match held_out {
-                Some(rows) => Some(loss(&rows, plain(None), model)?),
-                None => None,
-            },
+            held_out: held_out.map(|held_out| held_out as _),
             wrong: data.wrong(),
             settings: settings.clone(),
         })
@@ -196,11 +186,7 @@ impl<T: Real> Cleaning<T> {
     /// Its two losses, for the prediction of what a hypergradient costs on so many threads.
     #[must_use]
     pub fn programs(&self, threads: usize) -> Programs<'_, T> {
-        Programs {
-            inner: &self.inner,
-            outer: &self.outer,
-            threads,
-        }
+        Programs::new(&self.inner, &self.outer, threads)
     }
 
     /// F1, AUC and the rest for given weights; None where the truth is not known.
@@ -213,6 +199,16 @@ impl<T: Real> Cleaning<T> {
         };
         CleaningMetrics::new(weights, &kept(weights), wrong).map(Some)
     }
+}
+
+/// The loss that is weighted by x, and the plain one.
+fn losses<T: Real>(settings: &CleaningSettings) -> (Loss<T>, Loss<T>) {
+    let inner = LossSettings {
+        weighted: true,
+        weight_decay: settings.weight_decay,
+    };
+    let model = settings.model;
+    (model.loss(inner), model.loss(LossSettings::default()))
 }
 
 /// Tells the draw of the held-out rows from the others of its stream.

@@ -1,7 +1,7 @@
 //! What a hypergradient of traced objectives costs, known before the first.
 
 use bilevel::{Cost, Oracles};
-use bilevel_autodiff::{Call, Result, Traced};
+use bilevel_autodiff::{Bound, Call, Compiled, Result};
 
 use crate::model::Real;
 
@@ -21,12 +21,11 @@ use crate::model::Real;
 /// ```
 #[derive(Clone, Copy)]
 pub struct Programs<'o, T> {
-    /// g.
-    pub inner: &'o Traced<T>,
-    /// f.
-    pub outer: &'o Traced<T>,
-    /// Threads that they run on.
-    pub threads: usize,
+    /// g and f.
+    functions: [&'o Compiled<T>; 2],
+    /// The same with their data, where these are known.
+    bound: Option<[&'o Bound<T>; 2]>,
+    threads: usize,
 }
 
 /// What one hypergradient costs.
@@ -52,7 +51,27 @@ impl Prediction {
     }
 }
 
-impl<T: Real> Programs<'_, T> {
+impl<'o, T: Real> Programs<'o, T> {
+    /// Of g and f with their data.
+    #[must_use]
+    pub fn new(inner: &'o Bound<T>, outer: &'o Bound<T>, threads: usize) -> Self {
+        Self {
+            functions: [inner.compiled(), outer.compiled()],
+            bound: Some([inner, outer]),
+            threads,
+        }
+    }
+
+    /// Of g and f of which only the shapes are known: no zeros are left out.
+    #[must_use]
+    pub fn of_shapes(inner: &'o Compiled<T>, outer: &'o Compiled<T>, threads: usize) -> Self {
+        Self {
+            functions: [inner, outer],
+            bound: None,
+            threads,
+        }
+    }
+
     /// The cost of one hypergradient of which is known what it asks for.
     ///
     /// # Errors
@@ -64,7 +83,8 @@ impl<T: Real> Programs<'_, T> {
             kept_bytes: cost.kept_numbers * size_of::<T>(),
             work_bytes: cost.work_numbers * size_of::<T>(),
         };
-        for (objective, oracles) in [(self.inner, cost.inner), (self.outer, cost.outer)] {
+        for (number, oracles) in [cost.inner, cost.outer].into_iter().enumerate() {
+            let objective = self.functions[number];
             let calls: Vec<(Call, f64)> = calls(oracles)
                 .into_iter()
                 .filter(|&(_, count)| count > 0.0)
@@ -74,7 +94,10 @@ impl<T: Real> Programs<'_, T> {
                     objective.cost(call, self.threads)?.product_flops * count;
             }
             let calls: Vec<Call> = calls.into_iter().map(|(call, _)| call).collect();
-            prediction.data_bytes += objective.data_bytes() + objective.packed_bytes(&calls)?;
+            prediction.data_bytes += objective.data_bytes();
+            if let Some(bound) = self.bound {
+                prediction.data_bytes += bound[number].packed_bytes(&calls)?;
+            }
             prediction.work_bytes += objective.handle_bytes(&calls, self.threads)?;
             if cost.kept_tapes > 0 && oracles.linearizations > 0.0 {
                 // A step has a tape of an objective only where it looks at it.

@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use bilevel::{Key, Layout, Scalar, Stream};
 pub use bilevel_autodiff::Real;
-use bilevel_autodiff::{Argument, Data, Program, Traced, Var, Workspace, trace};
+use bilevel_autodiff::{Bound, Compiled, Data, Function, Shapes, Var};
 
 use crate::Error;
 use crate::data::Dataset;
@@ -63,14 +63,12 @@ impl<T: Real> Examples<T> {
 /// The widest hidden layer that is taken for meant.
 const MOST_HIDDEN: usize = 1_000_000;
 
-/// How the rows of a loss are weighted and drawn.
-#[derive(Clone, Copy, PartialEq, Debug)]
+/// What a loss is beside the mean cross-entropy.
+#[derive(Clone, Copy, PartialEq, Debug, Default)]
 pub struct LossSettings {
     /// Whether row i is weighted by σ(x_i): then x has one number for each row. Else every
     /// row has weight 1 and x does not enter.
     pub weighted: bool,
-    /// Rows of a mini-batch; None for all rows.
-    pub batch: Option<usize>,
     /// D of D‖y‖²/2, which is added to the mean loss.
     pub weight_decay: f64,
 }
@@ -143,46 +141,12 @@ impl Model {
         last.matmul(y("weight")) + y("bias")
     }
 
-    /// The mean over rows of weight · cross-entropy, as an objective in (x, y); x has
-    /// `x_len` numbers, one a row where the rows are weighted.
-    ///
-    /// # Errors
-    /// If there are no rows, a batch is larger than their number, or x is too short.
-    pub fn loss<T: Real>(
-        self,
-        examples: &Examples<T>,
-        settings: LossSettings,
-        x_len: usize,
-    ) -> Result<Arc<Traced<T>>, Error> {
-        let rows = examples.rows();
-        if let Some(batch) = settings.batch {
-            bilevel::check_batch("batch", batch, rows)?;
-        }
-        if rows == 0 {
-            return Err(Error::NoRows);
-        }
-        if settings.weighted && x_len != rows {
-            return Err(Error::Length {
-                what: "numbers of x",
-                expected: rows,
-                found: x_len,
-            });
-        }
-        let layout = self.layout(examples.columns, examples.classes);
-        let parts: Vec<String> = layout
-            .parts()
-            .iter()
-            .map(|part| part.name.clone())
-            .collect();
-        let data = Data::new(rows)
-            .rows(
-                "features",
-                Arc::clone(&examples.features),
-                &[examples.columns],
-            )
-            .labels("labels", Arc::clone(&examples.labels));
-        let x_layout = Layout::vector("x", x_len);
-        let traced = Traced::new(x_layout, layout, data, settings.batch, |v| {
+    /// The mean over rows of weight · cross-entropy, as a function of x, y and any rows: see [`Loss::bind`].
+    #[must_use]
+    pub fn loss<T: Real>(self, settings: LossSettings) -> Loss<T> {
+        // The names do not depend on the sizes.
+        let parts = self.layout(1, 1).parts().to_vec();
+        let function = Function::new(move |v| {
             let logits = self.logits(v.data("features"), &|part| v.y(part));
             let mut losses = logits.cross_entropy(v.labels("labels"));
             if settings.weighted {
@@ -191,46 +155,130 @@ impl Model {
             let mut loss = losses.mean();
             if settings.weight_decay > 0.0 {
                 for part in &parts {
-                    loss = loss + v.y(part).square().sum_all() * (settings.weight_decay / 2.0);
+                    let square = v.y(&part.name).square().sum_all();
+                    loss = loss + square * (settings.weight_decay / 2.0);
                 }
             }
             loss
         });
-        traced
+        Loss {
+            model: self,
+            weighted: settings.weighted,
+            function,
+        }
+    }
+
+    /// The probability of each class for each row, as a function of y and any rows.
+    #[must_use]
+    pub fn probabilities<T: Real>(self) -> Probabilities<T> {
+        Probabilities {
+            model: self,
+            function: Function::new(move |v| {
+                let logits = self.logits(v.data("features"), &|part| v.y(part));
+                logits.softmax(1)
+            }),
+        }
+    }
+}
+
+/// The loss of a model, written once and bound to any rows: [`Model::loss`].
+pub struct Loss<T> {
+    model: Model,
+    weighted: bool,
+    function: Function<T>,
+}
+
+impl<T: Real> Loss<T> {
+    /// The objective in (x, y) on these rows; x has `x_len` numbers, one a row where the rows are weighted. With a
+    /// `batch` each step sees so many of them.
+    ///
+    /// # Errors
+    /// If there are no rows, a batch is larger than their number, or x has another length.
+    pub fn bind(
+        &self,
+        examples: &Examples<T>,
+        batch: Option<usize>,
+        x_len: usize,
+    ) -> Result<Arc<Bound<T>>, Error> {
+        self.expect(examples.rows(), batch, x_len)?;
+        let layout = self.model.layout(examples.columns, examples.classes);
+        let data = Data::new(examples.rows())
+            .rows(
+                "features",
+                Arc::clone(&examples.features),
+                &[examples.columns],
+            )
+            .labels("labels", Arc::clone(&examples.labels))
+            .batch(batch);
+        let bound = self
+            .function
+            .bind(&Layout::vector("x", x_len), &layout, data);
+        bound
             .map(Arc::new)
             .map_err(|error| Error::Method(error.into()))
     }
 
-    /// The probability of each class for each row: rows × classes.
+    /// The same of so many rows of which nothing else is known: what it will cost.
+    ///
+    /// # Errors
+    /// As [`Loss::bind`].
+    pub fn compile(
+        &self,
+        (rows, columns, classes): (usize, usize, usize),
+        batch: Option<usize>,
+        x_len: usize,
+    ) -> Result<Arc<Compiled<T>>, Error> {
+        self.expect(rows, batch, x_len)?;
+        let layout = self.model.layout(columns, classes);
+        let shapes = Shapes::new(rows)
+            .rows("features", &[columns])
+            .labels("labels")
+            .batch(batch);
+        self.function
+            .compile(&Layout::vector("x", x_len), &layout, &shapes)
+            .map_err(|error| Error::Method(error.into()))
+    }
+
+    fn expect(&self, rows: usize, batch: Option<usize>, x_len: usize) -> Result<(), Error> {
+        if let Some(batch) = batch {
+            bilevel::check_batch("batch", batch, rows)?;
+        }
+        if rows == 0 {
+            return Err(Error::NoRows);
+        }
+        if self.weighted && x_len != rows {
+            return Err(Error::Length {
+                what: "numbers of x",
+                expected: rows,
+                found: x_len,
+            });
+        }
+        Ok(())
+    }
+}
+
+/// The probabilities of a model, written once for any rows: [`Model::probabilities`].
+pub struct Probabilities<T> {
+    model: Model,
+    function: Function<T>,
+}
+
+impl<T: Real> Probabilities<T> {
+    /// The probability of each class for each row at y: rows × classes.
     ///
     /// # Errors
     /// If y has another length than the model.
-    pub fn probabilities<T: Real>(self, y: &[T], examples: &Examples<T>) -> Result<Vec<T>, Error> {
-        let layout = self.layout(examples.columns, examples.classes);
-        let mut out = vec![T::zero(); examples.rows() * examples.classes];
-        let mut run = || -> bilevel_autodiff::Result<()> {
-            let shapes = layout.parts().iter().map(|part| part.shape.clone());
-            let inputs: Vec<_> = std::iter::once(vec![examples.rows(), examples.columns])
-                .chain(shapes)
-                .map(|shape| (shape, bilevel_autodiff::DType::Real))
-                .collect();
-            let graph = trace(&inputs, |v| {
-                let part = |name: &str| {
-                    let place = layout.parts().iter().position(|part| part.name == name);
-                    v[1 + place.unwrap_or(0)]
-                };
-                vec![self.logits(v[0], &part).softmax(1)]
-            })?;
-            let mut arguments = vec![Argument::Real(&examples.features)];
-            for part in layout.parts() {
-                let end = (part.start + part.len()).min(y.len());
-                arguments.push(Argument::Real(&y[part.start.min(end)..end]));
-            }
-            let program = Program::compile(&graph)?;
-            program.run(&mut Workspace::default(), &arguments, &mut [&mut out])
-        };
-        run().map_err(|error| Error::Method(error.into()))?;
-        Ok(out)
+    pub fn of(&self, y: &[T], examples: &Examples<T>) -> Result<Vec<T>, Error> {
+        let layout = self.model.layout(examples.columns, examples.classes);
+        let data = Data::new(examples.rows()).rows(
+            "features",
+            Arc::clone(&examples.features),
+            &[examples.columns],
+        );
+        let none = Layout::new::<String>([]);
+        self.function
+            .evaluate((&none, &[]), (&layout, y), data)
+            .map_err(|error| Error::Method(error.into()))
     }
 }
 

@@ -4,11 +4,10 @@ use std::sync::Arc;
 
 use bilevel::vector::axpy;
 use bilevel::{Draw, Key, Objective};
-use bilevel_autodiff::Traced;
 
 use crate::Error;
 use crate::data::Dataset;
-use crate::model::{Examples, LossSettings, Model, Real, predictions};
+use crate::model::{Examples, Loss, LossSettings, Model, Probabilities, Real, predictions};
 
 /// Trains a model by full-batch gradient descent with Nesterov's momentum (restarted where
 /// it points uphill): the same loss as everywhere, far nearer to its minimum in the same
@@ -42,9 +41,9 @@ type AfterStep<'a, T> = dyn FnMut(usize, &[T]) -> Result<(), Error> + 'a;
 const LOOK: usize = 5;
 
 /// A trained classifier.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Classifier<T> {
-    model: Model,
+    probabilities: Arc<Probabilities<T>>,
     y: Vec<T>,
 }
 
@@ -54,10 +53,10 @@ impl Trainer {
     /// # Errors
     /// If there are no rows or training diverges.
     pub fn train<T: Real>(&self, data: &Dataset) -> Result<Classifier<T>, Error> {
-        let loss = self.loss::<T>(data)?;
+        let loss = self.loss::<T>().bind(&Examples::new(data), None, 0)?;
         let start = self.model.start(data.columns(), data.classes(), self.key);
         let y = self.descend(&*loss, start, self.steps, &mut |_, _| Ok(()))?;
-        Ok(self.classifier(y))
+        Ok(Classifier::new(self.model, y))
     }
 
     /// Trains on `data`, and stops where the loss on `held_out` is least (looked at after
@@ -70,7 +69,9 @@ impl Trainer {
         data: &Dataset,
         held_out: &Dataset,
     ) -> Result<(Classifier<T>, usize), Error> {
-        let (loss, watched) = (self.loss::<T>(data)?, self.loss::<T>(held_out)?);
+        let function = self.loss::<T>();
+        let bind = |data| function.bind(&Examples::new(data), None, 0);
+        let (loss, watched) = (bind(data)?, bind(held_out)?);
         let mut watched = watched.at(&[])?;
         let start: Vec<T> = self.model.start(data.columns(), data.classes(), self.key);
         let mut best = (T::infinity(), 0, start.clone());
@@ -83,23 +84,14 @@ impl Trainer {
             }
             Ok(())
         })?;
-        Ok((self.classifier(best.2), best.1))
+        Ok((Classifier::new(self.model, best.2), best.1))
     }
 
-    fn loss<T: Real>(&self, data: &Dataset) -> Result<Arc<Traced<T>>, Error> {
-        let settings = LossSettings {
+    fn loss<T: Real>(&self) -> Loss<T> {
+        self.model.loss(LossSettings {
             weighted: false,
-            batch: None,
             weight_decay: self.weight_decay,
-        };
-        self.model.loss(&Examples::new(data), settings, 0)
-    }
-
-    fn classifier<T: Real>(&self, y: Vec<T>) -> Classifier<T> {
-        Classifier {
-            model: self.model,
-            y,
-        }
+        })
     }
 
     /// `after` sees every step, counted from 1, and its result.
@@ -150,7 +142,10 @@ impl<T: Real> Classifier<T> {
     /// A model with given parameters, m numbers.
     #[must_use]
     pub fn new(model: Model, y: Vec<T>) -> Self {
-        Self { model, y }
+        Self {
+            probabilities: Arc::new(model.probabilities()),
+            y,
+        }
     }
 
     /// The probability of each class for each row: rows × classes.
@@ -158,7 +153,7 @@ impl<T: Real> Classifier<T> {
     /// # Errors
     /// If the data have other columns or classes than those that the model was trained on.
     pub fn probabilities(&self, data: &Dataset) -> Result<Vec<T>, Error> {
-        self.model.probabilities(&self.y, &Examples::new(data))
+        self.probabilities.of(&self.y, &Examples::new(data))
     }
 
     /// The share of rows whose most probable class is their label; None without rows.

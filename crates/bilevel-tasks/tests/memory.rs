@@ -6,7 +6,7 @@ use bilevel::{
     Adjoint, At, Checkpointed, Field, FixedStart, GradientDescent, Hyper, HyperGradient, Key,
     Memory, Problem, Reverse, ReverseTape, Unrolled,
 };
-use bilevel_autodiff::{Call, Traced};
+use bilevel_autodiff::{Bound, Call};
 use bilevel_tasks::cost::{Prediction, Programs};
 use bilevel_tasks::data::{Dataset, numbered_classes};
 use bilevel_tasks::model::{Examples, LossSettings, Model, Real};
@@ -23,8 +23,8 @@ enum Kept {
 
 /// Training on weighted rows, tried on half as many.
 struct Case<T: Real> {
-    inner: Arc<Traced<T>>,
-    outer: Arc<Traced<T>>,
+    inner: Arc<Bound<T>>,
+    outer: Arc<Bound<T>>,
     problem: Problem<T>,
     x: Vec<T>,
 }
@@ -35,12 +35,10 @@ impl<T: Real> Case<T> {
         let loss = |data: &Dataset, weighted| {
             let settings = LossSettings {
                 weighted,
-                batch,
                 weight_decay: 0.0,
             };
-            model
-                .loss(&Examples::<T>::new(data), settings, rows)
-                .unwrap()
+            let loss = model.loss(settings);
+            loss.bind(&Examples::<T>::new(data), batch, rows).unwrap()
         };
         let (inner, outer) = (loss(&data[0], true), loss(&data[1], false));
         let start = model.start(columns, CLASSES, Key::from_seed(0));
@@ -54,11 +52,7 @@ impl<T: Real> Case<T> {
     }
 
     fn cost(&self, steps: usize, kept: Kept, aggregate: bool) -> Prediction {
-        let programs = Programs {
-            inner: &self.inner,
-            outer: &self.outer,
-            threads: 1,
-        };
+        let programs = Programs::new(&self.inner, &self.outer, 1);
         let cost = method(steps, kept, aggregate).cost(&self.problem);
         programs.predict(&cost).unwrap()
     }

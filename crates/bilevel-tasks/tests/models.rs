@@ -18,10 +18,9 @@ fn rows(begin: usize, end: usize) -> Dataset {
     digits().select(&(begin..end).collect::<Vec<_>>()).unwrap()
 }
 
-fn settings(weighted: bool, batch: Option<usize>, weight_decay: f64) -> LossSettings {
+fn settings(weighted: bool, weight_decay: f64) -> LossSettings {
     LossSettings {
         weighted,
-        batch,
         weight_decay,
     }
 }
@@ -110,11 +109,12 @@ fn the_traced_softmax_is_the_hand_written_one() {
     let (x, y) = (scaled(key, 300, 20.0), scaled(key.fold_in(1), 650, 3.0));
     for (weighted, weight_decay) in [(true, 0.0), (true, 0.03), (false, 0.0), (false, 0.03)] {
         for batch in [None, Some(150), Some(7), Some(300)] {
-            let settings = settings(weighted, batch, weight_decay);
+            let settings = settings(weighted, weight_decay);
             let traced = Model::Softmax
-                .loss(&Examples::<f64>::new(&data), settings, 300)
+                .loss(settings)
+                .bind(&Examples::<f64>::new(&data), batch, 300)
                 .unwrap();
-            let by_hand = SoftmaxLoss::new(&data, settings, 300);
+            let by_hand = SoftmaxLoss::new(&data, settings, batch, 300);
             assert_eq!(traced.depends_on_x(), weighted);
             assert_eq!(traced.y_layout(), by_hand.y_layout());
             // All rows after a batch, and a batch after them.
@@ -142,9 +142,10 @@ fn the_mlp_against_differences() {
     let x = scaled(key, 40, 6.0);
     let y: Vec<f64> = MLP.start(64, 10, key);
     for (weighted, batch) in [(true, None), (true, Some(15)), (false, None)] {
-        let settings = settings(weighted, batch, 0.02);
+        let settings = settings(weighted, 0.02);
         let loss = MLP
-            .loss(&Examples::<f64>::new(&data), settings, 40)
+            .loss(settings)
+            .bind(&Examples::<f64>::new(&data), batch, 40)
             .unwrap();
         let check = second_order_check(&*loss, &x, &y, key, 1e-7).unwrap();
         assert!(check.passed(), "{settings:?}: {check:?}");
@@ -175,9 +176,10 @@ fn the_mlp_against_differences() {
 /// Training on weighted rows, tried on others.
 fn problem<T: Real>(model: Model, batches: [Option<usize>; 2]) -> (Problem<T>, Vec<T>) {
     let loss = |data: &Dataset, weighted, batch| {
-        let settings = settings(weighted, batch, if weighted { 0.01 } else { 0.0 });
+        let settings = settings(weighted, if weighted { 0.01 } else { 0.0 });
         model
-            .loss(&Examples::<T>::new(data), settings, 300)
+            .loss(settings)
+            .bind(&Examples::<T>::new(data), batch, 300)
             .unwrap()
     };
     let inner = loss(&rows(0, 300), true, batches[0]);
@@ -255,8 +257,8 @@ fn the_hypergradient_of_the_hand_written_softmax() {
         }
         let (traced, x) = problem::<f64>(model, batches);
         let by_hand = Problem::new(
-            SoftmaxLoss::new(&rows(0, 300), settings(true, batches[0], 0.01), 300),
-            SoftmaxLoss::new(&rows(300, 500), settings(false, batches[1], 0.0), 300),
+            SoftmaxLoss::new(&rows(0, 300), settings(true, 0.01), batches[0], 300),
+            SoftmaxLoss::new(&rows(300, 500), settings(false, 0.0), batches[1], 300),
             FixedStart(vec![0.0; 650]),
         )
         .unwrap();

@@ -1,23 +1,52 @@
-//! A traced objective at a fixed x: the programs with their memory.
+//! A bound function at a fixed x: the programs with their memory.
 
-use bilevel::Draw;
+use std::sync::Arc;
+
 use bilevel::objective::{AtX, SecondOrder, Taped};
+use bilevel::{Draw, Layout, Objective};
 
-use super::Traced;
 use super::arguments::{Arguments, Lists, Results};
-use super::programs::Programs;
+use super::bound::Bound;
+use super::programs::{Programs, Which};
 use super::stage::{Crossing, Origin};
 use crate::error::Result;
-use crate::program::Program;
 use crate::runtime::Argument;
 use crate::runtime::cpu::kernel::Real;
 use crate::runtime::cpu::machine::Workspace;
+use crate::runtime::cpu::packed::Packed;
 
-pub(super) struct TracedAtX<'a, T: 'static> {
-    pub(super) traced: &'a Traced<T>,
+impl<T: Real> Objective<T> for Bound<T> {
+    fn x_layout(&self) -> &Layout {
+        &self.compiled.x_layout
+    }
+
+    fn y_layout(&self) -> &Layout {
+        &self.compiled.y_layout
+    }
+
+    fn depends_on_x(&self) -> bool {
+        self.compiled.depends_on_x()
+    }
+
+    fn has_second_order(&self) -> bool {
+        true
+    }
+
+    fn has_tape(&self) -> bool {
+        true
+    }
+
+    fn at<'a>(&'a self, x: &'a [T]) -> bilevel::Result<Box<dyn AtX<T> + 'a>> {
+        expect("x", self.compiled.x_layout.len(), x.len())?;
+        Ok(Box::new(BoundAtX::new(self, x)))
+    }
+}
+
+pub(super) struct BoundAtX<'a, T: 'static> {
+    pub(super) bound: &'a Bound<T>,
     pub(super) x: &'a [T],
     /// On all rows, and on batches; made when first needed.
-    pub(super) sides: [Option<Side<'a, T>>; 2],
+    sides: [Option<Side<'a, T>>; 2],
     rows: BatchRows,
     pub(super) workspace: Workspace<T>,
     pub(super) lists: Lists<T>,
@@ -40,19 +69,20 @@ pub(super) struct Side<'a, T> {
     /// Tangents of the results of ρ that depend on x, for products with a direction.
     pub(super) tangents: Vec<Vec<T>>,
     collected: bool,
+    /// The packed matrices of each program that has run.
+    packed: [Option<Vec<Arc<Packed<T>>>>; Which::COUNT],
 }
 
-impl<'a, T: Real> TracedAtX<'a, T> {
-    pub(super) fn new(traced: &'a Traced<T>, x: &'a [T]) -> Self {
-        let batch = traced.batch.unwrap_or(0);
+impl<'a, T: Real> BoundAtX<'a, T> {
+    fn new(bound: &'a Bound<T>, x: &'a [T]) -> Self {
+        let batch = bound.compiled.batch().unwrap_or(0);
         Self {
-            traced,
+            bound,
             x,
             sides: [None, None],
             rows: BatchRows {
                 index: Vec::with_capacity(batch),
-                labels: traced
-                    .data
+                labels: bound
                     .labels
                     .iter()
                     .map(|_| Vec::with_capacity(batch))
@@ -64,63 +94,19 @@ impl<'a, T: Real> TracedAtX<'a, T> {
     }
 
     /// Fills in the rows of the draw; whether there are fewer than all.
-    pub(super) fn draw(&mut self, draw: Draw) -> Result<bool> {
-        let data = &self.traced.data;
-        let rows = self
-            .traced
-            .batch
-            .and_then(|batch| draw.rows(data.row_count(), batch));
-        let batched = if let Some(rows) = rows {
-            self.rows.index.clear();
-            self.rows.index.extend(rows.map(|row| row as u32));
-            for (to, (_, labels)) in self.rows.labels.iter_mut().zip(&data.labels) {
-                to.clear();
-                to.extend(self.rows.index.iter().map(|&row| labels[row as usize]));
-            }
-            true
-        } else {
-            false
+    pub(super) fn draw(&mut self, draw: Draw) -> bool {
+        let rows = self.bound.compiled.shapes.rows;
+        let batch = self.bound.compiled.batch();
+        let Some(drawn) = batch.and_then(|batch| draw.rows(rows, batch)) else {
+            return false;
         };
-        if self.sides[usize::from(batched)].is_none() {
-            self.sides[usize::from(batched)] = Some(self.make_side(batched)?);
+        self.rows.index.clear();
+        self.rows.index.extend(drawn.map(|row| row as u32));
+        for (to, labels) in self.rows.labels.iter_mut().zip(&self.bound.labels) {
+            to.clear();
+            to.extend(self.rows.index.iter().map(|&row| labels[row as usize]));
         }
-        Ok(batched)
-    }
-
-    fn make_side(&mut self, batched: bool) -> Result<Side<'a, T>> {
-        let traced = self.traced;
-        let (variant, _) = traced.variant(batched);
-        let programs = traced.programs(batched)?;
-        let staged = &variant.staged;
-        let mut rho: Vec<Vec<T>> = staged
-            .rho
-            .outputs
-            .iter()
-            .map(|&id| vec![T::zero(); staged.rho.node(id).len()])
-            .collect();
-        if !rho.is_empty() {
-            let (mut arguments, mut results) = self.lists.lend();
-            rho_arguments(traced, batched, self.x, &mut arguments);
-            rho.iter_mut().for_each(|values| results.push(values));
-            programs
-                .rho()?
-                .run(&mut self.workspace, arguments.all(), results.all())?;
-            self.lists.take_back(arguments, results);
-        }
-        let bars = staged
-            .crossing
-            .iter()
-            .filter(|crossing| crossing.depends_on_x)
-            .map(|crossing| vec![T::zero(); crossing.len])
-            .collect();
-        Ok(Side {
-            programs,
-            crossing: &staged.crossing,
-            rho,
-            bars,
-            tangents: Vec::new(),
-            collected: false,
-        })
+        true
     }
 
     /// Runs a program of h̃ on (y, what `more` adds); `results` fills in the places, from y's own
@@ -129,51 +115,160 @@ impl<'a, T: Real> TracedAtX<'a, T> {
         &'s mut self,
         draw: Draw,
         y: &'s [T],
-        collects: bool,
-        program: impl FnOnce(&'a Programs<T>) -> Result<&'a Program<T>>,
+        (which, collects): (Which, bool),
         more: impl FnOnce(&mut Arguments<'s, T>, &'s [Vec<T>]),
         results: impl FnOnce(&mut Results<'s, T>, &'s mut [Vec<T>]),
     ) -> Result<()> {
-        let batched = self.draw(draw)?;
-        let Some(side) = &mut self.sides[usize::from(batched)] else {
-            return Ok(());
-        };
+        let batched = self.draw(draw);
+        let Self {
+            bound,
+            x,
+            sides,
+            rows,
+            workspace,
+            lists,
+        } = self;
+        let side = Side::get(sides, batched, (bound, x), lists, workspace)?;
         side.collected |= collects;
-        let program = program(side.programs)?;
-        let (mut arguments, mut places) = self.lists.lend();
-        let traced = self.traced;
+        let program = side.programs.get(which)?;
+        let packed: &[_] = match &mut side.packed[which as usize] {
+            Some(packed) => packed,
+            empty => empty.insert(bound.packed(side.programs, which)?),
+        };
+        let compiled = &*bound.compiled;
+        let (mut arguments, mut places) = lists.lend();
         for crossing in side.crossing {
             arguments.real(match crossing.from {
-                Origin::X(part) => {
-                    let part = &traced.x_layout.parts()[part];
-                    &self.x[part.start..part.start + part.len()]
-                }
+                Origin::X(part) => part_of(&compiled.x_layout, part, x),
                 Origin::Rho(number) => &side.rho[number],
             });
         }
-        arguments.parts(&traced.y_layout, y);
-        for tensor in &traced.data.tensors {
-            arguments.real(&tensor.values);
+        arguments.parts(&compiled.y_layout, y);
+        for tensor in &bound.tensors {
+            arguments.real(tensor);
         }
-        for (number, (_, labels)) in traced.data.labels.iter().enumerate() {
-            arguments.push(Argument::Index(if batched {
-                &self.rows.labels[number]
-            } else {
-                labels
-            }));
+        if batched {
+            for labels in &rows.labels {
+                arguments.push(Argument::Index(labels));
+            }
+        } else {
+            for labels in &bound.labels {
+                arguments.push(Argument::Index(labels));
+            }
         }
-        for columns in &traced.data.columns {
+        for columns in &bound.columns {
             arguments.push(Argument::Index(columns));
         }
         if batched {
-            arguments.push(Argument::Index(&self.rows.index));
+            arguments.push(Argument::Index(&rows.index));
         }
         more(&mut arguments, &side.tangents);
         results(&mut places, &mut side.bars);
-        program.run(&mut self.workspace, arguments.all(), places.all())?;
-        self.lists.take_back(arguments, places);
+        program.run_packed(workspace, packed, arguments.all(), places.all())?;
+        lists.take_back(arguments, places);
         Ok(())
     }
+
+    /// What crosses the cut for these rows.
+    pub(super) fn side(
+        &mut self,
+        batched: bool,
+    ) -> Result<(&mut Side<'a, T>, &mut Lists<T>, &mut Workspace<T>)> {
+        let (lists, workspace) = (&mut self.lists, &mut self.workspace);
+        let at = (self.bound, self.x);
+        let side = Side::get(&mut self.sides, batched, at, lists, workspace)?;
+        Ok((side, lists, workspace))
+    }
+}
+
+impl<'a, T: Real> Side<'a, T> {
+    /// That of batches or of all rows, computed when it is first asked for.
+    fn get<'s>(
+        sides: &'s mut [Option<Self>; 2],
+        batched: bool,
+        (bound, x): (&'a Bound<T>, &'a [T]),
+        lists: &mut Lists<T>,
+        workspace: &mut Workspace<T>,
+    ) -> Result<&'s mut Self> {
+        match &mut sides[usize::from(batched)] {
+            Some(side) => Ok(side),
+            empty => {
+                let side = Self::new(bound, batched, x, lists, workspace)?;
+                Ok(empty.insert(side))
+            }
+        }
+    }
+
+    fn new(
+        bound: &'a Bound<T>,
+        batched: bool,
+        x: &'a [T],
+        lists: &mut Lists<T>,
+        workspace: &mut Workspace<T>,
+    ) -> Result<Self> {
+        let variant = bound.compiled.variant(batched);
+        let staged = &variant.staged;
+        let mut rho: Vec<Vec<T>> = staged
+            .rho
+            .outputs
+            .iter()
+            .map(|&id| vec![T::zero(); staged.rho.node(id).len()])
+            .collect();
+        if !rho.is_empty() {
+            let (mut arguments, mut results) = lists.lend();
+            rho_arguments(bound, batched, x, &mut arguments);
+            rho.iter_mut().for_each(|values| results.push(values));
+            let program = variant.programs.rho()?;
+            program.run(workspace, arguments.all(), results.all())?;
+            lists.take_back(arguments, results);
+        }
+        let on_x = staged.crossing.iter().filter(|c| c.depends_on_x);
+        Ok(Self {
+            programs: &variant.programs,
+            crossing: &staged.crossing,
+            rho,
+            bars: on_x.map(|c| vec![T::zero(); c.len]).collect(),
+            tangents: Vec::new(),
+            collected: false,
+            packed: Default::default(),
+        })
+    }
+}
+
+impl<T: Real> Bound<T> {
+    /// The result on all rows.
+    pub(super) fn evaluate(&self, x: &[T], y: &[T]) -> Result<Vec<T>> {
+        let mut out = vec![T::zero(); self.compiled.shape().iter().product()];
+        BoundAtX::new(self, x).run(
+            Draw::All,
+            y,
+            (Which::Value, false),
+            |_, _| {},
+            |results, _| results.push(&mut out),
+        )?;
+        Ok(out)
+    }
+
+    /// The packed matrices that a program multiplies by.
+    pub(super) fn packed(
+        &self,
+        programs: &Programs<T>,
+        which: Which,
+    ) -> Result<Vec<Arc<Packed<T>>>> {
+        let program = programs.get(which)?;
+        let first = programs.first_tensor();
+        let packed = program.packed().iter().filter_map(|&(input, lines)| {
+            let matrix = self.sparse.get(input.checked_sub(first)?)?.as_ref()?;
+            Some(matrix.packed(lines, program.partition()))
+        });
+        Ok(packed.collect())
+    }
+}
+
+/// The numbers of a part of x.
+fn part_of<'x, T>(layout: &Layout, part: usize, x: &'x [T]) -> &'x [T] {
+    let part = &layout.parts()[part];
+    &x[part.start..part.start + part.len()]
 }
 
 /// Fails unless the flat variable has the length of its layout.
@@ -190,32 +285,31 @@ pub(super) fn expect(what: &'static str, expected: usize, found: usize) -> bilev
 }
 
 pub(super) fn rho_arguments<'s, T: Real>(
-    traced: &'s Traced<T>,
+    bound: &'s Bound<T>,
     batched: bool,
     x: &'s [T],
     arguments: &mut Arguments<'s, T>,
 ) {
-    arguments.parts(&traced.x_layout, x);
-    for tensor in &traced.data.tensors {
-        arguments.real(&tensor.values);
+    arguments.parts(&bound.compiled.x_layout, x);
+    for tensor in &bound.tensors {
+        arguments.real(tensor);
     }
-    for (_, labels) in traced.data.labels.iter().filter(|_| !batched) {
+    for labels in bound.labels.iter().filter(|_| !batched) {
         arguments.push(Argument::Index(labels));
     }
-    for columns in &traced.data.columns {
+    for columns in &bound.columns {
         arguments.push(Argument::Index(columns));
     }
 }
 
-impl<T: Real> AtX<T> for TracedAtX<'_, T> {
+impl<T: Real> AtX<T> for BoundAtX<'_, T> {
     fn value(&mut self, y: &[T], draw: Draw) -> bilevel::Result<T> {
-        expect("y", self.traced.y_layout.len(), y.len())?;
+        expect("y", self.bound.compiled.y_layout.len(), y.len())?;
         let mut value = [T::zero()];
         self.run(
             draw,
             y,
-            false,
-            Programs::value,
+            (Which::Value, false),
             |_, _| {},
             |results, _| results.push(&mut value),
         )?;
@@ -223,14 +317,13 @@ impl<T: Real> AtX<T> for TracedAtX<'_, T> {
     }
 
     fn grad_y(&mut self, y: &[T], draw: Draw, out: &mut [T]) -> bilevel::Result<()> {
-        let layout = &self.traced.y_layout;
+        let layout = &self.bound.compiled.y_layout;
         expect("y", layout.len(), y.len())?;
         expect("the gradient in y", layout.len(), out.len())?;
         self.run(
             draw,
             y,
-            false,
-            Programs::grad_y,
+            (Which::GradY, false),
             |_, _| {},
             |results, _| results.parts(layout, out),
         )?;
@@ -238,16 +331,15 @@ impl<T: Real> AtX<T> for TracedAtX<'_, T> {
     }
 
     fn grad_x(&mut self, y: &[T], draw: Draw, scale: T) -> bilevel::Result<()> {
-        if !self.traced.depends_on_x {
+        if !self.bound.compiled.depends_on_x() {
             return Ok(());
         }
-        expect("y", self.traced.y_layout.len(), y.len())?;
+        expect("y", self.bound.compiled.y_layout.len(), y.len())?;
         let scale = [scale];
         self.run(
             draw,
             y,
-            true,
-            Programs::grad_x,
+            (Which::GradX, true),
             |arguments, _| arguments.real(&scale),
             |results, bars| bars.iter_mut().for_each(|bar| results.push(bar)),
         )?;
@@ -274,12 +366,12 @@ impl<T: Real> AtX<T> for TracedAtX<'_, T> {
                 .iter()
                 .filter(|crossing| crossing.depends_on_x);
             let (mut arguments, mut results) = self.lists.lend();
-            rho_arguments(self.traced, number == 1, self.x, &mut arguments);
+            rho_arguments(self.bound, number == 1, self.x, &mut arguments);
             let mut staged = false;
             for (crossing, bar) in on_x.zip(&side.bars) {
                 match crossing.from {
                     Origin::X(part) => {
-                        let part = &self.traced.x_layout.parts()[part];
+                        let part = &self.bound.compiled.x_layout.parts()[part];
                         let to = &mut x_bar[part.start..part.start + part.len()];
                         bilevel::vector::axpy(T::one(), bar, to);
                     }
@@ -290,7 +382,7 @@ impl<T: Real> AtX<T> for TracedAtX<'_, T> {
                 }
             }
             if staged {
-                results.parts(&self.traced.x_layout, x_bar);
+                results.parts(&self.bound.compiled.x_layout, x_bar);
                 side.programs.unstage()?.run(
                     &mut self.workspace,
                     arguments.all(),

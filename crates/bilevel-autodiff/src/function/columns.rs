@@ -6,8 +6,8 @@
 
 use std::sync::Arc;
 
-use super::data::Tensor;
-use super::{Roles, Source};
+use super::roles::Roles;
+use super::source::Source;
 use crate::error::Result;
 use crate::graph::{DType, Graph, NodeId, Op};
 use crate::runtime::cpu::kernel::Real;
@@ -15,16 +15,16 @@ use crate::runtime::cpu::kernel::Real;
 /// At least so many of a tensor's columns have to be zero to be worth a copy of the others: one of 8.
 const WORTH_A_COPY: usize = 8;
 
-/// The columns of a matrix of data that are not zero, if enough are.
-pub(super) fn used<T: Real>(tensor: &Tensor<T>) -> Option<Arc<[u32]>> {
-    let &[rows, columns] = tensor.shape.as_slice() else {
+/// The columns of a matrix that are not zero, if they are few enough to be worth a copy.
+pub(super) fn used<T: Real>(values: &[T], shape: &[usize]) -> Option<Arc<[u32]>> {
+    let &[rows, columns] = shape else {
         return None;
     };
     if rows == 0 || columns < WORTH_A_COPY {
         return None;
     }
     let mut used = vec![false; columns];
-    for row in tensor.values.chunks_exact(columns) {
+    for row in values.chunks_exact(columns) {
         for (used, value) in used.iter_mut().zip(row) {
             // A NaN counts.
             *used |= *value != T::zero();
@@ -37,27 +37,21 @@ pub(super) fn used<T: Real>(tensor: &Tensor<T>) -> Option<Arc<[u32]>> {
 }
 
 /// The matrix of these columns.
-pub(super) fn compact<T: Real>(tensor: &Tensor<T>, used: &[u32]) -> Tensor<T> {
-    let columns = tensor.shape.last().map_or(1, |&columns| columns.max(1));
-    let rows = tensor.values.chunks_exact(columns);
+pub(super) fn compact<T: Real>(values: &[T], shape: &[usize], used: &[u32]) -> Arc<[T]> {
+    let columns = shape.last().map_or(1, |&columns| columns.max(1));
     // Of a length that is known, so that there is one copy and not two.
-    let len = tensor.shape[0] * used.len();
-    let mut values: Arc<[T]> = std::iter::repeat_n(T::zero(), len).collect();
-    let to = Arc::make_mut(&mut values).chunks_exact_mut(used.len().max(1));
-    for (to, row) in to.zip(rows) {
+    let len = shape[0] * used.len();
+    let mut compact: Arc<[T]> = std::iter::repeat_n(T::zero(), len).collect();
+    let to = Arc::make_mut(&mut compact).chunks_exact_mut(used.len().max(1));
+    for (to, row) in to.zip(values.chunks_exact(columns)) {
         for (to, &column) in to.iter_mut().zip(used) {
             *to = row[column as usize];
         }
     }
-    Tensor {
-        name: tensor.name.clone(),
-        values,
-        shape: vec![tensor.shape[0], used.len()],
-        by_row: tensor.by_row,
-    }
+    compact
 }
 
-/// The objective on the compact matrix in place of tensor `number` of the data, with the numbers of its
+/// The function on the compact matrix in place of tensor `number` of the data, with the numbers of its
 /// columns as a further input; None if it is used for anything but products from the left.
 pub(super) fn rewrite(source: &Source, number: usize, count: usize) -> Result<Option<Source>> {
     let Source { graph, roles } = source;

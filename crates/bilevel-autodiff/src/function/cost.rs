@@ -1,12 +1,12 @@
-//! What calls of a traced objective cost, known before the first.
+//! What calls of a function cost, known before the first.
 
 use std::sync::Arc;
 
-use super::Traced;
-use super::programs::Programs;
+use super::bound::Bound;
+use super::compiled::Compiled;
+use super::programs::Which;
 use crate::error::Result;
 use crate::graph::{Graph, NodeId};
-use crate::program::Program;
 use crate::runtime::cpu::kernel::Real;
 use crate::runtime::{Cost, Footprint};
 
@@ -29,14 +29,28 @@ pub enum Call {
     PullTape,
 }
 
-impl<T: Real> Traced<T> {
+impl Call {
+    fn which(self) -> Which {
+        match self {
+            Self::Value => Which::Value,
+            Self::GradY => Which::GradY,
+            Self::GradX => Which::GradX,
+            Self::Pull => Which::Pull,
+            Self::Push => Which::Push,
+            Self::Linearize => Which::Linearize,
+            Self::PullTape => Which::PullTape,
+        }
+    }
+}
+
+impl<T: Real> Compiled<T> {
     /// What one call costs with so many threads, on a batch where there is one; known before the first.
     ///
     /// # Errors
     /// If its program cannot be compiled.
     pub fn cost(&self, call: Call, threads: usize) -> Result<Cost> {
-        let programs = self.programs(self.batched.is_some())?;
-        Ok(program(programs, call)?.cost(threads))
+        let programs = &self.variant(true).programs;
+        Ok(programs.get(call.which())?.cost(threads))
     }
 
     /// Bytes of a handle (see [`Objective::at`](bilevel::Objective::at)) that makes these calls with so many
@@ -46,13 +60,11 @@ impl<T: Real> Traced<T> {
     /// # Errors
     /// If a program cannot be compiled.
     pub fn handle_bytes(&self, calls: &[Call], threads: usize) -> Result<usize> {
-        let batched = self.batched.is_some();
-        let (variant, _) = self.variant(batched);
-        let programs = self.programs(batched)?;
-        let staged = &variant.staged;
+        let variant = self.variant(true);
+        let (staged, programs) = (&variant.staged, &variant.programs);
         let mut memory = Footprint::default();
         for &call in calls {
-            memory = memory.with(program(programs, call)?.memory(threads));
+            memory = memory.with(programs.get(call.which())?.memory(threads));
         }
         let rho: usize = lens(&staged.rho, &staged.rho.outputs).sum();
         if rho > 0 {
@@ -61,9 +73,8 @@ impl<T: Real> Traced<T> {
         }
         let on_x = staged.crossing.iter().filter(|c| c.depends_on_x);
         let bars: usize = on_x.map(|crossing| crossing.len).sum();
-        let indices = self
-            .batch
-            .map_or(0, |batch| batch * (1 + self.data.labels.len()));
+        let lists = 1 + self.shapes.labels.len();
+        let indices = self.batch().map_or(0, |batch| batch * lists);
         Ok((memory.numbers() + rho + bars) * size_of::<T>() + indices * size_of::<u32>())
     }
 
@@ -72,55 +83,39 @@ impl<T: Real> Traced<T> {
     /// # Errors
     /// If its program cannot be compiled.
     pub fn tape_numbers(&self) -> Result<usize> {
-        let programs = self.programs(self.batched.is_some())?;
-        Ok(programs.tape()?.lens.iter().sum())
+        Ok(self.variant(true).programs.tape()?.lens.iter().sum())
     }
 
+    /// Bytes of the data that it is bound to, as they are kept.
+    #[must_use]
+    pub fn data_bytes(&self) -> usize {
+        let tensors = self.shapes.tensors.iter().zip(&self.kept_columns);
+        let tensors = tensors.map(|(tensor, kept)| match *kept {
+            Some(kept) => tensor.shape[0] * kept * size_of::<T>() + kept * size_of::<u32>(),
+            None => tensor.len() * size_of::<T>(),
+        });
+        let labels = self.shapes.labels.len() * self.shapes.rows * size_of::<u32>();
+        tensors.sum::<usize>() + labels
+    }
+}
+
+impl<T: Real> Bound<T> {
     /// Bytes of the packed forms of matrices with many zeros that the programs of these calls multiply by, beside
     /// those of the data; on batches there are none.
     ///
     /// # Errors
     /// If a program cannot be compiled.
     pub fn packed_bytes(&self, calls: &[Call]) -> Result<usize> {
-        let programs = self.programs(self.batched.is_some())?;
+        let programs = &self.compiled.variant(true).programs;
         let mut all = Vec::new();
         for &call in calls {
-            for packed in program(programs, call)?.packed() {
-                if !all.iter().any(|known| Arc::ptr_eq(known, packed)) {
-                    all.push(packed.clone());
+            for packed in self.packed(programs, call.which())? {
+                if !all.iter().any(|known| Arc::ptr_eq(known, &packed)) {
+                    all.push(packed);
                 }
             }
         }
         Ok(all.iter().map(|packed| packed.bytes()).sum())
-    }
-
-    /// Bytes of the data.
-    #[must_use]
-    pub fn data_bytes(&self) -> usize {
-        let tensors = self
-            .data
-            .tensors
-            .iter()
-            .map(|tensor| size_of_val(&*tensor.values));
-        let labels = self
-            .data
-            .labels
-            .iter()
-            .map(|(_, labels)| size_of_val(&**labels));
-        let columns = self.data.columns.iter().map(|of| size_of_val(&**of));
-        tensors.chain(labels).chain(columns).sum()
-    }
-}
-
-fn program<T: Real>(programs: &Programs<T>, call: Call) -> Result<&Program<T>> {
-    match call {
-        Call::Value => programs.value(),
-        Call::GradY => programs.grad_y(),
-        Call::GradX => programs.grad_x(),
-        Call::Pull => programs.pull(),
-        Call::Push => programs.push(),
-        Call::Linearize => Ok(&programs.tape()?.linearize),
-        Call::PullTape => Ok(&programs.tape()?.pull),
     }
 }
 

@@ -1,32 +1,19 @@
-//! What an objective looks at beside x and y, and how its closure gets at it.
+//! The data that a function is bound to.
 
 use std::sync::Arc;
 
-use bilevel::Layout;
-
-use super::Roles;
-use crate::error::{Error, Fault, Result};
-use crate::graph::DType;
+use super::shapes::Shapes;
+use crate::error::{Error, Result};
 use crate::runtime::cpu::kernel::Real;
-use crate::trace::{Tracer, Var};
 
-/// The data of an objective: tensors with a row for each sample, labels of the rows, and tensors that
-/// belong to no row. Mini-batches take rows of the first two.
+/// The data of a function: tensors with a row for each sample, labels of the rows, and tensors that
+/// belong to no row. Mini-batches take rows of the first two. Values are shared, not copied.
 #[derive(Clone, Debug)]
 pub struct Data<T> {
-    rows: usize,
-    pub(super) tensors: Vec<Tensor<T>>,
-    pub(super) labels: Vec<(String, Arc<[u32]>)>,
-    /// The columns that are left of tensors without those that are zero.
-    pub(super) columns: Vec<Arc<[u32]>>,
-}
-
-#[derive(Clone, Debug)]
-pub(super) struct Tensor<T> {
-    pub(super) name: String,
-    pub(super) values: Arc<[T]>,
-    pub(super) shape: Vec<usize>,
-    pub(super) by_row: bool,
+    pub(super) shapes: Shapes,
+    /// Of each tensor.
+    pub(super) tensors: Vec<Arc<[T]>>,
+    pub(super) labels: Vec<Arc<[u32]>>,
 }
 
 impl<T: Real> Data<T> {
@@ -34,10 +21,9 @@ impl<T: Real> Data<T> {
     #[must_use]
     pub fn new(rows: usize) -> Self {
         Self {
-            rows,
+            shapes: Shapes::new(rows),
             tensors: Vec::new(),
             labels: Vec::new(),
-            columns: Vec::new(),
         }
     }
 
@@ -50,51 +36,61 @@ impl<T: Real> Data<T> {
     /// A tensor of shape (rows, `shape`…), row-major.
     #[must_use]
     pub fn rows(mut self, name: &str, values: impl Into<Arc<[T]>>, shape: &[usize]) -> Self {
-        let mut all = vec![self.rows];
-        all.extend_from_slice(shape);
-        self.tensors.push(Tensor {
-            name: name.to_owned(),
-            values: values.into(),
-            shape: all,
-            by_row: true,
-        });
+        self.shapes = self.shapes.rows(name, shape);
+        self.tensors.push(values.into());
         self
     }
 
     /// A number of a class for each row.
     #[must_use]
     pub fn labels(mut self, name: &str, labels: impl Into<Arc<[u32]>>) -> Self {
-        self.labels.push((name.to_owned(), labels.into()));
+        self.shapes = self.shapes.labels(name);
+        self.labels.push(labels.into());
         self
     }
 
     /// A tensor that belongs to no row.
     #[must_use]
     pub fn whole(mut self, name: &str, values: impl Into<Arc<[T]>>, shape: &[usize]) -> Self {
-        self.tensors.push(Tensor {
-            name: name.to_owned(),
-            values: values.into(),
-            shape: shape.to_vec(),
-            by_row: false,
-        });
+        self.shapes = self.shapes.whole(name, shape);
+        self.tensors.push(values.into());
+        self
+    }
+
+    /// Rows of a mini-batch, whose numbers a [`Draw`](bilevel::Draw) says; None for all rows at every step.
+    #[must_use]
+    pub fn batch(mut self, rows: impl Into<Option<usize>>) -> Self {
+        self.shapes = self.shapes.batch(rows);
         self
     }
 
     /// How many rows there are.
     #[must_use]
     pub fn row_count(&self) -> usize {
-        self.rows
+        self.shapes.rows
     }
 
+    /// The shapes alone.
+    #[must_use]
+    pub fn shapes(&self) -> &Shapes {
+        &self.shapes
+    }
+
+    /// Fails unless the values have the lengths of the shapes.
     pub(super) fn check(&self) -> Result<()> {
-        let tensors = self.tensors.iter().map(|tensor| {
-            let expected = tensor.shape.iter().product();
-            (&tensor.name, expected, tensor.values.len())
-        });
+        self.shapes.check()?;
+        let tensors = self
+            .shapes
+            .tensors
+            .iter()
+            .zip(&self.tensors)
+            .map(|(shape, values)| (&shape.name, shape.len(), values.len()));
         let labels = self
+            .shapes
             .labels
             .iter()
-            .map(|(name, labels)| (name, self.rows, labels.len()));
+            .zip(&self.labels)
+            .map(|(name, labels)| (name, self.shapes.rows, labels.len()));
         for (name, expected, found) in tensors.chain(labels) {
             if expected != found {
                 return Err(Error::Length {
@@ -105,169 +101,5 @@ impl<T: Real> Data<T> {
             }
         }
         Ok(())
-    }
-}
-
-/// What the closure of a traced objective gets: the parts of x and y by their names in the layouts, and
-/// the data by theirs. A name that there is not is an error of the trace.
-#[derive(Debug)]
-pub struct Inputs<'t> {
-    tracer: &'t Tracer,
-    /// Rows of the data, and of what is looked at here.
-    all_rows: usize,
-    rows: usize,
-    batch: Option<Var<'t>>,
-    x: Vec<(String, Var<'t>)>,
-    y: Vec<(String, Var<'t>)>,
-    data: Vec<(String, Var<'t>, bool)>,
-    labels: Vec<(String, Var<'t>)>,
-}
-
-impl<'t> Inputs<'t> {
-    pub(super) fn new<T: Real>(
-        tracer: &'t Tracer,
-        x_layout: &Layout,
-        y_layout: &Layout,
-        data: &Data<T>,
-        batch: Option<usize>,
-    ) -> Self {
-        let rows = batch.unwrap_or(data.rows);
-        let parts = |layout: &Layout| {
-            let part = |part: &bilevel::Part| {
-                (
-                    part.name.clone(),
-                    tracer.input(part.shape.clone(), DType::Real),
-                )
-            };
-            layout.parts().iter().map(part).collect()
-        };
-        let (x, y) = (parts(x_layout), parts(y_layout));
-        let tensors = data
-            .tensors
-            .iter()
-            .map(|tensor| {
-                let var = tracer.input(tensor.shape.clone(), DType::Real);
-                (tensor.name.clone(), var, tensor.by_row)
-            })
-            .collect();
-        let labels = data
-            .labels
-            .iter()
-            .map(|(name, _)| (name.clone(), tracer.input(vec![rows], DType::Index)))
-            .collect();
-        Self {
-            tracer,
-            all_rows: data.rows,
-            rows,
-            batch: batch.map(|batch| tracer.input(vec![batch], DType::Index)),
-            x,
-            y,
-            data: tensors,
-            labels,
-        }
-    }
-
-    pub(super) fn roles(&self) -> Roles {
-        let ids = |vars: &mut dyn Iterator<Item = &Var<'t>>| vars.filter_map(|v| v.id()).collect();
-        Roles {
-            x: ids(&mut self.x.iter().map(|(_, var)| var)),
-            y: ids(&mut self.y.iter().map(|(_, var)| var)),
-            data: ids(&mut self.data.iter().map(|(_, var, _)| var)),
-            labels: ids(&mut self.labels.iter().map(|(_, var)| var)),
-            columns: Vec::new(),
-            batch: self.batch.and_then(Var::id),
-        }
-    }
-
-    /// How many rows the data have here: all, or those of a batch.
-    #[must_use]
-    pub fn rows(&self) -> usize {
-        self.rows
-    }
-
-    /// A part of x.
-    #[track_caller]
-    #[must_use]
-    pub fn x(&self, name: &str) -> Var<'t> {
-        self.find("part of x", name, &self.x)
-    }
-
-    /// A part of x with a row for each row of the data: the rows of the batch.
-    #[track_caller]
-    #[must_use]
-    pub fn x_rows(&self, name: &str) -> Var<'t> {
-        let var = self.find("part of x", name, &self.x);
-        let shape = var.shape();
-        if shape.first() != Some(&self.all_rows) {
-            // After another error this one is not kept.
-            return self.tracer.fail(Error::Operation {
-                operation: "x_rows",
-                operands: vec![shape],
-                fault: Fault::Shape {
-                    expected: format!("a row for each of the {} rows of the data", self.all_rows),
-                },
-                location: Some(std::panic::Location::caller()),
-            });
-        }
-        match self.batch {
-            Some(batch) => var.take_rows(batch),
-            None => var,
-        }
-    }
-
-    /// A part of y.
-    #[track_caller]
-    #[must_use]
-    pub fn y(&self, name: &str) -> Var<'t> {
-        self.find("part of y", name, &self.y)
-    }
-
-    /// A tensor of the data; the rows of the batch, where it has rows.
-    #[track_caller]
-    #[must_use]
-    pub fn data(&self, name: &str) -> Var<'t> {
-        match self.data.iter().find(|(own, ..)| own == name) {
-            Some(&(_, var, by_row)) => match self.batch {
-                Some(batch) if by_row => var.take_rows(batch),
-                _ => var,
-            },
-            None => {
-                let known: Vec<(String, Var<'t>)> =
-                    self.data.iter().map(|(n, v, _)| (n.clone(), *v)).collect();
-                self.find("data", name, &known)
-            }
-        }
-    }
-
-    /// The labels of the rows.
-    #[track_caller]
-    #[must_use]
-    pub fn labels(&self, name: &str) -> Var<'t> {
-        self.find("labels", name, &self.labels)
-    }
-
-    /// A scalar.
-    #[must_use]
-    pub fn number(&self, value: f64) -> Var<'t> {
-        self.tracer.constant(value)
-    }
-
-    #[track_caller]
-    fn find(&self, what: &'static str, name: &str, among: &[(String, Var<'t>)]) -> Var<'t> {
-        if let Some(&(_, var)) = among.iter().find(|(own, _)| own == name) {
-            return var;
-        }
-        let known: Vec<&str> = among.iter().map(|(own, _)| own.as_str()).collect();
-        // Not in a closure, whose caller would be this line.
-        self.tracer.fail(Error::Operation {
-            operation: "input",
-            operands: Vec::new(),
-            fault: Fault::Unknown {
-                what,
-                name: name.to_owned(),
-                known: format!("{known:?}"),
-            },
-            location: Some(std::panic::Location::caller()),
-        })
     }
 }

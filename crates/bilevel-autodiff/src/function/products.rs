@@ -3,22 +3,21 @@
 use bilevel::Draw;
 use bilevel::objective::{SecondOrder, Taped};
 
-use super::at::{TracedAtX, expect, rho_arguments};
-use super::programs::Programs;
-use super::stage::Origin;
+use super::at::{BoundAtX, expect, rho_arguments};
+use super::programs::Which;
+use super::stage::{Crossing, Origin};
 use crate::runtime::cpu::kernel::Real;
 
-impl<T: Real> SecondOrder<T> for TracedAtX<'_, T> {
+impl<T: Real> SecondOrder<T> for BoundAtX<'_, T> {
     fn pull(&mut self, y: &[T], draw: Draw, v: &[T], y_bar: &mut [T]) -> bilevel::Result<()> {
-        let layout = &self.traced.y_layout;
+        let layout = &self.bound.compiled.y_layout;
         expect("y", layout.len(), y.len())?;
         expect("the direction in y", layout.len(), v.len())?;
         expect("the cotangent of y", layout.len(), y_bar.len())?;
         self.run(
             draw,
             y,
-            true,
-            Programs::pull,
+            (Which::Pull, true),
             |arguments, _| arguments.parts(layout, v),
             |results, bars| {
                 results.parts(layout, y_bar);
@@ -52,7 +51,7 @@ impl<T: Real> SecondOrder<T> for TracedAtX<'_, T> {
     }
 }
 
-impl<T: Real> TracedAtX<'_, T> {
+impl<T: Real> BoundAtX<'_, T> {
     fn push_along(
         &mut self,
         y: &[T],
@@ -61,8 +60,9 @@ impl<T: Real> TracedAtX<'_, T> {
         gradient: Option<&mut [T]>,
         out: &mut [T],
     ) -> bilevel::Result<()> {
-        let traced = self.traced;
-        let (n, m) = (traced.x_layout.len(), traced.y_layout.len());
+        let bound = self.bound;
+        let compiled = bound.compiled();
+        let (n, m) = (compiled.x_layout.len(), compiled.y_layout.len());
         expect("y", m, y.len())?;
         expect("the direction in x", n, dx.len())?;
         expect("the direction in y", m, dy.len())?;
@@ -70,50 +70,41 @@ impl<T: Real> TracedAtX<'_, T> {
         if let Some(gradient) = &gradient {
             expect("the gradient in y", m, gradient.len())?;
         }
-        let program = match &gradient {
-            Some(_) => Programs::push_with_gradient,
-            None => Programs::push,
+        let which = match &gradient {
+            Some(_) => Which::PushWithGradient,
+            None => Which::Push,
         };
-        let batched = self.draw(draw)?;
-        let Some(side) = &mut self.sides[usize::from(batched)] else {
-            return Ok(());
-        };
-        let mut on_x = side
-            .crossing
-            .iter()
-            .filter(|crossing| crossing.depends_on_x);
-        if on_x.any(|crossing| matches!(crossing.from, Origin::Rho(_))) {
+        let batched = self.draw(draw);
+        let x = self.x;
+        let (side, lists, workspace) = self.side(batched)?;
+        let staged = |c: &&Crossing| c.depends_on_x && matches!(c.from, Origin::Rho(_));
+        if side.crossing.iter().any(|crossing| staged(&crossing)) {
             let tangents = &mut side.tangents;
             if tangents.is_empty() {
-                let staged = side
-                    .crossing
-                    .iter()
-                    .filter(|c| c.depends_on_x && matches!(c.from, Origin::Rho(_)));
+                let staged = side.crossing.iter().filter(staged);
                 tangents.extend(staged.map(|crossing| vec![T::zero(); crossing.len]));
             }
-            let (mut arguments, mut results) = self.lists.lend();
-            rho_arguments(traced, batched, self.x, &mut arguments);
-            arguments.parts(&traced.x_layout, dx);
+            let (mut arguments, mut results) = lists.lend();
+            rho_arguments(bound, batched, x, &mut arguments);
+            arguments.parts(&compiled.x_layout, dx);
             tangents
                 .iter_mut()
                 .for_each(|tangent| results.push(tangent));
-            side.programs
-                .push_rho()?
-                .run(&mut self.workspace, arguments.all(), results.all())?;
-            self.lists.take_back(arguments, results);
+            let program = side.programs.push_rho()?;
+            program.run(workspace, arguments.all(), results.all())?;
+            lists.take_back(arguments, results);
         }
         let crossing = side.crossing;
         self.run(
             draw,
             y,
-            false,
-            program,
+            (which, false),
             |arguments, tangents| {
                 let mut tangents = tangents.iter();
                 for crossing in crossing.iter().filter(|crossing| crossing.depends_on_x) {
                     match crossing.from {
                         Origin::X(part) => {
-                            let part = &traced.x_layout.parts()[part];
+                            let part = &compiled.x_layout.parts()[part];
                             arguments.real(&dx[part.start..part.start + part.len()]);
                         }
                         Origin::Rho(_) => {
@@ -121,28 +112,27 @@ impl<T: Real> TracedAtX<'_, T> {
                         }
                     }
                 }
-                arguments.parts(&traced.y_layout, dy);
+                arguments.parts(&compiled.y_layout, dy);
             },
             |results, _| {
                 if let Some(gradient) = gradient {
-                    results.parts(&traced.y_layout, gradient);
+                    results.parts(&compiled.y_layout, gradient);
                 }
-                results.parts(&traced.y_layout, out);
+                results.parts(&compiled.y_layout, out);
             },
         )?;
         Ok(())
     }
 }
 
-impl<T: Real> Taped<T> for TracedAtX<'_, T> {
+impl<T: Real> Taped<T> for BoundAtX<'_, T> {
     fn tape_len(&self, draw: Draw) -> usize {
-        let batched = self
-            .traced
-            .batch
-            .is_some_and(|batch| draw.rows(self.traced.data.row_count(), batch).is_some());
+        let compiled = self.bound.compiled();
+        let rows = compiled.shapes.row_count();
+        let drawn = compiled.batch().and_then(|batch| draw.rows(rows, batch));
         // A program that cannot be compiled is an error as soon as it is run.
-        let programs = self.traced.programs(batched).and_then(Programs::tape);
-        programs.map_or(0, |tape| tape.lens.iter().sum())
+        let tape = compiled.variant(drawn.is_some()).programs.tape();
+        tape.map_or(0, |tape| tape.lens.iter().sum())
     }
 
     fn linearize(
@@ -152,18 +142,16 @@ impl<T: Real> Taped<T> for TracedAtX<'_, T> {
         out: &mut [T],
         tape: &mut [T],
     ) -> bilevel::Result<()> {
-        let layout = &self.traced.y_layout;
+        let layout = &self.bound.compiled.y_layout;
         expect("y", layout.len(), y.len())?;
         expect("the gradient in y", layout.len(), out.len())?;
-        let batched = self.draw(draw)?;
-        let kept = self.traced.programs(batched)?.tape()?;
-        let lens = &kept.lens;
+        let batched = self.draw(draw);
+        let lens = &self.side(batched)?.0.programs.tape()?.lens;
         expect("the tape", lens.iter().sum(), tape.len())?;
         self.run(
             draw,
             y,
-            false,
-            |_| Ok(&kept.linearize),
+            (Which::Linearize, false),
             |_, _| {},
             |results, _| {
                 results.parts(layout, out);
@@ -186,19 +174,17 @@ impl<T: Real> Taped<T> for TracedAtX<'_, T> {
         v: &[T],
         y_bar: &mut [T],
     ) -> bilevel::Result<()> {
-        let layout = &self.traced.y_layout;
+        let layout = &self.bound.compiled.y_layout;
         expect("y", layout.len(), y.len())?;
         expect("the direction in y", layout.len(), v.len())?;
         expect("the cotangent of y", layout.len(), y_bar.len())?;
-        let batched = self.draw(draw)?;
-        let kept = self.traced.programs(batched)?.tape()?;
-        let lens = &kept.lens;
+        let batched = self.draw(draw);
+        let lens = &self.side(batched)?.0.programs.tape()?.lens;
         expect("the tape", lens.iter().sum(), tape.len())?;
         self.run(
             draw,
             y,
-            true,
-            |_| Ok(&kept.pull),
+            (Which::PullTape, true),
             |arguments, _| {
                 arguments.parts(layout, v);
                 let mut start = 0;

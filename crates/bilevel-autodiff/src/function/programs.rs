@@ -1,5 +1,6 @@
-//! The programs of a traced objective, each compiled when it is first needed.
+//! The programs of a function, each compiled when it is first needed.
 
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, OnceLock};
 
 use super::stage::Staged;
@@ -8,7 +9,7 @@ use crate::graph::{DType, Graph, NodeId};
 use crate::pass::residuals;
 use crate::program::{Program, optimise};
 use crate::runtime::cpu::kernel::Real;
-use crate::runtime::cpu::packed::Packable;
+use crate::runtime::cpu::packed::Fill;
 use crate::runtime::cpu::plan::can_be_blocked;
 use crate::runtime::{Delivery, Options, Passes};
 use crate::transform::{grad, jvp, vjp};
@@ -16,12 +17,33 @@ use crate::transform::{grad, jvp, vjp};
 /// A program that is compiled once, or whose error is kept.
 type Lazy<T> = OnceLock<Result<Program<T>>>;
 
+/// A program of h̃.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Which {
+    Value,
+    GradY,
+    GradX,
+    Pull,
+    Push,
+    PushWithGradient,
+    Linearize,
+    PullTape,
+}
+
+impl Which {
+    /// How many there are.
+    pub(super) const COUNT: usize = 8;
+}
+
 /// All programs of h̃ and ρ. Their arguments are those of h̃: what crosses the cut, y parts, data, labels,
 /// batch; then what each says.
 pub(super) struct Programs<T> {
     passes: Passes,
-    /// Arguments of h̃ that are matrices of data with many zeros.
-    sparse: Vec<Option<Arc<Packable<T>>>>,
+    /// Of the arguments of h̃ that are matrices of data with many zeros, how much is kept of them.
+    fills: Vec<Option<Fill>>,
+    first_tensor: usize,
+    /// Programs that were compiled, of all shapes of the function.
+    compiled: Arc<AtomicUsize>,
     rho_graph: Graph,
     h: Graph,
     /// Inputs of h̃ that cross the cut and depend on x.
@@ -31,7 +53,6 @@ pub(super) struct Programs<T> {
     rho_x: Vec<NodeId>,
     /// Results of ρ that depend on x, by their numbers.
     rho_on_x: Vec<usize>,
-    /// Numbers of the x parts that cross as they are.
     value: Lazy<T>,
     grad_y: Lazy<T>,
     grad_x: Lazy<T>,
@@ -47,20 +68,22 @@ pub(super) struct Programs<T> {
 /// A gradient that keeps what the second-order products need, and these products from it.
 pub(super) struct TapePrograms<T> {
     /// Results: y parts, then what is kept.
-    pub(super) linearize: Program<T>,
+    linearize: Program<T>,
     /// Further arguments: v parts, what is kept. Results: y parts and x side, added.
-    pub(super) pull: Program<T>,
+    pull: Program<T>,
     /// Numbers of each kept tensor.
     pub(super) lens: Vec<usize>,
 }
 
 impl<T: Real> Programs<T> {
-    /// `sparse` are the tensors of the data that are matrices with many zeros, in the order of the tensors.
+    /// `fills` says of the tensors of the data that are matrices with many zeros how much is kept of them;
+    /// `compiled` counts.
     pub(super) fn new(
         staged: &Staged,
         passes: Passes,
-        sparse: Vec<Option<Arc<Packable<T>>>>,
-    ) -> Result<Self> {
+        fills: &[Option<Fill>],
+        compiled: Arc<AtomicUsize>,
+    ) -> Self {
         let counts = staged.counts;
         let inputs = staged.h.inputs();
         let crossing = staged.crossing.len();
@@ -77,10 +100,12 @@ impl<T: Real> Programs<T> {
             .filter(|&number| on_x[staged.rho.outputs[number].index()])
             .collect();
         let mut arguments = vec![None; crossing + counts.y];
-        arguments.extend(sparse);
-        Ok(Self {
+        arguments.extend(fills);
+        Self {
             passes,
-            sparse: arguments,
+            fills: arguments,
+            first_tensor: crossing + counts.y,
+            compiled,
             y: inputs[crossing..crossing + counts.y].to_vec(),
             h: staged.h.clone(),
             rho_graph: staged.rho.clone(),
@@ -97,19 +122,38 @@ impl<T: Real> Programs<T> {
             unstage: OnceLock::new(),
             push_rho: OnceLock::new(),
             tape: OnceLock::new(),
-        })
+        }
+    }
+
+    /// A program of h̃.
+    pub(super) fn get(&self, which: Which) -> Result<&Program<T>> {
+        match which {
+            Which::Value => self.value(),
+            Which::GradY => self.grad_y(),
+            Which::GradX => self.grad_x(),
+            Which::Pull => self.pull(),
+            Which::Push => self.push(),
+            Which::PushWithGradient => self.push_with_gradient(),
+            Which::Linearize => Ok(&self.tape()?.linearize),
+            Which::PullTape => Ok(&self.tape()?.pull),
+        }
+    }
+
+    /// The number of the first tensor of the data among the arguments of h̃.
+    pub(super) fn first_tensor(&self) -> usize {
+        self.first_tensor
     }
 
     /// Compiles a program of h̃.
     fn compile(&self, graph: &Graph, added: &[bool]) -> Result<Program<T>> {
-        self.compile_with(graph, added, &self.sparse)
+        self.compile_with(graph, added, &self.fills)
     }
 
     fn compile_with(
         &self,
         graph: &Graph,
         added: &[bool],
-        sparse: &[Option<Arc<Packable<T>>>],
+        fills: &[Option<Fill>],
     ) -> Result<Program<T>> {
         let options = Options {
             passes: self.passes,
@@ -122,16 +166,26 @@ impl<T: Real> Programs<T> {
                 .collect(),
             ..Options::default()
         };
-        Program::with(graph, &options, sparse)
+        self.counted(graph, &options, fills)
+    }
+
+    fn counted(
+        &self,
+        graph: &Graph,
+        options: &Options,
+        fills: &[Option<Fill>],
+    ) -> Result<Program<T>> {
+        self.compiled.fetch_add(1, Ordering::Relaxed);
+        Program::with(graph, options, fills)
     }
 
     /// h.
-    pub(super) fn value(&self) -> Result<&Program<T>> {
+    fn value(&self) -> Result<&Program<T>> {
         lazy(&self.value, || self.compile(&self.h, &[]))
     }
 
     /// ∇_y h: y parts.
-    pub(super) fn grad_y(&self) -> Result<&Program<T>> {
+    fn grad_y(&self) -> Result<&Program<T>> {
         lazy(&self.grad_y, || {
             let mut graph = self.h.clone();
             graph.outputs = grad(&mut graph, self.h.outputs[0], &self.y)?;
@@ -140,7 +194,7 @@ impl<T: Real> Programs<T> {
     }
 
     /// scale · ∇ h on the x side, added. A further argument: scale.
-    pub(super) fn grad_x(&self) -> Result<&Program<T>> {
+    fn grad_x(&self) -> Result<&Program<T>> {
         lazy(&self.grad_x, || {
             let mut graph = self.h.clone();
             let scale = graph.input(Vec::new(), DType::Real);
@@ -167,7 +221,7 @@ impl<T: Real> Programs<T> {
     }
 
     /// ∇²_yy h v and, on the x side, ∇²_xy h v, added. Further arguments: v parts.
-    pub(super) fn pull(&self) -> Result<&Program<T>> {
+    fn pull(&self) -> Result<&Program<T>> {
         lazy(&self.pull, || {
             let (mut graph, _, products) = self.pull_graph()?;
             let added = vec![true; products.len()];
@@ -177,7 +231,7 @@ impl<T: Real> Programs<T> {
     }
 
     /// ∇²_yy h dy + ∇²_yx h dx, added: y parts. Further arguments: x side and y parts of the direction.
-    pub(super) fn push(&self) -> Result<&Program<T>> {
+    fn push(&self) -> Result<&Program<T>> {
         lazy(&self.push, || {
             let (mut graph, _, products) = self.push_graph()?;
             let added = vec![true; products.len()];
@@ -187,7 +241,7 @@ impl<T: Real> Programs<T> {
     }
 
     /// ∇_y h, then the same.
-    pub(super) fn push_with_gradient(&self) -> Result<&Program<T>> {
+    fn push_with_gradient(&self) -> Result<&Program<T>> {
         lazy(&self.push_with_gradient, || {
             let (mut graph, gradient, products) = self.push_graph()?;
             let mut added = vec![false; gradient.len()];
@@ -275,7 +329,7 @@ impl<T: Real> Programs<T> {
         let mut blocked_inputs = vec![false; second.inputs().len()];
         let start = blocked_inputs.len() - kept.len();
         blocked_inputs[start..].copy_from_slice(&blocked);
-        let pull = Program::with(
+        let pull = self.counted(
             &second,
             &Options {
                 passes: self.passes,
@@ -289,14 +343,14 @@ impl<T: Real> Programs<T> {
                 blocked_inputs,
                 partition: None,
             },
-            &self.sparse,
+            &self.fills,
         )?;
         let mut deliveries = vec![Delivery::default(); gradients];
         deliveries.extend(blocked.iter().map(|&blocked| Delivery {
             add: false,
             blocked,
         }));
-        let linearize = Program::with(
+        let linearize = self.counted(
             &first,
             &Options {
                 passes: self.passes,
@@ -304,7 +358,7 @@ impl<T: Real> Programs<T> {
                 blocked_inputs: Vec::new(),
                 partition: Some(pull.partition()).filter(|_| blocked.contains(&true)),
             },
-            &self.sparse,
+            &self.fills,
         )?;
         Ok(TapePrograms {
             linearize,

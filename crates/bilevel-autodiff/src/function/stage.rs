@@ -2,7 +2,7 @@
 //!
 //! h(x, y) = h̃(ρ(x), y). ρ is computed once for each x, and its derivative applied once for each sweep.
 
-use super::Source;
+use super::source::Source;
 use crate::error::Result;
 use crate::graph::{DType, Graph, NodeId, Op};
 

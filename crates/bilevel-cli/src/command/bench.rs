@@ -7,7 +7,7 @@ use std::time::Instant;
 use anyhow::{Context, anyhow};
 use bilevel::catalogue::{Defaults, Method, Precision};
 use bilevel::{At, FixedStart, Key, Memory, Problem};
-use bilevel_autodiff::Traced;
+use bilevel_autodiff::Bound;
 use bilevel_tasks::cost::Programs;
 use bilevel_tasks::data::npy::{self, NpyValues};
 use bilevel_tasks::data::{Dataset, numbered_classes};
@@ -145,8 +145,8 @@ fn outputs(model: Model, columns: usize, y_len: usize) -> usize {
 
 /// The two losses, where training starts, and what is known before a run.
 struct Case<T> {
-    inner: Arc<Traced<T>>,
-    outer: Arc<Traced<T>>,
+    inner: Arc<Bound<T>>,
+    outer: Arc<Bound<T>>,
     x: Vec<T>,
     y: Vec<T>,
 }
@@ -156,11 +156,11 @@ impl<T: Precision + Real> Case<T> {
         let loss = |data: &Dataset, weighted| {
             let settings = LossSettings {
                 weighted,
-                batch: None,
                 weight_decay: 0.0,
             };
-            let loss = model.loss(&Examples::<T>::new(data), settings, inputs.train.rows());
-            loss.map_err(Failure::usage)
+            let loss = model.loss(settings);
+            let bound = loss.bind(&Examples::<T>::new(data), None, inputs.train.rows());
+            bound.map_err(Failure::usage)
         };
         let convert = |values: &[f64]| values.iter().map(|&value| T::from_f64(value)).collect();
         Ok(Self {
@@ -224,11 +224,7 @@ fn time<T: Precision + Real>(
     if let Some(path) = &arguments.gradient {
         npy::write_vector(path, values(&gradient)).map_err(Failure::run)?;
     }
-    let programs = Programs {
-        inner: &case.inner,
-        outer: &case.outer,
-        threads: rayon::current_num_threads(),
-    };
+    let programs = Programs::new(&case.inner, &case.outer, rayon::current_num_threads());
     let cost = programs
         .predict(&built.cost(&problem))
         .map_err(Failure::run)?;

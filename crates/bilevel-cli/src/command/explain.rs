@@ -3,9 +3,8 @@
 mod page;
 
 use bilevel::catalogue::{Defaults, Method, Setting, Settings};
-use bilevel::{Cost, Key, Oracles};
-use bilevel_tasks::cleaning::{Cleaning, CleaningData, CleaningSettings};
-use bilevel_tasks::data::{Dataset, numbered_classes};
+use bilevel::{Cost, Oracles};
+use bilevel_tasks::cleaning::{CleaningSettings, Forecast, Sizes};
 use bilevel_tasks::problem::ProblemOptions;
 use serde::Serialize;
 
@@ -128,10 +127,7 @@ pub(crate) fn run(arguments: &ExplainArguments) -> Result<(), Failure> {
     super::deliver(common, "explain", &result, || page::text(&result))
 }
 
-/// Numbers of features beyond which no data are made up.
-const MOST_NUMBERS: usize = 1 << 30;
-
-/// Of cleaning made-up rows: only their numbers matter.
+/// Of cleaning, from the sizes.
 fn of_cleaning(arguments: &ExplainArguments, method: &Method) -> Result<Known, Failure> {
     let threads = rayon::current_num_threads();
     let (columns, classes) = (
@@ -143,28 +139,18 @@ fn of_cleaning(arguments: &ExplainArguments, method: &Method) -> Result<Known, F
         arguments.trusted_rows.unwrap_or(297),
     );
     let model = arguments.model.unwrap_or_default();
-    let rows = |count: usize| -> Result<Dataset, Failure> {
-        let numbers = count.saturating_mul(columns);
-        if numbers > MOST_NUMBERS || classes > u32::MAX as usize {
-            return Err(Failure::usage(anyhow::anyhow!(
-                "expected at most {MOST_NUMBERS} features in all, found {count} rows of {columns} columns"
-            )));
-        }
-        // No zeros: columns that are zero in every row are left out of products.
-        let features = (0..numbers).map(|number| 0.5 + (number % 7) as f32 / 16.0);
-        let labels = (0..count).map(|row| (row % classes) as u32);
-        let names = numbered_classes(classes);
-        Dataset::new(features.collect(), columns, labels.collect(), names).map_err(Failure::usage)
+    let sizes = Sizes {
+        rows: train_rows,
+        trusted: trusted_rows,
+        columns,
+        classes,
     };
-    let (train, trusted) = (rows(train_rows)?, rows(trusted_rows)?);
-    let data = CleaningData::new(train, None, trusted, None).map_err(Failure::usage)?;
     let settings = CleaningSettings {
         model,
         ..check::settings(&arguments.training)
     };
-    let key = Key::from_seed(arguments.common.seed);
-    let cleaning = Cleaning::<f32>::new(&data, &settings, key).map_err(Failure::usage)?;
-    let problem = cleaning.problem();
+    let forecast = Forecast::<f32>::new(sizes, &settings).map_err(Failure::usage)?;
+    let problem = forecast.problem();
     let built = method.build::<f32>(problem);
     let refused = match method.clone().expect_inner_weight(0) {
         Err(refusal) => Some(Failure::from(refusal).to_string()),
@@ -174,7 +160,7 @@ fn of_cleaning(arguments: &ExplainArguments, method: &Method) -> Result<Known, F
         None
     } else {
         let cost = built.cost(problem);
-        let predicted = cleaning
+        let predicted = forecast
             .programs(threads)
             .predict(&cost)
             .map_err(Failure::run)?;

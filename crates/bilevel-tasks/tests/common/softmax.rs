@@ -18,12 +18,18 @@ pub(crate) struct SoftmaxLoss {
     columns: usize,
     classes: usize,
     settings: LossSettings,
+    batch: Option<usize>,
     x_layout: Layout,
     y_layout: Layout,
 }
 
 impl SoftmaxLoss {
-    pub(crate) fn new(data: &Dataset, settings: LossSettings, x_len: usize) -> Self {
+    pub(crate) fn new(
+        data: &Dataset,
+        settings: LossSettings,
+        batch: Option<usize>,
+        x_len: usize,
+    ) -> Self {
         let (columns, classes) = (data.columns(), data.classes());
         Self {
             features: data.features().iter().map(|&a| f64::from(a)).collect(),
@@ -31,6 +37,7 @@ impl SoftmaxLoss {
             columns,
             classes,
             settings,
+            batch,
             x_layout: Layout::vector("x", x_len),
             y_layout: Layout::new([("weight", vec![columns, classes]), ("bias", vec![classes])]),
         }
@@ -116,7 +123,7 @@ struct SoftmaxAtX<'a> {
 impl SoftmaxAtX<'_> {
     fn rows(&self, draw: Draw) -> Vec<usize> {
         let all = self.loss.labels.len();
-        let batch = self.loss.settings.batch.unwrap_or(all);
+        let batch = self.loss.batch.unwrap_or(all);
         match draw.rows(all, batch) {
             Some(rows) => rows.collect(),
             None => (0..all).collect(),
@@ -259,10 +266,9 @@ mod tests {
         ] {
             let settings = LossSettings {
                 weighted,
-                batch,
                 weight_decay: 0.01,
             };
-            let loss = SoftmaxLoss::new(&data, settings, 60);
+            let loss = SoftmaxLoss::new(&data, settings, batch, 60);
             let x: Vec<f64> = random_direction(key.fold_in(1), 60);
             let x: Vec<f64> = x.iter().map(|x| 10.0 * x).collect();
             let y: Vec<f64> = random_direction(key.fold_in(2), 650);

@@ -1,0 +1,47 @@
+//! A compiled function and the data that it is bound to.
+
+use std::sync::Arc;
+
+use super::compiled::Compiled;
+use crate::runtime::cpu::packed::Packable;
+
+/// A [`Function`](super::Function) bound to data: an objective h(x, y; draw) of `bilevel`.
+///
+/// What depends on x alone is found and computed once for each x, not once for each step. The
+/// gradient is one program; both second-order products are one program more, in mixed mode. The programs
+/// are those of the function for these shapes, and shared by everything that is bound to data of the same
+/// shapes.
+///
+/// ```
+/// use bilevel::{Draw, Layout, Objective, objective::AtX};
+/// use bilevel_autodiff::{Data, Function};
+/// // h = mean_i σ(x_i) (a_i·y − b_i)² / 2
+/// let h = Function::<f64>::new(|v| {
+///     let residual = v.data("a").matmul(v.y("y").reshape(&[2, 1])).reshape(&[v.rows()]) - v.data("b");
+///     (v.x_rows("x").sigmoid() * residual.square() * 0.5).mean()
+/// });
+/// let data = Data::new(2).rows("a", vec![1.0, 0.0, 0.0, 1.0], &[2]).rows("b", vec![1.0, 2.0], &[]);
+/// let h = h.bind(&Layout::vector("x", 2), &Layout::vector("y", 2), data)?;
+/// let mut gradient = [0.0; 2];
+/// h.at(&[0.0; 2])?.grad_y(&[0.0; 2], Draw::All, &mut gradient)?;
+/// assert_eq!(gradient, [-0.25, -0.5]);
+/// # Ok::<(), bilevel::Error>(())
+/// ```
+pub struct Bound<T> {
+    pub(super) compiled: Arc<Compiled<T>>,
+    /// Of each tensor of the data, without the columns that are left out.
+    pub(super) tensors: Vec<Arc<[T]>>,
+    pub(super) labels: Vec<Arc<[u32]>>,
+    /// The columns that are left of tensors without those that are zero.
+    pub(super) columns: Vec<Arc<[u32]>>,
+    /// The tensors that are matrices with many zeros.
+    pub(super) sparse: Vec<Option<Packable<T>>>,
+}
+
+impl<T> Bound<T> {
+    /// The function for these shapes.
+    #[must_use]
+    pub fn compiled(&self) -> &Compiled<T> {
+        &self.compiled
+    }
+}

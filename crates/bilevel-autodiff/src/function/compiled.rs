@@ -1,0 +1,160 @@
+//! A function for given shapes: traced, cut, differentiated and compiled, without data.
+
+use std::sync::Arc;
+use std::sync::atomic::AtomicUsize;
+
+use bilevel::objective::AtX;
+use bilevel::{Layout, Objective};
+
+use super::programs::Programs;
+use super::settings::Settings;
+use super::shapes::Shapes;
+use super::source::Source;
+use super::stage::Staged;
+use crate::error::{Error, Result};
+use crate::runtime::cpu::kernel::Real;
+use crate::runtime::cpu::packed::Fill;
+
+/// A [`Function`](super::Function) for given shapes. Its programs are compiled when they are first needed.
+///
+/// What it costs is known without data: [`Compiled::cost`]. It is an objective of which only the shapes are known,
+/// so that a method can be asked whether it fits and what it needs; [`Objective::at`] is an error.
+pub struct Compiled<T> {
+    pub(super) x_layout: Layout,
+    pub(super) y_layout: Layout,
+    pub(super) shapes: Shapes,
+    /// Of each tensor of the data: how many of its columns are left, where it has others.
+    pub(super) kept_columns: Vec<Option<usize>>,
+    /// What each list of labels has to be below.
+    pub(super) label_bounds: Vec<usize>,
+    /// The shape of the result.
+    shape: Vec<usize>,
+    depends_on_x: bool,
+    all: Variant<T>,
+    batched: Option<Variant<T>>,
+}
+
+/// The function on all rows, or on a batch of them.
+pub(super) struct Variant<T> {
+    pub(super) staged: Staged,
+    pub(super) programs: Programs<T>,
+}
+
+impl<T: Real> Compiled<T> {
+    /// From a function that was traced on all rows and, where batches are smaller, on a batch.
+    pub(super) fn new(
+        (x_layout, y_layout): (&Layout, &Layout),
+        shapes: &Shapes,
+        (all, batched): (&Source, Option<&Source>),
+        kept_columns: Vec<Option<usize>>,
+        fills: &[Option<Fill>],
+        settings: Settings,
+        compiled: &Arc<AtomicUsize>,
+    ) -> Result<Self> {
+        let variant = |source: &Source, fills: &[Option<Fill>]| -> Result<Variant<T>> {
+            let staged = Staged::new(source, settings.staged)?;
+            let programs = Programs::new(&staged, settings.passes, fills, compiled.clone());
+            Ok(Variant { staged, programs })
+        };
+        let mut label_bounds = all.label_bounds();
+        if let Some(batched) = batched {
+            for (all, batch) in label_bounds.iter_mut().zip(batched.label_bounds()) {
+                *all = (*all).min(batch);
+            }
+        }
+        let depends = all.graph.depends_on(&all.roles.x);
+        let output = all.graph.outputs[0];
+        Ok(Self {
+            shape: all.graph.shape(output).to_vec(),
+            depends_on_x: depends[output.index()],
+            x_layout: x_layout.clone(),
+            y_layout: y_layout.clone(),
+            shapes: shapes.clone(),
+            kept_columns,
+            label_bounds,
+            all: variant(all, fills)?,
+            // A batch takes its rows anew at each step: nothing of it is packed.
+            batched: batched.map(|source| variant(source, &[])).transpose()?,
+        })
+    }
+
+    /// That on batches where it is asked for and there is one, else that on all rows.
+    pub(super) fn variant(&self, batched: bool) -> &Variant<T> {
+        self.batched
+            .as_ref()
+            .filter(|_| batched)
+            .unwrap_or(&self.all)
+    }
+
+    /// The shape of the result on all rows.
+    #[must_use]
+    pub fn shape(&self) -> &[usize] {
+        &self.shape
+    }
+
+    /// An objective is one number.
+    pub(super) fn expect_scalar(&self) -> Result<()> {
+        if self.shape.iter().product::<usize>() == 1 {
+            Ok(())
+        } else {
+            Err(Error::NotScalar {
+                shape: self.shape.clone(),
+            })
+        }
+    }
+
+    pub(super) fn depends_on_x(&self) -> bool {
+        self.depends_on_x
+    }
+
+    /// Rows of a batch, where a batch is smaller than all rows.
+    pub(super) fn batch(&self) -> Option<usize> {
+        self.batched.as_ref().and(self.shapes.smaller_batch())
+    }
+
+    /// What labels have to be below.
+    pub(super) fn expect_labels(&self, labels: &[Arc<[u32]>]) -> Result<()> {
+        let named = self.shapes.labels.iter().zip(&self.label_bounds);
+        for ((name, &size), labels) in named.zip(labels) {
+            // Without a branch for each: most labels are right.
+            let largest = labels.iter().copied().max();
+            if largest.is_some_and(|largest| largest as usize >= size)
+                && let Some(place) = labels.iter().position(|&label| label as usize >= size)
+            {
+                return Err(Error::Index {
+                    what: format!("the labels {name:?}"),
+                    place,
+                    index: labels[place],
+                    size,
+                });
+            }
+        }
+        Ok(())
+    }
+}
+
+impl<T: Real> Objective<T> for Compiled<T> {
+    fn x_layout(&self) -> &Layout {
+        &self.x_layout
+    }
+
+    fn y_layout(&self) -> &Layout {
+        &self.y_layout
+    }
+
+    fn depends_on_x(&self) -> bool {
+        self.depends_on_x()
+    }
+
+    fn has_second_order(&self) -> bool {
+        true
+    }
+
+    fn has_tape(&self) -> bool {
+        true
+    }
+
+    fn at<'a>(&'a self, _: &'a [T]) -> bilevel::Result<Box<dyn AtX<T> + 'a>> {
+        Err(Error::NotBound.into())
+    }
+}

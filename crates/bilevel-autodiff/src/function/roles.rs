@@ -1,0 +1,15 @@
+//! What the inputs of a traced function are.
+
+use crate::graph::NodeId;
+
+/// The inputs of a traced function, in the order of the arguments.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Roles {
+    pub(super) x: Vec<NodeId>,
+    pub(super) y: Vec<NodeId>,
+    pub(super) data: Vec<NodeId>,
+    pub(super) labels: Vec<NodeId>,
+    /// Numbers of the columns of tensors without those that are zero.
+    pub(super) columns: Vec<NodeId>,
+    pub(super) batch: Option<NodeId>,
+}

@@ -1,0 +1,45 @@
+//! Which zeros of the data are left out: chosen when a function is bound, from shapes and fullness alone.
+
+use std::sync::Arc;
+
+use super::columns;
+use super::settings::Settings;
+use super::shapes::Shapes;
+use crate::runtime::cpu::kernel::Real;
+use crate::runtime::cpu::packed::Packable;
+
+/// Matrices of fewer rows are taken as they are: what is saved is less than a compilation for the zeros of each.
+const FEWEST_ROWS: usize = 32;
+
+/// Of each tensor the columns that are not zero, where it is worth a copy of them.
+pub(super) fn columns<T: Real>(
+    shapes: &Shapes,
+    tensors: &[Arc<[T]>],
+    settings: Settings,
+) -> Vec<Option<Arc<[u32]>>> {
+    let used = |shape: &[usize], values: &Arc<[T]>| match *shape {
+        [rows, _] if settings.columns && rows >= FEWEST_ROWS => columns::used(values, shape),
+        _ => None,
+    };
+    let all = shapes.tensors.iter().zip(tensors);
+    all.map(|(tensor, values)| used(&tensor.shape, values))
+        .collect()
+}
+
+/// The tensors that are matrices with many zeros; `kept` are the numbers of columns of those without others.
+pub(super) fn sparse<T: Real>(
+    shapes: &Shapes,
+    kept: &[Option<usize>],
+    tensors: &[Arc<[T]>],
+    settings: Settings,
+) -> Vec<Option<Packable<T>>> {
+    let of = |shape: &[usize], kept: Option<usize>, values: &Arc<[T]>| match *shape {
+        [rows, columns] if settings.sparse && rows >= FEWEST_ROWS => {
+            Packable::of(values, kept.unwrap_or(columns))
+        }
+        _ => None,
+    };
+    let all = shapes.tensors.iter().zip(kept).zip(tensors);
+    all.map(|((tensor, &kept), values)| of(&tensor.shape, kept, values))
+        .collect()
+}
