@@ -291,7 +291,7 @@ impl TaskFamily<f64> for Slopes {
     fn draw(&self, _: Key, outer_step: usize) -> Vec<usize> {
         let mut numbers = self.0.clone();
         numbers.rotate_left(outer_step);
-        numbers.truncate(9);
+        numbers.truncate(7);
         numbers
     }
 
