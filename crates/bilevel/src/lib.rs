@@ -118,6 +118,7 @@ mod set;
 pub mod simple;
 mod tasks;
 pub mod text;
+pub mod toys;
 pub mod vector;
 
 pub use adjoint::{Adjoint, Checkpointed, FirstOrder, Forward, Reverse, ReverseTape, Truncated};

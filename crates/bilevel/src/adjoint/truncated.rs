@@ -25,13 +25,9 @@ use crate::{Result, Scalar, Sweeps};
 /// Cost: K gradients and J pulls. Memory: J states.
 ///
 /// ```
-/// use bilevel::{At, Closures, FixedStart, GradientDescent, HyperGradient, Key, Memory, Problem, Truncated, Unrolled};
+/// use bilevel::{At, GradientDescent, HyperGradient, Key, Memory, Truncated, Unrolled, toys};
 /// // g = (y − x)²/2, f = y: y_K = (1 − 0.9^K) x, of which the last J steps make 1 − 0.9^J
-/// let g = Closures::<f64>::new(1, 1, |x, y, _| (y[0] - x[0]).powi(2) / 2.0, |x, y, _, out| out[0] += y[0] - x[0])
-///     .with_grad_x(|x, y, _, out| out[0] += x[0] - y[0])
-///     .with_second_order(|_, _, _, v, y_bar, x_bar| { y_bar[0] += v[0]; x_bar[0] -= v[0] }, |_, _, _, dx, dy, out| out[0] += dy[0] - dx[0]);
-/// let f = Closures::<f64>::new(1, 1, |_, y, _| y[0], |_, _, _, out| out[0] += 1.0);
-/// let problem = Problem::new(g, f, FixedStart(vec![0.0]))?;
+/// let problem = toys::following(toys::linear())?;
 /// let method = Unrolled { adjoint: Box::new(Truncated { last: 2 }), ..Unrolled::default() };
 /// let mut gradient = [0.0];
 /// method.estimate(&At::new(&problem, &[1.0], Key::from_seed(0)), &mut Memory::default(), &mut gradient)?;

@@ -33,13 +33,9 @@ use crate::{Result, Scalar, Set};
 /// gradient, for the derivative of d²; the taped one keeps the direction, m numbers a step, instead.
 ///
 /// ```
-/// use bilevel::{Closures, FixedStart, HyperGradient, Hyper, InnerAdam, Key, Problem, Unrolled};
+/// use bilevel::{HyperGradient, Hyper, InnerAdam, Key, Unrolled, toys};
 /// // g = (y − x)²/2,   f = y²/2
-/// let g = Closures::<f64>::new(1, 1, |x, y, _| (y[0] - x[0]).powi(2) / 2.0, |x, y, _, out| out[0] += y[0] - x[0])
-///     .with_grad_x(|x, y, _, out| out[0] += x[0] - y[0])
-///     .with_second_order(|_, _, _, v, y_bar, x_bar| { y_bar[0] += v[0]; x_bar[0] -= v[0]; }, |_, _, _, dx, dy, out| out[0] += dy[0] - dx[0]);
-/// let f = Closures::<f64>::new(1, 1, |_, y, _| y[0].powi(2) / 2.0, |_, y, _, out| out[0] += y[0]);
-/// let problem = Problem::new(g, f, FixedStart(vec![0.0]))?;
+/// let problem = toys::following(toys::towards(0.0))?;
 /// let dynamics = InnerAdam { step_size: Hyper::Fixed(0.05), ..InnerAdam::default() };
 /// let method = Unrolled { dynamics: Box::new(dynamics), steps: 1000, ..Unrolled::default() };
 /// let (gradient, _) = method.gradient(&problem, &[3.0], Key::from_seed(0))?;

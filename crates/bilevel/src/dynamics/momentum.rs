@@ -25,13 +25,9 @@ use crate::{Result, Scalar, Set};
 /// and β need no gradient more, for v is kept; only s with `nesterov` does.
 ///
 /// ```
-/// use bilevel::{Closures, FixedStart, HyperGradient, Key, Momentum, Problem, Unrolled};
+/// use bilevel::{HyperGradient, Key, Momentum, Unrolled, toys};
 /// // g = (y − x)²/2,   f = y²/2
-/// let g = Closures::<f64>::new(1, 1, |x, y, _| (y[0] - x[0]).powi(2) / 2.0, |x, y, _, out| out[0] += y[0] - x[0])
-///     .with_grad_x(|x, y, _, out| out[0] += x[0] - y[0])
-///     .with_second_order(|_, _, _, v, y_bar, x_bar| { y_bar[0] += v[0]; x_bar[0] -= v[0]; }, |_, _, _, dx, dy, out| out[0] += dy[0] - dx[0]);
-/// let f = Closures::<f64>::new(1, 1, |_, y, _| y[0].powi(2) / 2.0, |_, y, _, out| out[0] += y[0]);
-/// let problem = Problem::new(g, f, FixedStart(vec![0.0]))?;
+/// let problem = toys::following(toys::towards(0.0))?;
 /// let method = Unrolled { dynamics: Box::new(Momentum::default()), steps: 500, ..Unrolled::default() };
 /// let (gradient, _) = method.gradient(&problem, &[3.0], Key::from_seed(0))?;
 /// assert!((gradient[0] - 3.0).abs() < 1e-6);

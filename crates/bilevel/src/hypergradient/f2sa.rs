@@ -40,11 +40,9 @@ use crate::{At, Cost, Memory, Oracles, Problem, Remembers, Result, Scalar, Seque
 /// Refused where x enters neither objective.
 ///
 /// ```
-/// use bilevel::{At, Key, Memory, Problem, FixedStart, Closures, HyperGradient, F2sa, Sequence};
+/// use bilevel::{At, Key, Memory, HyperGradient, F2sa, Sequence, toys};
 /// // f = (y − 1)²/2, g = (y − x)²/2: y = (1 + λx)/(1 + λ), h = −λ(y − x)
-/// let g = Closures::<f64>::new(1, 1, |x, y, _| (y[0] - x[0]).powi(2) / 2.0, |x, y, _, out| out[0] += y[0] - x[0]).with_grad_x(|x, y, _, out| out[0] += x[0] - y[0]);
-/// let f = Closures::<f64>::new(1, 1, |_, y, _| (y[0] - 1.0).powi(2) / 2.0, |_, y, _, out| out[0] += y[0] - 1.0);
-/// let problem = Problem::new(g, f, FixedStart(vec![0.0]))?;
+/// let problem = toys::following(toys::towards(1.0))?;
 /// let method = F2sa { steps: 200, step_size: 0.5, y_step_size: 0.5, penalty: Sequence::Constant { value: 9.0 }, ..F2sa::default() };
 /// let mut h = [0.0];
 /// method.estimate(&At::new(&problem, &[2.0], Key::from_seed(0)), &mut Memory::default(), &mut h)?;

@@ -34,13 +34,9 @@ use crate::{At, Cost, Memory, Oracles, Problem, Remembers, Result, Scalar, Set};
 /// As [`Unrolled`]; with a learned start also where x enters through the start alone.
 ///
 /// ```
-/// use bilevel::{At, Key, Memory, Problem, FixedStart, Closures, HyperGradient, Iaptt};
+/// use bilevel::{At, Key, Memory, HyperGradient, Iaptt, toys};
 /// // f = (y − 1)²/2, g = (y − x)²/2: from z = 0 towards x = 0.5, f is largest after the first step.
-/// let g = Closures::<f64>::new(1, 1, |x, y, _| (y[0] - x[0]).powi(2) / 2.0, |x, y, _, out| out[0] += y[0] - x[0])
-///     .with_grad_x(|x, y, _, out| out[0] += x[0] - y[0])
-///     .with_second_order(|_, _, _, v, y_bar, x_bar| { y_bar[0] += v[0]; x_bar[0] -= v[0] }, |_, _, _, dx, dy, out| out[0] += dy[0] - dx[0]);
-/// let f = Closures::<f64>::new(1, 1, |_, y, _| (y[0] - 1.0).powi(2) / 2.0, |_, y, _, out| out[0] += y[0] - 1.0);
-/// let (problem, mut h) = (Problem::new(g, f, FixedStart(vec![0.0]))?, [0.0]);
+/// let (problem, mut h) = (toys::following(toys::towards(1.0))?, [0.0]);
 /// let report = Iaptt::default().estimate(&At::new(&problem, &[0.5], Key::from_seed(0)), &mut Memory::default(), &mut h)?;
 /// assert_eq!((report.figure("truncation"), h[0]), (Some(1.0), 0.1 * (0.05 - 1.0)));
 /// # Ok::<(), bilevel::Error>(())

@@ -40,10 +40,8 @@ use crate::{At, Cost, Memory, Oracles, Problem, Remembers, Result, Scalar, Seque
 /// Refused where x enters neither objective.
 ///
 /// ```
-/// use bilevel::{At, Key, Memory, Problem, FixedStart, Closures, HyperGradient, Meha};
-/// let g = Closures::<f64>::new(1, 1, |x, y, _| (y[0] - x[0]).powi(2) / 2.0, |x, y, _, out| out[0] += y[0] - x[0]).with_grad_x(|x, y, _, out| out[0] += x[0] - y[0]);
-/// let f = Closures::<f64>::new(1, 1, |_, y, _| (y[0] - 1.0).powi(2) / 2.0, |_, y, _, out| out[0] += y[0] - 1.0);
-/// let problem = Problem::new(g, f, FixedStart(vec![0.0]))?;
+/// use bilevel::{At, Key, Memory, HyperGradient, Meha, toys};
+/// let problem = toys::following(toys::towards(1.0))?;
 /// let mut h = [0.0];
 /// Meha { step_size: 0.25, ..Meha::default() }.estimate(&At::new(&problem, &[2.0], Key::from_seed(0)), &mut Memory::default(), &mut h)?;
 /// assert_eq!(h, [0.5]); // y = 0, z = 0.25 · 2; (2 − 0) − (2 − 0.5)

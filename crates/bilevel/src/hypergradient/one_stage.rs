@@ -38,11 +38,9 @@ use crate::{At, Cost, Memory, Oracles, Problem, Remembers, Result, Scalar, Set};
 /// Refused where x enters neither objective nor the weights, or ξ = 0 and x does not enter f.
 ///
 /// ```
-/// use bilevel::{At, Key, Memory, Problem, FixedStart, Closures, HyperGradient, OneStage};
+/// use bilevel::{At, Key, Memory, HyperGradient, OneStage, toys};
 /// // f = (y − 1)²/2, g = (y − x)²/2: y = 1, y' = 1.25, h = 0.25 (y' − 1)
-/// let g = Closures::<f64>::new(1, 1, |x, y, _| (y[0] - x[0]).powi(2) / 2.0, |x, y, _, out| out[0] += y[0] - x[0]).with_grad_x(|x, y, _, out| out[0] += x[0] - y[0]);
-/// let f = Closures::<f64>::new(1, 1, |_, y, _| (y[0] - 1.0).powi(2) / 2.0, |_, y, _, out| out[0] += y[0] - 1.0);
-/// let (problem, mut h) = (Problem::new(g, f, FixedStart(vec![0.0]))?, [0.0]);
+/// let (problem, mut h) = (toys::following(toys::towards(1.0))?, [0.0]);
 /// let method = OneStage { step_size: 0.5, look_ahead: 0.25, ..OneStage::default() };
 /// method.estimate(&At::new(&problem, &[2.0], Key::from_seed(0)), &mut Memory::default(), &mut h)?;
 /// assert!((h[0] - 0.0625).abs() < 1e-14);

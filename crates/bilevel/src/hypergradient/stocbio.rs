@@ -35,13 +35,9 @@ use crate::{At, Cost, Memory, Problem, Remembers, Result, Scalar};
 /// Refused where the inner objective has no second derivatives or x enters neither objective.
 ///
 /// ```
-/// use bilevel::{Closures, FixedStart, HyperGradient, Key, Problem, StocBio};
+/// use bilevel::{HyperGradient, Key, StocBio, toys};
 /// // f = (y − 1)²/2, g = (y − x)²/2: y* = x, and the gradient is x − 1.
-/// let g = Closures::<f64>::new(1, 1, |x, y, _| (y[0] - x[0]).powi(2) / 2.0, |x, y, _, out| out[0] += y[0] - x[0])
-///     .with_grad_x(|x, y, _, out| out[0] += x[0] - y[0])
-///     .with_second_order(|_, _, _, v, y_bar, x_bar| { y_bar[0] += v[0]; x_bar[0] -= v[0] }, |_, _, _, dx, dy, out| out[0] += dy[0] - dx[0]);
-/// let f = Closures::<f64>::new(1, 1, |_, y, _| (y[0] - 1.0).powi(2) / 2.0, |_, y, _, out| out[0] += y[0] - 1.0);
-/// let problem = Problem::new(g, f, FixedStart(vec![0.0]))?;
+/// let problem = toys::following(toys::towards(1.0))?;
 /// let method = StocBio { step_size: 0.5, steps: 60, solver_step_size: 0.5, terms: 3, damping: 0.0 };
 /// let (gradient, _) = method.gradient(&problem, &[3.0], Key::from_seed(0))?;
 /// assert!((gradient[0] - 0.875 * 2.0).abs() < 1e-12); // 1 − ½³ of it

@@ -31,13 +31,9 @@ use crate::{At, Cost, Memory, Oracles, Problem, Remembers, Result, Scalar};
 /// Refused where x enters neither objective nor the dynamics, or second derivatives are missing.
 ///
 /// ```
-/// use bilevel::{At, Key, Memory, Problem, FixedStart, Closures, HyperGradient, T1T2};
+/// use bilevel::{At, Key, Memory, HyperGradient, T1T2, toys};
 /// // f = (y − 1)²/2, g = (y − x)²/2: y_1 = 0.1 · 2, h = 0.1 (y_1 − 1)
-/// let g = Closures::<f64>::new(1, 1, |x, y, _| (y[0] - x[0]).powi(2) / 2.0, |x, y, _, out| out[0] += y[0] - x[0])
-///     .with_grad_x(|x, y, _, out| out[0] += x[0] - y[0])
-///     .with_second_order(|_, _, _, v, y_bar, x_bar| { y_bar[0] += v[0]; x_bar[0] -= v[0] }, |_, _, _, dx, dy, out| out[0] += dy[0] - dx[0]);
-/// let f = Closures::<f64>::new(1, 1, |_, y, _| (y[0] - 1.0).powi(2) / 2.0, |_, y, _, out| out[0] += y[0] - 1.0);
-/// let (problem, mut h) = (Problem::new(g, f, FixedStart(vec![0.0]))?, [0.0]);
+/// let (problem, mut h) = (toys::following(toys::towards(1.0))?, [0.0]);
 /// T1T2::default().estimate(&At::new(&problem, &[2.0], Key::from_seed(0)), &mut Memory::default(), &mut h)?;
 /// assert!((h[0] + 0.08).abs() < 1e-15);
 /// # Ok::<(), bilevel::Error>(())
