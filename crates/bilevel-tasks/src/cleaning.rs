@@ -21,7 +21,7 @@ pub use split::{CleaningData, RowNumbers, Split};
 use std::sync::Arc;
 use std::time::Duration;
 
-use bilevel::{FixedStart, Key, Objective, Problem, Stream};
+use bilevel::{FixedStart, Key, Objective, Problem};
 
 use bilevel_autodiff::Bound;
 
@@ -30,6 +30,7 @@ use crate::cost::Programs;
 use crate::data::Dataset;
 use crate::metrics::CleaningMetrics;
 use crate::model::{Examples, Loss, LossSettings, Model, Real};
+use crate::stream::SPLIT;
 
 /// What is solved, apart from the method.
 ///
@@ -172,7 +173,7 @@ impl<T: Real> Cleaning<T> {
         if held >= rows {
             return Err(Error::TooFewTrusted { rows, held });
         }
-        let order = split::shuffled(rows, key.stream(Stream::Split).fold_in(HOLD_OUT));
+        let order = split::shuffled(rows, key.stream(SPLIT).fold_in(HOLD_OUT));
         let (held, rest) = order.split_at(held);
         Ok((trusted.select(rest)?, Some(trusted.select(held)?)))
     }

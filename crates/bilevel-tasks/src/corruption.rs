@@ -73,10 +73,11 @@ impl FromStr for CorruptionKind {
 /// | `rate` | 0 | 0 … 1 | share of rows that are chosen, exactly round(rate · rows) |
 ///
 /// ```
-/// use bilevel::{Key, Stream};
+/// use bilevel::Key;
+/// use bilevel_tasks::stream::CORRUPTION;
 /// use bilevel_tasks::corruption::{Corruption, CorruptionKind};
 /// let corruption = Corruption { kind: CorruptionKind::Pairwise, rate: 0.5 };
-/// let key = Key::from_seed(0).stream(Stream::Corruption);
+/// let key = Key::from_seed(0).stream(CORRUPTION);
 /// let corrupted = corruption.apply(&[0, 1, 2, 2], 3, key)?;
 /// assert_eq!(corrupted.wrong.iter().filter(|&&wrong| wrong).count(), 2);
 /// # Ok::<(), bilevel_tasks::Error>(())
@@ -114,7 +115,7 @@ impl Corruption {
     /// Corrupts the labels of exactly round(rate · rows) rows, drawn without replacement.
     ///
     /// The draws are a function of `key` alone, which is used as it is: pass the
-    /// [`Corruption`](bilevel::Stream::Corruption) stream of the run's key.
+    /// [`CORRUPTION`](crate::stream::CORRUPTION) stream of the run's key.
     ///
     /// # Errors
     /// A rate that is not a number from 0 to 1, a label that is not below `classes`, and

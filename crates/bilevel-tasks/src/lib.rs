@@ -10,6 +10,7 @@ mod error;
 pub mod metrics;
 pub mod model;
 pub mod problem;
+pub mod stream;
 pub mod train;
 
 pub use error::Error;

@@ -27,35 +27,72 @@ pub struct Key([u8; 32]);
 /// What a draw is for. Each purpose has a stream of its own, so that adding a draw in
 /// one place changes none in another.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
-#[repr(u64)]
 #[non_exhaustive]
 pub enum Stream {
     /// Mini-batches of the inner objective.
-    InnerBatch = 1,
+    InnerBatch,
     /// The mini-batch of the outer objective at the end of training.
-    OuterBatch = 2,
+    OuterBatch,
     /// Mini-batches of the outer objective inside the aggregate field.
-    FieldBatch = 3,
+    FieldBatch,
     /// The start of training.
-    Start = 4,
-    /// Which rows are training, trusted, held-out or test rows.
-    Split = 5,
-    /// Which labels are corrupted, and into what.
-    Corruption = 6,
+    Start,
     /// Directions and points of a check.
-    Check = 7,
-    /// Folds and starts of the baselines.
-    Baseline = 8,
+    Check,
     /// Which tasks an outer step sees, and what is drawn for each.
-    Task = 9,
+    Task,
     /// Whether a debiased estimate is corrected.
-    Coin = 10,
+    Coin,
     /// Mini-batches inside the solver of a linear system.
-    LinearSolver = 11,
+    LinearSolver,
     /// A second inner loop, beside training, of methods that have one.
-    Auxiliary = 12,
-    /// Where a test problem begins, and its data.
-    Instance = 13,
+    Auxiliary,
+    /// A purpose outside this crate; see [`Stream::named`].
+    Named {
+        /// What it is for.
+        name: &'static str,
+        /// What its draws depend on.
+        number: u64,
+    },
+}
+
+impl Stream {
+    /// A purpose of one's own: draws depend on the name, and are no other purpose's.
+    ///
+    /// ```
+    /// use bilevel::{Key, Stream};
+    /// const SHUFFLE: Stream = Stream::named("shuffle");
+    /// assert_ne!(Key::from_seed(0).stream(SHUFFLE), Key::from_seed(0).stream(Stream::named("noise")));
+    /// ```
+    #[must_use]
+    pub const fn named(name: &'static str) -> Self {
+        // FNV-1a (Fowler, Noll and Vo), with a bit that no purpose of this crate has.
+        let (mut number, mut i) = (0xcbf2_9ce4_8422_2325_u64, 0);
+        while i < name.len() {
+            number = (number ^ name.as_bytes()[i] as u64).wrapping_mul(0x0100_0000_01b3);
+            i += 1;
+        }
+        Self::Named {
+            name,
+            number: number | 1 << 63,
+        }
+    }
+
+    /// What draws depend on: never changed, or stored runs would draw otherwise.
+    const fn number(self) -> u64 {
+        match self {
+            Self::InnerBatch => 1,
+            Self::OuterBatch => 2,
+            Self::FieldBatch => 3,
+            Self::Start => 4,
+            Self::Check => 7,
+            Self::Task => 9,
+            Self::Coin => 10,
+            Self::LinearSolver => 11,
+            Self::Auxiliary => 12,
+            Self::Named { number, .. } => number,
+        }
+    }
 }
 
 impl Key {
@@ -77,7 +114,7 @@ impl Key {
     #[must_use]
     pub fn stream(self, stream: Stream) -> Self {
         // Tagged apart from fold_in by a second derivation.
-        self.derive(u64::MAX).derive(stream as u64)
+        self.derive(u64::MAX).derive(stream.number())
     }
 
     /// A generator of random numbers; the same one for the same key.
@@ -118,6 +155,15 @@ mod tests {
         let key = Key::from_seed(42);
         let numbers: [u64; 2] = key.fold_in(1).rng().random();
         assert_eq!(numbers, [3826761560247763714, 12443848904944738174]);
+        let streams = [
+            (Stream::InnerBatch, 1),
+            (Stream::Check, 7),
+            (Stream::Auxiliary, 12),
+            (Stream::named("shuffle"), 0xc77c62bf680bf6ae),
+        ];
+        for (stream, number) in streams {
+            assert_eq!(key.stream(stream), key.derive(u64::MAX).derive(number));
+        }
     }
 
     #[test]
@@ -127,7 +173,13 @@ mod tests {
         for number in 0..100 {
             assert!(seen.insert(key.fold_in(number)));
         }
-        for stream in [Stream::InnerBatch, Stream::OuterBatch, Stream::Start] {
+        for stream in [
+            Stream::InnerBatch,
+            Stream::OuterBatch,
+            Stream::Start,
+            Stream::named("start"),
+            Stream::named("split"),
+        ] {
             assert!(seen.insert(key.stream(stream)));
         }
         assert!(seen.insert(Key::from_seed(1)));

@@ -89,7 +89,13 @@ fn where_the_runs_end() {
         let mut slopes: Vec<f64> = (0..10)
             .map(|seed| {
                 let key = Key::from_seed(seed);
-                let start = key.stream(Stream::Instance).rng().random_range(-10.0..30.0);
+                let start = key
+                    .stream(Stream::Named {
+                        name: "instance",
+                        number: 13,
+                    })
+                    .rng()
+                    .random_range(-10.0..30.0);
                 let mut state = RunState::new(vec![start], &optimizer);
                 Driver::new(&family, method, &optimizer, key)
                     .outer_steps(10_000)

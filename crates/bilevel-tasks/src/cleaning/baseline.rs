@@ -2,13 +2,14 @@
 
 use std::time::Instant;
 
-use bilevel::{Key, Stream};
+use bilevel::Key;
 
 use super::split::shuffled;
 use super::{CleaningData, kept};
 use crate::Error;
 use crate::metrics::CleaningMetrics;
 use crate::model::{Real, predictions};
+use crate::stream::BASELINE;
 use crate::train::{Classifier, Trainer};
 
 /// The figures of one baseline; None where a figure has no meaning or the truth is not
@@ -44,7 +45,7 @@ pub fn retrain<T: Real>(
 ) -> Result<Classifier<T>, Error> {
     let rows: Vec<usize> = (0..kept.len()).filter(|&row| kept[row]).collect();
     let kept = data.train().select(&rows)?;
-    let order = shuffled(data.trusted().rows(), key.stream(Stream::Baseline));
+    let order = shuffled(data.trusted().rows(), key.stream(BASELINE));
     let held_out = (order.len() as f64 * HELD_OUT).ceil() as usize;
     let (held_out, rest) = order.split_at(held_out.min(order.len()));
     let part = kept.join(&data.trusted().select(rest)?)?;

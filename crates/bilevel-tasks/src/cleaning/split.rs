@@ -1,11 +1,12 @@
 //! Which rows are training, trusted and test rows.
 
-use bilevel::{Key, Stream};
+use bilevel::Key;
 use rand::seq::SliceRandom;
 
 use crate::Error;
 use crate::corruption::Corruption;
 use crate::data::Dataset;
+use crate::stream::{CORRUPTION, SPLIT};
 
 /// How many rows of a source go where.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -95,7 +96,7 @@ impl CleaningData {
                 found: source.rows(),
             });
         }
-        let order = shuffled(source.rows(), key.stream(Stream::Split));
+        let order = shuffled(source.rows(), key.stream(SPLIT));
         let (train_rows, rest) = order.split_at(split.train);
         let (trusted_rows, rest) = rest.split_at(split.trusted);
         let test_rows = &rest[..split.test];
@@ -125,7 +126,7 @@ impl CleaningData {
         key: Key,
     ) -> Result<Self, Error> {
         let wanted = count.unwrap_or(candidates.len());
-        let order = shuffled(candidates.len(), key.stream(Stream::Split));
+        let order = shuffled(candidates.len(), key.stream(SPLIT));
         let drawn = order.get(..wanted).ok_or(Error::TooFewRows {
             wanted,
             found: candidates.len(),
@@ -147,7 +148,7 @@ impl CleaningData {
             None => (train, None),
             Some(corruption) => {
                 let truth = train.labels().to_vec();
-                let key = key.stream(Stream::Corruption);
+                let key = key.stream(CORRUPTION);
                 let corrupted = corruption.apply(&truth, train.classes(), key)?;
                 (train.with_labels(corrupted.labels)?, Some(truth))
             }

@@ -2,13 +2,14 @@
 
 use std::sync::Arc;
 
-use bilevel::{Bounds, FixedStart, Problem, Set, Stream};
+use bilevel::{Bounds, FixedStart, Problem, Set};
 use rand::RngExt;
 
 use super::minimum::minimum;
 use super::separable::{Jet, separable};
 use super::{Defaults, Optimum, Outer, ProblemOptions, TestProblem, Truth};
 use crate::Error;
+use crate::stream::INSTANCE;
 
 pub(super) const NAME: &str = "pbgd-toy";
 
@@ -49,7 +50,7 @@ fn inner(x: f64, y: f64) -> Jet {
 /// x_0 in [0, 3), y_0 in [−3, 0).
 pub(super) fn problem(options: &ProblemOptions) -> Result<TestProblem, Error> {
     options.dimension(NAME, 1, 1, 1)?;
-    let mut rng = options.seed.stream(Stream::Instance).rng();
+    let mut rng = options.seed.stream(INSTANCE).rng();
     let (x_0, y_0) = (rng.random::<f64>() * UPPER, -rng.random::<f64>() * UPPER);
     let inner_start = options.inner_start(NAME, vec![y_0])?;
     let problem = Problem::new(

@@ -3,11 +3,12 @@
 use std::sync::Arc;
 
 use bilevel::vector::{axpy, dot};
-use bilevel::{Bounds, Closures, FixedStart, Key, Problem, Set, Stream};
+use bilevel::{Bounds, Closures, FixedStart, Key, Problem, Set};
 
 use super::minimum::minimum;
 use super::{Defaults, Optimum, Outer, ProblemOptions, TestProblem, Truth};
 use crate::Error;
+use crate::stream::INSTANCE;
 
 pub(super) const NAME: &str = "ridge";
 
@@ -30,7 +31,7 @@ const MOST: usize = 200;
 pub(super) fn problem(options: &ProblemOptions) -> Result<TestProblem, Error> {
     let m = options.dimension(NAME, 10, 1, MOST)?;
     let inner_start = options.inner_start(NAME, vec![0.0; m])?;
-    let key = options.seed.stream(Stream::Instance);
+    let key = options.seed.stream(INSTANCE);
     let coefficients: Vec<f64> = key
         .fold_in(0)
         .normals()

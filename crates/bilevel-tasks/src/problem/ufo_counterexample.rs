@@ -2,12 +2,13 @@
 
 use std::sync::Arc;
 
-use bilevel::{Key, Problem, Set, StartFromX, Stream, TaskFamily};
+use bilevel::{Key, Problem, Set, StartFromX, TaskFamily};
 use rand::RngExt;
 
 use super::separable::{Jet, separable};
 use super::{Defaults, Optimum, Outer, ProblemOptions, TestProblem, Truth};
 use crate::Error;
+use crate::stream::INSTANCE;
 
 pub(super) const NAME: &str = "ufo-counterexample";
 
@@ -127,7 +128,7 @@ pub(super) fn problem(options: &ProblemOptions) -> Result<TestProblem, Error> {
     if options.inner_start.is_some() {
         return Err(Error::StartIsX { problem: NAME });
     }
-    let x_0 = options.seed.stream(Stream::Instance).rng().random::<f64>() * 40.0 - 10.0;
+    let x_0 = options.seed.stream(INSTANCE).rng().random::<f64>() * 40.0 - 10.0;
     let defaults = options.training(Defaults {
         steps: STEPS,
         step_size: STEP_SIZE,
