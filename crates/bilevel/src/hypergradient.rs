@@ -15,7 +15,6 @@ mod pbgd;
 mod probability;
 mod reversible;
 mod soba;
-mod status;
 mod stocbio;
 mod t1t2;
 mod unrolled;
@@ -35,7 +34,6 @@ pub use pbgd::Pbgd;
 pub use probability::{Adaptive, Moments, Probability};
 pub use reversible::{Ratio, Reversible};
 pub use soba::Soba;
-pub use status::Status;
 pub use stocbio::StocBio;
 pub use t1t2::T1T2;
 pub use unrolled::Unrolled;
@@ -43,7 +41,7 @@ pub use unrolled::Unrolled;
 use std::borrow::Cow;
 
 use crate::objective::Calls;
-use crate::{At, Cost, Key, Memory, Problem, Result, Scalar};
+use crate::{At, Cost, Key, Memory, Problem, Result, Scalar, Status};
 
 /// An estimate of d/dx f(x, y_K(x)).
 pub trait HyperGradient<T: Scalar>: Send + Sync {

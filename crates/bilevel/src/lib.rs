@@ -116,6 +116,7 @@ mod scalar;
 mod sequence;
 mod set;
 pub mod simple;
+mod status;
 mod tasks;
 pub mod text;
 pub mod toys;
@@ -135,7 +136,7 @@ pub use error::{Error, Result, Role};
 pub use hint::Hint;
 pub use hypergradient::{
     Adaptive, Bamm, Barrier, Bome, Bvfsm, Debiased, F2sa, Hoag, HyperGradient, Iaptt, Implicit,
-    Meha, Moments, OneStage, Pbgd, Probability, Ratio, Remembers, Report, Reversible, Soba, Status,
+    Meha, Moments, OneStage, Pbgd, Probability, Ratio, Remembers, Report, Reversible, Soba,
     StocBio, T1T2, Unrolled, WarmStart,
 };
 pub use key::{Key, Stream};
@@ -147,6 +148,7 @@ pub use problem::{FixedStart, Problem, Start, StartFromX};
 pub use scalar::Scalar;
 pub use sequence::Sequence;
 pub use set::Set;
+pub use status::Status;
 pub use tasks::{
     CallingThread, Executor, OrderedMean, OverTasks, TaskEstimate, TaskFamily, Threads,
 };

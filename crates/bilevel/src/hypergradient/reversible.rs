@@ -1,7 +1,10 @@
 //! Training that is run backwards, bit for bit.
 
 mod buffer;
+mod ratio;
 mod trajectory;
+
+pub use ratio::Ratio;
 
 use super::{HyperGradient, Report};
 use crate::adjoint::{Paths, Rollout};
@@ -40,13 +43,9 @@ use crate::{At, Cost, Error, Memory, Oracles, Problem, Result, Scalar};
 /// figure `buffer bits` is what the information buffer took, for each number of y and step.
 ///
 /// ```
-/// use bilevel::{Closures, FixedStart, HyperGradient, Key, Problem, Reversible};
+/// use bilevel::{HyperGradient, Key, Reversible, toys};
 /// // g = (y − x)²/2,   f = y
-/// let g = Closures::<f64>::new(1, 1, |x, y, _| (y[0] - x[0]).powi(2) / 2.0, |x, y, _, out| out[0] += y[0] - x[0])
-///     .with_grad_x(|x, y, _, out| out[0] += x[0] - y[0])
-///     .with_second_order(|_, _, _, v, y_bar, x_bar| { y_bar[0] += v[0]; x_bar[0] -= v[0] }, |_, _, _, dx, dy, out| out[0] += dy[0] - dx[0]);
-/// let f = Closures::<f64>::new(1, 1, |_, y, _| y[0], |_, _, _, out| out[0] += 1.0);
-/// let problem = Problem::new(g, f, FixedStart(vec![0.0]))?;
+/// let problem = toys::following(toys::linear())?;
 /// let method = Reversible { steps: 1000, ..Reversible::default() };
 /// let (gradient, report) = method.gradient(&problem, &[3.0], Key::from_seed(0))?;
 /// assert!((gradient[0] - 1.0).abs() < 1e-9 && report.figure("buffer bits") < Some(0.22));
@@ -64,15 +63,6 @@ pub struct Reversible {
     pub steps: usize,
     /// y and v are rounded to this many binary places.
     pub fraction_bits: u32,
-}
-
-/// A fraction below 1.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct Ratio {
-    /// n.
-    pub numerator: u32,
-    /// d.
-    pub denominator: u32,
 }
 
 impl Default for Reversible {
@@ -100,20 +90,6 @@ impl Reversible {
         state.truncate(y_len);
         let (inner_calls, outer_calls) = rollout.calls();
         Report::new(value, state, inner_calls, outer_calls)
-    }
-}
-
-impl Ratio {
-    /// n/d.
-    #[must_use]
-    pub fn value(self) -> f64 {
-        f64::from(self.numerator) / f64::from(self.denominator)
-    }
-}
-
-impl std::fmt::Display for Ratio {
-    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(formatter, "{}/{}", self.numerator, self.denominator)
     }
 }
 

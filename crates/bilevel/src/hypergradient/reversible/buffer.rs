@@ -1,6 +1,6 @@
 //! Multiplication of integers by a ratio below 1, without losing a bit.
 
-use super::Ratio;
+use super::ratio::Ratio;
 
 /// Where the digits go that m integers lose when they are multiplied by n/d < 1, so that they can come
 /// back (algorithm 3 of arXiv 1502.03492).
