@@ -31,6 +31,11 @@ pub trait Adjoint<T: Scalar>: Send + Sync {
     /// Whether it asks the objectives for [`SecondOrder`](crate::objective::SecondOrder).
     fn needs_second_order(&self) -> bool;
 
+    /// Whether it asks for [`SecondOrder::push`](crate::objective::SecondOrder::push) too.
+    fn needs_push(&self) -> bool {
+        false
+    }
+
     /// Whether it asks the objectives for [`Taped`](crate::objective::Taped).
     fn needs_tape(&self) -> bool {
         false

@@ -23,18 +23,30 @@ pub use update_rule::{Made, UpdateRule};
 
 use crate::error::expect_length;
 use crate::objective::{Calls, Counted};
-use crate::{At, Draw, Key, Result, Role, Scalar, Stream};
+use crate::vector::{all_finite, axpy};
+use crate::{At, Draw, Error, Key, Problem, Result, Role, Scalar, Stream};
 
 /// s_{t+1} = Φ_t(x, s_t), with its derivatives.
 ///
 /// The state s is a flat slice: y first (m numbers), then the buffers of the dynamics,
 /// if any.
+///
+/// [`Dynamics::step`] and [`Dynamics::pull_back`] are needed. What else has a default is right without:
+/// no buffers, no work space, tapes of no numbers, steps that look at one inner gradient each and at
+/// nothing else. Forward mode and implicit methods are refused until the dynamics say that they
+/// can.
 pub trait Dynamics<T: Scalar>: Send + Sync {
     /// How many numbers the state has, for an inner variable of `y_len` numbers.
-    fn state_len(&self, y_len: usize) -> usize;
+    /// m unless written.
+    fn state_len(&self, y_len: usize) -> usize {
+        y_len
+    }
 
     /// How many numbers of work space one step or its derivatives need.
-    fn work_len(&self, y_len: usize) -> usize;
+    /// m unless written.
+    fn work_len(&self, y_len: usize) -> usize {
+        y_len
+    }
 
     /// `state = Φ_t(x, state)` at t = `cx.step`.
     ///
@@ -56,18 +68,25 @@ pub trait Dynamics<T: Scalar>: Send + Sync {
         bar: &mut [T],
     ) -> Result<()>;
 
-    /// How many numbers the tape of [`Dynamics::step_taped`] has at t = `cx.step`.
+    /// How many numbers the tape of [`Dynamics::step_taped`] has at t = `cx.step`. Unless
+    /// written, none: a pull-back then repeats the work of the step.
     ///
     /// # Errors
     /// If an objective keeps no tape.
-    fn tape_len(&self, cx: &mut Context<'_, T>, y_len: usize) -> Result<usize>;
+    fn tape_len(&self, cx: &mut Context<'_, T>, y_len: usize) -> Result<usize> {
+        let _ = (cx, y_len);
+        Ok(0)
+    }
 
     /// The step of [`Dynamics::step`], up to rounding, with the same draws; `tape`, of
     /// [`Dynamics::tape_len`] numbers, becomes what [`Dynamics::pull_back_taped`] needs.
     ///
     /// # Errors
     /// If an objective fails or keeps no tape.
-    fn step_taped(&self, cx: &mut Context<'_, T>, state: &mut [T], tape: &mut [T]) -> Result<()>;
+    fn step_taped(&self, cx: &mut Context<'_, T>, state: &mut [T], tape: &mut [T]) -> Result<()> {
+        expect_no_tape(tape)?;
+        self.step(cx, state)
+    }
 
     /// What [`Dynamics::pull_back`] does, without repeating the work of the step that left
     /// `tape`.
@@ -81,9 +100,13 @@ pub trait Dynamics<T: Scalar>: Send + Sync {
         next: &[T],
         tape: &[T],
         bar: &mut [T],
-    ) -> Result<()>;
+    ) -> Result<()> {
+        expect_no_tape(tape)?;
+        self.pull_back(cx, state, next, bar)
+    }
 
-    /// `state = Φ_t(x, state)` and `tangent = ∂Φ_t/∂s · tangent + ∂Φ_t/∂x · dx`.
+    /// `state = Φ_t(x, state)` and `tangent = ∂Φ_t/∂s · tangent + ∂Φ_t/∂x · dx`. Forward mode needs
+    /// it; unless written, an error.
     ///
     /// # Errors
     /// If an objective fails or has no second derivatives.
@@ -93,13 +116,24 @@ pub trait Dynamics<T: Scalar>: Send + Sync {
         dx: &[T],
         state: &mut [T],
         tangent: &mut [T],
-    ) -> Result<()>;
+    ) -> Result<()> {
+        let _ = (cx, dx, state, tangent);
+        Err(Error::NotApplicable {
+            method: "forward mode",
+            reason: "the dynamics have no `push_forward`: use the adjoint `reverse` or `checkpointed`",
+        })
+    }
 
-    /// Whether a step looks at the outer objective too (the aggregate field).
-    fn uses_outer(&self) -> bool;
+    /// Whether a step looks at the outer objective too (the aggregate field). Not unless written.
+    fn uses_outer(&self) -> bool {
+        false
+    }
 
-    /// How many gradients of the inner and of the outer objective K = `steps` steps look at.
-    fn gradients(&self, steps: usize) -> (f64, f64);
+    /// How many gradients of the inner and of the outer objective K = `steps` steps look at. Unless
+    /// written, each step at one of the inner objective.
+    fn gradients(&self, steps: usize) -> (f64, f64) {
+        (steps as f64, 0.0)
+    }
 
     /// How many gradients of the inner and of the outer objective the pull-backs of K = `steps`
     /// steps look at, beside their products, without a tape: none, unless a derivative needs the
@@ -109,13 +143,17 @@ pub trait Dynamics<T: Scalar>: Send + Sync {
         (0.0, 0.0)
     }
 
-    /// Whether inner hyperparameters are part of x.
-    fn depends_on_x(&self) -> bool;
+    /// Whether inner hyperparameters are part of x. Not unless written.
+    fn depends_on_x(&self) -> bool {
+        false
+    }
 
     /// Whether a fixed point of the steps is a stationary point of the inner objective, as that
     /// of plain gradient descent is: no aggregate field, no set that y is kept in, no proximal
-    /// term. Implicit methods that solve with ∇²_yy g rest on it.
-    fn ends_stationary(&self) -> bool;
+    /// term. Implicit methods that solve with ∇²_yy g rest on it, and are refused unless written.
+    fn ends_stationary(&self) -> bool {
+        false
+    }
 
     /// Checks the settings, before any use.
     ///
@@ -124,8 +162,15 @@ pub trait Dynamics<T: Scalar>: Send + Sync {
     fn validate(&self, x_len: usize, y_len: usize) -> Result<()>;
 }
 
+/// Default steps leave no tape: one that has numbers belongs to dynamics that wrote only a part of
+/// the three methods for tapes.
+fn expect_no_tape<T>(tape: &[T]) -> Result<()> {
+    expect_length("the tape of dynamics that keep none", 0, tape.len())
+}
+
 /// What a step sees: both objectives at x, which step it is, and the draws.
 pub struct Context<'a, T> {
+    problem: &'a Problem<T>,
     /// The outer variable.
     pub x: &'a [T],
     /// g at x.
@@ -158,6 +203,7 @@ impl<'a, T: Scalar> Context<'a, T> {
         expect_length("x", problem.x_len(), x.len())?;
         let key = at.key.fold_in(outer_step as u64);
         Ok(Self {
+            problem,
             x,
             inner: Counted::new(problem.inner().at(x)?, Role::Inner),
             outer: Counted::new(problem.outer().at(x)?, Role::Outer),
@@ -212,6 +258,59 @@ impl<'a, T: Scalar> Context<'a, T> {
     #[must_use]
     pub fn key(&self) -> Key {
         self.key
+    }
+
+    /// What is solved.
+    pub(crate) fn problem(&self) -> &'a Problem<T> {
+        self.problem
+    }
+
+    /// `y = y_0(x)`.
+    pub(crate) fn start(&self, y: &mut [T]) -> Result<()> {
+        self.problem.start().start(self.x, self.key, y)
+    }
+
+    /// f(x, y) on the outer batch.
+    pub(crate) fn value(&mut self, y: &[T]) -> Result<T> {
+        let draw = self.outer_draw();
+        let value = self.outer.value(y, draw)?;
+        self.expect_finite("the outer objective", None, &[value])?;
+        Ok(value)
+    }
+
+    /// Collects `scale` · ∇_x f on the outer batch, where x enters f.
+    pub(crate) fn collect_outer(&mut self, y: &[T], scale: T) -> Result<()> {
+        if !self.problem.outer().depends_on_x() {
+            return Ok(());
+        }
+        let draw = self.outer_draw();
+        self.outer.grad_x(y, draw, scale)
+    }
+
+    /// `x_bar +=` everything that was collected, and forgets it.
+    pub(crate) fn finish(&mut self, x_bar: &mut [T]) -> Result<()> {
+        self.inner.finish(x_bar)?;
+        self.outer.finish(x_bar)?;
+        axpy(T::one(), &self.x_bar, x_bar);
+        self.x_bar.fill(T::zero());
+        Ok(())
+    }
+
+    /// Fails unless all numbers are finite; `inner_step` counts from 1.
+    pub(crate) fn expect_finite(
+        &self,
+        what: &'static str,
+        inner_step: Option<usize>,
+        values: &[T],
+    ) -> Result<()> {
+        if all_finite(values) {
+            return Ok(());
+        }
+        Err(Error::NonFinite {
+            what,
+            inner_step,
+            outer_step: Some(self.outer_step),
+        })
     }
 
     /// The calls so far: inner, outer.

@@ -22,13 +22,9 @@ use crate::{Error, Oracles, Result, Scalar, Sweeps};
 /// paper keeps all n tangents, m × n numbers, to share the gradients.
 ///
 /// ```
-/// use bilevel::{At, Closures, FixedStart, Forward, HyperGradient, Key, Memory, Problem, Unrolled};
+/// use bilevel::{At, Forward, HyperGradient, Key, Memory, Unrolled, toys};
 /// // g = (y − x)²/2, f = y: y_K = (1 − 0.9^K) x
-/// let g = Closures::<f64>::new(1, 1, |x, y, _| (y[0] - x[0]).powi(2) / 2.0, |x, y, _, out| out[0] += y[0] - x[0])
-///     .with_grad_x(|x, y, _, out| out[0] += x[0] - y[0])
-///     .with_second_order(|_, _, _, v, y_bar, x_bar| { y_bar[0] += v[0]; x_bar[0] -= v[0] }, |_, _, _, dx, dy, out| out[0] += dy[0] - dx[0]);
-/// let f = Closures::<f64>::new(1, 1, |_, y, _| y[0], |_, _, _, out| out[0] += 1.0);
-/// let problem = Problem::new(g, f, FixedStart(vec![0.0]))?;
+/// let problem = toys::following(toys::linear())?;
 /// let method = Unrolled { steps: 3, adjoint: Box::new(Forward::default()), ..Unrolled::default() };
 /// let mut gradient = [0.0];
 /// method.estimate(&At::new(&problem, &[1.0], Key::from_seed(0)), &mut Memory::default(), &mut gradient)?;
@@ -57,6 +53,10 @@ impl<T: Scalar> Adjoint<T> for Forward {
     }
 
     fn needs_second_order(&self) -> bool {
+        true
+    }
+
+    fn needs_push(&self) -> bool {
         true
     }
 
@@ -105,7 +105,7 @@ impl<T: Scalar> Adjoint<T> for Forward {
     ) -> Result<T> {
         let start = state.to_vec();
         let mut tangent = rollout.zero_state();
-        let mut dx = vec![T::zero(); rollout.problem.x_len()];
+        let mut dx = vec![T::zero(); rollout.cx.problem().x_len()];
         let mut value = None;
         for j in 0..dx.len() {
             dx[j] = T::one();
@@ -137,7 +137,7 @@ impl<T: Scalar> Adjoint<T> for Forward {
 /// # Errors
 /// If an objective fails or has no second derivatives, or a number becomes non-finite.
 pub fn directional<T: Scalar>(rollout: &mut Rollout<'_, T>, dx: &[T]) -> Result<(T, f64)> {
-    crate::error::expect_length("the direction", rollout.problem.x_len(), dx.len())?;
+    crate::error::expect_length("the direction", rollout.cx.problem().x_len(), dx.len())?;
     let mut state = rollout.start()?;
     let mut tangent = rollout.zero_state();
     rollout.push(dx, &mut state, &mut tangent)?;

@@ -3,8 +3,7 @@
 use crate::dynamics::{Context, Dynamics};
 use crate::error::expect_length;
 use crate::objective::Calls;
-use crate::vector::all_finite;
-use crate::{At, Error, Problem, Result, Scalar};
+use crate::{At, Result, Scalar};
 
 /// K steps of given dynamics on a problem at a given x: what an adjoint runs.
 ///
@@ -12,7 +11,6 @@ use crate::{At, Error, Problem, Result, Scalar};
 /// space and n numbers here, a state and its cotangent, and the slabs of the adjoint. No
 /// step allocates, forward or back, unless an objective does.
 pub struct Rollout<'a, T> {
-    pub(super) problem: &'a Problem<T>,
     dynamics: &'a dyn Dynamics<T>,
     steps: usize,
     pub(crate) cx: Context<'a, T>,
@@ -26,7 +24,6 @@ impl<'a, T: Scalar> Rollout<'a, T> {
     pub fn new(at: &At<'a, T>, dynamics: &'a dyn Dynamics<T>, steps: usize) -> Result<Self> {
         let work_len = dynamics.work_len(at.problem.y_len());
         Ok(Self {
-            problem: at.problem,
             dynamics,
             steps,
             cx: Context::new(at, work_len)?,
@@ -47,7 +44,7 @@ impl<'a, T: Scalar> Rollout<'a, T> {
     /// The length of a state.
     #[must_use]
     pub fn state_len(&self) -> usize {
-        self.dynamics.state_len(self.problem.y_len())
+        self.dynamics.state_len(self.cx.problem().y_len())
     }
 
     /// A vector of zeros as long as a state.
@@ -62,8 +59,8 @@ impl<'a, T: Scalar> Rollout<'a, T> {
     /// If the start fails.
     pub fn start(&mut self) -> Result<Vec<T>> {
         let mut state = self.zero_state();
-        let y = &mut state[..self.problem.y_len()];
-        self.problem.start().start(self.cx.x, self.cx.key(), y)?;
+        let y = &mut state[..self.cx.problem().y_len()];
+        self.cx.start(y)?;
         Ok(state)
     }
 
@@ -72,7 +69,7 @@ impl<'a, T: Scalar> Rollout<'a, T> {
         let Some(warm) = warm else {
             return self.start();
         };
-        let y_len = self.problem.y_len();
+        let y_len = self.cx.problem().y_len();
         expect_length("the warm start of the inner variable", y_len, warm.len())?;
         let mut state = self.zero_state();
         state[..y_len].copy_from_slice(warm);
@@ -111,7 +108,8 @@ impl<'a, T: Scalar> Rollout<'a, T> {
     /// If an objective keeps no tape.
     pub fn tape_len(&mut self, t: usize) -> Result<usize> {
         self.cx.step = t;
-        self.dynamics.tape_len(&mut self.cx, self.problem.y_len())
+        let y_len = self.cx.problem().y_len();
+        self.dynamics.tape_len(&mut self.cx, y_len)
     }
 
     /// [`Rollout::advance`], and fills `tape`.
@@ -165,13 +163,7 @@ impl<'a, T: Scalar> Rollout<'a, T> {
     /// # Errors
     /// If the outer objective fails, or [`Error::NonFinite`].
     pub fn value(&mut self, state: &[T]) -> Result<T> {
-        let draw = self.cx.outer_draw();
-        let value = self.cx.outer.value(&state[..self.problem.y_len()], draw)?;
-        if value.is_finite() {
-            Ok(value)
-        } else {
-            Err(self.non_finite("the outer objective", None))
-        }
+        self.cx.value(&state[..self.cx.problem().y_len()])
     }
 
     /// f(x, y_K); `bar` becomes the cotangent of s_K, and ∇_x f is collected.
@@ -180,12 +172,10 @@ impl<'a, T: Scalar> Rollout<'a, T> {
     /// If the outer objective fails, or [`Error::NonFinite`].
     pub fn seed(&mut self, state: &[T], bar: &mut [T]) -> Result<T> {
         let value = self.value(state)?;
-        let (y, draw) = (&state[..self.problem.y_len()], self.cx.outer_draw());
+        let (y, draw) = (&state[..self.cx.problem().y_len()], self.cx.outer_draw());
         bar.fill(T::zero());
         self.cx.outer.grad_y(y, draw, &mut bar[..y.len()])?;
-        if self.problem.outer().depends_on_x() {
-            self.cx.outer.grad_x(y, draw, T::one())?;
-        }
+        self.cx.collect_outer(y, T::one())?;
         self.expect_finite("the gradient of the outer objective", self.steps, bar)?;
         Ok(value)
     }
@@ -196,25 +186,14 @@ impl<'a, T: Scalar> Rollout<'a, T> {
     /// # Errors
     /// If an objective or the start fails, or [`Error::NonFinite`].
     pub fn finish(&mut self, bar: &[T], x_bar: &mut [T]) -> Result<()> {
-        let y_bar = &bar[..self.problem.y_len()];
-        self.collect(x_bar)?;
+        let y_bar = &bar[..self.cx.problem().y_len()];
+        self.cx.finish(x_bar)?;
         let cx = &self.cx;
-        self.problem.start().pull(cx.x, cx.key(), y_bar, x_bar)?;
-        if all_finite(x_bar) {
-            Ok(())
-        } else {
-            Err(self.non_finite("the hypergradient", None))
-        }
-    }
-
-    /// `x_bar +=` everything collected, without the path through the start.
-    pub(crate) fn collect(&mut self, x_bar: &mut [T]) -> Result<()> {
-        let cx = &mut self.cx;
-        cx.inner.finish(x_bar)?;
-        cx.outer.finish(x_bar)?;
-        crate::vector::axpy(T::one(), &cx.x_bar, x_bar);
-        cx.x_bar.fill(T::zero());
-        Ok(())
+        self.cx
+            .problem()
+            .start()
+            .pull(cx.x, cx.key(), y_bar, x_bar)?;
+        cx.expect_finite("the hypergradient", None, x_bar)
     }
 
     /// From `state` = s_0 to s_K, keeping the states from s_`first` on, and back to there:
@@ -246,8 +225,8 @@ impl<'a, T: Scalar> Rollout<'a, T> {
     /// From `state` = s_0 to s_K, whose tangent along dx becomes `tangent`.
     pub(super) fn push(&mut self, dx: &[T], state: &mut [T], tangent: &mut [T]) -> Result<()> {
         tangent.fill(T::zero());
-        let dy = &mut tangent[..self.problem.y_len()];
-        let start = self.problem.start();
+        let dy = &mut tangent[..self.cx.problem().y_len()];
+        let start = self.cx.problem().start();
         start.push(self.cx.x, self.cx.key(), dx, dy)?;
         for t in 0..self.steps {
             self.push_forward(t, dx, state, tangent)?;
@@ -262,18 +241,7 @@ impl<'a, T: Scalar> Rollout<'a, T> {
     }
 
     pub(crate) fn expect_finite(&self, what: &'static str, t: usize, values: &[T]) -> Result<()> {
-        if all_finite(values) {
-            Ok(())
-        } else {
-            Err(self.non_finite(what, Some(t)))
-        }
-    }
-
-    fn non_finite(&self, what: &'static str, t: Option<usize>) -> Error {
-        Error::NonFinite {
-            what,
-            inner_step: t.map(|t| (t + 1).min(self.steps)),
-            outer_step: Some(self.cx.outer_step),
-        }
+        let inner_step = Some((t + 1).min(self.steps));
+        self.cx.expect_finite(what, inner_step, values)
     }
 }

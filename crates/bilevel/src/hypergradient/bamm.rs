@@ -141,7 +141,7 @@ impl<T: Scalar> HyperGradient<T> for Bamm<T> {
         inner.descend(weights, self.step_size * shrink, 0, &mut y)?;
         let rate = T::from_f64(self.v_step_size * shrink);
         axpy(rate, &minus_residual, &mut v);
-        inner.expect_finite("the multiplier v", None, &v)?;
+        inner.cx.expect_finite("the multiplier v", None, &v)?;
         memory.set_vector("y", &y);
         memory.set_vector("v", &v);
         let figures = vec![

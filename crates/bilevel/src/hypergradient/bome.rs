@@ -47,10 +47,8 @@ use crate::{At, Cost, Memory, Oracles, Problem, Remembers, Result, Scalar, Set};
 /// Refused where x enters neither objective.
 ///
 /// ```
-/// use bilevel::{At, Key, Memory, Problem, FixedStart, Closures, HyperGradient, Bome};
-/// let g = Closures::<f64>::new(1, 1, |x, y, _| (y[0] - x[0]).powi(2) / 2.0, |x, y, _, out| out[0] += y[0] - x[0]).with_grad_x(|x, y, _, out| out[0] += x[0] - y[0]);
-/// let f = Closures::<f64>::new(1, 1, |_, y, _| (y[0] - 1.0).powi(2) / 2.0, |_, y, _, out| out[0] += y[0] - 1.0);
-/// let problem = Problem::new(g, f, FixedStart(vec![0.0]))?;
+/// use bilevel::{At, Key, Memory, HyperGradient, Bome, toys};
+/// let problem = toys::following(toys::towards(1.0))?;
 /// let mut h = [0.0];
 /// let report = Bome { steps: 1, step_size: 1.0, ..Bome::default() }.estimate(&At::new(&problem, &[2.0], Key::from_seed(0)), &mut Memory::default(), &mut h)?;
 /// assert!((report.figure("multiplier").unwrap_or(0.0) - 0.25).abs() < 1e-9); // ∇f = (0, −1), ∇q = (2, −2), λ = (8/2 − 2)/8
@@ -138,7 +136,7 @@ impl<T: Scalar> HyperGradient<T> for Bome<T> {
         let multiplier = multiplier.max(0.0);
         axpy(T::from_f64(multiplier), &q_x, out);
         axpy(T::from_f64(multiplier), &q_y, &mut f_y);
-        inner.expect_finite("the hypergradient", None, out)?;
+        inner.cx.expect_finite("the hypergradient", None, out)?;
         let figures = vec![
             ("multiplier", multiplier),
             ("gap", gap),

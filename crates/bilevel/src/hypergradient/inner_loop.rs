@@ -4,8 +4,8 @@ use super::Report;
 use crate::adjoint::Paths;
 use crate::dynamics::{Context, Field, GradientDescent, Weights};
 use crate::error::{expect_length, require};
-use crate::vector::{all_finite, axpy};
-use crate::{At, Error, Memory, Oracles, Problem, Result, Scalar, Set};
+use crate::vector::axpy;
+use crate::{At, Memory, Oracles, Problem, Result, Scalar, Set};
 
 /// g alone.
 pub(super) const INNER: Weights = Weights {
@@ -27,7 +27,6 @@ pub(super) fn penalised(penalty: f64) -> (Weights, f64) {
 /// Both objectives at one x: moves y and its companions, and collects a direction for x.
 pub(super) struct InnerLoop<'a, T> {
     pub(super) cx: Context<'a, T>,
-    problem: &'a Problem<T>,
     set: &'a Set<T>,
     direction: Vec<T>,
     work: Vec<T>,
@@ -41,27 +40,24 @@ impl<'a, T: Scalar> InnerLoop<'a, T> {
 
     /// For variables in `set`.
     pub(super) fn new(at: &At<'a, T>, set: &'a Set<T>) -> Result<Self> {
-        let problem = at.problem;
         Ok(Self {
             cx: Context::new(at, 0)?,
-            problem,
             set,
-            direction: vec![T::zero(); problem.y_len()],
-            work: vec![T::zero(); problem.y_len()],
+            direction: vec![T::zero(); at.problem.y_len()],
+            work: vec![T::zero(); at.problem.y_len()],
         })
     }
 
     /// The variable of that name from the memory or, before the first estimate, the start of
     /// training.
     pub(super) fn recall(&self, memory: &Memory<T>, name: &'static str) -> Result<Vec<T>> {
-        let len = self.problem.y_len();
+        let len = self.cx.problem().y_len();
         if let Some(kept) = memory.vector(name) {
             expect_length(name, len, kept.len())?;
             return Ok(kept.to_vec());
         }
         let mut y = vec![T::zero(); len];
-        let start = self.problem.start();
-        start.start(self.cx.x, self.cx.key(), &mut y)?;
+        self.cx.start(&mut y)?;
         self.set.project(&mut y);
         Ok(y)
     }
@@ -119,7 +115,8 @@ impl<'a, T: Scalar> InnerLoop<'a, T> {
     pub(super) fn follow(&self, direction: &[T], step_size: f64, y: &mut [T]) -> Result<()> {
         axpy(T::from_f64(-step_size), direction, y);
         self.set.project(y);
-        self.expect_finite("the inner variable", Some(self.cx.step + 1), y)
+        self.cx
+            .expect_finite("the inner variable", Some(self.cx.step + 1), y)
     }
 
     /// [`InnerLoop::descend_with`] nothing more.
@@ -141,17 +138,15 @@ impl<'a, T: Scalar> InnerLoop<'a, T> {
 
     /// f(x, y) on the outer batch.
     pub(super) fn value(&mut self, y: &[T]) -> Result<T> {
-        let draw = self.cx.outer_draw();
-        let value = self.cx.outer.value(y, draw)?;
-        self.expect_finite("the outer objective", None, &[value])?;
-        Ok(value)
+        self.cx.value(y)
     }
 
     /// g(x, y) on the inner batch of the current step.
     pub(super) fn inner_value(&mut self, y: &[T]) -> Result<f64> {
         let draw = self.cx.inner_draw();
         let value = self.cx.inner.value(y, draw)?;
-        self.expect_finite("the inner objective", Some(self.cx.step), &[value])?;
+        self.cx
+            .expect_finite("the inner objective", Some(self.cx.step), &[value])?;
         Ok(value.to_double())
     }
 
@@ -162,16 +157,12 @@ impl<'a, T: Scalar> InnerLoop<'a, T> {
 
     /// Collects `scale` · ∇_x f on the outer batch, where x enters f.
     pub(super) fn collect_outer(&mut self, y: &[T], scale: f64) -> Result<()> {
-        if !self.problem.outer().depends_on_x() {
-            return Ok(());
-        }
-        let draw = self.cx.outer_draw();
-        self.cx.outer.grad_x(y, draw, T::from_f64(scale))
+        self.cx.collect_outer(y, T::from_f64(scale))
     }
 
     /// Collects `scale` · ∇_x g on the inner batch of the current step, where x enters g.
     pub(super) fn collect_inner(&mut self, y: &[T], scale: f64) -> Result<()> {
-        if !self.problem.inner().depends_on_x() {
+        if !self.cx.problem().inner().depends_on_x() {
             return Ok(());
         }
         let draw = self.cx.inner_draw();
@@ -183,7 +174,7 @@ impl<'a, T: Scalar> InnerLoop<'a, T> {
         if weights.inner != 0.0 {
             self.collect_inner(y, scale * weights.inner)?;
         }
-        if weights.outer != 0.0 && self.problem.outer().depends_on_x() {
+        if weights.outer != 0.0 && self.cx.problem().outer().depends_on_x() {
             let (draw, scale) = (self.cx.field_draw(), T::from_f64(scale * weights.outer));
             self.cx.outer.grad_x(y, draw, scale)?;
         }
@@ -204,13 +195,10 @@ impl<'a, T: Scalar> InnerLoop<'a, T> {
 
     /// `out` = what was collected.
     pub(super) fn finish(&mut self, out: &mut [T]) -> Result<()> {
-        expect_length("the hypergradient", self.problem.x_len(), out.len())?;
+        expect_length("the hypergradient", self.cx.problem().x_len(), out.len())?;
         out.fill(T::zero());
-        self.cx.inner.finish(out)?;
-        self.cx.outer.finish(out)?;
-        axpy(T::one(), &self.cx.x_bar, out);
-        self.cx.x_bar.fill(T::zero());
-        self.expect_finite("the hypergradient", None, out)
+        self.cx.finish(out)?;
+        self.cx.expect_finite("the hypergradient", None, out)
     }
 
     /// The report of an estimate that ended at y.
@@ -224,22 +212,6 @@ impl<'a, T: Scalar> InnerLoop<'a, T> {
         let mut report = Report::new(value, y, inner, outer);
         report.add_figures(figures);
         report
-    }
-
-    pub(super) fn expect_finite(
-        &self,
-        what: &'static str,
-        inner_step: Option<usize>,
-        values: &[T],
-    ) -> Result<()> {
-        if all_finite(values) {
-            return Ok(());
-        }
-        Err(Error::NonFinite {
-            what,
-            inner_step,
-            outer_step: Some(self.cx.outer_step),
-        })
     }
 }
 

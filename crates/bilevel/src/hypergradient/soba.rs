@@ -41,13 +41,9 @@ use crate::{At, Cost, Memory, Oracles, Problem, Remembers, Result, Scalar, Seque
 /// Refused where the inner objective has no second derivatives or x enters neither objective.
 ///
 /// ```
-/// use bilevel::{Closures, Driver, FixedStart, Key, Problem, RunState, Sgd, Soba};
+/// use bilevel::{Driver, Key, RunState, Sgd, Soba, toys};
 /// // f = (y − 1)²/2, g = (y − x)²/2: the optimum is x = 1.
-/// let g = Closures::<f64>::new(1, 1, |x, y, _| (y[0] - x[0]).powi(2) / 2.0, |x, y, _, out| out[0] += y[0] - x[0])
-///     .with_grad_x(|x, y, _, out| out[0] += x[0] - y[0])
-///     .with_second_order(|_, _, _, v, y_bar, x_bar| { y_bar[0] += v[0]; x_bar[0] -= v[0] }, |_, _, _, dx, dy, out| out[0] += dy[0] - dx[0]);
-/// let f = Closures::<f64>::new(1, 1, |_, y, _| (y[0] - 1.0).powi(2) / 2.0, |_, y, _, out| out[0] += y[0] - 1.0);
-/// let (problem, optimizer) = (Problem::new(g, f, FixedStart(vec![0.0]))?, Sgd::new(0.02));
+/// let (problem, optimizer) = (toys::following(toys::towards(1.0))?, Sgd::new(0.02));
 /// let mut state = RunState::new(vec![3.0], &optimizer);
 /// Driver::new(&problem, &Soba::default(), &optimizer, Key::from_seed(0)).outer_steps(2000).run(&mut state)?;
 /// assert!((state.x[0] - 1.0).abs() < 1e-6);
@@ -106,7 +102,9 @@ impl<T: Scalar> HyperGradient<T> for Soba {
             &rest,
             &mut v,
         );
-        inner.expect_finite("the solution of the linear system", None, &v)?;
+        inner
+            .cx
+            .expect_finite("the solution of the linear system", None, &v)?;
 
         let mut direction = minus_v;
         inner.cx.inner.grad_y(&y, draw, &mut direction)?;

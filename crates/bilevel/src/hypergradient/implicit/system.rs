@@ -173,14 +173,14 @@ impl<T: Scalar> AtEnd<'_, T> {
             _ => Status::Good,
         };
         // ∇_x f is kept apart from what the products of the solver collect, which is of no use.
-        rollout.collect(out)?;
+        rollout.cx.finish(out)?;
         let mut operator = StepMap {
             rollout,
             state,
             next: &next,
         };
         let solution = self.solver.solve(&mut operator, b, q)?;
-        rollout.collect(&mut vec![T::zero(); out.len()])?;
+        rollout.cx.finish(&mut vec![T::zero(); out.len()])?;
         step.copy_from_slice(q);
         rollout.pull_back(steps, state, &next, &mut step)?;
         Ok((solution, Some(step_length), end))
