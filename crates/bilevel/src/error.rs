@@ -88,6 +88,16 @@ pub enum Error {
         /// The method.
         needed_by: &'static str,
     },
+    /// A method needs the products of forward mode of an objective that has those of reverse mode only.
+    #[error(
+        "{needed_by} needs the second-order product `push` of the {role} objective, which has only `pull`"
+    )]
+    NoPush {
+        /// The objective.
+        role: Role,
+        /// The method.
+        needed_by: &'static str,
+    },
     /// A method needs the tape of an objective that keeps none.
     #[error(
         "{needed_by} needs a tape of the {role} objective, which keeps none: use the adjoint `reverse`, which does without"

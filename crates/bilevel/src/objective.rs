@@ -28,6 +28,12 @@ pub trait Objective<T: Scalar>: Send + Sync {
     /// Whether [`AtX::second_order`] will be there.
     fn has_second_order(&self) -> bool;
 
+    /// Whether [`SecondOrder::push`] will be there too, which forward mode and conjugate gradients
+    /// need. By default where there are second derivatives.
+    fn has_push(&self) -> bool {
+        self.has_second_order()
+    }
+
     /// Whether [`AtX::tape`] will be there.
     fn has_tape(&self) -> bool {
         false
@@ -55,6 +61,10 @@ impl<T: Scalar, O: Objective<T> + ?Sized> Objective<T> for &O {
 
     fn has_second_order(&self) -> bool {
         (**self).has_second_order()
+    }
+
+    fn has_push(&self) -> bool {
+        (**self).has_push()
     }
 
     fn has_tape(&self) -> bool {

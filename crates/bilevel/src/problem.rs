@@ -85,6 +85,16 @@ impl<T: Scalar> Problem<T> {
         Err(Error::NoSecondOrder { role, needed_by })
     }
 
+    /// Checks that the inner objective has the product that conjugate gradients ask for.
+    pub(crate) fn expect_push(&self, needed_by: &'static str) -> Result<()> {
+        let role = Role::Inner;
+        if self.inner.has_push() {
+            Ok(())
+        } else {
+            Err(Error::NoPush { role, needed_by })
+        }
+    }
+
     /// n, the length of x.
     #[must_use]
     pub fn x_len(&self) -> usize {

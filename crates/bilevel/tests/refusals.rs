@@ -172,6 +172,42 @@ fn missing_second_derivatives_are_named_and_finite_differences_help() {
     assert!(check.passed(), "{check:?}");
 }
 
+/// Reverse mode runs without a push; forward mode and conjugate gradients are refused by name.
+#[test]
+fn a_pull_is_enough_for_reverse_mode() {
+    let pull_only = || {
+        Closures::<f64>::new(
+            1,
+            1,
+            |x, y, _| (y[0] - x[0]).powi(2) / 2.0,
+            |x, y, _, out| out[0] += y[0] - x[0],
+        )
+        .with_grad_x(|x, y, _, out| out[0] += x[0] - y[0])
+        .with_pull(|_, _, _, v, y_bar, x_bar| {
+            y_bar[0] += v[0];
+            x_bar[0] -= v[0];
+        })
+    };
+    let problem = Problem::new(pull_only(), pull_only(), FixedStart(vec![2.0])).unwrap();
+    let at = At::new(&problem, &[0.8], Key::from_seed(0));
+    let check = bilevel::check::gradient_check(&method(0.1, 5, Reverse), &at, 1, 1e-7).unwrap();
+    assert!(check.passed(), "{check:?}");
+    let needs_push = |error: Error, method: &str| match error {
+        Error::NoPush { role, needed_by } => {
+            assert_eq!((role, needed_by), (Role::Inner, method));
+        }
+        other => panic!("{other}"),
+    };
+    let forward = method(0.1, 5, bilevel::Forward::default());
+    needs_push(forward.validate(&problem).unwrap_err(), "forward");
+    let implicit = bilevel::Implicit::<f64>::default();
+    needs_push(implicit.validate(&problem).unwrap_err(), "implicit");
+    // Asked all the same, it is an error and not zero.
+    let tangent = bilevel::adjoint::Rollout::new(&at, &*forward.dynamics, 5)
+        .and_then(|mut rollout| bilevel::adjoint::directional(&mut rollout, &[1.0]));
+    assert!(tangent.unwrap_err().to_string().contains("no push"));
+}
+
 fn keeps_tape(objective: impl Objective<f64>) -> bool {
     objective.has_tape()
 }

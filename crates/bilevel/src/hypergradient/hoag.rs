@@ -48,13 +48,9 @@ use crate::{At, Cost, Memory, Oracles, Problem, Remembers, Result, Scalar, Seque
 /// or a set; second derivatives that are not there; a problem where x enters the start alone.
 ///
 /// ```
-/// use bilevel::{Closures, FixedStart, Hoag, HyperGradient, Key, Problem};
+/// use bilevel::{Hoag, HyperGradient, Key, toys};
 /// // f = (y − 1)²/2, g = (y − x)²/2: y* = x, and the gradient is x − 1.
-/// let g = Closures::<f64>::new(1, 1, |x, y, _| (y[0] - x[0]).powi(2) / 2.0, |x, y, _, out| out[0] += y[0] - x[0])
-///     .with_grad_x(|x, y, _, out| out[0] += x[0] - y[0])
-///     .with_second_order(|_, _, _, v, y_bar, x_bar| { y_bar[0] += v[0]; x_bar[0] -= v[0] }, |_, _, _, dx, dy, out| out[0] += dy[0] - dx[0]);
-/// let f = Closures::<f64>::new(1, 1, |_, y, _| (y[0] - 1.0).powi(2) / 2.0, |_, y, _, out| out[0] += y[0] - 1.0);
-/// let problem = Problem::new(g, f, FixedStart(vec![0.0]))?;
+/// let problem = toys::following(toys::towards(1.0))?;
 /// let (gradient, report) = Hoag::default().gradient(&problem, &[3.0], Key::from_seed(0))?;
 /// assert!((gradient[0] - 2.0).abs() < 1e-3 && report.figure("inner steps") == Some(80.0));
 /// # Ok::<(), bilevel::Error>(())
@@ -164,6 +160,7 @@ impl<T: Scalar> HyperGradient<T> for Hoag<T> {
         require_damping(self.damping)?;
         expect_stationary(self.dynamics.ends_stationary(), NAME)?;
         problem.expect_second_order(false, NAME)?;
+        problem.expect_push(NAME)?;
         expect_implicit_paths(problem, &*self.dynamics, NAME)
     }
 

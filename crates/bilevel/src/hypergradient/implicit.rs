@@ -62,13 +62,9 @@ use crate::{At, Cost, Error, Memory, Oracles, Problem, Remembers, Result, Scalar
 /// [`StocBio`](super::StocBio) is this with mini-batches.
 ///
 /// ```
-/// use bilevel::{Closures, FixedStart, GradientDescent, Hyper, HyperGradient, Implicit, Key, Problem};
+/// use bilevel::{GradientDescent, Hyper, HyperGradient, Implicit, Key, toys};
 /// // f = (y − 1)²/2, g = (y − x)²/2: y* = x, and the gradient is x − 1.
-/// let g = Closures::<f64>::new(1, 1, |x, y, _| (y[0] - x[0]).powi(2) / 2.0, |x, y, _, out| out[0] += y[0] - x[0])
-///     .with_grad_x(|x, y, _, out| out[0] += x[0] - y[0])
-///     .with_second_order(|_, _, _, v, y_bar, x_bar| { y_bar[0] += v[0]; x_bar[0] -= v[0] }, |_, _, _, dx, dy, out| out[0] += dy[0] - dx[0]);
-/// let f = Closures::<f64>::new(1, 1, |_, y, _| (y[0] - 1.0).powi(2) / 2.0, |_, y, _, out| out[0] += y[0] - 1.0);
-/// let problem = Problem::new(g, f, FixedStart(vec![0.0]))?;
+/// let problem = toys::following(toys::towards(1.0))?;
 /// let method = Implicit { dynamics: Box::new(GradientDescent { step_size: Hyper::Fixed(0.5), ..Default::default() }), ..Default::default() };
 /// let (gradient, report) = method.gradient(&problem, &[3.0], Key::from_seed(0))?;
 /// assert!((gradient[0] - 2.0).abs() < 1e-12 && report.status.is_good());
@@ -293,6 +289,9 @@ impl<T: Scalar> Implicit<T> {
             )?,
         }
         problem.expect_second_order(self.dynamics.uses_outer(), name)?;
+        if self.solver.system() == System::InnerHessian {
+            problem.expect_push(name)?;
+        }
         expect_implicit_paths(problem, &*self.dynamics, name)
     }
 

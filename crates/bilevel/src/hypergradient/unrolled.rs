@@ -15,13 +15,9 @@ use crate::{At, Cost, Error, Memory, Oracles, Problem, Result, Role, Scalar};
 /// | `adjoint` | [`Reverse`] | | how the steps are differentiated |
 ///
 /// ```
-/// use bilevel::{Key, Problem, FixedStart, Closures, HyperGradient, Unrolled, Hyper, GradientDescent};
+/// use bilevel::{Key, HyperGradient, Unrolled, Hyper, GradientDescent, toys};
 /// // f = (y − 1)²/2, g = (y − x)²/2: y_K = (1 − 0.5^K) x from y_0 = 0
-/// let g = Closures::<f64>::new(1, 1, |x, y, _| (y[0] - x[0]).powi(2) / 2.0, |x, y, _, out| out[0] += y[0] - x[0])
-///     .with_grad_x(|x, y, _, out| out[0] += x[0] - y[0])
-///     .with_second_order(|_, _, _, v, y_bar, x_bar| { y_bar[0] += v[0]; x_bar[0] -= v[0] }, |_, _, _, dx, dy, out| out[0] += dy[0] - dx[0]);
-/// let f = Closures::<f64>::new(1, 1, |_, y, _| (y[0] - 1.0).powi(2) / 2.0, |_, y, _, out| out[0] += y[0] - 1.0);
-/// let problem = Problem::new(g, f, FixedStart(vec![0.0]))?;
+/// let problem = toys::following(toys::towards(1.0))?;
 /// let method = Unrolled { dynamics: Box::new(GradientDescent { step_size: Hyper::Fixed(0.5), ..Default::default() }), steps: 3, ..Default::default() };
 /// let (gradient, _) = method.gradient(&problem, &[2.0], Key::from_seed(0))?;
 /// assert_eq!(gradient[0], (0.875 * 2.0 - 1.0) * 0.875);
@@ -62,6 +58,9 @@ impl<T: Scalar> Unrolled<T> {
             let Some(objective) = objective else { continue };
             if self.adjoint.needs_second_order() && !objective.has_second_order() {
                 return Err(Error::NoSecondOrder { role, needed_by });
+            }
+            if self.adjoint.needs_push() && !objective.has_push() {
+                return Err(Error::NoPush { role, needed_by });
             }
             if self.adjoint.needs_tape() && !objective.has_tape() {
                 return Err(Error::NoTape { role, needed_by });

@@ -3,13 +3,12 @@
 use super::{AtX, Objective, SecondOrder, Taped};
 use crate::error::expect_length;
 use crate::vector::axpy;
-use crate::{Draw, Layout, Result, Scalar};
+use crate::{Draw, Error, Layout, Result, Scalar};
 
 type Value<T> = dyn Fn(&[T], &[T], Draw) -> T + Send + Sync;
 type Gradient<T> = dyn Fn(&[T], &[T], Draw, &mut [T]) + Send + Sync;
 type Pull<T> = dyn Fn(&[T], &[T], Draw, &[T], &mut [T], &mut [T]) + Send + Sync;
 type Push<T> = dyn Fn(&[T], &[T], Draw, &[T], &[T], &mut [T]) + Send + Sync;
-type Products<T> = (Box<Pull<T>>, Box<Push<T>>);
 type TapeLen = dyn Fn(Draw) -> usize + Send + Sync;
 type Linearize<T> = dyn Fn(&[T], &[T], Draw, &mut [T], &mut [T]) + Send + Sync;
 type PullTape<T> = dyn Fn(&[T], &[T], Draw, &[T], &[T], &mut [T], &mut [T]) + Send + Sync;
@@ -23,8 +22,8 @@ struct Tape<T> {
 
 /// An objective whose value and derivatives are closures over (x, y, draw).
 ///
-/// Value and ∇_y are always needed; ∇_x where x enters; the two second-order products
-/// where a method asks for them (or wrap it in
+/// Value and ∇_y are always needed; ∇_x where x enters; the second-order products, one for reverse
+/// mode and one for forward mode, where a method asks for them (or wrap it in
 /// [`FiniteDifference`](super::FiniteDifference)). All derivatives are *added* to the
 /// slices that the closures get.
 ///
@@ -46,7 +45,8 @@ pub struct Closures<T> {
     value: Box<Value<T>>,
     grad_y: Box<Gradient<T>>,
     grad_x: Option<Box<Gradient<T>>>,
-    second_order: Option<Products<T>>,
+    pull: Option<Box<Pull<T>>>,
+    push: Option<Box<Push<T>>>,
     tape: Option<Tape<T>>,
 }
 
@@ -68,7 +68,8 @@ impl<T: Scalar> Closures<T> {
             value: Box::new(value),
             grad_y: Box::new(grad_y),
             grad_x: None,
-            second_order: None,
+            pull: None,
+            push: None,
             tape: None,
         }
     }
@@ -83,17 +84,30 @@ impl<T: Scalar> Closures<T> {
         self
     }
 
-    /// Second derivatives: `pull(x, y, draw, v, y_bar, x_bar)` does `y_bar += ∇²_yy h v`
-    /// and `x_bar += ∇²_xy h v`; `push(x, y, draw, dx, dy, out)` does
-    /// `out += ∇²_yy h dy + ∇²_yx h dx`.
+    /// Second derivatives for reverse mode: `pull(x, y, draw, v, y_bar, x_bar)` does
+    /// `y_bar += ∇²_yy h v` and `x_bar += ∇²_xy h v`. Forward mode and conjugate gradients also need
+    /// a push, see [`Closures::with_second_order`].
+    #[must_use]
+    pub fn with_pull(
+        mut self,
+        pull: impl Fn(&[T], &[T], Draw, &[T], &mut [T], &mut [T]) + Send + Sync + 'static,
+    ) -> Self {
+        self.pull = Some(Box::new(pull));
+        self
+    }
+
+    /// Second derivatives for every method: `pull` is that of [`Closures::with_pull`];
+    /// `push(x, y, draw, dx, dy, out)` does `out += ∇²_yy h dy + ∇²_yx h dx`.
     #[must_use]
     pub fn with_second_order(
-        mut self,
+        self,
         pull: impl Fn(&[T], &[T], Draw, &[T], &mut [T], &mut [T]) + Send + Sync + 'static,
         push: impl Fn(&[T], &[T], Draw, &[T], &[T], &mut [T]) + Send + Sync + 'static,
     ) -> Self {
-        self.second_order = Some((Box::new(pull), Box::new(push)));
-        self
+        Self {
+            push: Some(Box::new(push)),
+            ..self.with_pull(pull)
+        }
     }
 
     /// Second derivatives from a tape of `len(draw)` numbers: `linearize(x, y, draw, out,
@@ -129,7 +143,11 @@ impl<T: Scalar> Objective<T> for Closures<T> {
     }
 
     fn has_second_order(&self) -> bool {
-        self.second_order.is_some()
+        self.pull.is_some()
+    }
+
+    fn has_push(&self) -> bool {
+        self.push.is_some()
     }
 
     fn has_tape(&self) -> bool {
@@ -176,7 +194,7 @@ impl<T: Scalar> AtX<T> for ClosuresAtX<'_, T> {
     }
 
     fn second_order(&mut self) -> Option<&mut dyn SecondOrder<T>> {
-        if self.closures.second_order.is_some() {
+        if self.closures.pull.is_some() {
             Some(self)
         } else {
             None
@@ -200,16 +218,17 @@ impl<T: Scalar> AtX<T> for ClosuresAtX<'_, T> {
 
 impl<T: Scalar> SecondOrder<T> for ClosuresAtX<'_, T> {
     fn pull(&mut self, y: &[T], draw: Draw, v: &[T], y_bar: &mut [T]) -> Result<()> {
-        if let Some((pull, _)) = &self.closures.second_order {
+        if let Some(pull) = &self.closures.pull {
             pull(self.x, y, draw, v, y_bar, &mut self.x_bar);
         }
         Ok(())
     }
 
     fn push(&mut self, y: &[T], draw: Draw, dx: &[T], dy: &[T], out: &mut [T]) -> Result<()> {
-        if let Some((_, push)) = &self.closures.second_order {
-            push(self.x, y, draw, dx, dy, out);
-        }
+        let Some(push) = &self.closures.push else {
+            return Err(Error::objective("its closures have a pull, but no push"));
+        };
+        push(self.x, y, draw, dx, dy, out);
         Ok(())
     }
 }
