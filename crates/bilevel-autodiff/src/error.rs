@@ -111,6 +111,16 @@ pub enum Error {
     /// A function of which only the shapes are known was asked for numbers.
     #[error("only the shapes of the data are known: bind the function to data first")]
     NotBound,
+    /// A plan that reads what it has not computed: a mistake of this crate.
+    #[error(
+        "the result of node {node} ({operation}) is read before it is computed; please report this"
+    )]
+    Unplaced {
+        /// The primitive that computes it.
+        operation: &'static str,
+        /// The number of its node.
+        node: usize,
+    },
     /// A setting is outside its range.
     #[error("{field} must be {range}, found {value}")]
     Setting {

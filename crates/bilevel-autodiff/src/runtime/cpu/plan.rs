@@ -81,7 +81,7 @@ impl Plan {
             // What is left to be delivered runs whole.
             code.push(PhaseCode::default());
         }
-        code.push(lowering.deliver_rest(deliveries));
+        code.push(lowering.deliver_rest(deliveries)?);
         let partial_len = code
             .iter()
             .map(|phase| phase.partial_len)

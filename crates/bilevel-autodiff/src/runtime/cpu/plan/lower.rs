@@ -13,11 +13,11 @@ mod select;
 use super::code::{Buffer, PhaseCode};
 use super::phase::{Kind, Phases};
 use super::row_axes::RowAxes;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::graph::{Graph, Node, NodeId, Op};
 use crate::rule::matching_axes;
 use crate::runtime::Delivery;
-use crate::runtime::cpu::instruction::{CopyAxis, Function, Instruction};
+use crate::runtime::cpu::instruction::{CopyAxis, Function, Instruction, Reduction};
 use crate::runtime::cpu::packed::{Fill, Lines};
 use crate::runtime::cpu::view::{self, At, Extent, Space, Stride, View};
 
@@ -116,9 +116,9 @@ impl<'g> Lowering<'g> {
             }
             self.lower(id, outputs)?;
             if self.phases.kind(id) == Kind::Row && exported[id.index()] {
-                self.export(id);
+                self.export(id)?;
             }
-            self.deliver(id, outputs);
+            self.deliver(id, outputs)?;
         }
         // What was in the blocks is gone.
         for (block, kind) in self.block.iter_mut().zip(&self.phases.kind) {
@@ -139,7 +139,7 @@ impl<'g> Lowering<'g> {
     }
 
     /// Where the operand is for this phase.
-    pub(crate) fn view(&mut self, id: NodeId) -> View {
+    pub(crate) fn view(&self, id: NodeId) -> Result<View> {
         let index = id.index();
         let block = self.in_rows() && self.rows.of(id).is_some();
         let found = if block {
@@ -152,7 +152,10 @@ impl<'g> Lowering<'g> {
             self.full[index].clone()
         };
         // Operands come before what uses them, in this phase or an earlier one.
-        found.unwrap_or_else(|| View::natural(Space::Constant, 0, &[], None))
+        found.ok_or_else(|| Error::Unplaced {
+            operation: self.node(id).op.name(),
+            node: index,
+        })
     }
 
     fn set(&mut self, id: NodeId, view: View) {
@@ -212,8 +215,8 @@ impl<'g> Lowering<'g> {
     }
 
     /// The operand in the order in which kernels write.
-    pub(crate) fn in_order(&mut self, id: NodeId) -> View {
-        let view = self.view(id);
+    pub(crate) fn in_order(&mut self, id: NodeId) -> Result<View> {
+        let view = self.view(id)?;
         let shape = self.node(id).shape.clone();
         let axis = self.rows.of(id).filter(|_| self.in_rows());
         let ordered = match axis {
@@ -221,10 +224,10 @@ impl<'g> Lowering<'g> {
             None => is_natural(&view, &shape),
         };
         if ordered {
-            return view;
+            return Ok(view);
         }
         if let Some(copy) = &self.copies[id.index()] {
-            return copy.clone();
+            return Ok(copy.clone());
         }
         let copy = self.allocate(&shape, axis);
         let instruction = copying(&view, &copy, false);
@@ -235,7 +238,7 @@ impl<'g> Lowering<'g> {
             self.emit(instruction);
         }
         self.copies[id.index()] = Some(copy.clone());
-        copy
+        Ok(copy)
     }
 
     /// A matrix that all blocks read, with its columns in one piece each: copied once before the blocks.
@@ -276,66 +279,80 @@ impl<'g> Lowering<'g> {
         }
     }
 
+    /// Every primitive has its line: one that nobody computes would read as zeros.
     fn lower(&mut self, id: NodeId, outputs: &[Delivery]) -> Result<()> {
         let node = self.node(id);
-        let a = node.operands.first().copied();
-        match (&node.op, a) {
-            (Op::Unary(f), _) => self.elementwise(id, Function::Unary(*f), outputs),
-            (Op::Binary(f), _) => self.elementwise(id, Function::Binary(*f), outputs),
-            (Op::Compare(_), _) if self.is_repeated(id) => {}
-            (Op::Compare(f), _) => self.elementwise(id, Function::Compare(*f), outputs),
-            (Op::Select, _) => self.elementwise(id, Function::Select, outputs),
-            (Op::StopGradient, Some(a)) => {
-                let view = self.view(a);
+        match &node.op {
+            // They are where they came in.
+            Op::Input(_) | Op::Constant(_) => Ok(()),
+            Op::Unary(f) => self.elementwise(id, Function::Unary(*f), outputs),
+            Op::Binary(f) => self.elementwise(id, Function::Binary(*f), outputs),
+            Op::Compare(_) if self.is_repeated(id) => Ok(()),
+            Op::Compare(f) => self.elementwise(id, Function::Compare(*f), outputs),
+            Op::Select => self.elementwise(id, Function::Select, outputs),
+            Op::StopGradient => {
+                let view = self.view(node.operands[0])?;
                 self.set(id, view);
+                Ok(())
             }
-            (Op::Reshape(_), Some(a)) => self.reshape(id, a),
-            (Op::Transpose(permutation), Some(a)) => {
-                let view = self.view(a);
+            Op::Reshape(_) => self.reshape(id, node.operands[0]),
+            Op::Transpose(permutation) => {
+                let view = self.view(node.operands[0])?;
                 let view = View {
                     at: view.at,
                     dims: permutation.iter().map(|&axis| view.dims[axis]).collect(),
                     strides: permutation.iter().map(|&axis| view.strides[axis]).collect(),
                 };
                 self.set(id, view);
+                Ok(())
             }
-            (Op::Broadcast(shape), Some(a)) => {
-                let mut view = self.view(a);
-                let rows = self.rows.of(id).filter(|_| self.in_rows());
-                for (axis, &size) in shape.iter().enumerate() {
-                    if self.node(a).shape[axis] != size {
-                        view.strides[axis] = Stride::ZERO;
-                    }
-                }
-                view.dims = view::dims(shape, rows);
-                self.set(id, view);
-            }
-            (Op::Slice { axis, start, len }, Some(a)) => {
-                let mut view = self.view(a);
+            Op::Broadcast(shape) => self.broadcast(id, shape),
+            Op::Slice { axis, start, len } => {
+                let mut view = self.view(node.operands[0])?;
                 view.at = view.at.advanced(view.strides[*axis], *start);
                 view.dims[*axis] = Extent::Fixed(*len);
                 self.set(id, view);
+                Ok(())
             }
-            (Op::Pad { axis, before, .. }, Some(a)) => {
+            Op::Pad { axis, before, .. } => {
                 let to = self.allocate(&node.shape, self.rows.of(id));
                 self.zero(id, to.at);
-                self.copy_into(a, &to, *axis, *before);
+                self.copy_into(node.operands[0], &to, *axis, *before)?;
                 self.set(id, to);
+                Ok(())
             }
-            (Op::Concat(axis), Some(a)) => {
+            Op::Concat(axis) => {
+                let (a, b) = (node.operands[0], node.operands[1]);
                 let to = self.allocate(&node.shape, self.rows.of(id));
-                self.copy_into(a, &to, *axis, 0);
-                self.copy_into(node.operands[1], &to, *axis, self.node(a).shape[*axis]);
+                self.copy_into(a, &to, *axis, 0)?;
+                self.copy_into(b, &to, *axis, self.node(a).shape[*axis])?;
                 self.set(id, to);
+                Ok(())
             }
-            (Op::Sum(axes) | Op::Max(axes), Some(a)) => self.reduce(id, a, axes, outputs),
-            (Op::MatMul { .. }, _) => self.matmul(id, outputs),
-            (Op::TakeRows, _) => self.take_rows(id),
-            (Op::AddRows(_), _) => self.add_rows(id),
-            (Op::Pick, _) => self.select_class(id, false),
-            (Op::Place(_), _) => self.select_class(id, true),
-            _ => {}
+            Op::Sum(axes) => self.reduce(id, axes, Reduction::Sum, outputs),
+            Op::Max(axes) => self.reduce(id, axes, Reduction::Max, outputs),
+            Op::MatMul { left, right } => self.matmul(id, (*left, *right), outputs),
+            Op::TakeRows => self.take_rows(id),
+            Op::AddRows(_) => self.add_rows(id),
+            Op::Pick => {
+                let classes = self.graph.shape(node.operands[0]);
+                self.select_class(id, classes[classes.len() - 1], false)
+            }
+            Op::Place(size) => self.select_class(id, *size, true),
         }
+    }
+
+    fn broadcast(&mut self, id: NodeId, shape: &[usize]) -> Result<()> {
+        let a = self.node(id).operands[0];
+        let mut view = self.view(a)?;
+        let rows = self.rows.of(id).filter(|_| self.in_rows());
+        for (axis, &size) in shape.iter().enumerate() {
+            if self.node(a).shape[axis] != size {
+                view.strides[axis] = Stride::ZERO;
+            }
+        }
+        view.dims = view::dims(shape, rows);
+        self.set(id, view);
         Ok(())
     }
 
@@ -347,19 +364,20 @@ impl<'g> Lowering<'g> {
     }
 
     /// `to[from start on] = a`, along an axis.
-    fn copy_into(&mut self, a: NodeId, to: &View, axis: usize, start: usize) {
-        let from = self.view(a);
+    fn copy_into(&mut self, a: NodeId, to: &View, axis: usize, start: usize) -> Result<()> {
+        let from = self.view(a)?;
         let part = View {
             at: to.at.advanced(to.strides[axis], start),
             dims: from.dims.clone(),
             strides: to.strides.clone(),
         };
         self.copy(&from, &part, false);
+        Ok(())
     }
 
-    fn reshape(&mut self, id: NodeId, a: NodeId) {
+    fn reshape(&mut self, id: NodeId, a: NodeId) -> Result<()> {
         let (from, to) = (self.node(a).shape.clone(), self.node(id).shape.clone());
-        let view = self.view(a);
+        let view = self.view(a)?;
         let long = |shape: &[usize]| -> Vec<usize> {
             shape.iter().copied().filter(|&size| size != 1).collect()
         };
@@ -385,9 +403,9 @@ impl<'g> Lowering<'g> {
                     strides,
                 },
             );
-            return;
+            return Ok(());
         }
-        let ordered = self.in_order(a);
+        let ordered = self.in_order(a)?;
         let axis = self.rows.of(id).filter(|_| self.in_rows());
         let mut view = match axis {
             Some(axis) => View::lanes(ordered.at.space, &to, axis, false),
@@ -396,6 +414,7 @@ impl<'g> Lowering<'g> {
         view.at = ordered.at;
         debug_assert!(axis.is_none() || !matching_axes(&from, &to).is_empty());
         self.set(id, view);
+        Ok(())
     }
 }
 

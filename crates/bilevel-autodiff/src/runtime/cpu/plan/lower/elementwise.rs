@@ -1,6 +1,7 @@
 //! Elementwise operations, and the comparisons that they make where they need them.
 
 use super::Lowering;
+use crate::error::Result;
 use crate::graph::{NodeId, Op};
 use crate::runtime::Delivery;
 use crate::runtime::cpu::instruction::{Elementwise, Function, Instruction, Operand};
@@ -9,13 +10,13 @@ use crate::runtime::cpu::view::{Stride, collapse};
 
 impl Lowering<'_> {
     /// The operand for an elementwise kernel over the elements of `id`.
-    pub(super) fn operand(&mut self, id: NodeId, operand: NodeId) -> Operand {
+    pub(super) fn operand(&mut self, id: NodeId, operand: NodeId) -> Result<Operand> {
         let (axes, lane) = self.walk(id);
         let shape = &self.node(id).shape;
-        let mut view = self.view(operand);
+        let mut view = self.view(operand)?;
         for ordered in [false, true] {
             if ordered {
-                view = self.in_order(operand);
+                view = self.in_order(operand)?;
             }
             let inner: Vec<(usize, Stride)> = axes
                 .iter()
@@ -27,28 +28,33 @@ impl Lowering<'_> {
             if let Some((_, inner)) = collapse(&inner)
                 && (stride == Stride::ONE || stride == Stride::ZERO)
             {
-                return Operand {
+                return Ok(Operand {
                     at: view.at,
                     inner,
                     walks: stride == Stride::ONE,
-                };
+                });
             }
         }
         // What is in order can be walked.
-        Operand {
+        Ok(Operand {
             at: view.at,
             inner: Stride::ZERO,
             walks: true,
-        }
+        })
     }
 
-    pub(super) fn elementwise(&mut self, id: NodeId, function: Function, outputs: &[Delivery]) {
+    pub(super) fn elementwise(
+        &mut self,
+        id: NodeId,
+        function: Function,
+        outputs: &[Delivery],
+    ) -> Result<()> {
         let node = self.node(id);
         for &operand in &node.operands {
             if let Op::Compare(f) = self.node(operand).op
                 && self.is_repeated(operand)
             {
-                self.elementwise(operand, Function::Compare(f), outputs);
+                self.elementwise(operand, Function::Compare(f), outputs)?;
             }
         }
         let (axes, lane) = self.walk(id);
@@ -56,7 +62,7 @@ impl Lowering<'_> {
             .operands
             .iter()
             .map(|&operand| self.operand(id, operand))
-            .collect();
+            .collect::<Result<_>>()?;
         let to = self
             .in_result(id, outputs)
             .unwrap_or_else(|| self.allocate(&node.shape, self.rows.of(id)));
@@ -69,6 +75,7 @@ impl Lowering<'_> {
         };
         self.emit(Instruction::Elementwise(instruction));
         self.set(id, to);
+        Ok(())
     }
 
     /// Whether a comparison is made wherever it is used: that takes an instruction, a mask that is kept takes

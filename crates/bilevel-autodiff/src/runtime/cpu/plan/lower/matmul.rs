@@ -1,6 +1,7 @@
 //! Matrix products: whole, with rows on one side, or summed over the rows.
 
 use super::{Lowering, copying};
+use crate::error::Result;
 use crate::graph::{NodeId, Op};
 use crate::runtime::Delivery;
 use crate::runtime::cpu::instruction::{Instruction, MatMul, Matrix};
@@ -10,25 +11,25 @@ use crate::runtime::cpu::plan::phase::Kind;
 use crate::runtime::cpu::view::{Extent, Space, Stride, View};
 
 impl Lowering<'_> {
-    pub(super) fn matmul(&mut self, id: NodeId, outputs: &[Delivery]) {
+    pub(super) fn matmul(
+        &mut self,
+        id: NodeId,
+        (left, right): (bool, bool),
+        outputs: &[Delivery],
+    ) -> Result<()> {
         let node = self.graph.node(id);
-        let Op::MatMul { left, right } = node.op else {
-            return;
-        };
         if self.is_placed(id) {
             // Computed with another product of the same rows.
-            return;
+            return Ok(());
         }
         if let Some(product) = self.packable(id) {
-            self.packed_matmul(id, product, outputs);
-            return;
+            return self.packed_matmul(id, right, product, outputs);
         }
-        let together = self.sharing_rows(id);
+        let together = self.sharing_rows(id, left);
         if together.len() > 1 {
-            self.side_by_side(&together);
-            return;
+            return self.side_by_side(&together, left);
         }
-        let (mut a, mut b) = (self.view(node.operands[0]), self.view(node.operands[1]));
+        let (mut a, mut b) = (self.view(node.operands[0])?, self.view(node.operands[1])?);
         let rank = node.shape.len();
         let accumulates = self.phases.kind(id) == Kind::Reduction;
         let (m, n) = (node.shape[rank - 2], node.shape[rank - 1]);
@@ -90,6 +91,7 @@ impl Lowering<'_> {
             batches,
             add: accumulates,
         }));
+        Ok(())
     }
 
     /// The operand so that what is summed over follows each other; `transposed` says that it is the last
@@ -109,15 +111,14 @@ impl Lowering<'_> {
 
     /// The products of this phase that multiply the same rows as `id`, itself the first, by matrices that
     /// all blocks read.
-    fn sharing_rows(&self, id: NodeId) -> Vec<NodeId> {
+    fn sharing_rows(&self, id: NodeId, left: bool) -> Vec<(NodeId, bool)> {
         let first = self.graph.node(id);
         let fits = |other: NodeId| {
             let node = self.graph.node(other);
-            let (Op::MatMul { left, .. }, Op::MatMul { left: own, .. }) = (&node.op, &first.op)
-            else {
-                return false;
+            let Op::MatMul { left: own, right } = node.op else {
+                return None;
             };
-            self.needed[other.index()]
+            let fits = self.needed[other.index()]
                 && self.packable(other).is_none()
                 && left == own
                 && node.shape.len() == 2
@@ -125,25 +126,27 @@ impl Lowering<'_> {
                 && self.phases.kind(other) == Kind::Row
                 && self.phases.phase(other) == self.phases.phase(id)
                 && self.rows.of(node.operands[0]).is_some()
-                && self.rows.of(node.operands[1]).is_none()
+                && self.rows.of(node.operands[1]).is_none();
+            fits.then_some((other, right))
         };
-        if !self.in_rows() || !fits(id) {
-            return vec![id];
+        if !self.in_rows() || fits(id).is_none() {
+            return Vec::new();
         }
         self.graph
             .ids()
-            .filter(|&other| other >= id && fits(other))
+            .filter(|&other| other >= id)
+            .filter_map(fits)
             .collect()
     }
 
     /// A·[V W …] as one product, so that A is read and packed once.
-    fn side_by_side(&mut self, ids: &[NodeId]) {
-        let first = self.graph.node(ids[0]);
-        let Op::MatMul { left, .. } = first.op else {
-            return;
-        };
-        let a = self.view(first.operands[0]);
-        let widths: Vec<usize> = ids.iter().map(|&id| self.graph.shape(id)[1]).collect();
+    fn side_by_side(&mut self, products: &[(NodeId, bool)], left: bool) -> Result<()> {
+        let first = self.graph.node(products[0].0);
+        let a = self.view(first.operands[0])?;
+        let widths: Vec<usize> = products
+            .iter()
+            .map(|&(id, _)| self.graph.shape(id)[1])
+            .collect();
         let (rows, width) = (first.shape[0], widths.iter().sum::<usize>());
         let inner = self.graph.shape(first.operands[0])[usize::from(!left)];
         let number = self.buffers.len();
@@ -158,10 +161,10 @@ impl Lowering<'_> {
         }
         let c = self.allocate(&[rows, width], Some(0));
         let mut column = 0;
-        for (&id, &own) in ids.iter().zip(&widths) {
+        for (&(id, right), &own) in products.iter().zip(&widths) {
             let node = self.graph.node(id);
-            let mut from = self.view(node.operands[1]);
-            if matches!(node.op, Op::MatMul { right: true, .. }) {
+            let mut from = self.view(node.operands[1])?;
+            if right {
                 from.dims.swap(0, 1);
                 from.strides.swap(0, 1);
             }
@@ -194,5 +197,6 @@ impl Lowering<'_> {
             batches: Vec::new(),
             add: false,
         }));
+        Ok(())
     }
 }

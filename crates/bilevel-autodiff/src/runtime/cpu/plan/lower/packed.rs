@@ -1,6 +1,7 @@
 //! Products of data with many zeros: A·B row by row, and Aᵀ·B summed over the rows.
 
 use super::{Lowering, copying};
+use crate::error::Result;
 use crate::graph::{NodeId, Op};
 use crate::runtime::Delivery;
 use crate::runtime::cpu::instruction::{Instruction, Matrix, PackedOperand, PackedProduct};
@@ -63,11 +64,14 @@ impl Lowering<'_> {
         })
     }
 
-    pub(super) fn packed_matmul(&mut self, id: NodeId, product: Product, outputs: &[Delivery]) {
+    pub(super) fn packed_matmul(
+        &mut self,
+        id: NodeId,
+        right: bool,
+        product: Product,
+        outputs: &[Delivery],
+    ) -> Result<()> {
         let node = self.graph.node(id);
-        let Op::MatMul { right, .. } = node.op else {
-            return;
-        };
         let Product {
             input,
             lines,
@@ -76,7 +80,7 @@ impl Lowering<'_> {
         } = product;
         let shape = self.graph.shape(node.operands[usize::from(second)]);
         let (rows, columns) = (Extent::Rows, Extent::Fixed(shape[1]));
-        let mut other = self.view(node.operands[usize::from(!second)]);
+        let mut other = self.view(node.operands[usize::from(!second)])?;
         if right {
             other.dims.swap(0, 1);
             other.strides.swap(0, 1);
@@ -123,6 +127,7 @@ impl Lowering<'_> {
             add,
             strip,
         }));
+        Ok(())
     }
 
     /// A matrix that all blocks read, copied once into strips of columns.

@@ -1,16 +1,25 @@
 //! Sums and maxima over axes.
 
 use super::Lowering;
-use crate::graph::{NodeId, Op};
+use crate::error::Result;
+use crate::graph::NodeId;
 use crate::runtime::Delivery;
 use crate::runtime::cpu::instruction::{Instruction, Reduce, Reduction};
 use crate::runtime::cpu::plan::phase::Kind;
 use crate::runtime::cpu::view::{Extent, Stride};
 
 impl Lowering<'_> {
-    pub(super) fn reduce(&mut self, id: NodeId, a: NodeId, axes: &[usize], outputs: &[Delivery]) {
+    /// `whole` is the reduction where the rows are not summed over.
+    pub(super) fn reduce(
+        &mut self,
+        id: NodeId,
+        axes: &[usize],
+        whole: Reduction,
+        outputs: &[Delivery],
+    ) -> Result<()> {
         let node = self.node(id);
-        let view = self.view(a);
+        let a = node.operands[0];
+        let view = self.view(a)?;
         let shape = &self.node(a).shape;
         let rows = self.rows.of(a).filter(|_| self.in_rows());
         let accumulates = self.phases.kind(id) == Kind::Reduction;
@@ -28,10 +37,10 @@ impl Lowering<'_> {
                 .collect()
         };
         let (kept, reduced) = (part(false), part(true));
-        let reduction = match &node.op {
-            Op::Max(_) => Reduction::Max,
-            _ if accumulates => Reduction::Accumulate,
-            _ => Reduction::Sum,
+        let reduction = if accumulates {
+            Reduction::Accumulate
+        } else {
+            whole
         };
         let to = if accumulates {
             self.partial(id, 1, outputs)
@@ -55,5 +64,6 @@ impl Lowering<'_> {
             to,
         };
         self.emit(Instruction::Reduce(instruction));
+        Ok(())
     }
 }

@@ -1,6 +1,7 @@
 //! Where what is computed goes: sums over all rows, what later phases read, results.
 
 use super::Lowering;
+use crate::error::Result;
 use crate::graph::NodeId;
 use crate::runtime::Delivery;
 use crate::runtime::cpu::limits::ALIGNMENT;
@@ -62,22 +63,23 @@ impl Lowering<'_> {
     }
 
     /// Keeps a node of rows for later phases.
-    pub(super) fn export(&mut self, id: NodeId) {
+    pub(super) fn export(&mut self, id: NodeId) -> Result<()> {
         let shape = self.node(id).shape.clone();
         let number = self.buffers.len();
         self.buffers.push(Buffer {
             phase: None,
             len: shape.iter().product(),
         });
-        let from = self.view(id);
+        let from = self.view(id)?;
         let axis = self.rows.of(id);
         let to = View::natural(Space::Buffer(number), 0, &shape, axis);
         self.copy(&from, &to, false);
         self.full[id.index()] = Some(View::natural(Space::Buffer(number), 0, &shape, None));
+        Ok(())
     }
 
     /// Writes a result as soon as it is there.
-    pub(super) fn deliver(&mut self, id: NodeId, outputs: &[Delivery]) {
+    pub(super) fn deliver(&mut self, id: NodeId, outputs: &[Delivery]) -> Result<()> {
         let numbers: Vec<usize> = (0..self.graph.outputs.len())
             .filter(|&number| self.graph.outputs[number] == id)
             .collect();
@@ -90,13 +92,14 @@ impl Lowering<'_> {
             if block.is_some_and(|view| view.at.space == Space::Output(number)) {
                 continue;
             }
-            self.write(id, number, outputs[number]);
+            self.write(id, number, outputs[number])?;
         }
+        Ok(())
     }
 
     /// Writes results that no phase computes: inputs, constants, and sums over the rows that are used
     /// further.
-    pub(crate) fn deliver_rest(&mut self, outputs: &[Delivery]) -> PhaseCode {
+    pub(crate) fn deliver_rest(&mut self, outputs: &[Delivery]) -> Result<PhaseCode> {
         self.code = PhaseCode::default();
         self.phase = 0;
         for (number, &delivery) in outputs.iter().enumerate() {
@@ -109,13 +112,13 @@ impl Lowering<'_> {
                 Kind::Whole | Kind::Row => false,
             };
             if rest {
-                self.write(id, number, delivery);
+                self.write(id, number, delivery)?;
             }
         }
-        std::mem::take(&mut self.code)
+        Ok(std::mem::take(&mut self.code))
     }
 
-    pub(super) fn write(&mut self, id: NodeId, number: usize, delivery: Delivery) {
+    pub(super) fn write(&mut self, id: NodeId, number: usize, delivery: Delivery) -> Result<()> {
         let shape = &self.graph.node(id).shape;
         let rows = self.rows.of(id).filter(|_| self.in_rows());
         let space = Space::Output(number);
@@ -123,7 +126,8 @@ impl Lowering<'_> {
             Some(axis) if delivery.blocked => View::lanes(space, shape, axis, true),
             rows => View::natural(space, 0, shape, rows),
         };
-        let from = self.view(id);
+        let from = self.view(id)?;
         self.copy(&from, &to, delivery.add);
+        Ok(())
     }
 }

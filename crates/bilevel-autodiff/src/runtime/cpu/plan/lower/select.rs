@@ -1,15 +1,16 @@
 //! Rows and classes selected by indices.
 
 use super::Lowering;
-use crate::graph::{NodeId, Op};
+use crate::error::Result;
+use crate::graph::NodeId;
 use crate::runtime::cpu::instruction::{Instruction, SelectClass};
 use crate::runtime::cpu::view::{Extent, Stride};
 
 impl Lowering<'_> {
-    pub(super) fn take_rows(&mut self, id: NodeId) {
+    pub(super) fn take_rows(&mut self, id: NodeId) -> Result<()> {
         let node = self.graph.node(id);
-        let index = self.view(node.operands[1]);
-        let data = self.in_order(node.operands[0]);
+        let index = self.view(node.operands[1])?;
+        let data = self.in_order(node.operands[0])?;
         let width: usize = node.shape[1..].iter().product();
         let in_rows = self.in_rows();
         let to = if in_rows {
@@ -30,12 +31,13 @@ impl Lowering<'_> {
             to: to.at,
         });
         self.set(id, to);
+        Ok(())
     }
 
-    pub(super) fn add_rows(&mut self, id: NodeId) {
+    pub(super) fn add_rows(&mut self, id: NodeId) -> Result<()> {
         let node = self.graph.node(id);
-        let index = self.view(node.operands[1]);
-        let from = self.in_order(node.operands[0]);
+        let index = self.view(node.operands[1])?;
+        let from = self.in_order(node.operands[0])?;
         let to = self.allocate(&node.shape, None);
         let width = node.shape[1..].iter().product();
         self.emit(Instruction::AddRows {
@@ -47,12 +49,13 @@ impl Lowering<'_> {
             to_rows: node.shape[0],
         });
         self.set(id, to);
+        Ok(())
     }
 
     /// Pick, or place if it scatters.
-    pub(super) fn select_class(&mut self, id: NodeId, scatter: bool) {
+    pub(super) fn select_class(&mut self, id: NodeId, classes: usize, scatter: bool) -> Result<()> {
         let node = self.graph.node(id);
-        let (source, index) = (self.view(node.operands[0]), self.view(node.operands[1]));
+        let (source, index) = (self.view(node.operands[0])?, self.view(node.operands[1])?);
         let rows = self.rows.of(id);
         let to = self.allocate(&node.shape, rows);
         let places = self.graph.shape(node.operands[1]).len();
@@ -66,10 +69,6 @@ impl Lowering<'_> {
         };
         let strides = |axis: usize| -> [Stride; 3] {
             [data.strides[axis], index.strides[axis], value.strides[axis]]
-        };
-        let classes = match node.op {
-            Op::Place(size) => size,
-            _ => self.graph.shape(node.operands[0])[places],
         };
         let instruction = SelectClass {
             scatter,
@@ -87,5 +86,6 @@ impl Lowering<'_> {
         };
         self.emit(Instruction::Select(instruction));
         self.set(id, to);
+        Ok(())
     }
 }
