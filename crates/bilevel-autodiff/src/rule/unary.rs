@@ -181,6 +181,16 @@ functions! {
             graph.mul(v, derivative).map(Some)
         },
     }
+    Erf "erf" on Any {
+        |a| T::from_f64(libm::erf(a.to_double())),
+        |graph, a, _, v| {
+            let square = graph.mul(a, a)?;
+            let square = graph.unary(Unary::Neg, square)?;
+            let bell = graph.unary(Unary::Exp, square)?;
+            let derivative = graph.scale(std::f64::consts::FRAC_2_SQRT_PI, bell)?;
+            graph.mul(v, derivative).map(Some)
+        },
+    }
 }
 
 impl Primitive for Unary {

@@ -90,6 +90,13 @@ impl Var<'_> {
         self.unary(Unary::Cos)
     }
 
+    /// The error function, 2/√π · ∫₀ˣ e⁻ᵗ² dt, within a unit in the last place.
+    #[track_caller]
+    #[must_use]
+    pub fn erf(self) -> Self {
+        self.unary(Unary::Erf)
+    }
+
     /// x · x.
     #[track_caller]
     #[must_use]

@@ -176,6 +176,7 @@ impl<T: Real> Kernel<T> {
                     },
                 ),
                 Unary::Sin => self.unary(T::sin),
+                Unary::Erf => self.unary(|a| T::from_f64(libm::erf(a.to_double()))),
                 Unary::Cos => self.unary(T::cos),
             },
             Function::Binary(binary) => match binary {
