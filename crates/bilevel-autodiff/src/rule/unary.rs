@@ -191,6 +191,14 @@ functions! {
             graph.mul(v, derivative).map(Some)
         },
     }
+    Log1p "log1p" on Positive {
+        |a| a.ln_1p(),
+        |graph, a, _, v| {
+            let one = graph.constant_like(1.0, a)?;
+            let sum = graph.add(one, a)?;
+            graph.binary(Binary::Div, v, sum).map(Some)
+        },
+    }
 }
 
 impl Primitive for Unary {

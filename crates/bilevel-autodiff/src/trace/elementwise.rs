@@ -97,6 +97,13 @@ impl Var<'_> {
         self.unary(Unary::Erf)
     }
 
+    /// ln(1 + x), exact for small x too.
+    #[track_caller]
+    #[must_use]
+    pub fn log1p(self) -> Self {
+        self.unary(Unary::Log1p)
+    }
+
     /// x · x.
     #[track_caller]
     #[must_use]
