@@ -199,6 +199,14 @@ functions! {
             graph.binary(Binary::Div, v, sum).map(Some)
         },
     }
+    Expm1 "expm1" on Any {
+        |a| a.exp_m1(),
+        |graph, a, _, v| {
+            // Not the result plus 1, which has no digits left where it is near −1.
+            let power = graph.unary(Unary::Exp, a)?;
+            graph.mul(v, power).map(Some)
+        },
+    }
 }
 
 impl Primitive for Unary {

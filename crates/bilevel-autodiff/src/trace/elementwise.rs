@@ -104,6 +104,13 @@ impl Var<'_> {
         self.unary(Unary::Log1p)
     }
 
+    /// eˣ − 1, exact for small x too.
+    #[track_caller]
+    #[must_use]
+    pub fn expm1(self) -> Self {
+        self.unary(Unary::Expm1)
+    }
+
     /// x · x.
     #[track_caller]
     #[must_use]

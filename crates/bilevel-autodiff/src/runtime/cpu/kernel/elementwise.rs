@@ -178,6 +178,7 @@ impl<T: Real> Kernel<T> {
                 Unary::Sin => self.unary(T::sin),
                 Unary::Erf => self.unary(|a| T::from_f64(libm::erf(a.to_double()))),
                 Unary::Log1p => self.unary(T::ln_1p),
+                Unary::Expm1 => self.unary(T::exp_m1),
                 Unary::Cos => self.unary(T::cos),
             },
             Function::Binary(binary) => match binary {
