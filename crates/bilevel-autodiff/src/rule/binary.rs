@@ -126,6 +126,14 @@ functions! {
         |graph, of, v| where_holds(graph, [of.a, of.b], v, true),
         |graph, of, v| where_holds(graph, [of.a, of.b], v, false),
     }
+    Atan2 "atan2" on Away, Away {
+        |a, b| a.atan2(b),
+        |graph, of, v| over_square(graph, of, v, of.b),
+        |graph, of, v| {
+            let v = graph.unary(Unary::Neg, v)?;
+            over_square(graph, of, v, of.a)
+        },
+    }
 }
 
 /// v · b·aᵇ⁻¹.
@@ -170,6 +178,14 @@ fn where_holds(
         [mask, zero, v]
     };
     graph.push(Op::Select, &operands).map(Some)
+}
+
+/// v · c / (a² + b²).
+fn over_square(graph: &mut Graph, of: Of, v: NodeId, c: NodeId) -> Result<Option<NodeId>> {
+    let (a, b) = (graph.mul(of.a, of.a)?, graph.mul(of.b, of.b)?);
+    let square = graph.add(a, b)?;
+    let partial = graph.binary(Binary::Div, c, square)?;
+    graph.mul(v, partial).map(Some)
 }
 
 impl Primitive for Binary {

@@ -150,6 +150,13 @@ impl Var<'_> {
         self.binary(Binary::Min, other)
     }
 
+    /// The angle of the point (`x`, self), in (−π, π]. It has no derivative at (0, 0): NaN.
+    #[track_caller]
+    #[must_use]
+    pub fn atan2(self, x: Self) -> Self {
+        self.binary(Binary::Atan2, x)
+    }
+
     /// The mask of `self < other`.
     #[track_caller]
     #[must_use]

@@ -199,6 +199,7 @@ impl<T: Real> Kernel<T> {
                     |a, b| a / b,
                 ),
                 Binary::Pow => self.binary(T::powf),
+                Binary::Atan2 => self.binary(T::atan2),
                 // A NaN stays one.
                 Binary::Max => self.binary(
                     #[inline(always)]
