@@ -7,6 +7,7 @@ mod common;
 mod compiled;
 mod compiled_views;
 mod edges;
+mod elementwise;
 mod mixed_mode;
 mod primitives;
 mod products;
