@@ -3,8 +3,8 @@
 use std::fmt;
 
 use crate::error::{Error, Fault, Result};
-use crate::rule;
-pub use crate::rule::{Binary, Compare, Unary};
+use crate::rule::{self, Below};
+pub use crate::rule::{Binary, Compare, Lines, Unary};
 
 /// The sizes of the axes of a tensor, outermost first; empty for a scalar.
 pub type Shape = Vec<usize>;
@@ -121,6 +121,8 @@ pub enum Op {
         /// Whether the right operand is transposed.
         right: bool,
     },
+    /// Along some axes, the same for each place of the others.
+    Lines(Lines),
     /// The operand itself, taken for a constant by every derivative.
     StopGradient,
 }
@@ -246,7 +248,10 @@ impl Graph {
             .filter_map(|&id| self.nodes.get(id.index()))
             .collect();
         let inferred = if nodes.len() == operands.len() {
-            rule::infer(&op, &nodes)
+            rule::infer(&op, &nodes).and_then(|inferred| {
+                self.expect_indices(&op, &nodes, operands)?;
+                Ok(inferred)
+            })
         } else {
             Err(Fault::Foreign)
         };
@@ -264,6 +269,29 @@ impl Graph {
             dtype,
         });
         Ok(id)
+    }
+
+    /// Fails if computed indices may be too large; those of an argument are checked when they come in.
+    fn expect_indices(&self, op: &Op, nodes: &[&Node], operands: &[NodeId]) -> Result<(), Fault> {
+        let (Some(size), Some(&index)) = (rule::selects(op, nodes), operands.last()) else {
+            return Ok(());
+        };
+        match self.below(index) {
+            Some(most) if most > size && !self.node(index).is_empty() => Err(Fault::Shape {
+                expected: format!("indices below {size}, found those of an axis of {most}"),
+            }),
+            Some(_) | None => Ok(()),
+        }
+    }
+
+    /// What the indices of a node are below, where the graph says so.
+    fn below(&self, id: NodeId) -> Option<usize> {
+        let node = self.node(id);
+        match rule::below(self, node) {
+            Below::Unknown => None,
+            Below::AsOperand => self.below(node.operands[0]),
+            Below::This(size) => Some(size),
+        }
     }
 
     /// `value` everywhere, in the shape of `like`.

@@ -11,6 +11,7 @@ mod compare;
 mod concat;
 mod given;
 mod kind;
+mod lines;
 mod matmul;
 mod max;
 mod pad;
@@ -33,6 +34,7 @@ pub(crate) use axes::{Axes, Link, Summed, matching_axes};
 pub use binary::Binary;
 pub use compare::Compare;
 pub use kind::Kind;
+pub use lines::Lines;
 pub use sample::{Draw, Numbers, Sample};
 pub use unary::Unary;
 
@@ -121,6 +123,8 @@ pub(crate) enum Below {
     Unknown,
     /// The same as those of the first operand.
     AsOperand,
+    /// This number.
+    This(usize),
 }
 
 macro_rules! with {
@@ -158,6 +162,7 @@ macro_rules! record {
             Op::MatMul { left, right } => {
                 with!($record = matmul::MatMul { left: *left, right: *right } => $run)
             }
+            Op::Lines(lines) => with!($record = *lines => $run),
             Op::StopGradient => with!($record = stop_gradient::StopGradient => $run),
         }
     };

@@ -1,6 +1,7 @@
 //! What a user writes: a closure over [`Var`] handles, traced once to a [`Graph`].
 
 mod elementwise;
+mod lines;
 mod operators;
 
 use std::cell::RefCell;

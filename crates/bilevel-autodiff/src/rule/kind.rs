@@ -2,8 +2,8 @@
 
 use super::sample::{Draw, Sample};
 use super::{
-    Binary, Compare, Unary, add_rows, binary, broadcast, compare, concat, matmul, max, pad, pick,
-    place, reshape, select, slice, stop_gradient, sum, take_rows, transpose, unary,
+    Binary, Compare, Lines, Unary, add_rows, binary, broadcast, compare, concat, matmul, max, pad,
+    pick, place, reshape, select, slice, stop_gradient, sum, take_rows, transpose, unary,
 };
 use crate::graph::Op;
 
@@ -19,6 +19,7 @@ macro_rules! kinds {
             Unary(Unary),
             Binary(Binary),
             Compare(Compare),
+            Lines(Lines),
             $($kind,)*
         }
 
@@ -29,6 +30,7 @@ macro_rules! kinds {
                 let mut all = vec![Self::Input, Self::Constant, $(Self::$kind,)*];
                 all.extend(Unary::ALL.iter().map(|&function| Self::Unary(function)));
                 all.extend(Binary::ALL.iter().map(|&function| Self::Binary(function)));
+                all.extend(Lines::all().into_iter().map(Self::Lines));
                 all.extend(Compare::ALL.iter().map(|&relation| Self::Compare(relation)));
                 all
             }
@@ -42,6 +44,7 @@ macro_rules! kinds {
                     Op::Unary(function) => Self::Unary(*function),
                     Op::Binary(function) => Self::Binary(*function),
                     Op::Compare(relation) => Self::Compare(*relation),
+                    Op::Lines(lines) => Self::Lines(lines.kind()),
                     $($pattern => Self::$kind,)*
                 }
             }
@@ -53,6 +56,7 @@ macro_rules! kinds {
                     Self::Unary(function) => unary::sample(function, draw),
                     Self::Binary(function) => binary::sample(function, draw),
                     Self::Compare(relation) => compare::sample(relation, draw),
+                    Self::Lines(lines) => return lines.sample(draw, None),
                     $(Self::$kind => $sample(draw),)*
                 })
             }

@@ -56,6 +56,10 @@ pub enum Numbers {
     Signs,
     /// True or false.
     Mask,
+    /// Symmetric matrices with positive eigenvalues.
+    Definite,
+    /// Matrices whose lower triangle is well conditioned.
+    Triangle,
     /// Indices below this.
     Index(usize),
 }

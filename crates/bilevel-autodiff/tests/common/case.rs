@@ -1,9 +1,10 @@
 //! Random graphs as the objectives of real problems are built: rows, weights, classes.
 
-use bilevel_autodiff::graph::{Binary, Compare, DType, Graph, NodeId, Op, Shape, Unary};
+use bilevel_autodiff::graph::{Binary, Compare, DType, Graph, Lines, NodeId, Op, Shape, Unary};
 use bilevel_autodiff::reference::{Value, evaluate};
 use bilevel_autodiff::{Draw, Kind, Numbers};
 
+use super::instance::matrices as matrices_of;
 use super::source::Source;
 
 /// What a random graph is like.
@@ -327,8 +328,43 @@ impl Case {
             | Kind::Pad
             | Kind::Concat => return self.moved(kind),
             Kind::TakeRows | Kind::AddRows | Kind::Pick | Kind::Place => return self.indexed(kind),
+            Kind::Lines(lines) => return self.lines(lines),
             other => unreachable!("{other:?}"),
         })
+    }
+
+    /// Along some axes, of a node, or of matrices of each row.
+    fn lines(&mut self, lines: Lines) -> Option<(NodeId, f64)> {
+        let a = self.any();
+        let matrices = self.source.shape(0, 1);
+        let matrices = [&[self.rows.min(300)], &matrices[..], &[2, 2]].concat();
+        let shape = self.shape(a.id);
+        let mut sample = lines.sample(&mut self.source, Some(&shape));
+        if sample.is_none() {
+            sample = lines.sample(&mut self.source, Some(&matrices));
+        }
+        let sample = sample?;
+        let mut operands = Vec::new();
+        for (place, (shape, numbers)) in sample.operands.iter().enumerate() {
+            operands.push(match *numbers {
+                Numbers::Any if place == 0 => a.id,
+                Numbers::Definite | Numbers::Triangle => {
+                    let definite = *numbers == Numbers::Definite;
+                    let numbers = matrices_of(shape, &mut self.source, definite);
+                    self.arguments.push(Value::Real(numbers));
+                    self.graph.input(shape.clone(), DType::Real)
+                }
+                Numbers::Index(below) => self.indices(shape, below),
+                // Keys of an order too: no rounding error may exchange two of them.
+                _ => self.real(shape),
+            });
+        }
+        let mut id = self.push(sample.op.clone(), &operands);
+        if let Op::Lines(Lines::ArgSort { axis }) = sample.op {
+            id = self.push(Op::Lines(Lines::Gather { axis }), &[a.id, id]);
+        }
+        let size = self.size(id);
+        (size < 1e4).then_some((id, size))
     }
 
     fn compare(&mut self, compare: Compare) -> (NodeId, f64) {

@@ -1,6 +1,6 @@
 //! One primitive on random operands, at a point where it is smooth.
 
-use bilevel_autodiff::graph::{DType, Graph, NodeId, Op, Unary};
+use bilevel_autodiff::graph::{DType, Graph, Lines, NodeId, Op, Unary};
 use bilevel_autodiff::reference::Value;
 use bilevel_autodiff::{Draw, Kind, Numbers, Sample};
 
@@ -48,6 +48,8 @@ impl Instance {
                 self.arguments.push(Value::Index(numbers));
                 return self.graph.input(shape.to_vec(), DType::Index);
             }
+            Numbers::Definite => matrices(shape, source, true),
+            Numbers::Triangle => matrices(shape, source, false),
             other => unreachable!("{other:?}"),
         };
         let id = self.given(shape, values);
@@ -58,12 +60,12 @@ impl Instance {
     }
 
     /// The result, or where it is no real number, one that depends on it.
-    fn sampled(&mut self, sample: Sample, source: &mut Source) -> NodeId {
+    fn sampled(&mut self, sample: &Sample, source: &mut Source) -> NodeId {
         let mut operands = Vec::new();
         for (shape, numbers) in &sample.operands {
             operands.push(self.operand(shape, *numbers, source));
         }
-        let id = self.graph.push(sample.op, &operands).unwrap();
+        let id = self.graph.push(sample.op.clone(), &operands).unwrap();
         let node = self.graph.node(id).clone();
         match node.dtype {
             DType::Real => id,
@@ -72,9 +74,38 @@ impl Instance {
                 let operands = [id, any[0], any[1]];
                 self.graph.push(Op::Select, &operands).unwrap()
             }
-            DType::Index => unreachable!("{node:?}"),
+            DType::Index => {
+                let Op::Lines(Lines::ArgSort { axis }) = sample.op else {
+                    unreachable!("{node:?}")
+                };
+                let data = self.operand(&node.shape, Numbers::Any, source);
+                let gather = Op::Lines(Lines::Gather { axis });
+                self.graph.push(gather, &[data, id]).unwrap()
+            }
         }
     }
+}
+
+/// M·Mᵀ + I/2 for matrices M, or triangles with a diagonal that is not near 0.
+pub(crate) fn matrices(shape: &[usize], source: &mut Source, definite: bool) -> Vec<f64> {
+    let n = shape[shape.len() - 1];
+    let batch: usize = shape[..shape.len() - 2].iter().product();
+    let mut all = Vec::new();
+    for _ in 0..batch {
+        let m: Vec<f64> = (0..n * n).map(|_| source.number(-0.6, 0.6)).collect();
+        for i in 0..n {
+            for j in 0..n {
+                let product: f64 = (0..n).map(|k| m[i * n + k] * m[j * n + k]).sum();
+                let diagonal = if i == j { 0.5 } else { 0.0 };
+                all.push(match (definite, i == j) {
+                    (true, _) => f64::from((product + diagonal) as f32),
+                    (false, true) => source.signed(0.7, 1.5),
+                    (false, false) => m[i * n + j],
+                });
+            }
+        }
+    }
+    all
 }
 
 /// This primitive on random operands of rank 0 to 4, with empty and size-1 axes among them.
@@ -87,7 +118,7 @@ pub(crate) fn instance(kind: Kind, source: &mut Source) -> Instance {
         output: Graph::new().constant(0.0),
     };
     instance.output = match kind.sample(source) {
-        Some(sample) => instance.sampled(sample, source),
+        Some(sample) => instance.sampled(&sample, source),
         None => {
             let shape = source.shape(0, 4);
             let input = instance.operand(&shape, Numbers::Any, source);

@@ -1,6 +1,6 @@
 //! How far apart two correct evaluations of a graph may be.
 
-use bilevel_autodiff::graph::{Binary, DType, Graph, NodeId, Op, Unary};
+use bilevel_autodiff::graph::{Binary, DType, Graph, Lines, NodeId, Op, Unary};
 use bilevel_autodiff::reference::{Value, evaluate};
 
 use super::source::Source;
@@ -117,11 +117,9 @@ fn with_errors(graph: &Graph) -> (Graph, Vec<(usize, f64)>) {
                 let terms = terms(graph, id);
                 if terms > 1 {
                     let size = terms as f64;
-                    let real = if matches!(op, Op::MatMul { .. }) {
-                        2
-                    } else {
-                        1
-                    };
+                    let both =
+                        operands.len() == 2 && graph.node(node.operands[1]).dtype == DType::Real;
+                    let real = if both { 2 } else { 1 };
                     for operand in &mut operands[..real] {
                         *operand = rounded(&mut noisy, *operand, size);
                     }
@@ -147,6 +145,8 @@ fn terms(graph: &Graph, id: NodeId) -> usize {
         Op::Sum(axes) => axes.iter().map(|&axis| operand()[axis]).product(),
         Op::AddRows(_) => operand()[0],
         Op::MatMul { left, .. } => operand()[operand().len() - if *left { 2 } else { 1 }],
+        Op::Lines(Lines::ArgSort { .. }) => 1,
+        Op::Lines(_) => operand().iter().copied().max().unwrap_or(1),
         _ => 1,
     }
 }
@@ -158,6 +158,8 @@ fn rounding(op: &Op) -> f64 {
         | Op::Binary(Binary::Max | Binary::Min) => 0.0,
         Op::Binary(Binary::Pow) => 16.0,
         Op::Unary(_) => 8.0,
+        Op::Lines(Lines::ArgSort { .. } | Lines::Gather { .. }) => 0.0,
+        Op::Lines(_) => 8.0,
         Op::Binary(_) | Op::MatMul { .. } => 2.0,
         _ => 0.0,
     }

@@ -1,7 +1,7 @@
 //! What the machine is told: kernels with the places of their operands.
 
 use super::view::{At, Extent, Stride};
-use crate::graph::{Binary, Compare, Unary};
+use crate::graph::{Binary, Compare, Lines, Unary};
 
 /// One kernel call. Sizes and strides may depend on the rows of the block that runs.
 #[derive(Clone, Debug)]
@@ -44,6 +44,7 @@ pub(crate) enum Instruction {
     },
     /// `value[i] = data[i, index[i]]`, or the other way round.
     Select(SelectClass),
+    Lines(LinesKernel),
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -210,6 +211,25 @@ pub(crate) struct SelectClass {
     pub(crate) value: At,
 }
 
+/// A primitive along some axes, at each place of the others.
+#[derive(Clone, Debug)]
+pub(crate) struct LinesKernel {
+    pub(crate) function: Lines,
+    pub(crate) first: At,
+    pub(crate) second: Option<At>,
+    pub(crate) out: At,
+    /// Of both operands and the result: sizes and strides of the axes.
+    pub(crate) axes: [[(usize, Stride); 2]; 3],
+    /// The other axes, with strides of both operands and the result.
+    pub(crate) outer: Vec<(usize, [Stride; 3])>,
+    pub(crate) lanes: Extent,
+    pub(crate) lane: [Stride; 3],
+    /// Memory of the kernel.
+    pub(crate) scratch: Option<At>,
+    /// Operations for each element of the result.
+    pub(crate) work: usize,
+}
+
 impl Instruction {
     /// Every place that is read or written; the written one last.
     pub(crate) fn places_mut(&mut self) -> Vec<&mut At> {
@@ -248,6 +268,13 @@ impl Instruction {
             Self::AddRows {
                 from, index, to, ..
             } => vec![from, index, to],
+            Self::Lines(k) => {
+                let mut all = vec![&mut k.first];
+                all.extend(&mut k.second);
+                all.extend(&mut k.scratch);
+                all.push(&mut k.out);
+                all
+            }
             Self::Select(s) => {
                 if s.scatter {
                     vec![&mut s.value, &mut s.index, &mut s.data]

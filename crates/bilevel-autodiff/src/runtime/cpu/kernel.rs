@@ -9,6 +9,7 @@
 mod copy;
 mod elementwise;
 mod frame;
+mod lines;
 mod matmul;
 mod real;
 mod reduce;
@@ -63,5 +64,6 @@ pub(crate) fn run<T: Real>(frame: &Frame<'_, T>, instruction: &Instruction) {
             to_rows,
         } => select::add_rows(frame, *from, *index, *rows, *width, (*to, *to_rows)),
         Instruction::Select(kernel) => select::run(frame, kernel),
+        Instruction::Lines(kernel) => lines::run(frame, kernel),
     }
 }

@@ -251,6 +251,16 @@ fn effort(instruction: &Instruction, rows: usize) -> (f64, f64, f64) {
             (rows * width) as f64,
             ((2 * rows + to_rows) * width) as f64,
         ),
+        Instruction::Lines(k) => {
+            let axes =
+                |number: usize| -> f64 { k.axes[number].iter().map(|&(n, _)| n as f64).product() };
+            let places = k.outer.iter().map(|&(n, _)| n as f64).product::<f64>() * size(k.lanes);
+            (
+                0.0,
+                places * axes(2) * k.work as f64,
+                places * (axes(0) + axes(1) + axes(2)),
+            )
+        }
         Instruction::Select(s) => {
             let places: f64 =
                 s.inner.iter().map(|&(n, _)| n as f64).product::<f64>() * size(s.lanes);

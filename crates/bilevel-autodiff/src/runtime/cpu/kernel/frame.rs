@@ -76,13 +76,34 @@ impl<T: Real> Frame<'_, T> {
     }
 
     /// Where the indices of `at` are.
-    pub(crate) fn index(&self, at: At) -> *const u32 {
-        match at.space {
-            Space::Input(number) => match self.inputs[number] {
-                Slot::Index(base) => base.wrapping_add(self.offset(at)),
-                Slot::Real(_) => std::ptr::null(),
-            },
-            _ => std::ptr::null(),
+    pub(crate) fn index(&self, at: At) -> Indices<T> {
+        if let Space::Input(number) = at.space
+            && let Slot::Index(base) = self.inputs[number]
+        {
+            return Indices::Given(base.wrapping_add(self.offset(at)));
+        }
+        Indices::Computed(self.read(at))
+    }
+}
+
+/// Indices in memory: of an argument, or computed, each in the place of a number.
+#[derive(Clone, Copy)]
+pub(crate) enum Indices<T> {
+    Given(*const u32),
+    Computed(*const T),
+}
+
+impl<T: Real> Indices<T> {
+    /// # Safety
+    /// There is an index at this offset.
+    #[inline(always)]
+    pub(crate) unsafe fn at(self, offset: isize) -> usize {
+        // Safety: the caller's.
+        unsafe {
+            match self {
+                Self::Given(base) => *base.offset(offset) as usize,
+                Self::Computed(base) => (*base.offset(offset)).index(),
+            }
         }
     }
 }

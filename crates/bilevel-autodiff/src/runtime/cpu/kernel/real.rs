@@ -20,6 +20,14 @@ pub trait Real: Scalar {
     #[must_use]
     fn multiply_add<const FUSED: bool>(self, b: Self, c: Self) -> Self;
 
+    /// An index in the place of a number: its bits.
+    #[doc(hidden)]
+    fn from_index(index: u32) -> Self;
+
+    /// The index that [`Real::from_index`] placed here.
+    #[doc(hidden)]
+    fn index(self) -> usize;
+
     /// Runs a kernel with the vectors of this type.
     #[doc(hidden)]
     fn with_lanes<S: Simd>(simd: S, kernel: impl Kernel<Self>);
@@ -77,6 +85,16 @@ macro_rules! real {
                 } else {
                     self * b + c
                 }
+            }
+
+            #[inline(always)]
+            fn from_index(index: u32) -> Self {
+                Self::from_bits(<$bits>::from(index))
+            }
+
+            #[inline(always)]
+            fn index(self) -> usize {
+                self.to_bits() as usize
             }
 
             #[inline(always)]

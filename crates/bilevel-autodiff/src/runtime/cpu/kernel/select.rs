@@ -19,7 +19,7 @@ pub(super) fn take_rows<T: Real>(
     for i in 0..rows {
         // Safety: the plan's guarantee, see the head of the module.
         unsafe {
-            let row = *index.add(i) as usize;
+            let row = index.at(i as isize);
             let from = std::slice::from_raw_parts(data.add(row * data_row), width);
             std::slice::from_raw_parts_mut(to.add(i * width), width).copy_from_slice(from);
         }
@@ -40,7 +40,7 @@ pub(super) fn add_rows<T: Real>(
     for i in 0..rows {
         // Safety: as above.
         unsafe {
-            let row = *index.add(i) as usize;
+            let row = index.at(i as isize);
             let from = std::slice::from_raw_parts(from.add(i * width), width);
             let to = std::slice::from_raw_parts_mut(to.add(row * width), width);
             for (to, &from) in to.iter_mut().zip(from) {
@@ -72,11 +72,7 @@ pub(super) fn run<T: Real>(frame: &Frame<'_, T>, kernel: &SelectClass) {
     }
     let axes = &resolved[..kernel.inner.len().min(MOST_AXES)];
     walk(axes, |[d, i, v]| {
-        let (data, index, value) = (
-            data.wrapping_offset(d),
-            index.wrapping_offset(i),
-            value.wrapping_offset(v),
-        );
+        let (data, value) = (data.wrapping_offset(d), value.wrapping_offset(v));
         if kernel.scatter {
             for c in 0..kernel.classes as isize {
                 if lane[0] == 1 {
@@ -96,7 +92,7 @@ pub(super) fn run<T: Real>(frame: &Frame<'_, T>, kernel: &SelectClass) {
         for l in 0..lanes as isize {
             // Safety: as above.
             unsafe {
-                let chosen = *index.offset(lane[1] * l) as isize;
+                let chosen = index.at(i + lane[1] * l) as isize;
                 let data = data.offset(lane[0] * l + class * chosen);
                 let value = value.offset(lane[2] * l);
                 if kernel.scatter {

@@ -4,6 +4,7 @@
 //! only where a kernel needs its elements in another order.
 
 mod elementwise;
+mod lines;
 mod matmul;
 mod packed;
 mod reduce;
@@ -332,6 +333,7 @@ impl<'g> Lowering<'g> {
             Op::Sum(axes) => self.reduce(id, axes, Reduction::Sum, outputs),
             Op::Max(axes) => self.reduce(id, axes, Reduction::Max, outputs),
             Op::MatMul { left, right } => self.matmul(id, (*left, *right), outputs),
+            Op::Lines(function) => self.lines(id, *function),
             Op::TakeRows => self.take_rows(id),
             Op::AddRows(_) => self.add_rows(id),
             Op::Pick => {

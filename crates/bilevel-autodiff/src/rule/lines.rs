@@ -1,0 +1,222 @@
+//! Primitives along some axes, the same for each place of the others: all operands and the result have the same
+//! number of axes.
+
+mod argsort;
+mod cumsum;
+mod gather;
+mod scatter;
+
+use bilevel::Scalar;
+
+use super::sample::{Draw, Numbers, Sample};
+use super::{
+    Axes, Below, Compare, Primitive, Recompute, Site, Unary, checked, expect_axis, expect_dtype,
+    linear, reduced, shape_fault, sum_of,
+};
+use crate::error::{Fault, Result};
+use crate::graph::{DType, Graph, Node, NodeId, Op, Shape};
+use crate::rule::value::{Operand, Value, all, coordinates, place};
+
+/// What such a primitive is beside its record.
+trait Line: Primitive {
+    /// The axes along which it is computed.
+    fn along(&self, rank: usize) -> Vec<usize>;
+
+    /// Numbers that the kernel needs for itself, for this first operand.
+    fn scratch(&self, _first: &Node) -> usize {
+        0
+    }
+
+    /// Operations for each element of the result, roughly.
+    fn work(&self, _first: &Node) -> usize {
+        1
+    }
+}
+
+/// Along some axes, the same for each place of the others.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+#[non_exhaustive]
+pub enum Lines {
+    /// The sum of all elements of an axis up to each one.
+    CumSum {
+        /// The axis.
+        axis: usize,
+        /// From each one on instead.
+        reverse: bool,
+    },
+    /// (data, index): the elements `index[…]` of an axis.
+    Gather {
+        /// The axis.
+        axis: usize,
+    },
+    /// (values, index): values added at the places `index[…]` of an axis of zeros.
+    Scatter {
+        /// The axis.
+        axis: usize,
+        /// Its size.
+        size: usize,
+    },
+    /// The indices of the elements of an axis in ascending order, NaN last; of equal ones the first is first.
+    ArgSort {
+        /// The axis.
+        axis: usize,
+    },
+}
+
+/// Runs an expression with the record of a primitive.
+macro_rules! line {
+    ($line:expr, $record:ident => $run:expr) => {
+        match $line {
+            Lines::CumSum { axis, reverse } => {
+                let $record = cumsum::CumSum { axis, reverse };
+                $run
+            }
+            Lines::Gather { axis } => {
+                let $record = gather::Gather { axis };
+                $run
+            }
+            Lines::Scatter { axis, size } => {
+                let $record = scatter::Scatter { axis, size };
+                $run
+            }
+            Lines::ArgSort { axis } => {
+                let $record = argsort::ArgSort { axis };
+                $run
+            }
+        }
+    };
+}
+
+impl Lines {
+    /// All of them, without their numbers.
+    #[must_use]
+    pub fn all() -> Vec<Self> {
+        let first = Self::CumSum {
+            axis: 0,
+            reverse: false,
+        };
+        std::iter::successors(Some(first), |line| line.next()).collect()
+    }
+
+    /// The one after this one. The match is over all: a new one does not compile without its place here.
+    fn next(self) -> Option<Self> {
+        match self {
+            Self::CumSum { .. } => Some(Self::Gather { axis: 0 }),
+            Self::Gather { .. } => Some(Self::Scatter { axis: 0, size: 0 }),
+            Self::Scatter { .. } => Some(Self::ArgSort { axis: 0 }),
+            Self::ArgSort { .. } => None,
+        }
+    }
+
+    /// Itself without its numbers.
+    #[must_use]
+    pub fn kind(self) -> Self {
+        let same = |other: &Self| std::mem::discriminant(other) == std::mem::discriminant(&self);
+        Self::all().into_iter().find(same).unwrap_or(self)
+    }
+
+    /// The axes along which it is computed.
+    pub(crate) fn along(self, rank: usize) -> Vec<usize> {
+        line!(self, record => record.along(rank))
+    }
+
+    /// Numbers that the kernel needs for itself, for this first operand.
+    pub(crate) fn scratch(self, first: &Node) -> usize {
+        line!(self, record => record.scratch(first))
+    }
+
+    /// Operations for each element of the result, roughly.
+    pub(crate) fn work(self, first: &Node) -> usize {
+        line!(self, record => record.work(first))
+    }
+
+    /// A random case; of a first operand in this shape, if one is given and fits.
+    pub fn sample(self, draw: &mut dyn Draw, shape: Option<&[usize]>) -> Option<Sample> {
+        match self {
+            Self::CumSum { .. } => cumsum::sample(draw, shape),
+            Self::Gather { .. } => gather::sample(draw, shape),
+            Self::Scatter { .. } => scatter::sample(draw, shape),
+            Self::ArgSort { .. } => argsort::sample(draw, shape),
+        }
+    }
+}
+
+impl Primitive for Lines {
+    fn name(&self) -> &'static str {
+        line!(*self, record => record.name())
+    }
+
+    fn arity(&self) -> usize {
+        line!(*self, record => record.arity())
+    }
+
+    fn infer(&self, operands: &[&Node]) -> Result<(Shape, DType), Fault> {
+        line!(*self, record => record.infer(operands))
+    }
+
+    fn jvp(
+        &self,
+        graph: &mut Graph,
+        at: Site<'_>,
+        tangents: &[Option<NodeId>],
+    ) -> Result<Option<NodeId>> {
+        line!(*self, record => record.jvp(graph, at, tangents))
+    }
+
+    fn vjp(&self, graph: &mut Graph, at: Site<'_>, bar: NodeId) -> Result<Vec<Option<NodeId>>> {
+        line!(*self, record => record.vjp(graph, at, bar))
+    }
+
+    fn axes(&self, node: &Node, operands: &[&Node]) -> Axes {
+        line!(*self, record => record.axes(node, operands))
+    }
+
+    fn define<T: Scalar>(&self, node: &Node, operands: &[Operand<'_, T>]) -> Result<Value<T>> {
+        line!(*self, record => record.define(node, operands))
+    }
+
+    fn recompute(&self) -> Recompute {
+        line!(*self, record => record.recompute())
+    }
+
+    fn selects(&self, operands: &[&Node]) -> Option<usize> {
+        line!(*self, record => record.selects(operands))
+    }
+
+    fn below(&self, operands: &[&Node]) -> Below {
+        line!(*self, record => record.below(operands))
+    }
+}
+
+/// The axis of a random first operand: of the shape that is given, if it has any, or of a new one.
+fn drawn(draw: &mut dyn Draw, shape: Option<&[usize]>) -> Option<(Shape, usize)> {
+    let shape = match shape {
+        Some(shape) => shape.to_vec(),
+        None => draw.shape(1, 4),
+    };
+    let axis = (!shape.is_empty()).then(|| draw.below(shape.len()))?;
+    Some((shape, axis))
+}
+
+/// A batch of square matrices.
+fn square(draw: &mut dyn Draw, shape: Option<&[usize]>) -> Option<Shape> {
+    match shape {
+        Some(shape) => {
+            let (&last, rest) = shape.split_last()?;
+            (rest.last() == Some(&last)).then(|| shape.to_vec())
+        }
+        None => {
+            let (batch, size) = (draw.shape(0, 2), draw.size());
+            Some([batch, vec![size; 2]].concat())
+        }
+    }
+}
+
+/// Fails unless the last two axes are those of square matrices of numbers.
+fn expect_square(a: &Node) -> Result<(), Fault> {
+    expect_dtype(a, DType::Real)?;
+    match a.shape[..] {
+        [.., rows, columns] if rows == columns => Ok(()),
+        _ => Err(shape_fault("a square matrix, or a batch of them")),
+    }
+}

@@ -1,0 +1,151 @@
+//! Primitives along some axes, one place of the others after the other.
+
+use std::cmp::Ordering;
+
+use super::frame::{Frame, Indices};
+use super::real::Real;
+use super::walk::walk;
+use crate::graph::{Lines, MOST_AXES};
+use crate::runtime::cpu::instruction::LinesKernel;
+
+/// The elements of one place along one or two axes.
+#[derive(Clone, Copy)]
+struct Part<T> {
+    start: *mut T,
+    /// Sizes, and strides from one element to the next.
+    sizes: [usize; 2],
+    strides: [isize; 2],
+}
+
+impl<T: Real> Part<T> {
+    fn place(self, [i, j]: [usize; 2]) -> *mut T {
+        let offset = self.strides[0] * i as isize + self.strides[1] * j as isize;
+        self.start.wrapping_offset(offset)
+    }
+
+    fn get(self, at: [usize; 2]) -> T {
+        debug_assert!(at[0] < self.sizes[0] && at[1] < self.sizes[1]);
+        // Safety: the plan's guarantee, see the head of the module.
+        unsafe { *self.place(at) }
+    }
+
+    fn set(self, at: [usize; 2], value: T) {
+        debug_assert!(at[0] < self.sizes[0] && at[1] < self.sizes[1]);
+        // Safety: as above; what is written is this part of the result.
+        unsafe { *self.place(at) = value };
+    }
+}
+
+pub(super) fn run<T: Real>(frame: &Frame<'_, T>, kernel: &LinesKernel) {
+    let lanes = kernel.lanes.at(frame.rows);
+    let lane = kernel.lane.map(|stride| stride.at(frame.rows));
+    let mut axes = [(0_usize, [0_isize; 3]); MOST_AXES];
+    for (slot, (count, strides)) in axes.iter_mut().zip(&kernel.outer) {
+        *slot = (*count, strides.map(|stride| stride.at(frame.rows)));
+    }
+    let axes = &axes[..kernel.outer.len().min(MOST_AXES)];
+    let part = |start: *mut T, number: usize| {
+        let axes = kernel.axes[number].map(|(size, stride)| (size, stride.at(frame.rows)));
+        Part {
+            start,
+            sizes: axes.map(|(size, _)| size),
+            strides: axes.map(|(_, stride)| stride),
+        }
+    };
+    let first = part(frame.read(kernel.first).cast_mut(), 0);
+    let out = part(frame.write(kernel.out), 2);
+    let moved = |part: Part<T>, offset: isize, lane: isize, l: usize| Part {
+        start: part.start.wrapping_offset(offset + lane * l as isize),
+        ..part
+    };
+    // What the second operand is depends on the primitive.
+    let numbers = || {
+        part(
+            kernel
+                .second
+                .map_or(first.start, |at| frame.read(at).cast_mut()),
+            1,
+        )
+    };
+    let indices = || kernel.second.map(|at| frame.index(at));
+    let stride = kernel.axes[1][0].1.at(frame.rows);
+    let scratch = kernel
+        .scratch
+        .map_or(std::ptr::null_mut(), |at| frame.write(at));
+    walk(axes, |[a, b, c]| {
+        for l in 0..lanes {
+            let (first, out) = (moved(first, a, lane[0], l), moved(out, c, lane[2], l));
+            let second = b + lane[1] * l as isize;
+            match kernel.function {
+                Lines::CumSum { reverse, .. } => cumsum(first, out, reverse),
+                Lines::Gather { .. } => {
+                    if let Some(index) = indices() {
+                        gather(first, index, (second, stride), out);
+                    }
+                }
+                Lines::Scatter { .. } => {
+                    if let Some(index) = indices() {
+                        scatter(first, index, (second, stride), out);
+                    }
+                }
+                Lines::ArgSort { .. } => argsort(first, scratch, out),
+            }
+        }
+    });
+}
+
+fn cumsum<T: Real>(a: Part<T>, out: Part<T>, reverse: bool) {
+    let mut sum = T::zero();
+    for step in 0..a.sizes[0] {
+        let i = if reverse { a.sizes[0] - 1 - step } else { step };
+        sum += a.get([i, 0]);
+        out.set([i, 0], sum);
+    }
+}
+
+fn gather<T: Real>(a: Part<T>, index: Indices<T>, at: (isize, isize), out: Part<T>) {
+    for i in 0..out.sizes[0] {
+        out.set([i, 0], a.get([chosen(index, at, i), 0]));
+    }
+}
+
+fn scatter<T: Real>(a: Part<T>, index: Indices<T>, at: (isize, isize), out: Part<T>) {
+    for i in 0..out.sizes[0] {
+        out.set([i, 0], T::zero());
+    }
+    for i in 0..a.sizes[0] {
+        let to = [chosen(index, at, i), 0];
+        out.set(to, out.get(to) + a.get([i, 0]));
+    }
+}
+
+fn chosen<T: Real>(index: Indices<T>, (start, stride): (isize, isize), i: usize) -> usize {
+    // Safety: the plan's guarantee, see the head of the module.
+    unsafe { index.at(start + stride * i as isize) }
+}
+
+fn argsort<T: Real>(a: Part<T>, scratch: *mut T, out: Part<T>) {
+    let count = a.sizes[0];
+    if count == 0 {
+        return;
+    }
+    // Safety: the plan's guarantee, see the head of the module: there are as many numbers, of at least the size of an
+    // index each, and no other place is in this memory.
+    let order = unsafe { std::slice::from_raw_parts_mut(scratch.cast::<u32>(), count) };
+    for (i, slot) in order.iter_mut().enumerate() {
+        *slot = i as u32;
+    }
+    // No two are equal, so that every way of sorting gives the same.
+    order.sort_unstable_by(|&i, &j| {
+        let (x, y) = (a.get([i as usize, 0]), a.get([j as usize, 0]));
+        let by_number = x.partial_cmp(&y);
+        let numbers = by_number.unwrap_or_else(|| x.is_nan().cmp(&y.is_nan()));
+        match numbers {
+            Ordering::Equal => i.cmp(&j),
+            Ordering::Less | Ordering::Greater => numbers,
+        }
+    });
+    for (i, &index) in order.iter().enumerate() {
+        out.set([i, 0], T::from_index(index));
+    }
+}

@@ -1,0 +1,52 @@
+//! Functions along some axes, the same for each place of the others.
+
+use std::panic::Location;
+
+use super::Var;
+use crate::graph::{Lines, Op};
+
+impl Var<'_> {
+    /// The sum of all elements of an axis up to each one.
+    #[track_caller]
+    #[must_use]
+    pub fn cumsum(self, axis: usize) -> Self {
+        let op = Lines::CumSum {
+            axis,
+            reverse: false,
+        };
+        self.push(Location::caller(), Op::Lines(op), &[])
+    }
+
+    /// The elements `index[…]` of an axis. The indices have the shape of the result, which differs on that axis
+    /// alone.
+    #[track_caller]
+    #[must_use]
+    pub fn gather(self, axis: usize, index: Self) -> Self {
+        let op = Op::Lines(Lines::Gather { axis });
+        self.push(Location::caller(), op, &[index])
+    }
+
+    /// Values added at the places `index[…]` of an axis of zeros of this size: the transposed of [`Var::gather`].
+    #[track_caller]
+    #[must_use]
+    pub fn scatter(self, axis: usize, index: Self, size: usize) -> Self {
+        let op = Op::Lines(Lines::Scatter { axis, size });
+        self.push(Location::caller(), op, &[index])
+    }
+
+    /// The indices of the elements of an axis in ascending order, for [`Var::gather`]: −0 is 0, a NaN is last, and of
+    /// equal ones the first is first. They have no derivative.
+    #[track_caller]
+    #[must_use]
+    pub fn argsort(self, axis: usize) -> Self {
+        self.push(Location::caller(), Op::Lines(Lines::ArgSort { axis }), &[])
+    }
+
+    /// The elements of an axis in ascending order, as [`Var::argsort`] has them: each passes its derivative on to where
+    /// it was.
+    #[track_caller]
+    #[must_use]
+    pub fn sort(self, axis: usize) -> Self {
+        self.gather(axis, self.argsort(axis))
+    }
+}
