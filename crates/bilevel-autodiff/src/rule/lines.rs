@@ -4,6 +4,7 @@
 mod argsort;
 mod cumsum;
 mod gather;
+mod product;
 mod scatter;
 
 use bilevel::Scalar;
@@ -44,6 +45,11 @@ pub enum Lines {
         /// From each one on instead.
         reverse: bool,
     },
+    /// The product over an axis, which stays with size 1.
+    Product {
+        /// The axis.
+        axis: usize,
+    },
     /// (data, index): the elements `index[…]` of an axis.
     Gather {
         /// The axis.
@@ -69,6 +75,10 @@ macro_rules! line {
         match $line {
             Lines::CumSum { axis, reverse } => {
                 let $record = cumsum::CumSum { axis, reverse };
+                $run
+            }
+            Lines::Product { axis } => {
+                let $record = product::Product { axis };
                 $run
             }
             Lines::Gather { axis } => {
@@ -104,7 +114,8 @@ impl Lines {
             Self::CumSum { .. } => Some(Self::Gather { axis: 0 }),
             Self::Gather { .. } => Some(Self::Scatter { axis: 0, size: 0 }),
             Self::Scatter { .. } => Some(Self::ArgSort { axis: 0 }),
-            Self::ArgSort { .. } => None,
+            Self::ArgSort { .. } => Some(Self::Product { axis: 0 }),
+            Self::Product { .. } => None,
         }
     }
 
@@ -134,6 +145,7 @@ impl Lines {
     pub fn sample(self, draw: &mut dyn Draw, shape: Option<&[usize]>) -> Option<Sample> {
         match self {
             Self::CumSum { .. } => cumsum::sample(draw, shape),
+            Self::Product { .. } => product::sample(draw, shape),
             Self::Gather { .. } => gather::sample(draw, shape),
             Self::Scatter { .. } => scatter::sample(draw, shape),
             Self::ArgSort { .. } => argsort::sample(draw, shape),

@@ -17,6 +17,16 @@ impl Var<'_> {
         self.push(Location::caller(), Op::Lines(op), &[])
     }
 
+    /// The product over these axes, which stay with size 1; 1 of none. It has all derivatives where elements are 0.
+    #[track_caller]
+    #[must_use]
+    pub fn product(self, axes: &[usize]) -> Self {
+        let place = Location::caller();
+        axes.iter().fold(self, |product, &axis| {
+            product.push(place, Op::Lines(Lines::Product { axis }), &[])
+        })
+    }
+
     /// The elements `index[…]` of an axis. The indices have the shape of the result, which differs on that axis
     /// alone.
     #[track_caller]

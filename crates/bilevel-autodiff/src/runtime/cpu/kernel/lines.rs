@@ -78,6 +78,7 @@ pub(super) fn run<T: Real>(frame: &Frame<'_, T>, kernel: &LinesKernel) {
             let second = b + lane[1] * l as isize;
             match kernel.function {
                 Lines::CumSum { reverse, .. } => cumsum(first, out, reverse),
+                Lines::Product { .. } => product(first, out),
                 Lines::Gather { .. } => {
                     if let Some(index) = indices() {
                         gather(first, index, (second, stride), out);
@@ -101,6 +102,14 @@ fn cumsum<T: Real>(a: Part<T>, out: Part<T>, reverse: bool) {
         sum += a.get([i, 0]);
         out.set([i, 0], sum);
     }
+}
+
+fn product<T: Real>(a: Part<T>, out: Part<T>) {
+    let mut product = T::one();
+    for i in 0..a.sizes[0] {
+        product *= a.get([i, 0]);
+    }
+    out.set([0, 0], product);
 }
 
 fn gather<T: Real>(a: Part<T>, index: Indices<T>, at: (isize, isize), out: Part<T>) {
