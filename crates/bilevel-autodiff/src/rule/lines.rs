@@ -6,6 +6,8 @@ mod cumsum;
 mod gather;
 mod product;
 mod scatter;
+mod solve;
+mod triangle;
 
 use bilevel::Scalar;
 
@@ -67,6 +69,11 @@ pub enum Lines {
         /// The axis.
         axis: usize,
     },
+    /// (L, B): L⁻¹·B over the last two axes for a lower triangle L, of which nothing else is read.
+    Solve {
+        /// L⁻ᵀ·B instead.
+        transposed: bool,
+    },
 }
 
 /// Runs an expression with the record of a primitive.
@@ -93,6 +100,10 @@ macro_rules! line {
                 let $record = argsort::ArgSort { axis };
                 $run
             }
+            Lines::Solve { transposed } => {
+                let $record = solve::Solve { transposed };
+                $run
+            }
         }
     };
 }
@@ -115,7 +126,8 @@ impl Lines {
             Self::Gather { .. } => Some(Self::Scatter { axis: 0, size: 0 }),
             Self::Scatter { .. } => Some(Self::ArgSort { axis: 0 }),
             Self::ArgSort { .. } => Some(Self::Product { axis: 0 }),
-            Self::Product { .. } => None,
+            Self::Product { .. } => Some(Self::Solve { transposed: false }),
+            Self::Solve { .. } => None,
         }
     }
 
@@ -149,6 +161,7 @@ impl Lines {
             Self::Gather { .. } => gather::sample(draw, shape),
             Self::Scatter { .. } => scatter::sample(draw, shape),
             Self::ArgSort { .. } => argsort::sample(draw, shape),
+            Self::Solve { .. } => solve::sample(draw, shape),
         }
     }
 }

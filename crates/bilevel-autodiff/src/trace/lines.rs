@@ -59,4 +59,21 @@ impl Var<'_> {
     pub fn sort(self, axis: usize) -> Self {
         self.gather(axis, self.argsort(axis))
     }
+
+    /// L⁻¹·`right` over the last two axes, of which L is the lower triangle of self; nothing else of it is read. A zero on
+    /// its diagonal gives infinities or NaN.
+    #[track_caller]
+    #[must_use]
+    pub fn solve_triangular(self, right: Self) -> Self {
+        let op = Op::Lines(Lines::Solve { transposed: false });
+        self.push(Location::caller(), op, &[right])
+    }
+
+    /// L⁻ᵀ·`right`, as [`Var::solve_triangular`].
+    #[track_caller]
+    #[must_use]
+    pub fn solve_triangular_transposed(self, right: Self) -> Self {
+        let op = Op::Lines(Lines::Solve { transposed: true });
+        self.push(Location::caller(), op, &[right])
+    }
 }

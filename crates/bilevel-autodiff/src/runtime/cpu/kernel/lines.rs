@@ -90,6 +90,9 @@ pub(super) fn run<T: Real>(frame: &Frame<'_, T>, kernel: &LinesKernel) {
                     }
                 }
                 Lines::ArgSort { .. } => argsort(first, scratch, out),
+                Lines::Solve { transposed } => {
+                    solve(first, moved(numbers(), second, 0, 0), out, transposed);
+                }
             }
         }
     });
@@ -156,5 +159,21 @@ fn argsort<T: Real>(a: Part<T>, scratch: *mut T, out: Part<T>) {
     });
     for (i, &index) in order.iter().enumerate() {
         out.set([i, 0], T::from_index(index));
+    }
+}
+
+fn solve<T: Real>(l: Part<T>, b: Part<T>, x: Part<T>, transposed: bool) {
+    let n = l.sizes[0];
+    for column in 0..x.sizes[1] {
+        for step in 0..n {
+            let i = if transposed { n - 1 - step } else { step };
+            let mut rest = b.get([i, column]);
+            for known in 0..step {
+                let k = if transposed { n - 1 - known } else { known };
+                let factor = l.get(if transposed { [k, i] } else { [i, k] });
+                rest -= factor * x.get([k, column]);
+            }
+            x.set([i, column], rest / l.get([i, i]));
+        }
     }
 }
