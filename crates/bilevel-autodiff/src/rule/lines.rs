@@ -2,6 +2,7 @@
 //! number of axes.
 
 mod argsort;
+mod cholesky;
 mod cumsum;
 mod gather;
 mod product;
@@ -69,6 +70,9 @@ pub enum Lines {
         /// The axis.
         axis: usize,
     },
+    /// The lower triangle L with L·Lᵀ = A over the last two axes. Of A the lower triangle is read; L is NaN where A is
+    /// not positive definite.
+    Cholesky,
     /// (L, B): L⁻¹·B over the last two axes for a lower triangle L, of which nothing else is read.
     Solve {
         /// L⁻ᵀ·B instead.
@@ -100,6 +104,10 @@ macro_rules! line {
                 let $record = argsort::ArgSort { axis };
                 $run
             }
+            Lines::Cholesky => {
+                let $record = cholesky::Cholesky;
+                $run
+            }
             Lines::Solve { transposed } => {
                 let $record = solve::Solve { transposed };
                 $run
@@ -127,7 +135,8 @@ impl Lines {
             Self::Scatter { .. } => Some(Self::ArgSort { axis: 0 }),
             Self::ArgSort { .. } => Some(Self::Product { axis: 0 }),
             Self::Product { .. } => Some(Self::Solve { transposed: false }),
-            Self::Solve { .. } => None,
+            Self::Solve { .. } => Some(Self::Cholesky),
+            Self::Cholesky => None,
         }
     }
 
@@ -161,6 +170,7 @@ impl Lines {
             Self::Gather { .. } => gather::sample(draw, shape),
             Self::Scatter { .. } => scatter::sample(draw, shape),
             Self::ArgSort { .. } => argsort::sample(draw, shape),
+            Self::Cholesky => cholesky::sample(draw, shape),
             Self::Solve { .. } => solve::sample(draw, shape),
         }
     }

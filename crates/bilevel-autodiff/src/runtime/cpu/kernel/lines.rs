@@ -90,6 +90,7 @@ pub(super) fn run<T: Real>(frame: &Frame<'_, T>, kernel: &LinesKernel) {
                     }
                 }
                 Lines::ArgSort { .. } => argsort(first, scratch, out),
+                Lines::Cholesky => cholesky(first, out),
                 Lines::Solve { transposed } => {
                     solve(first, moved(numbers(), second, 0, 0), out, transposed);
                 }
@@ -159,6 +160,35 @@ fn argsort<T: Real>(a: Part<T>, scratch: *mut T, out: Part<T>) {
     });
     for (i, &index) in order.iter().enumerate() {
         out.set([i, 0], T::from_index(index));
+    }
+}
+
+fn cholesky<T: Real>(a: Part<T>, l: Part<T>) {
+    let n = a.sizes[0];
+    let mut definite = true;
+    for j in 0..n {
+        let mut pivot = a.get([j, j]);
+        for k in 0..j {
+            pivot -= l.get([j, k]) * l.get([j, k]);
+            l.set([k, j], T::zero());
+        }
+        definite &= pivot > T::zero();
+        let root = pivot.sqrt();
+        l.set([j, j], root);
+        for i in j + 1..n {
+            let mut rest = a.get([i, j]);
+            for k in 0..j {
+                rest -= l.get([i, k]) * l.get([j, k]);
+            }
+            l.set([i, j], rest / root);
+        }
+    }
+    if !definite {
+        for i in 0..n {
+            for j in 0..=i {
+                l.set([i, j], T::nan());
+            }
+        }
     }
 }
 
