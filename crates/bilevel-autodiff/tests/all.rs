@@ -8,6 +8,7 @@ mod compiled;
 mod compiled_views;
 mod edges;
 mod elementwise;
+mod lines;
 mod mixed_mode;
 mod primitives;
 mod products;
