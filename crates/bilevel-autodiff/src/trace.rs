@@ -1,5 +1,6 @@
 //! What a user writes: a closure over [`Var`] handles, traced once to a [`Graph`].
 
+mod compose;
 mod elementwise;
 mod lines;
 mod operators;

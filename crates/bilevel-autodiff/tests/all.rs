@@ -6,6 +6,7 @@ mod columns;
 mod common;
 mod compiled;
 mod compiled_views;
+mod composed;
 mod edges;
 mod elementwise;
 mod lines;

@@ -135,6 +135,13 @@ impl Key {
         })
     }
 
+    /// Independent numbers of [0, 1), as many as are asked for.
+    pub fn uniforms(self) -> impl Iterator<Item = f64> {
+        use rand::RngExt;
+        let mut rng = self.rng();
+        std::iter::repeat_with(move || rng.random())
+    }
+
     fn derive(self, number: u64) -> Self {
         let mut rng = rand_chacha::ChaCha12Rng::from_seed(self.0);
         rng.set_stream(number);

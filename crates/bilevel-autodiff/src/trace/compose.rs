@@ -1,0 +1,169 @@
+//! What is written in primitives: statistics over axes, layers of networks, shapes.
+
+mod einsum;
+
+use std::panic::Location;
+
+use super::{Place, Var};
+use crate::error::{Error, Fault};
+use crate::graph::Op;
+
+impl<'t> Var<'t> {
+    /// The mean over these axes, which stay with size 1; NaN of none.
+    #[track_caller]
+    #[must_use]
+    pub fn mean_over(self, axes: &[usize]) -> Self {
+        let count = self.count(axes);
+        self.sum(axes) * (1.0 / count)
+    }
+
+    /// The mean of (x − mean)² over these axes, which stay with size 1.
+    #[track_caller]
+    #[must_use]
+    pub fn variance(self, axes: &[usize]) -> Self {
+        (self - self.mean_over(axes)).square().mean_over(axes)
+    }
+
+    /// The Euclidean norm √Σx² over these axes, which stay with size 1. Its derivative where all are 0 is taken for 0.
+    #[track_caller]
+    #[must_use]
+    pub fn norm(self, axes: &[usize]) -> Self {
+        let square = self.square().sum(axes);
+        let (zero, one) = (self.number(0.0), self.number(1.0));
+        // No derivative passes by the root at 0: it would be NaN.
+        let safe = zero.less(square).select(square, one);
+        // A NaN stays one.
+        zero.less(square)
+            .select(safe.sqrt(), square.stop_gradient())
+    }
+
+    /// Not below `least` and not above `most`; a NaN stays one. At the ends the derivative is 1.
+    #[track_caller]
+    #[must_use]
+    pub fn clamp(self, least: f64, most: f64) -> Self {
+        let (least, most) = (self.number(least), self.number(most));
+        self.maximum(least).minimum(most)
+    }
+
+    /// x · Φ(x), where Φ is the distribution function of the normal distribution: the exact form.
+    #[track_caller]
+    #[must_use]
+    pub fn gelu(self) -> Self {
+        let tail = (self * std::f64::consts::FRAC_1_SQRT_2).erf() + 1.0;
+        self * tail * 0.5
+    }
+
+    /// (x − mean) / √(variance + `epsilon`) over these axes.
+    #[track_caller]
+    #[must_use]
+    pub fn layer_norm(self, axes: &[usize], epsilon: f64) -> Self {
+        let centred = self - self.mean_over(axes);
+        let variance = centred.square().mean_over(axes);
+        centred / (variance + epsilon).sqrt()
+    }
+
+    /// Each element is 0 with probability `rate`, and otherwise divided by 1 − `rate`. `uniform` are numbers of [0, 1)
+    /// in the same shape, an argument that is drawn anew for each step: [`bilevel::Key::uniforms`].
+    #[track_caller]
+    #[must_use]
+    pub fn dropout(self, uniform: Self, rate: f64) -> Self {
+        if !(0.0..1.0).contains(&rate) {
+            let place = Location::caller();
+            return self.refused(place, "dropout", &[], "a rate of at least 0 and below 1");
+        }
+        let (least, zero) = (self.number(rate), self.number(0.0));
+        let kept = least.less_equal(uniform);
+        kept.select(self * (1.0 / (1.0 - rate)), zero)
+    }
+
+    /// Itself and `others`, all of the same shape, one after the other along a new axis.
+    #[track_caller]
+    #[must_use]
+    pub fn stack(self, axis: usize, others: &[Self]) -> Self {
+        let first = self.unsqueeze(axis);
+        let mut all = first;
+        for other in others {
+            all = all.concat(axis, other.unsqueeze(axis));
+        }
+        all
+    }
+
+    /// Without an axis, which has size 1.
+    #[track_caller]
+    #[must_use]
+    pub fn squeeze(self, axis: usize) -> Self {
+        let mut shape = self.shape();
+        if self.id.is_some() && shape.get(axis) != Some(&1) {
+            let place = Location::caller();
+            return self.refused(place, "squeeze", &[], "an axis of size 1");
+        }
+        if self.id.is_some() {
+            shape.remove(axis);
+        }
+        self.push(Location::caller(), Op::Reshape(shape), &[])
+    }
+
+    /// With a new axis of size 1 at this place.
+    #[track_caller]
+    #[must_use]
+    pub fn unsqueeze(self, axis: usize) -> Self {
+        let mut shape = self.shape();
+        if self.id.is_some() && axis > shape.len() {
+            let place = Location::caller();
+            return self.refused(place, "unsqueeze", &[], "a place between the axes");
+        }
+        shape.insert(axis.min(shape.len()), 1);
+        self.push(Location::caller(), Op::Reshape(shape), &[])
+    }
+
+    fn reshaped(self, place: Place, shape: Vec<usize>) -> Self {
+        self.push(place, Op::Reshape(shape), &[])
+    }
+
+    fn reordered(self, place: Place, axes: &[usize]) -> Self {
+        self.push(place, Op::Transpose(axes.to_vec()), &[])
+    }
+
+    fn multiplied(self, place: Place, other: Self) -> Self {
+        let op = Op::MatMul {
+            left: false,
+            right: false,
+        };
+        self.push(place, op, &[other])
+    }
+
+    /// The sum over these axes, which do not stay.
+    fn summed_away(self, place: Place, axes: &[usize]) -> Self {
+        let shape = self.shape().into_iter().enumerate();
+        let rest = shape.filter(|(axis, _)| !axes.contains(axis));
+        let rest = rest.map(|(_, size)| size).collect();
+        let sum = self.push(place, Op::Sum(axes.to_vec()), &[]);
+        sum.push(place, Op::Reshape(rest), &[])
+    }
+
+    /// How many elements these axes have; those that there are.
+    fn count(self, axes: &[usize]) -> f64 {
+        let shape = self.shape();
+        let sizes = axes.iter().filter_map(|&axis| shape.get(axis));
+        sizes.product::<usize>() as f64
+    }
+
+    /// An operation that is not possible.
+    fn refused(
+        self,
+        place: Place,
+        operation: &'static str,
+        others: &[Var<'t>],
+        expected: &str,
+    ) -> Self {
+        let operands = std::iter::once(&self).chain(others);
+        self.tracer.fail(Error::Operation {
+            operation,
+            operands: operands.map(|var| var.shape()).collect(),
+            fault: Fault::Shape {
+                expected: expected.to_owned(),
+            },
+            location: Some(place),
+        })
+    }
+}
