@@ -347,7 +347,7 @@ impl Case {
         let mut operands = Vec::new();
         for (place, (shape, numbers)) in sample.operands.iter().enumerate() {
             operands.push(match *numbers {
-                Numbers::Any if place == 0 => a.id,
+                Numbers::Any if place == 0 && self.shape(a.id) == *shape => a.id,
                 Numbers::Definite | Numbers::Triangle => {
                     let definite = *numbers == Numbers::Definite;
                     let numbers = matrices_of(shape, &mut self.source, definite);
