@@ -20,6 +20,8 @@ pub fn checkpoint(bytes: &[u8]) {
 /// A checkpoint with this payload.
 fn sealed(payload: &[u8]) -> Vec<u8> {
     let mut checked = VERSION.to_le_bytes().to_vec();
+    // The version of the program, which nothing depends on.
+    checked.extend([0; 16]);
     checked.extend((payload.len() as u64).to_le_bytes());
     let head = checked.clone();
     checked.extend(payload);

@@ -3,14 +3,16 @@
 mod method;
 
 use std::path::PathBuf;
-use std::time::Duration;
 
 use bilevel::catalogue::{MethodChoice, OptimizerChoice, Size};
+use bilevel_tasks::cleaning::{EarlyStopping, TimeLimit};
+use bilevel_tasks::corruption::CorruptionKind;
+use bilevel_tasks::data::table::Missing;
 use bilevel_tasks::model::Model;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::command::solve::SolverChoice;
-use crate::parse::{self, EarlyStopping, Numbers};
+use crate::parse::{self, Numbers};
 pub(crate) use method::{MethodArguments, MethodOptions, TrainingArguments};
 
 /// Finds wrong labels by differentiating through training; checks and times that.
@@ -35,6 +37,8 @@ pub(crate) enum Verb {
         #[command(subcommand)]
         case: BenchCase,
     },
+    /// Do the job that a file says. A run's own config.toml does the same again, to the same bits
+    Run(RunArguments),
     /// Go on with a run of clean that was stopped or killed, to the same bits as if it had not
     /// been; of a finished run, print the result again.
     Resume(ResumeArguments),
@@ -183,7 +187,7 @@ pub(crate) struct CleanArguments {
     #[command(flatten, next_help_heading = "Method")]
     pub(crate) training: TrainingArguments,
     /// What is trained: softmax (softmax regression) or mlp:H (one hidden layer of H units)
-    #[arg(long, value_name = "MODEL", default_value = "softmax", value_parser = parse::model, help_heading = "Method")]
+    #[arg(long, value_name = "MODEL", default_value = "softmax", value_parser = parse::value::<Model>, help_heading = "Method")]
     pub(crate) model: Model,
 
     /// Updates of the weights, at most
@@ -201,6 +205,7 @@ pub(crate) struct CleanArguments {
         value_name = "SHARE",
         default_value = "0.2",
         allow_negative_numbers = true,
+        value_parser = parse::value::<EarlyStopping>,
         help_heading = "Run"
     )]
     pub(crate) early_stopping: EarlyStopping,
@@ -214,11 +219,51 @@ pub(crate) struct CleanArguments {
     pub(crate) memory_budget: Option<Size>,
     /// Begin no further outer step after this time: 10s, 5m, 1h; `bilevel resume` goes on from
     /// there
-    #[arg(long, value_name = "TIME", allow_negative_numbers = true, value_parser = parse::time, help_heading = "Run")]
-    pub(crate) time_limit: Option<Duration>,
+    #[arg(long, value_name = "TIME", allow_negative_numbers = true, value_parser = parse::value::<TimeLimit>, help_heading = "Run")]
+    pub(crate) time_limit: Option<TimeLimit>,
 
     #[command(flatten, next_help_heading = "Output")]
     pub(crate) common: CommonArguments,
+}
+
+impl From<CorruptionName> for CorruptionKind {
+    fn from(name: CorruptionName) -> Self {
+        match name {
+            CorruptionName::Other => Self::Other,
+            CorruptionName::Uniform => Self::Uniform,
+            CorruptionName::Pairwise => Self::Pairwise,
+        }
+    }
+}
+
+impl From<MissingName> for Missing {
+    fn from(name: MissingName) -> Self {
+        match name {
+            MissingName::Error => Self::Error,
+            MissingName::Mean => Self::Mean,
+            MissingName::Drop => Self::Drop,
+        }
+    }
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct RunArguments {
+    /// TOML file: the config.toml of a run, or one like it; what it leaves out has its default.
+    /// Relative paths in it start at its folder
+    #[arg(value_name = "FILE")]
+    pub(crate) file: PathBuf,
+    /// Threads; those of the file unless given. Results do not depend on it
+    #[arg(long, value_name = "N", allow_negative_numbers = true, value_parser = parse::threads)]
+    pub(crate) threads: Option<usize>,
+    /// Print exactly one JSON document on standard output, everything else on standard error
+    #[arg(long)]
+    pub(crate) json: bool,
+    /// Folder for the results; it must not exist yet
+    #[arg(long, value_name = "DIR")]
+    pub(crate) out: Option<PathBuf>,
+    /// No progress and no report, errors alone
+    #[arg(long)]
+    pub(crate) quiet: bool,
 }
 
 #[derive(Args, Debug)]
@@ -228,8 +273,8 @@ pub(crate) struct ResumeArguments {
     pub(crate) folder: PathBuf,
     /// Begin no further outer step after this time from now: 10s, 5m, 1h; that of the run unless
     /// given
-    #[arg(long, value_name = "TIME", allow_negative_numbers = true, value_parser = parse::time)]
-    pub(crate) time_limit: Option<Duration>,
+    #[arg(long, value_name = "TIME", allow_negative_numbers = true, value_parser = parse::value::<TimeLimit>)]
+    pub(crate) time_limit: Option<TimeLimit>,
     /// Go on although the program or the processor is another one than that of the run: the result
     /// may then differ from that of a run in one piece
     #[arg(long)]
@@ -342,7 +387,7 @@ pub(crate) struct ExplainArguments {
     pub(crate) classes: Option<usize>,
     /// What is trained: softmax (softmax regression) or mlp:H (one hidden layer of H units)
     /// [default: softmax]
-    #[arg(long, value_name = "MODEL", conflicts_with = "problem", value_parser = parse::model, help_heading = "Problem")]
+    #[arg(long, value_name = "MODEL", conflicts_with = "problem", value_parser = parse::value::<Model>, help_heading = "Problem")]
     pub(crate) model: Option<Model>,
     #[command(flatten, next_help_heading = "Problem")]
     pub(crate) training: TrainingArguments,
@@ -372,7 +417,7 @@ pub(crate) struct BenchCleaningArguments {
     #[arg(long, value_name = "DIR")]
     pub(crate) data: PathBuf,
     /// What is trained: softmax (softmax regression) or mlp:H (one hidden layer of H units)
-    #[arg(long, value_name = "MODEL", default_value = "softmax", value_parser = parse::model)]
+    #[arg(long, value_name = "MODEL", default_value = "softmax", value_parser = parse::value::<Model>)]
     pub(crate) model: Model,
     #[command(flatten, next_help_heading = "Method")]
     pub(crate) method: MethodArguments,

@@ -6,6 +6,7 @@ pub(crate) mod clean;
 pub(crate) mod explain;
 pub(crate) mod methods;
 pub(crate) mod resume;
+pub(crate) mod run;
 pub(crate) mod solve;
 
 use serde::Serialize;
@@ -22,17 +23,17 @@ fn deliver(
     result: &impl Serialize,
     text: impl FnOnce() -> String,
 ) -> Result<(), Failure> {
-    let document = crate::json(result)?;
+    let document = crate::output::json(result)?;
     if common.out.is_some() {
         Folder::create(common.out.as_deref(), verb, |folder| {
             folder.write("result.json", &document)
         })?;
     }
     if common.json {
-        crate::print(&document)
+        crate::output::print(&document)
     } else if common.quiet {
         Ok(())
     } else {
-        crate::print(&text())
+        crate::output::print(&text())
     }
 }

@@ -1,8 +1,9 @@
-//! What ends the command, and the exit code that it ends with.
+//! What ends the command, and the exit code that it ends with; what to type about it.
 
+use std::error::Error as Cause;
 use std::fmt;
 
-use anyhow::{Error, anyhow};
+use anyhow::Error;
 use bilevel::Hint;
 use bilevel::catalogue::{Refusal, TooLarge};
 
@@ -12,53 +13,105 @@ use bilevel::catalogue::{Refusal, TooLarge};
 pub(crate) struct Failure {
     pub(crate) error: Error,
     pub(crate) code: u8,
+    /// Whether settings were read from a file, not typed.
+    in_file: bool,
 }
 
 impl Failure {
-    /// Bad usage or bad input: nothing was begun.
-    pub(crate) fn usage(error: impl Into<Error>) -> Self {
+    /// With this exit code.
+    pub(crate) fn new(error: impl Into<Error>, code: u8) -> Self {
         Self {
             error: error.into(),
-            code: 2,
+            code,
+            in_file: false,
         }
+    }
+
+    /// Bad usage or bad input: nothing was begun.
+    pub(crate) fn usage(error: impl Into<Error>) -> Self {
+        Self::new(error, 2)
     }
 
     /// The check or the run failed.
     pub(crate) fn run(error: impl Into<Error>) -> Self {
+        Self::new(error, 1)
+    }
+
+    /// The same about settings that stand in a file.
+    pub(crate) fn in_file(self) -> Self {
         Self {
-            error: error.into(),
-            code: 1,
+            in_file: true,
+            ..self
         }
+    }
+
+    fn spell(&self, setting: &str) -> String {
+        if self.in_file {
+            setting.to_owned()
+        } else {
+            spelled(setting)
+        }
+    }
+
+    /// What one of the causes says, with settings as they are written.
+    fn message(&self, cause: &(dyn Cause + 'static)) -> String {
+        use bilevel_tasks::Error as Tasks;
+        let spell = |setting: &str| self.spell(setting);
+        match cause.downcast_ref() {
+            Some(Tasks::Cleaning(problem)) => return problem.message(&spell),
+            Some(Tasks::Refused(refusal)) => return refusal.message(&spell),
+            _ => {}
+        }
+        match cause.downcast_ref::<Refusal>() {
+            Some(refusal) => refusal.message(&spell),
+            None => cause.to_string(),
+        }
+    }
+
+    /// What to write about it.
+    fn advice(&self) -> Option<String> {
+        let hint = self.error.chain().find_map(hint)?;
+        Some(match hint {
+            Hint::LeaveOneOut(_) => "leave one of them out".to_owned(),
+            Hint::LeaveOut(setting) => format!("leave {} out", self.spell(setting)),
+            Hint::Use(settings) => {
+                let settings: Vec<String> = settings
+                    .iter()
+                    .map(|(name, value)| {
+                        let equals = if self.in_file { " = " } else { " " };
+                        format!("{}{equals}{value}", self.spell(name))
+                    })
+                    .collect();
+                let and = if self.in_file { " and " } else { " " };
+                format!("try {}", settings.join(and))
+            }
+            _ => return None,
+        })
     }
 }
 
 /// A setting as it is typed: `--step-size`.
 pub(crate) fn spelled(setting: &str) -> String {
-    format!("--{}", setting.replace('_', "-"))
+    match setting {
+        "table" => "DATA".to_owned(),
+        setting => format!("--{}", setting.replace('_', "-")),
+    }
 }
 
-/// What to type.
-fn advice(hint: &Hint) -> String {
-    match hint {
-        Hint::LeaveOneOut(_) => "leave one of them out".to_owned(),
-        Hint::LeaveOut(setting) => format!("leave {} out", spelled(setting)),
-        Hint::Use(settings) => {
-            let options = settings
-                .iter()
-                .map(|(name, value)| format!("{} {value}", spelled(name)));
-            format!("try {}", options.collect::<Vec<_>>().join(" "))
-        }
-        _ => String::new(),
+/// What can be done about a cause.
+fn hint(cause: &(dyn Cause + 'static)) -> Option<Hint> {
+    use bilevel_tasks::Error as Tasks;
+    match cause.downcast_ref() {
+        Some(Tasks::Cleaning(problem)) => return problem.hint(),
+        Some(Tasks::Refused(refusal)) => return refusal.hint(),
+        _ => {}
     }
+    cause.downcast_ref::<Refusal>().and_then(Refusal::hint)
 }
 
 impl From<Refusal> for Failure {
     fn from(refusal: Refusal) -> Self {
-        let message = refusal.message(&|name| spelled(name));
-        Self::usage(match refusal.hint() {
-            None => anyhow!(message),
-            Some(hint) => anyhow!("{message}; {}", advice(&hint)),
-        })
+        Self::usage(refusal)
     }
 }
 
@@ -74,7 +127,7 @@ impl fmt::Display for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut said = String::new();
         for cause in self.error.chain() {
-            let cause = cause.to_string();
+            let cause = self.message(cause);
             if said.ends_with(&cause) {
                 continue;
             }
@@ -82,6 +135,9 @@ impl fmt::Display for Failure {
             write!(f, "{separator}{cause}")?;
             said = cause;
         }
-        Ok(())
+        match self.advice() {
+            None => Ok(()),
+            Some(advice) => write!(f, "; {advice}"),
+        }
     }
 }

@@ -44,7 +44,7 @@ impl Folder {
         let new = make_beside(&path).map_err(|error| cannot(&path, error))?;
         let made = fill(&Self::at(new.clone(), path.clone()))
             // Nothing was begun yet.
-            .map_err(|failure| Failure { code: 2, ..failure })
+            .map_err(|failure| Failure::new(failure.error, 2))
             .and_then(|filled| Ok((appear(&new, path, out.is_some())?, filled)));
         if made.is_err() {
             // What was asked for is not there; nothing more can be done about this part.

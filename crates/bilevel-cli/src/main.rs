@@ -3,16 +3,17 @@
 
 mod arguments;
 mod command;
-mod count;
 mod failure;
 mod folder;
 mod interrupt;
 mod memory;
+mod output;
 mod pairs;
 mod parse;
 mod progress;
 mod report;
 mod table;
+mod threads;
 
 use std::io::Write;
 use std::process::ExitCode;
@@ -21,6 +22,7 @@ use clap::Parser;
 
 use arguments::{Arguments, BenchCase, Verb};
 use failure::Failure;
+use threads::use_threads;
 
 fn main() -> ExitCode {
     let arguments = Arguments::parse();
@@ -49,6 +51,7 @@ fn run(arguments: &Arguments) -> Result<(), Failure> {
             use_threads(options.common.threads)?;
             command::bench::run(case)
         }
+        Verb::Run(options) => command::run::run(options),
         Verb::Resume(options) => command::resume::run(options),
         Verb::Solve(options) => {
             use_threads(options.common.threads)?;
@@ -60,30 +63,4 @@ fn run(arguments: &Arguments) -> Result<(), Failure> {
             command::explain::run(options)
         }
     }
-}
-
-/// So many threads for all that follows; one for each processor unless given.
-fn use_threads(threads: Option<usize>) -> Result<(), Failure> {
-    // This thread is one of them, so that it need not be woken for each of many short tasks.
-    rayon::ThreadPoolBuilder::new()
-        .num_threads(threads.unwrap_or(0))
-        .use_current_thread()
-        .build_global()
-        .map_err(Failure::usage)
-}
-
-/// Writes to standard output; a reader that went away (`| head`) is no error.
-fn print(text: &str) -> Result<(), Failure> {
-    let mut out = std::io::stdout().lock();
-    match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
-        Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => Err(Failure::run(error)),
-        _ => Ok(()),
-    }
-}
-
-/// One JSON document, with a line end.
-fn json(value: &impl serde::Serialize) -> Result<String, Failure> {
-    serde_json::to_string_pretty(value)
-        .map(|text| text + "\n")
-        .map_err(Failure::run)
 }

@@ -1,13 +1,11 @@
 //! Values of options: what is expected is said, and the nearest known name.
 
-use std::fmt;
 use std::str::FromStr;
-use std::time::Duration;
 
 use bilevel::Error;
 use bilevel::catalogue::MethodChoice;
 use bilevel::text;
-use bilevel_tasks::model::Model;
+use bilevel_tasks::cleaning::{read_rate, read_seed, read_threads};
 
 /// Names further from what was typed than this are no help.
 const SIMILAR: f64 = 0.7;
@@ -65,23 +63,14 @@ pub(crate) fn positive_count(text: &str) -> Result<usize, String> {
     text::positive_count(text).map_err(|error| message(&error))
 }
 
-/// More threads than this are a mistake.
-const MAXIMUM_THREADS: usize = 1024;
-
 /// A number of threads.
 pub(crate) fn threads(text: &str) -> Result<usize, String> {
-    positive_count(text)
-        .ok()
-        .filter(|&threads| threads <= MAXIMUM_THREADS)
-        .ok_or_else(|| expected("a whole number from 1 to 1024", text))
+    read_threads(text).map_err(|error| message(&error))
 }
 
 /// A number that `config.toml` can hold too.
 pub(crate) fn seed(text: &str) -> Result<u64, String> {
-    text.parse::<i64>()
-        .ok()
-        .and_then(|seed| u64::try_from(seed).ok())
-        .ok_or_else(|| expected("a whole number from 0 to 9223372036854775807", text))
+    read_seed(text).map_err(|error| message(&error))
 }
 
 fn number(text: &str, what: &str, holds: impl Fn(f64) -> bool) -> Result<f64, String> {
@@ -100,54 +89,7 @@ pub(crate) fn non_negative(text: &str) -> Result<f64, String> {
 
 /// A number from 0 to 1.
 pub(crate) fn rate(text: &str) -> Result<f64, String> {
-    number(text, "a number from 0 to 1", |value| {
-        (0.0..=1.0).contains(&value)
-    })
-}
-
-/// `off`, or a share of the trusted rows.
-#[derive(Clone, Copy, PartialEq, Debug)]
-pub(crate) struct EarlyStopping(pub(crate) Option<f64>);
-
-impl FromStr for EarlyStopping {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Self, String> {
-        if text == "off" {
-            return Ok(Self(None));
-        }
-        let what = "off, or a share of the trusted rows above 0 and below 1";
-        number(text, what, |share| share > 0.0 && share < 1.0).map(|share| Self(Some(share)))
-    }
-}
-
-impl fmt::Display for EarlyStopping {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.0 {
-            Some(share) => write!(f, "{share}"),
-            None => f.write_str("off"),
-        }
-    }
-}
-
-/// `10s`, `5m`, `1h`.
-pub(crate) fn time(text: &str) -> Result<Duration, String> {
-    let wrong = || expected("a time such as 10s, 5m or 1h", text);
-    let unit = text.chars().last().ok_or_else(wrong)?;
-    let seconds = match unit {
-        's' => 1.0,
-        'm' => 60.0,
-        'h' => 3600.0,
-        _ => return Err(wrong()),
-    };
-    let amount = positive(&text[..text.len() - 1]).map_err(|_| wrong())?;
-    Duration::try_from_secs_f64(amount * seconds).map_err(|_| wrong())
-}
-
-/// A model in the library's own form.
-pub(crate) fn model(text: &str) -> Result<Model, String> {
-    text.parse()
-        .map_err(|error| format!("{error}{}", suggestion(text, &["softmax", "mlp"])))
+    read_rate(text).map_err(|error| message(&error))
 }
 
 /// Numbers behind each other: `1,-2.5`.
@@ -178,16 +120,6 @@ mod tests {
     use super::*;
     use bilevel::Schedule;
     use bilevel::catalogue::{AdjointChoice, OptimizerChoice};
-
-    #[test]
-    fn times() {
-        assert_eq!(time("10s"), Ok(Duration::from_secs(10)));
-        assert_eq!(time("1.5m"), Ok(Duration::from_secs(90)));
-        assert_eq!(time("1h"), Ok(Duration::from_secs(3600)));
-        for wrong in ["", "10", "s", "-1s", "0s", "nans", "1e300h", "10µ", "é"] {
-            assert!(time(wrong).is_err(), "{wrong}");
-        }
-    }
 
     #[test]
     fn the_nearest_name_is_named() {

@@ -7,18 +7,26 @@ mod words;
 use std::path::Path;
 
 use bilevel::driver::Why;
-use bilevel_tasks::cleaning::CleaningData;
+use bilevel_tasks::cleaning::{CleaningData, CleaningResult, Score};
 use bilevel_tasks::data::table::ColumnScale;
-
-use crate::command::clean::record::HistoryPoint;
-use crate::command::clean::result::{CleanResult, Score};
+use serde::Deserialize;
 
 pub(crate) use html::page;
 pub(crate) use text::report;
 
+/// What the page draws of an outer step.
+#[derive(Deserialize)]
+pub(crate) struct HistoryPoint {
+    pub(crate) step: usize,
+    pub(crate) f: f64,
+    pub(crate) held_out_loss: Option<f64>,
+    pub(crate) f1: Option<f64>,
+    pub(crate) auc: Option<f64>,
+}
+
 /// What the report is made of.
 pub(crate) struct Facts<'a> {
-    pub(crate) result: &'a CleanResult<'a>,
+    pub(crate) result: &'a CleaningResult,
     pub(crate) scores: &'a [Score],
     pub(crate) data: &'a CleaningData,
     /// How features were standardised, where they were.

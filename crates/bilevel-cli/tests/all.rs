@@ -13,5 +13,6 @@ mod methods;
 mod options;
 mod report;
 mod resume;
+mod run;
 mod solve;
 mod structure;

@@ -80,7 +80,7 @@ fn wrong_labels_of_a_table_are_found_and_named() {
     assert!(lines[1].starts_with("a,") && (written - mean).abs() < 1e-9);
     let config = fs::read_to_string(out.join("config.toml")).unwrap();
     for line in [
-        "source = \"table\"",
+        &format!("table = {:?}", here.join("train.csv")),
         "label = \"y\"",
         "id = \"name\"",
         "missing = \"error\"",

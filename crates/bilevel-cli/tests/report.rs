@@ -170,8 +170,8 @@ fn the_page_says_what_the_files_say_and_asks_for_nothing() {
         "wins",
         "true label: ",
         "model = &quot;softmax&quot;",
-        "clean --train-rows 200",
-        "--seed 0",
+        "bilevel run out/config.toml",
+        "seed = 0",
     ] {
         assert!(text.to_lowercase().contains(part), "{part}");
     }

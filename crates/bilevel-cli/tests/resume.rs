@@ -335,7 +335,11 @@ fn what_does_not_belong_together_is_refused() {
     let mut newer = good.clone();
     newer[8] += 1;
     fs::write(&path, &newer).unwrap();
-    refuse("found version 3: it was written by a newer program");
+    refuse("found version 4, which bilevel 0.1.0 wrote: go on with that program");
+    let mut older = good.clone();
+    older[8] = 2;
+    fs::write(&path, &older).unwrap();
+    refuse("found version 2, which an earlier program wrote");
     fs::write(&path, checkpoint::encode(&"something else").unwrap()).unwrap();
     refuse("expected the state of a run of this program");
 
@@ -350,10 +354,6 @@ fn what_does_not_belong_together_is_refused() {
     refuse("expected a processor with the instructions x86_64+avx1024");
     change(&|checkpoint| checkpoint.origin.to_mut().program = "0.0.7".to_owned());
     refuse("expected version 0.0.7");
-    change(&|checkpoint| {
-        checkpoint.origin.to_mut().command = vec!["bilevel".into(), "check".into()];
-    });
-    refuse("expected a run of bilevel clean");
     change(&|checkpoint| checkpoint.run.to_mut().x.truncate(5));
     refuse("x has 5 numbers, expected 200");
     change(&|checkpoint| checkpoint.run.to_mut().optimizer.truncate(5));
@@ -369,19 +369,40 @@ fn what_does_not_belong_together_is_refused() {
             .truncate(5);
     });
     refuse("the kept y has 5 numbers");
-    // Another option is another setting.
-    change(&|checkpoint| checkpoint.origin.to_mut().command.push("--steps=21".into()));
-    refuse("expected a run of bilevel clean");
-    change(&|checkpoint| {
-        for word in &mut checkpoint.origin.to_mut().command {
-            if word == "20" {
-                *word = "21".into();
-            }
-        }
-    });
-    refuse("expected method.steps to be 20, as when the run began, found 21");
-
+    // Other settings, in the checkpoint, in the file, or in both: where a program takes them otherwise, it is
+    // not the one that began the run.
     let text = String::from_utf8(settings.clone()).unwrap();
+    let set = |specification: &str| {
+        change(&|checkpoint| {
+            checkpoint.origin.to_mut().specification = specification.to_owned();
+        });
+    };
+    set(&text.replace("steps = 20", "steps = 21"));
+    refuse("out/config.toml: expected the settings that the run began with");
+    for (from, to, part) in [
+        (
+            "adjoint = \"reverse\"\n",
+            "",
+            "this program takes method.adjoint differently",
+        ),
+        (
+            "steps = 20",
+            "stepz = 20",
+            "unknown key \"stepz\" in [method]",
+        ),
+        (
+            "job = \"clean\"",
+            "job = \"bake\"",
+            "out/config.toml: line 1",
+        ),
+    ] {
+        let other = text.replace(from, to);
+        assert_ne!(other, text);
+        set(&other);
+        fs::write(&config, &other).unwrap();
+        refuse(part);
+    }
+
     fs::write(&config, text.replace("steps = 20", "steps = 30")).unwrap();
     refuse("out/config.toml: expected the settings that the run began with");
     fs::write(&history, "").unwrap();

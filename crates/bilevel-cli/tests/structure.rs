@@ -55,7 +55,7 @@ const KNOWN: &[(&str, usize)] = &[
     ("bilevel", 2),
     ("bilevel-autodiff", 6),
     ("bilevel-tasks", 4),
-    ("bilevel-cli", 28),
+    ("bilevel-cli", 4),
 ];
 
 /// Files of one crate use each other in one direction, so that each can be read and moved with

@@ -4,9 +4,10 @@
 //! |---|---|
 //! | 0 … 7 | `bilevel` and a zero |
 //! | 8 … 11 | version of the format, little-endian |
-//! | 12 … 19 | length of the payload |
-//! | 20 … 27 | XXH3 checksum of bytes 8 … 19 and the payload |
-//! | 28 … | the payload, in postcard's format |
+//! | 12 … 27 | version of the program that wrote it, a text filled up with zeros |
+//! | 28 … 35 | length of the payload |
+//! | 36 … 43 | XXH3 checksum of bytes 8 … 35 and the payload |
+//! | 44 … | the payload, in postcard's format |
 //!
 //! The checksum is checked before the payload is looked at, and the payload is read
 //! without believing the lengths in it: no file costs more memory than a few times its size.
@@ -24,10 +25,13 @@ use crate::Error;
 
 const MAGIC: &[u8; 8] = b"bilevel\0";
 /// Where the payload starts.
-const START: usize = 28;
+const START: usize = 44;
+const PROGRAM: std::ops::Range<usize> = 12..28;
+const LENGTH: usize = 28;
+const CHECKSUM: usize = 36;
 
 /// The version of the format that is written; older ones are not read.
-pub const VERSION: u32 = 2;
+pub const VERSION: u32 = 3;
 
 /// What is wrong with the contents of a checkpoint.
 #[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
@@ -40,12 +44,15 @@ pub enum CheckpointProblem {
     Magic,
     /// A version that is not known.
     #[error(
-        "expected a checkpoint of format version {VERSION}, found version {found}{}",
-        if *found > VERSION { ": it was written by a newer program" } else { "" }
+        "expected a checkpoint of format version {VERSION}, which bilevel {} writes, found version {found}, which {by} wrote: {}",
+        env!("CARGO_PKG_VERSION"),
+        if *found > VERSION { "go on with that program" } else { "go on with the program that began the run, or begin it anew" }
     )]
     Version {
         /// The version found.
         found: u32,
+        /// The program that wrote it.
+        by: String,
     },
     /// The file is shorter or longer than it says.
     #[error("expected {expected} bytes in all, found {found}: the checkpoint is damaged")]
@@ -80,6 +87,9 @@ pub fn encode(payload: &impl Serialize) -> Result<Vec<u8>, CheckpointProblem> {
     let mut bytes = Vec::with_capacity(START + payload.len());
     bytes.extend_from_slice(MAGIC);
     bytes.extend_from_slice(&VERSION.to_le_bytes());
+    let mut program = env!("CARGO_PKG_VERSION").as_bytes().to_vec();
+    program.resize(PROGRAM.len(), 0);
+    bytes.extend_from_slice(&program);
     bytes.extend_from_slice(&(payload.len() as u64).to_le_bytes());
     bytes.extend_from_slice(&checksum(&bytes[MAGIC.len()..], &payload).to_le_bytes());
     bytes.extend_from_slice(&payload);
@@ -101,10 +111,18 @@ pub fn decode<P: DeserializeOwned>(bytes: &[u8]) -> Result<P, CheckpointProblem>
     // The version first: a later one may have another head.
     let found = u32::from_le_bytes(array(bytes, 8).ok_or_else(|| short.clone())?);
     if found != VERSION {
-        return Err(CheckpointProblem::Version { found });
+        let by = match bytes.get(PROGRAM) {
+            // Earlier ones do not say it.
+            Some(program) if found > 2 => {
+                let program = String::from_utf8_lossy(program);
+                format!("bilevel {}", program.trim_end_matches('\0'))
+            }
+            _ => "an earlier program".to_owned(),
+        };
+        return Err(CheckpointProblem::Version { found, by });
     }
-    let length = u64::from_le_bytes(array(bytes, 12).ok_or_else(|| short.clone())?);
-    let expected = u64::from_le_bytes(array(bytes, 20).ok_or(short)?);
+    let length = u64::from_le_bytes(array(bytes, LENGTH).ok_or_else(|| short.clone())?);
+    let expected = u64::from_le_bytes(array(bytes, CHECKSUM).ok_or(short)?);
     let (head, payload) = bytes.split_at(START);
     if payload.len() as u64 != length {
         return Err(CheckpointProblem::Size {
@@ -112,7 +130,7 @@ pub fn decode<P: DeserializeOwned>(bytes: &[u8]) -> Result<P, CheckpointProblem>
             found: bytes.len() as u64,
         });
     }
-    let found = checksum(&head[MAGIC.len()..20], payload);
+    let found = checksum(&head[MAGIC.len()..CHECKSUM], payload);
     if found != expected {
         return Err(CheckpointProblem::Checksum { expected, found });
     }
@@ -291,9 +309,10 @@ mod tests {
         let read: Payload = decode(&bytes).unwrap();
         assert_eq!(read, payload());
         // The form of the file, which other programs may rely on.
-        assert_eq!(bytes[..12], *b"bilevel\0\x02\0\0\0");
-        assert_eq!(bytes[12..20], ((bytes.len() - START) as u64).to_le_bytes());
-        assert_eq!(bytes[28..33], [3, 0, 0, 0xc0, 0x3f]);
+        assert_eq!(bytes[..12], *b"bilevel\0\x03\0\0\0");
+        assert!(bytes[12..28].starts_with(env!("CARGO_PKG_VERSION").as_bytes()));
+        assert_eq!(bytes[28..36], ((bytes.len() - START) as u64).to_le_bytes());
+        assert_eq!(bytes[44..49], [3, 0, 0, 0xc0, 0x3f]);
     }
 
     #[test]
@@ -318,12 +337,22 @@ mod tests {
     #[test]
     fn other_versions_and_payloads_are_named() {
         let mut bytes = encode(&payload()).unwrap();
-        bytes[8] = 3;
+        bytes[8] = 4;
+        bytes[12..17].copy_from_slice(b"9.8.7");
         let message = decode::<Payload>(&bytes).unwrap_err().to_string();
-        assert!(message.ends_with("found version 3: it was written by a newer program"));
-        bytes[8] = 0;
-        let message = decode::<Payload>(&bytes).unwrap_err().to_string();
-        assert!(message.ends_with("found version 0"), "{message}");
+        assert!(
+            message
+                .ends_with("found version 4, which bilevel 9.8.7 wrote: go on with that program"),
+            "{message}"
+        );
+        for old in [0, 1, 2] {
+            bytes[8] = old;
+            let message = decode::<Payload>(&bytes).unwrap_err().to_string();
+            let part = format!(
+                "found version {old}, which an earlier program wrote: go on with the program that began the run, or begin it anew"
+            );
+            assert!(message.ends_with(&part), "{message}");
+        }
         let more = encode(&(payload(), 3_u8)).unwrap();
         let message = decode::<Payload>(&more).unwrap_err().to_string();
         assert!(message.ends_with("(1 bytes too many)"), "{message}");

@@ -8,14 +8,33 @@
 
 mod baseline;
 mod checkpoint;
+mod findings;
 mod forecast;
+mod gradient;
+mod input;
+mod job;
+mod outcome;
+mod problem;
 mod run;
+mod specification;
 mod split;
 
 pub use baseline::{Baseline, baselines, retrain};
 pub use checkpoint::{CleaningCheckpoint, Origin, Results};
+pub use findings::Findings;
 pub use forecast::{Forecast, Sizes};
+pub use gradient::{GradientCheck, random_x};
+pub use job::{CleaningJob, Stage};
+pub use outcome::{
+    Baselines, CallFigures, CleaningOutcome, CleaningResult, HistoryLine, OracleCalls, Score,
+    scaling_csv, scores_csv,
+};
+pub use problem::CleaningProblem;
 pub use run::{Cleaned, CleaningState, Kept, OuterStep, Progress, Watch};
+pub use specification::{
+    CleaningSpecification, DataSpecification, EarlyStopping, JobName, RunSpecification, TimeLimit,
+    TrainingSpecification, read_rate, read_seed, read_threads,
+};
 pub use split::{CleaningData, RowNumbers, Split};
 
 use std::sync::Arc;
@@ -86,11 +105,11 @@ impl CleaningSettings {
             if holds {
                 Ok(())
             } else {
-                Err(Error::Method(bilevel::Error::Setting {
+                Err(Error::Setting {
                     field,
                     range,
                     value,
-                }))
+                })
             }
         };
         require(
@@ -188,6 +207,11 @@ impl<T: Real> Cleaning<T> {
     #[must_use]
     pub fn programs(&self, threads: usize) -> Programs<'_, T> {
         Programs::new(&self.inner, &self.outer, threads)
+    }
+
+    /// Another time after which no update is begun.
+    pub fn limit_time(&mut self, limit: Option<Duration>) {
+        self.settings.time_limit = limit;
     }
 
     /// F1, AUC and the rest for given weights; None where the truth is not known.

@@ -6,12 +6,14 @@ use std::str::FromStr;
 use bilevel::Key;
 use rand::RngExt;
 use rand::seq::SliceRandom;
+use serde::{Deserialize, Serialize};
 
 use crate::Error;
 use crate::data::check_labels;
 
 /// What a corrupted label becomes.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, Default, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Default, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
 #[non_exhaustive]
 pub enum CorruptionKind {
     /// `other`: any other class, each as likely. Every chosen row becomes wrong.

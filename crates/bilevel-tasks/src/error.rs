@@ -4,10 +4,12 @@ use std::io;
 use std::path::PathBuf;
 
 use crate::checkpoint::CheckpointProblem;
+use crate::cleaning::CleaningProblem;
 use crate::corruption::CorruptionKind;
 use crate::data::idx::IdxProblem;
 use crate::data::npy::NpyProblem;
 use crate::data::table::TableProblem;
+use crate::specification::SpecificationProblem;
 
 /// What is wrong with data or settings: what was expected, what was found, and where.
 ///
@@ -119,15 +121,35 @@ pub enum Error {
     /// A loss over no rows.
     #[error("expected at least one row, found none")]
     NoRows,
-    /// A text that names no known choice.
-    #[error("unknown {what} {name:?}: expected {known}")]
-    Unknown {
-        /// The kind of thing.
-        what: &'static str,
+    /// A run of which nothing is known yet.
+    #[error("expected a run of which an outer step has been looked at, found none")]
+    NoOuterStep,
+    /// The keys of a specification do not go together.
+    #[error("{0}")]
+    Cleaning(CleaningProblem),
+    /// A method was refused before it was built.
+    #[error(transparent)]
+    Refused(#[from] Box<bilevel::catalogue::Refusal>),
+    /// No derivative fits into the memory.
+    #[error(transparent)]
+    TooLarge(#[from] bilevel::catalogue::TooLarge),
+    /// What is wrong with a specification.
+    #[error("{}: {problem}", path.display())]
+    Specification {
+        /// The file.
+        path: PathBuf,
+        /// What was expected, and where.
+        problem: SpecificationProblem,
+    },
+    /// A setting out of its range.
+    #[error("{field} must be {range}, found {value}")]
+    Setting {
+        /// The setting.
+        field: &'static str,
+        /// What is allowed.
+        range: &'static str,
         /// What was given.
-        name: String,
-        /// The known names.
-        known: &'static str,
+        value: String,
     },
     /// More rows were asked for than there are.
     #[error("{wanted} rows are needed, found {found}")]
@@ -307,6 +329,18 @@ pub enum Error {
         /// The test problem.
         problem: &'static str,
     },
+}
+
+impl From<CleaningProblem> for Error {
+    fn from(problem: CleaningProblem) -> Self {
+        Self::Cleaning(problem)
+    }
+}
+
+impl From<bilevel::catalogue::Refusal> for Error {
+    fn from(refusal: bilevel::catalogue::Refusal) -> Self {
+        Self::Refused(Box::new(refusal))
+    }
 }
 
 /// Names further from what was given than this are no help.

@@ -5,11 +5,13 @@ pub mod checkpoint;
 pub mod cleaning;
 pub mod corruption;
 pub mod cost;
+pub mod count;
 pub mod data;
 mod error;
 pub mod metrics;
 pub mod model;
 pub mod problem;
+pub mod specification;
 pub mod stream;
 pub mod train;
 

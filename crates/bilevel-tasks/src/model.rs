@@ -6,9 +6,11 @@ use std::fmt;
 use std::str::FromStr;
 use std::sync::Arc;
 
+use bilevel::text::serial;
 use bilevel::{Key, Layout, Scalar, Stream};
 pub use bilevel_autodiff::Real;
 use bilevel_autodiff::{Bound, Compiled, Data, Function, Shapes, Var};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use crate::Error;
 use crate::data::Dataset;
@@ -291,14 +293,27 @@ impl fmt::Display for Model {
     }
 }
 
-impl FromStr for Model {
-    type Err = Error;
+impl Serialize for Model {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
 
-    fn from_str(text: &str) -> Result<Self, Error> {
-        let unknown = || Error::Unknown {
+impl<'de> Deserialize<'de> for Model {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        serial::text(deserializer)
+    }
+}
+
+impl FromStr for Model {
+    type Err = bilevel::Error;
+
+    fn from_str(text: &str) -> bilevel::Result<Self> {
+        let unknown = || bilevel::Error::Unknown {
             what: "model",
-            name: text.to_owned(),
-            known: "softmax or mlp:H with H from 1 to 1000000 hidden units",
+            text: text.to_owned(),
+            expected: "softmax or mlp:H with H from 1 to 1000000 hidden units",
+            known: &["softmax", "mlp"],
         };
         match text.split_once(':') {
             None if text == "softmax" => Ok(Self::Softmax),

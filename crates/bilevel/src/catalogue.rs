@@ -28,6 +28,8 @@ mod one_step;
 mod refusal;
 mod resolve;
 mod resolved;
+#[cfg(feature = "serde")]
+mod serial;
 mod setting;
 mod settings;
 mod size;

@@ -1,6 +1,20 @@
 //! Values written as text: what was expected is said, with the names that may have been meant.
 
+#[cfg(feature = "serde")]
+pub mod serial;
+
 use crate::{Error, Result};
+
+/// What a value is in a file.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Kind {
+    /// A text.
+    Text,
+    /// A number.
+    Number,
+    /// Either.
+    Any,
+}
 
 /// The error for `found`, which is none of what was expected.
 #[must_use]

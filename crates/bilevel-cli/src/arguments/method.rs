@@ -1,6 +1,7 @@
 //! Which method, and its settings: the options are those of the catalogue.
 
 use bilevel::catalogue::{MethodChoice, Setting, Settings};
+use bilevel_tasks::cleaning::TrainingSpecification;
 use clap::builder::{PossibleValue, PossibleValuesParser, ValueParser};
 use clap::{Arg, ArgMatches, Args, Command, FromArgMatches};
 
@@ -104,6 +105,18 @@ fn option(setting: Setting) -> Arg {
         .help(format!("{}{default}", about.doc))
         .allow_negative_numbers(true)
         .value_parser(parser)
+}
+
+impl From<&TrainingArguments> for TrainingSpecification {
+    /// With the model softmax.
+    fn from(arguments: &TrainingArguments) -> Self {
+        Self {
+            batch: arguments.batch,
+            trusted_batch: arguments.trusted_batch,
+            weight_decay: arguments.weight_decay,
+            ..Self::default()
+        }
+    }
 }
 
 /// What the training of models is made of besides.

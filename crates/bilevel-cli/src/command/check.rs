@@ -1,16 +1,14 @@
 //! `bilevel check`: is the hypergradient right?
 
 use bilevel::catalogue::{AdjointChoice, Defaults, Method, ProbabilityChoice, Setting};
-use bilevel::check::{
-    Comparison, adjoint_dot_test, forward_check, gradient_check, random_direction, replay_check,
-};
-use bilevel::{At, Checkpointed, HyperGradient, Key, Probability, Problem, Stream};
-use bilevel_tasks::cleaning::{Cleaning, CleaningData, CleaningSettings, Split};
+use bilevel::check::{Comparison, adjoint_dot_test, forward_check, gradient_check, replay_check};
+use bilevel::{At, Checkpointed, HyperGradient, Key, Probability, Problem};
+use bilevel_tasks::cleaning::{Cleaning, CleaningData, Split, TrainingSpecification, random_x};
 use bilevel_tasks::corruption::{Corruption, CorruptionKind};
 use bilevel_tasks::data::digits::digits;
 use serde::Serialize;
 
-use crate::arguments::{CheckArguments, TrainingArguments};
+use crate::arguments::CheckArguments;
 use crate::failure::Failure;
 use crate::folder::Folder;
 use crate::table::{cells, table};
@@ -24,28 +22,6 @@ const SPLIT: Split = Split {
 const DIRECTIONS: usize = 3;
 /// Checkpoints are tried where they cost at most so many times the plain steps.
 const EFFORT: u128 = 60;
-
-/// Where a row weight x is drawn from the normal distribution: not only at the start, x = 0,
-/// where a wrong derivative may look right.
-pub(crate) fn random_x(key: Key, rows: usize) -> Vec<f64> {
-    const POINT: u64 = 1 << 32;
-    let mut x: Vec<f64> = random_direction(key.stream(Stream::Check).fold_in(POINT), rows);
-    for value in &mut x {
-        *value *= (rows as f64).sqrt();
-    }
-    x
-}
-
-/// The settings of the problem that these options state, without a hold-out.
-pub(crate) fn settings(arguments: &TrainingArguments) -> CleaningSettings {
-    CleaningSettings {
-        batch: arguments.batch,
-        trusted_batch: arguments.trusted_batch,
-        weight_decay: arguments.weight_decay,
-        early_stopping: None,
-        ..CleaningSettings::default()
-    }
-}
 
 #[derive(Serialize)]
 struct Line {
@@ -182,8 +158,8 @@ pub(crate) fn run(arguments: &CheckArguments) -> Result<(), Failure> {
     };
     let data =
         CleaningData::draw(&digits(), SPLIT, Some(&corruption), key).map_err(Failure::usage)?;
-    let cleaning =
-        Cleaning::<f64>::new(&data, &settings(&arguments.training), key).map_err(Failure::usage)?;
+    let settings = TrainingSpecification::from(&arguments.training).settings();
+    let cleaning = Cleaning::<f64>::new(&data, &settings, key).map_err(Failure::usage)?;
     let problem = cleaning.problem();
     let built = method.build::<f64>(problem);
     built.validate(problem).map_err(Failure::usage)?;

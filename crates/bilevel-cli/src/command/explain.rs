@@ -4,12 +4,12 @@ mod page;
 
 use bilevel::catalogue::{Defaults, Method, Setting, Settings};
 use bilevel::{Cost, Oracles};
-use bilevel_tasks::cleaning::{CleaningSettings, Forecast, Sizes};
+use bilevel_tasks::cleaning::{CleaningSettings, Forecast, Sizes, TrainingSpecification};
 use bilevel_tasks::problem::ProblemOptions;
 use serde::Serialize;
 
 use crate::arguments::ExplainArguments;
-use crate::command::{check, solve};
+use crate::command::solve;
 use crate::failure::{Failure, spelled};
 use crate::folder::Folder;
 
@@ -147,7 +147,7 @@ fn of_cleaning(arguments: &ExplainArguments, method: &Method) -> Result<Known, F
     };
     let settings = CleaningSettings {
         model,
-        ..check::settings(&arguments.training)
+        ..TrainingSpecification::from(&arguments.training).settings()
     };
     let forecast = Forecast::<f32>::new(sizes, &settings).map_err(Failure::usage)?;
     let problem = forecast.problem();

@@ -4,13 +4,14 @@ use std::path::Path;
 
 use anyhow::anyhow;
 use bilevel_tasks::checkpoint;
-use bilevel_tasks::cleaning::CleaningCheckpoint;
-use clap::Parser;
+use bilevel_tasks::cleaning::{CleaningCheckpoint, CleaningSpecification};
 
-use super::clean::{self, CHECKPOINT, CONFIG};
-use crate::arguments::{Arguments, CleanArguments, ResumeArguments, Verb};
+use super::clean::begin::{Resume, current_folder, resume};
+use super::clean::{CHECKPOINT, CONFIG, Shown, hand_over};
+use crate::arguments::ResumeArguments;
 use crate::failure::Failure;
 use crate::folder::Folder;
+use crate::threads::use_threads;
 
 pub(crate) fn run(options: &ResumeArguments) -> Result<(), Failure> {
     let shown = &options.folder;
@@ -30,28 +31,33 @@ pub(crate) fn run(options: &ResumeArguments) -> Result<(), Failure> {
     // Named as the user knows it.
     let checkpoint: CleaningCheckpoint<'static> =
         checkpoint::read(&shown.join(CHECKPOINT)).map_err(Failure::usage)?;
+    let printed = Shown {
+        json: options.json,
+        quiet: options.quiet,
+    };
     if let Some(results) = &checkpoint.results {
-        return clean::hand_over(results, options.json, options.quiet);
+        return hand_over(results, printed);
     }
     if !options.allow_different_bits {
         expect_same_bits(&checkpoint, shown)?;
     }
-    let config = expect_settings(&checkpoint, &folder)?;
-    let mut original = original(&checkpoint, shown)?;
-    original.common.json = options.json;
-    original.common.quiet = options.quiet;
-    original.common.threads = options.threads.or(original.common.threads);
-    // Counted from now on, while the run counts from its start.
-    original.time_limit = options
-        .time_limit
-        .or(original.time_limit)
-        .map(|limit| checkpoint.run.elapsed.saturating_add(limit));
-    if original.memory_budget.take().is_some() {
-        let options = &mut original.method.0;
-        options.adjoint = clean::chosen_adjoint(&config).or(options.adjoint);
-    }
-    crate::use_threads(original.common.threads)?;
-    clean::resume(&original, checkpoint, &folder)
+    expect_settings(&checkpoint, &folder)?;
+    let specification = CleaningSpecification::from_toml(&checkpoint.origin.specification)
+        .map_err(|problem| bilevel_tasks::Error::Specification {
+            path: shown.join(CONFIG),
+            problem,
+        })
+        .map_err(Failure::usage)?;
+    let mut specification = specification.seen_from(&current_folder()?);
+    specification.run.threads = options.threads.or(specification.run.threads);
+    use_threads(specification.run.threads)?;
+    resume(Resume {
+        specification: &specification,
+        checkpoint,
+        folder: &folder,
+        time_limit: options.time_limit.map(|limit| limit.0),
+        shown: printed,
+    })
 }
 
 /// The same program on the same instructions, or the result may be another.
@@ -80,41 +86,16 @@ fn expect_same_bits(checkpoint: &CleaningCheckpoint<'_>, shown: &Path) -> Result
 }
 
 /// `config.toml` tells what was done; what is changed in it would not be done.
-fn expect_settings(
-    checkpoint: &CleaningCheckpoint<'_>,
-    folder: &Folder,
-) -> Result<String, Failure> {
+fn expect_settings(checkpoint: &CleaningCheckpoint<'_>, folder: &Folder) -> Result<(), Failure> {
     let path = folder.file(CONFIG);
     let config = std::fs::read_to_string(&path)
         .map_err(|source| bilevel_tasks::Error::Read { path, source })
         .map_err(Failure::usage)?;
-    if checkpoint::fingerprint(config.as_bytes()) == checkpoint.origin.settings {
-        return Ok(config);
+    if config == checkpoint.origin.specification {
+        return Ok(());
     }
     Err(Failure::usage(anyhow!(
         "{}: expected the settings that the run began with, found changed ones; other settings need a new run",
         folder.shown().join(CONFIG).display()
     )))
-}
-
-/// What was typed when the run began; relative names are those of the folder of that time, where
-/// it is still there.
-fn original(
-    checkpoint: &CleaningCheckpoint<'_>,
-    shown: &Path,
-) -> Result<Box<CleanArguments>, Failure> {
-    let origin = &checkpoint.origin;
-    let parsed = Arguments::try_parse_from(&origin.command).map(|arguments| arguments.verb);
-    let Ok(Verb::Clean(arguments)) = parsed else {
-        return Err(Failure::usage(anyhow!(
-            "{}: expected a run of bilevel clean with options that this program knows, found {:?}",
-            shown.display(),
-            origin.command
-        )));
-    };
-    let began = Path::new(&origin.folder);
-    if began.is_dir() {
-        std::env::set_current_dir(began).map_err(Failure::usage)?;
-    }
-    Ok(arguments)
 }

@@ -11,11 +11,11 @@ use bilevel::catalogue::{Defaults, Method, OptimizerChoice, Settings, choose};
 use bilevel::optimizer::Projected;
 use bilevel::vector::norm;
 use bilevel::{Calls, Cost, Draw, Driver, Iterate, Key, Observer, Optimizer, Problem, RunState};
+use bilevel_tasks::cleaning::OracleCalls;
 use bilevel_tasks::problem::{Outer, ProblemOptions, TestProblem, names, test_problem};
 use serde::Serialize;
 
 use crate::arguments::SolveArguments;
-use crate::command::clean::result::OracleCalls;
 use crate::failure::Failure;
 use crate::folder::Folder;
 use crate::parse;
@@ -311,7 +311,7 @@ fn deliver(
         })?;
     }
     let common = &arguments.common;
-    let document = crate::json(result)?;
+    let document = crate::output::json(result)?;
     if common.out.is_some() {
         Folder::create(common.out.as_deref(), "solve", |folder| {
             folder.write("trajectory.csv", trajectory.csv())?;
@@ -327,10 +327,10 @@ fn deliver(
         ));
     }
     if common.json {
-        crate::print(&document)
+        crate::output::print(&document)
     } else if common.quiet {
         Ok(())
     } else {
-        crate::print(&text::text(problem, result))
+        crate::output::print(&text::text(problem, result))
     }
 }

@@ -2,8 +2,8 @@
 
 use super::Facts;
 use super::words;
-use crate::count::{are, count};
 use crate::table::{cells, table};
+use bilevel_tasks::count::{are, count};
 
 /// How many of the most suspect rows are shown.
 const SHOWN: usize = 10;

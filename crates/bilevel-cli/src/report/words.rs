@@ -4,12 +4,11 @@
 use std::fmt::Write;
 
 use bilevel::driver::Why;
-use bilevel_tasks::cleaning::Baseline;
+use bilevel_tasks::cleaning::{Baseline, CleaningResult};
 
 use super::Facts;
-use crate::command::clean::result::CleanResult;
-use crate::count::{are, count};
 use crate::table::{cells, figure};
+use bilevel_tasks::count::{are, count};
 
 /// It knows which labels are right: a ceiling, no competitor.
 const CEILING: &str = "clean_rows";
@@ -141,7 +140,7 @@ pub(super) fn legend(facts: &Facts<'_>) -> Vec<(&'static str, &'static str)> {
     legend
 }
 
-fn own(result: &CleanResult<'_>) -> Baseline {
+fn own(result: &CleaningResult) -> Baseline {
     Baseline {
         f1: result.f1,
         auc: result.auc,

@@ -1,10 +1,9 @@
 //! What a checkpoint of a cleaning run holds.
 
 use std::borrow::Cow;
-use std::ffi::OsString;
 
+use bilevel::RunState;
 use bilevel::driver::Why;
-use bilevel::{Key, RunState};
 use serde::{Deserialize, Serialize};
 
 use super::{CleaningData, Progress};
@@ -42,14 +41,8 @@ pub struct Origin {
     pub program: String,
     /// The [instruction set](crate::checkpoint::instruction_set) that the bits belong to.
     pub instruction_set: String,
-    /// The root of all draws.
-    pub key: Key,
-    /// The command, word by word.
-    pub command: Vec<OsString>,
-    /// The folder in which it was given.
-    pub folder: OsString,
-    /// [Fingerprint](crate::checkpoint::fingerprint) of the settings as text.
-    pub settings: u64,
+    /// The [specification](super::CleaningSpecification) as text, as `config.toml` has it.
+    pub specification: String,
     /// [Fingerprint](CleaningData::fingerprint) of the data.
     pub data: u64,
 }

@@ -212,7 +212,7 @@ impl<T: Real> Cleaned<T> {
     /// If no outer step has been made.
     pub fn new(state: &CleaningState<T>, why: Why) -> Result<Self, Error> {
         let progress = &state.progress;
-        let kept = progress.kept.as_ref().ok_or(Error::NoRows)?;
+        let kept = progress.kept.as_ref().ok_or(Error::NoOuterStep)?;
         Ok(Self {
             weights: weights(&kept.x),
             x: kept.x.clone(),

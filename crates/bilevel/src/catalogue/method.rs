@@ -1,6 +1,6 @@
 //! From settings to a method: what goes with what.
 
-use super::choice::{AdjointChoice, OptimizerChoice};
+use super::choice::{AdjointChoice, FieldChoice, OptimizerChoice};
 use super::entry::{Entry, Form, Gives, Precision};
 use super::name::MethodChoice;
 use super::refusal::Refusal;
@@ -80,6 +80,11 @@ impl Method {
                 given.adjoint.or(entry.adjoint),
             ),
         };
+        // The schedule of a field is part of it.
+        let single_loop_schedule = match field {
+            Field::Inner => given.schedule.clone(),
+            Field::Aggregate { .. } => None,
+        };
         Ok(Self {
             choice,
             settings: Resolved {
@@ -93,7 +98,7 @@ impl Method {
                 damping: given.damping.unwrap_or(defaults.damping),
                 linear_tolerance: given.linear_tolerance,
                 linear_products: given.linear_products,
-                single_loop_schedule: given.schedule.clone(),
+                single_loop_schedule,
                 y_step_size: given.y_step_size,
                 penalty: given.penalty,
                 set: Set::All,
@@ -105,6 +110,37 @@ impl Method {
     #[must_use]
     pub fn entry(&self) -> &'static Entry {
         self.choice.entry
+    }
+
+    /// Settings that give the same method again: every value that it has is in them.
+    #[must_use]
+    pub fn given(&self) -> Settings {
+        let own = &self.settings;
+        let has = |setting| self.entry().takes(setting);
+        let (field, schedule, aggregate_step_size) = match &own.field {
+            Field::Inner => (FieldChoice::Inner, own.single_loop_schedule.clone(), None),
+            Field::Aggregate { schedule, .. } => (
+                FieldChoice::Aggregate,
+                Some(schedule.clone()),
+                Some(own.aggregate_step_size),
+            ),
+        };
+        Settings {
+            method: Some(self.choice),
+            schedule,
+            field: has(Setting::Field).then_some(field),
+            adjoint: own.adjoint,
+            step_size: has(Setting::StepSize).then_some(own.step_size),
+            aggregate_step_size,
+            steps: self.counted_steps(),
+            dynamics: has(Setting::Dynamics).then_some(own.dynamics),
+            probability: has(Setting::Probability).then_some(own.probability),
+            damping: has(Setting::Damping).then_some(own.damping),
+            linear_tolerance: own.linear_tolerance,
+            linear_products: own.linear_products,
+            y_step_size: own.y_step_size,
+            penalty: own.penalty,
+        }
     }
 
     /// The same with y kept in a set, where it can do that.

@@ -1,5 +1,7 @@
 //! The settings that only some methods have.
 
+use crate::text::Kind;
+
 /// A setting that belongs to some methods.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Setting {
@@ -70,6 +72,24 @@ impl Setting {
     #[must_use]
     pub fn name(self) -> &'static str {
         self.about().name
+    }
+
+    /// Whether its value is a number.
+    #[must_use]
+    pub fn kind(self) -> Kind {
+        match self {
+            Self::StepSize
+            | Self::AggregateStepSize
+            | Self::Steps
+            | Self::Damping
+            | Self::LinearTolerance
+            | Self::LinearProducts
+            | Self::YStepSize => Kind::Number,
+            Self::Probability => Kind::Any,
+            Self::Schedule | Self::Field | Self::Adjoint | Self::Dynamics | Self::Penalty => {
+                Kind::Text
+            }
+        }
     }
 
     /// What is known of it.

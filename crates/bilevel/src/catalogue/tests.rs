@@ -155,3 +155,35 @@ fn defaults_are_as_said() {
         assert_eq!(first, value, "{setting:?}");
     }
 }
+
+/// What a method says that it was given makes the same method, to the last bit of its numbers.
+#[test]
+fn a_method_is_made_again_from_its_settings() {
+    let mut words: Vec<String> = METHODS
+        .iter()
+        .map(|entry| match entry.parameter {
+            None => format!("method={}", entry.name),
+            Some(_) => format!("method={}:3", entry.name),
+        })
+        .collect();
+    words.extend(
+        [
+            "step_size=0.3 aggregate_step_size=0.1 schedule=harmonic:0.7",
+            "method=bamm schedule=per-outer:0.8,3",
+            "method=one-stage field=aggregate schedule=constant:0.25 aggregate_step_size=0.7",
+            "method=f2sa penalty=geometric:0.5,1.1 y_step_size=0.03 steps=3",
+            "method=ufo probability=adaptive adjoint=checkpointed:4 dynamics=momentum:0.9",
+            "method=implicit:cg damping=0.001 linear_tolerance=0.0001 linear_products=7",
+            "field=inner adjoint=truncated:4",
+        ]
+        .map(str::to_owned),
+    );
+    for words in words {
+        let Ok(method) = method(&words) else {
+            panic!("{words}")
+        };
+        let again = Method::new(&method.given(), Defaults::TRAINING).unwrap();
+        assert_eq!(format!("{again:?}"), format!("{method:?}"), "{words}");
+        assert_eq!(again.given(), method.given());
+    }
+}

@@ -11,17 +11,20 @@ use bilevel::RunState;
 use bilevel::driver::Why;
 use bilevel_tasks::Error;
 use bilevel_tasks::checkpoint;
-use bilevel_tasks::cleaning::{self, CleaningCheckpoint, Origin, OuterStep, Results, Watch};
-use serde::Deserialize;
+use bilevel_tasks::cleaning::{
+    self, CleaningCheckpoint, HistoryLine, Origin, OuterStep, Results, Watch,
+};
 
-use super::result::history_line;
 use crate::failure::Failure;
 use crate::folder::Folder;
 use crate::interrupt;
 use crate::progress::Progress;
+use crate::report::HistoryPoint;
 
 /// The name of the checkpoint in the folder of a run.
 pub(crate) const CHECKPOINT: &str = "checkpoint";
+/// The name of the specification in it.
+pub(crate) const CONFIG: &str = "config.toml";
 const HISTORY: &str = "history.jsonl";
 
 /// Checkpoints take at most about this part of the time.
@@ -109,16 +112,6 @@ impl History {
     }
 }
 
-/// What the page draws of an outer step.
-#[derive(Deserialize)]
-pub(crate) struct HistoryPoint {
-    pub(crate) step: usize,
-    pub(crate) f: f64,
-    pub(crate) held_out_loss: Option<f64>,
-    pub(crate) f1: Option<f64>,
-    pub(crate) auc: Option<f64>,
-}
-
 /// The outer steps of a run so far.
 pub(super) fn read_history(folder: &Folder) -> Result<Vec<HistoryPoint>, Failure> {
     let text = std::fs::read_to_string(folder.file(HISTORY))
@@ -203,7 +196,9 @@ pub(super) struct Watcher<'r, 'a> {
 
 impl Watch<f32> for Watcher<'_, '_> {
     fn step(&mut self, step: &OuterStep) -> Result<Option<Why>, Error> {
-        self.recorder.history.append(history_line(step))?;
+        // Names and numbers alone: there is nothing that could fail.
+        let line = serde_json::to_string(&HistoryLine::from(step)).unwrap_or_default();
+        self.recorder.history.append(line)?;
         self.progress.step(step);
         if let Some(complaint) = &step.complaint {
             self.progress

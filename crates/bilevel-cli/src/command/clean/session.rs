@@ -1,21 +1,11 @@
 //! A run under way: learning, then everything that is made of what was learned.
 
-use std::time::Instant;
-
 use anyhow::{Context, anyhow};
-use bilevel::Key;
 use bilevel::driver::Why;
-use bilevel_tasks::cleaning::{
-    Baseline, Cleaned, CleaningSettings, CleaningState, Results, baselines, kept, retrain,
-};
-use bilevel_tasks::train::{Classifier, Trainer};
+use bilevel_tasks::cleaning::{CleaningJob, CleaningState, Results, Stage, scores_csv};
 
-use super::input::Source;
-use super::record::{self, CHECKPOINT, Recorder, Watcher};
-use super::result::{self, Baselines, CONFIG, CleanResult};
-use super::task::Task;
-use super::{gradient, hand_over, repeat_command, resume_command};
-use crate::arguments::CleanArguments;
+use super::record::{self, CHECKPOINT, CONFIG, Recorder, Watcher};
+use super::shown::{Shown, command, hand_over};
 use crate::failure::Failure;
 use crate::interrupt;
 use crate::memory;
@@ -24,8 +14,8 @@ use crate::report::{Facts, page, report};
 
 /// A run under way: new, or continued.
 pub(super) struct Session<'a> {
-    pub(super) arguments: &'a CleanArguments,
-    pub(super) task: &'a Task,
+    pub(super) shown: Shown,
+    pub(super) job: &'a CleaningJob,
     pub(super) recorder: Recorder<'a>,
     pub(super) state: CleaningState<f32>,
     /// Why no outer step is left, where none is.
@@ -36,8 +26,8 @@ impl Session<'_> {
     /// To its end.
     pub(super) fn go(mut self) -> Result<(), Failure> {
         let folder = self.recorder.folder.shown().to_owned();
-        let quiet = self.arguments.common.quiet;
-        interrupt::handle(quiet, format!("to go on: {}", resume_command(&folder)))?;
+        let quiet = self.shown.quiet;
+        interrupt::handle(quiet, format!("to go on: {}", command("resume", &folder)))?;
         self.finish().map_err(|failure| {
             if failure.code == interrupt::EXIT_CODE {
                 return failure;
@@ -55,16 +45,12 @@ impl Session<'_> {
         if let Some(why) = self.ended {
             return Ok(why);
         }
-        let (task, optimizer) = (self.task, self.task.optimizer.build());
         interrupt::wait_for_step(true);
         let mut watch = Watcher {
             recorder: &mut self.recorder,
             progress,
         };
-        let method = task.method.build::<f32>(task.cleaning.problem());
-        let ran = task
-            .cleaning
-            .run(&mut self.state, &*method, &*optimizer, task.key, &mut watch);
+        let ran = self.job.run(&mut self.state, &mut watch);
         interrupt::wait_for_step(false);
         let (run, progress) = (&self.state.run, &self.state.progress);
         match ran {
@@ -90,113 +76,68 @@ impl Session<'_> {
         match failure.error.downcast_ref() {
             Some(Method(bilevel::Error::NonFinite { what, .. })) => format!(
                 "{}; the last good state, before outer step {}, is kept in {}",
-                remedy(what, self.task),
+                remedy(what, self.job),
                 self.recorder.saved_step,
                 folder.join(CHECKPOINT).display()
             ),
             _ => format!(
                 "when that is mended, this goes on from outer step {}: {}",
                 self.recorder.saved_step,
-                resume_command(folder)
+                command("resume", folder)
             ),
         }
     }
 
     fn finish(&mut self) -> Result<(), Failure> {
-        let (arguments, task) = (self.arguments, self.task);
-        let common = &arguments.common;
-        let total = task.settings.outer_steps;
-        let mut progress = Progress::new(common.quiet, total);
+        let (shown, job) = (self.shown, self.job);
+        let total = job.settings.outer_steps;
+        let mut progress = Progress::new(shown.quiet, total);
         let why = self.learn(&mut progress)?;
         let folder = self.recorder.folder;
-        let resume = resume_command(folder.shown());
+        let resume = command("resume", folder.shown());
         if why == Why::Interrupted {
-            return Err(Failure {
-                error: anyhow!("interrupted; to go on: {resume}"),
-                code: interrupt::EXIT_CODE,
-            });
+            let error = anyhow!("interrupted; to go on: {resume}");
+            return Err(Failure::new(error, interrupt::EXIT_CODE));
         }
-        let cleaned = Cleaned::new(&self.state, why).map_err(Failure::run)?;
-        let begin = Instant::now();
-
-        progress.say("training on the rows that are kept");
-        let trainer = trainer(&task.settings, task.key);
-        let retrained: Classifier<f32> =
-            retrain(&task.data, &kept(&cleaned.weights), &trainer, task.key)
-                .map_err(Failure::run)?;
-        let seconds = (self.state.run.elapsed + begin.elapsed()).as_secs_f64();
-        let scores = result::scores(
-            &task.data,
-            task.ids.as_deref(),
-            &cleaned.weights,
-            &retrained,
-        )?;
-        folder.write("scores.csv", result::scores_csv(&scores)?)?;
-
-        progress.say("comparing with simple ways");
-        let own = Classifier::new(task.settings.model, cleaned.y.clone());
-        let row = Baseline::of_weights(&task.data, &cleaned.weights, &own, &retrained, seconds)
+        let mut outcome = job
+            .outcome(&self.state, why, &mut |stage| {
+                progress.say(match stage {
+                    Stage::Retraining => "training on the rows that are kept",
+                    Stage::Baselines => "comparing with simple ways",
+                    Stage::Checking => "checking the hypergradient",
+                });
+            })
             .map_err(Failure::run)?;
-        let simple = baselines::<f32>(&task.data, &trainer, task.key).map_err(Failure::run)?;
-
-        progress.say("checking the hypergradient");
-        let gradient_check = gradient::check(arguments, task);
         let complaints = self.state.progress.complaints;
         drop(progress);
-        if complaints > 0 && !common.quiet {
+        if complaints > 0 && !shown.quiet {
             line(&format!(
                 "warning: {complaints} of {} hypergradients were less than the method promises; history.jsonl says why at each step",
                 self.state.progress.observed
             ));
         }
-
-        let metrics = cleaned.step.metrics.as_ref();
-        let result = CleanResult {
-            method: task.method.name(),
-            model: task.settings.model.to_string(),
-            rows: task.data.train().rows(),
-            trusted: task.data.trusted().rows(),
-            seed: common.seed,
-            outer_steps: cleaned.outer_steps,
-            seconds,
-            peak_memory_mb: memory::peak_mb(),
-            f: cleaned.step.f,
-            f1: row.f1,
-            precision: metrics.and_then(|metrics| metrics.precision),
-            recall: metrics.and_then(|metrics| metrics.recall),
-            suspect_f1: metrics.and_then(|metrics| metrics.suspect_f1),
-            auc: row.auc,
-            average_precision: metrics.and_then(|metrics| metrics.average_precision),
-            test_accuracy: row.test_accuracy,
-            retrained_accuracy: row.retrained_accuracy,
-            baselines: Baselines(simple),
-            gradient_check,
-            adjoint: task
-                .chosen
-                .as_ref()
-                .and(task.method.settings.adjoint.map(|a| a.to_string())),
-            adjoint_reason: task.chosen.as_ref().map(|chosen| chosen.why.as_str()),
-            input: &task.findings,
-        };
-        let document = crate::json(&result)?;
+        outcome.result.peak_memory_mb = memory::peak_mb();
+        let scores = scores_csv(&outcome.scores).map_err(Failure::run)?;
+        folder.write("scores.csv", scores)?;
+        let document = crate::output::json(&outcome.result)?;
         folder.write("result.json", &document)?;
         let config = std::fs::read_to_string(folder.file(CONFIG))
             .context(CONFIG)
             .map_err(Failure::run)?;
         let facts = Facts {
-            result: &result,
-            scores: &scores,
-            data: &task.data,
-            scaling: task.scaling.as_deref(),
+            result: &outcome.result,
+            scores: &outcome.scores,
+            data: &job.data,
+            scaling: job.scaling.as_deref(),
             history: &record::read_history(folder)?,
             config: &config,
-            what: &Source::of(arguments).rows_text(),
-            corrupted: task.corruption.map(|corruption| corruption.rate),
-            kept_step: cleaned.step.step,
-            why: cleaned.why,
+            what: &job.rows_text,
+            corrupted: job.corruption.map(|corruption| corruption.rate),
+            kept_step: outcome.kept_step,
+            why: outcome.why,
             folder: folder.shown(),
             resume: self.ended.is_none().then_some(&resume),
-            repeat: &repeat_command(&self.recorder.origin.command, common.seed),
+            repeat: &command("run", &folder.shown().join(CONFIG)),
         };
         folder.write("report.html", page(&facts)?)?;
         let text = report(&facts);
@@ -207,7 +148,7 @@ impl Session<'_> {
                 .save(run, progress, Some(why), Some(&results))
                 .map_err(Failure::run)?;
         }
-        hand_over(&results, common.json, common.quiet)
+        hand_over(&results, shown)
     }
 }
 
@@ -218,29 +159,17 @@ fn ends(why: Why) -> bool {
 }
 
 /// What to try where a number is no longer finite.
-fn remedy(what: &str, task: &Task) -> String {
-    let (step_size, weight_decay) = (task.method.settings.step_size, task.settings.weight_decay);
+fn remedy(what: &str, job: &CleaningJob) -> String {
+    let (step_size, weight_decay) = (job.method.settings.step_size, job.settings.weight_decay);
     match what {
         "the outer variable" => format!(
             "try a smaller rate than --outer-optimizer {}",
-            task.optimizer
+            job.optimizer
         ),
         "the gradient of a baseline" => "try features of a smaller scale".to_owned(),
         _ if weight_decay > 0.0 => format!(
             "try a smaller --step-size than {step_size} or a smaller --weight-decay than {weight_decay}"
         ),
         _ => format!("try a smaller --step-size than {step_size}"),
-    }
-}
-
-/// The baselines' training does not depend on the method's own step size, so that they are the
-/// same beside every method; with weight decay D the loss is D more curved.
-fn trainer(settings: &CleaningSettings, key: Key) -> Trainer {
-    Trainer {
-        model: settings.model,
-        steps: 300,
-        step_size: 0.5 / (1.0 + settings.weight_decay),
-        weight_decay: settings.weight_decay,
-        key,
     }
 }

@@ -9,12 +9,12 @@ use bilevel::catalogue::{MethodChoice, Setting};
 use bilevel::simple::{
     BigSam, FerrisMangasarian, SimpleBilevel, SimpleSolver, Solodov, SolutionStatus, Tikhonov,
 };
+use bilevel_tasks::cleaning::OracleCalls;
 use bilevel_tasks::problem::TestProblem;
 
 use super::trajectory::Trajectory;
 use super::{SolveResult, deliver, first_task, known_optimum};
 use crate::arguments::SolveArguments;
-use crate::command::clean::result::OracleCalls;
 use crate::failure::{Failure, spelled};
 use crate::parse;
 

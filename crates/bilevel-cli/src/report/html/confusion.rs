@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use maud::{Markup, html};
 
 use super::{LONGEST, short};
-use crate::count::count;
 use crate::report::Facts;
+use bilevel_tasks::count::count;
 
 /// As many classes are a table; of more, the most frequent pairs are a list.
 const LARGEST: usize = 20;

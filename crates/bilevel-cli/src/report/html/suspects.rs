@@ -1,13 +1,13 @@
 //! The most suspect rows, as a person looks at them: images, or cells.
 
+use bilevel_tasks::cleaning::Score;
 use bilevel_tasks::data::table::ColumnScale;
 use maud::{Markup, html};
 
 use super::{LONGEST, picture, short};
-use crate::command::clean::result::Score;
-use crate::count::count;
 use crate::failure::Failure;
 use crate::report::Facts;
+use bilevel_tasks::count::count;
 
 /// How many rows are shown.
 const SHOWN: usize = 24;

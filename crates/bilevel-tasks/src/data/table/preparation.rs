@@ -2,6 +2,8 @@
 
 use std::collections::BTreeMap;
 
+use serde::{Deserialize, Serialize};
+
 use super::problem::{Known, listed};
 use super::{Table, TableProblem};
 use crate::Error;
@@ -11,7 +13,8 @@ use crate::data::Dataset;
 const FEW_CLASSES: usize = 20;
 
 /// What is done about missing values.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
 pub enum Missing {
     /// They are an error.
     #[default]

@@ -5,19 +5,18 @@ mod duplicates;
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use bilevel_tasks::cleaning::CleaningData;
-use bilevel_tasks::data::table::{ColumnScale, Prepared};
 use serde::Serialize;
 
-use crate::arguments::MissingName;
+use super::split::CleaningData;
 use crate::count::{are, count};
+use crate::data::table::{ColumnScale, Missing, Prepared};
 use duplicates::Duplicates;
 
 /// Examples in a message.
 const SHOWN: usize = 3;
 /// The part of `result.json` about the input.
-#[derive(Serialize)]
-pub(crate) struct Findings {
+#[derive(Clone, PartialEq, Debug, Serialize)]
+pub struct Findings {
     /// None where nothing can be missing, as in images.
     missing: Option<MissingValues>,
     /// Columns whose values are all the same.
@@ -26,17 +25,17 @@ pub(crate) struct Findings {
     /// Classes that no trusted row has.
     untrusted_classes: Vec<String>,
     /// All of this that needs a person's attention, in words.
-    pub(crate) warnings: Vec<String>,
+    pub warnings: Vec<String>,
 }
 
-#[derive(Serialize)]
-pub(crate) struct MissingValues {
-    /// `error`, `mean` or `drop`.
-    policy: &'static str,
+#[derive(Clone, PartialEq, Debug, Serialize)]
+pub(super) struct MissingValues {
+    /// What is done about them.
+    policy: Missing,
     files: Vec<MissingInFile>,
 }
 
-#[derive(Serialize)]
+#[derive(Clone, PartialEq, Debug, Serialize)]
 struct MissingInFile {
     file: String,
     rows: usize,
@@ -47,16 +46,12 @@ struct MissingInFile {
 
 impl MissingValues {
     /// What was missing in the files that were read.
-    pub(crate) fn new<'a>(
-        policy: Option<MissingName>,
+    pub(super) fn new<'a>(
+        policy: Missing,
         files: impl IntoIterator<Item = (&'a Path, &'a Prepared)>,
     ) -> Self {
         Self {
-            policy: match policy {
-                None | Some(MissingName::Error) => "error",
-                Some(MissingName::Mean) => "mean",
-                Some(MissingName::Drop) => "drop",
-            },
+            policy,
             files: files
                 .into_iter()
                 .map(|(file, prepared)| MissingInFile {
@@ -75,8 +70,8 @@ impl MissingValues {
         files
             .map(|file| {
                 let done = match self.policy {
-                    "drop" if file.rows == 1 => "it is left out",
-                    "drop" => "these rows are left out",
+                    Missing::Drop if file.rows == 1 => "it is left out",
+                    Missing::Drop => "these rows are left out",
                     _ => "each becomes the mean of its column",
                 };
                 let labels = match file.labels {
@@ -102,7 +97,7 @@ impl MissingValues {
 }
 
 impl Findings {
-    pub(crate) fn new(
+    pub(super) fn new(
         data: &CleaningData,
         missing: Option<MissingValues>,
         scaling: Option<&[ColumnScale]>,
@@ -158,7 +153,7 @@ impl Findings {
 
 impl Findings {
     /// What was done about missing values, where there could be any.
-    pub(crate) fn missing_policy(&self) -> Option<&'static str> {
+    pub(super) fn missing_policy(&self) -> Option<Missing> {
         self.missing.as_ref().map(|missing| missing.policy)
     }
 }

@@ -1,13 +1,13 @@
 //! Whether the gradient that moves the weights is right.
 
-use bilevel::At;
-use bilevel::check::gradient_check;
-use bilevel_tasks::cleaning::{Cleaning, CleaningData, CleaningSettings};
+use bilevel::check::{gradient_check, random_direction};
+use bilevel::{At, Key, Stream};
+use serde::Serialize;
 
-use super::result::GradientCheck;
-use super::task::Task;
-use crate::arguments::CleanArguments;
-use crate::command::check;
+use super::job::CleaningJob;
+use super::split::CleaningData;
+use super::{Cleaning, CleaningSettings};
+use crate::Error;
 
 /// Multiplications that the check may cost: well below a second.
 const CHECK_BUDGET: usize = 4_000_000_000;
@@ -15,20 +15,41 @@ const CHECK_ROWS: usize = 200;
 const CHECK_TRUSTED_ROWS: usize = 100;
 const CHECK_TOLERANCE: f64 = 1e-6;
 
+/// What the check of a hypergradient gave.
+#[derive(Clone, Copy, PartialEq, Debug, Serialize)]
+pub struct GradientCheck {
+    /// None where the check itself met a number that is not finite, or there is none.
+    pub relative_error: Option<f64>,
+    /// None for a method that does not promise the gradient of what training gives.
+    pub passed: Option<bool>,
+}
+
+/// Where a row weight x is drawn from the normal distribution: not only at the start, x = 0,
+/// where a wrong derivative may look right.
+#[must_use]
+pub fn random_x(key: Key, rows: usize) -> Vec<f64> {
+    const POINT: u64 = 1 << 32;
+    let mut x: Vec<f64> = random_direction(key.stream(Stream::Check).fold_in(POINT), rows);
+    for value in &mut x {
+        *value *= (rows as f64).sqrt();
+    }
+    x
+}
+
 /// The hypergradient of this very task and method against central differences, in double
 /// precision, on a sample of the rows and at a random x.
-pub(super) fn check(arguments: &CleanArguments, task: &Task) -> GradientCheck {
+pub(super) fn check(task: &CleaningJob) -> GradientCheck {
     if !task.method.is_exact() {
         return GradientCheck {
             relative_error: None,
             passed: None,
         };
     }
-    let compare = || -> Result<_, bilevel_tasks::Error> {
-        let (data, settings) = sample(arguments, task)?;
+    let compare = || -> Result<_, Error> {
+        let (data, settings) = sample(task)?;
         let key = task.key;
         let cleaning = Cleaning::<f64>::new(&data, &settings, key)?;
-        let x = check::random_x(key, data.train().rows());
+        let x = random_x(key, data.train().rows());
         let problem = cleaning.problem();
         let method = task.method.build::<f64>(problem);
         Ok(gradient_check(
@@ -52,10 +73,7 @@ pub(super) fn check(arguments: &CleanArguments, task: &Task) -> GradientCheck {
 
 /// At most so many rows, fewer where they are wide or the steps are many; mini-batches shrink
 /// with them.
-fn sample(
-    arguments: &CleanArguments,
-    task: &Task,
-) -> Result<(CleaningData, CleaningSettings), bilevel_tasks::Error> {
+fn sample(task: &CleaningJob) -> Result<(CleaningData, CleaningSettings), Error> {
     // 32 trainings, each step of which takes two products.
     let row = task
         .settings
@@ -78,11 +96,10 @@ fn sample(
     let share = |batch: Option<usize>, of: usize, all: usize| {
         batch.map(|batch| (batch * of / all.max(1)).clamp(1, of))
     };
-    let settings = check::settings(&arguments.training);
+    let settings = task.specification.training.settings();
     Ok((
         data,
         CleaningSettings {
-            model: task.settings.model,
             batch: share(settings.batch, rows, task.data.train().rows()),
             trusted_batch: share(settings.trusted_batch, trusted, task.data.trusted().rows()),
             ..settings

@@ -2,19 +2,17 @@
 
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context, anyhow};
 use bilevel::Key;
-use bilevel_tasks::cleaning::{CleaningData, RowNumbers};
-use bilevel_tasks::corruption::Corruption;
-use bilevel_tasks::data::Dataset;
-use bilevel_tasks::data::table::{
-    FeatureColumns, Known, Missing, Preparation, Prepared, Table, TableColumns,
-};
 
 use super::super::findings::MissingValues;
-use super::{Rows, draw, without_trust};
-use crate::arguments::{CleanArguments, MissingName};
-use crate::failure::Failure;
+use super::super::problem::CleaningProblem;
+use super::super::specification::DataSpecification;
+use super::super::split::{CleaningData, RowNumbers};
+use super::{Rows, draw, of_rows};
+use crate::Error;
+use crate::corruption::Corruption;
+use crate::data::Dataset;
+use crate::data::table::{FeatureColumns, Known, Preparation, Prepared, Table, TableColumns};
 
 /// A file of features, and that of their labels where it is another.
 #[derive(Clone, Copy)]
@@ -24,53 +22,59 @@ pub(super) struct Files<'a> {
 }
 
 impl Files<'_> {
-    fn read(self, columns: &TableColumns) -> Result<Table, Failure> {
+    fn read(self, columns: &TableColumns) -> Result<Table, Error> {
         match self.labels {
             None => Table::read(self.features, columns),
             Some(labels) => Table::read_npy(self.features, labels, columns),
         }
-        .map_err(Failure::usage)
     }
 }
 
 pub(super) fn read(
-    arguments: &CleanArguments,
+    given: &DataSpecification,
     first: Files<'_>,
     corruption: Option<&Corruption>,
     key: Key,
-) -> Result<Rows, Failure> {
+) -> Result<Rows, Error> {
     let npy = first.labels.is_some();
-    let [trusted, test] = others(arguments, npy);
+    let [trusted, test] = others(given, npy);
     let chosen = [
         trusted.is_some(),
-        arguments.trusted_column.is_some(),
-        arguments.trusted_rows.is_some(),
+        given.trusted_column.is_some(),
+        given.trusted_rows.is_some(),
     ];
     if !chosen.contains(&true) {
-        return Err(without_trust(if npy {
-            "--trusted-features FILE, --trusted-column COLUMN or --trusted-rows N (drawn at random)"
-        } else {
-            "--trusted FILE, --trusted-column COLUMN or --trusted-rows N (drawn at random)"
-        }));
+        return Err(CleaningProblem::NoTrust {
+            keys: if npy {
+                &[
+                    ("trusted_features", "FILE"),
+                    ("trusted_column", "COLUMN"),
+                    ("trusted_rows", "N (drawn at random)"),
+                ]
+            } else {
+                &[
+                    ("trusted", "FILE"),
+                    ("trusted_column", "COLUMN"),
+                    ("trusted_rows", "N (drawn at random)"),
+                ]
+            },
+        }
+        .into());
     }
     let all = [Some(first), trusted, test];
-    check_ignored(arguments, all.into_iter().flatten())?;
+    check_ignored(given, all.into_iter().flatten())?;
 
     let mut columns = TableColumns {
-        label: arguments.label.clone(),
-        id: arguments.id.clone(),
-        trusted: arguments.trusted_column.clone(),
-        ignore: arguments.ignore.clone(),
+        label: given.label.clone(),
+        id: given.id.clone(),
+        trusted: given.trusted_column.clone(),
+        ignore: given.ignore.clone(),
         features: FeatureColumns::Others,
     };
     let table = first.read(&columns)?;
-    let policy = match arguments.missing {
-        None | Some(MissingName::Error) => Missing::Error,
-        Some(MissingName::Mean) => Missing::Mean,
-        Some(MissingName::Drop) => Missing::Drop,
-    };
-    let preparation = Preparation::fit(&table, policy).map_err(Failure::usage)?;
-    let prepared = preparation.apply(&table).map_err(Failure::usage)?;
+    let policy = given.missing.unwrap_or_default();
+    let preparation = Preparation::fit(&table, policy)?;
+    let prepared = preparation.apply(&table)?;
     let ids = table.ids().map(<[String]>::to_vec);
     let flags = table.trusted().map(<[bool]>::to_vec);
 
@@ -82,12 +86,12 @@ pub(super) fn read(
     };
     // The largest thing here, and not needed any more.
     drop(table);
-    let other = |files: Option<Files<'_>>| -> Result<Option<Prepared>, Failure> {
+    let other = |files: Option<Files<'_>>| -> Result<Option<Prepared>, Error> {
         let Some(files) = files else {
             return Ok(None);
         };
         let table = files.read(&columns)?;
-        preparation.apply(&table).map(Some).map_err(Failure::usage)
+        preparation.apply(&table).map(Some)
     };
     let (trusted_rows, test_rows) = (other(trusted)?, other(test)?);
     let read = [
@@ -97,7 +101,7 @@ pub(super) fn read(
             .zip(trusted_rows.as_ref()),
         test.map(|files| files.features).zip(test_rows.as_ref()),
     ];
-    let missing = MissingValues::new(arguments.missing, read.into_iter().flatten());
+    let missing = MissingValues::new(policy, read.into_iter().flatten());
 
     let mut numbers = RowNumbers {
         train: prepared.rows.clone(),
@@ -109,12 +113,12 @@ pub(super) fn read(
             .map_or_else(Vec::new, |rows| rows.rows.clone()),
     };
     let test = test_rows.map(|rows| rows.data);
-    let data = match (trusted_rows, flags, arguments.trusted_rows) {
+    let data = match (trusted_rows, flags, given.trusted_rows) {
         (Some(trusted), ..) => {
             let candidates: Vec<usize> = (0..prepared.data.rows()).collect();
             let parts = (trusted.data, test);
             draw_train(
-                arguments,
+                given,
                 &prepared,
                 first,
                 &candidates,
@@ -126,20 +130,21 @@ pub(super) fn read(
             let rows = 0..prepared.data.rows();
             let (trusted, candidates): (Vec<_>, Vec<_>) =
                 rows.partition(|&row| flags[prepared.rows[row]]);
-            let column = arguments.trusted_column.as_deref().unwrap_or_default();
+            let column = given.trusted_column.as_deref().unwrap_or_default();
             if trusted.is_empty() || candidates.is_empty() {
-                return Err(Failure::usage(anyhow!(
-                    "{}: column {column:?}: expected some rows that are trusted and some that are not, found {} of {} trusted",
-                    first.labels.unwrap_or(first.features).display(),
-                    trusted.len(),
-                    prepared.data.rows()
-                )));
+                return Err(CleaningProblem::TrustedColumn {
+                    file: first.labels.unwrap_or(first.features).to_owned(),
+                    column: column.to_owned(),
+                    trusted: trusted.len(),
+                    rows: prepared.data.rows(),
+                }
+                .into());
             }
-            let chosen = prepared.data.select(&trusted).map_err(Failure::usage)?;
+            let chosen = prepared.data.select(&trusted)?;
             numbers.trusted = trusted.iter().map(|&row| prepared.rows[row]).collect();
             let parts = (chosen, test);
             draw_train(
-                arguments,
+                given,
                 &prepared,
                 first,
                 &candidates,
@@ -150,7 +155,7 @@ pub(super) fn read(
         (None, None, trusted) => {
             let trusted = trusted.unwrap_or_default();
             let data = draw(
-                arguments,
+                given,
                 &prepared.data,
                 trusted,
                 first.features,
@@ -159,12 +164,12 @@ pub(super) fn read(
             )?;
             match test {
                 None => data,
-                Some(test) => data.with_test(test).map_err(Failure::usage)?,
+                Some(test) => data.with_test(test)?,
             }
         }
     };
     Ok(Rows {
-        data: data.renumbered(&numbers).map_err(Failure::usage)?,
+        data: data.renumbered(&numbers)?,
         scaling: Some(preparation.scaling().to_vec()),
         ids,
         missing: Some(missing),
@@ -175,31 +180,31 @@ pub(super) fn read(
 type Parts<'a> = ((Dataset, Option<Dataset>), Option<&'a Corruption>);
 
 fn draw_train(
-    arguments: &CleanArguments,
+    given: &DataSpecification,
     prepared: &Prepared,
     first: Files<'_>,
     candidates: &[usize],
     (parts, corruption): Parts<'_>,
     key: Key,
-) -> Result<CleaningData, Failure> {
-    let count = arguments.train_rows;
-    CleaningData::draw_train(&prepared.data, candidates, count, parts, corruption, key)
-        .with_context(|| match count {
-            Some(count) => format!("--train-rows {count} of {}", first.features.display()),
-            None => first.features.display().to_string(),
-        })
-        .map_err(Failure::usage)
+) -> Result<CleaningData, Error> {
+    let count = given.train_rows;
+    CleaningData::draw_train(&prepared.data, candidates, count, parts, corruption, key).map_err(
+        |error| {
+            let keys = count.map(|count| ("train_rows", Some(count)));
+            of_rows(keys.into_iter().collect(), Some(first.features), error)
+        },
+    )
 }
 
 /// The files of trusted and test rows.
-fn others(arguments: &CleanArguments, npy: bool) -> [Option<Files<'_>>; 2] {
+fn others(given: &DataSpecification, npy: bool) -> [Option<Files<'_>>; 2] {
     fn pair<'a>(features: Option<&'a PathBuf>, labels: Option<&'a PathBuf>) -> Option<Files<'a>> {
         Some(Files {
             features: features?,
             labels: Some(labels?),
         })
     }
-    let a = arguments;
+    let a = given;
     if npy {
         [
             pair(a.trusted_features.as_ref(), a.trusted_labels.as_ref()),
@@ -217,26 +222,27 @@ fn others(arguments: &CleanArguments, npy: bool) -> [Option<Files<'_>>; 2] {
 
 /// A column to leave out must be in one of the tables at least.
 fn check_ignored<'a>(
-    arguments: &CleanArguments,
+    given: &DataSpecification,
     files: impl Iterator<Item = Files<'a>> + Clone,
-) -> Result<(), Failure> {
-    if arguments.ignore.is_empty() {
+) -> Result<(), Error> {
+    if given.ignore.is_empty() {
         return Ok(());
     }
     let mut names = Vec::new();
     for file in files {
-        let more = Table::column_names(file.features).map_err(Failure::usage)?;
+        let more = Table::column_names(file.features)?;
         names.extend(
             more.into_iter()
                 .filter(|name| !names.contains(name))
                 .collect::<Vec<_>>(),
         );
     }
-    match arguments.ignore.iter().find(|name| !names.contains(name)) {
+    match given.ignore.iter().find(|name| !names.contains(name)) {
         None => Ok(()),
-        Some(name) => Err(Failure::usage(anyhow!(
-            "--ignore {name}: expected a column of the tables, found {}",
-            Known::new(name, &names)
-        ))),
+        Some(name) => Err(CleaningProblem::Ignored {
+            name: name.clone(),
+            known: Known::new(name, &names).to_string(),
+        }
+        .into()),
     }
 }

@@ -1,8 +1,8 @@
 //! Rows with the same features, as far as they matter for cleaning.
 
-use bilevel_tasks::cleaning::CleaningData;
-use bilevel_tasks::data::Dataset;
-use bilevel_tasks::data::duplicates::{same_features, shared_rows};
+use super::super::split::CleaningData;
+use crate::data::Dataset;
+use crate::data::duplicates::{same_features, shared_rows};
 use serde::Serialize;
 
 use super::{examples, limited};
@@ -12,7 +12,7 @@ use crate::count::count;
 const LISTED: usize = 100;
 
 /// Rows with the same features; row numbers are those of the source.
-#[derive(Serialize)]
+#[derive(Clone, PartialEq, Debug, Serialize)]
 pub(super) struct Duplicates {
     /// Training rows with the features and the label of another.
     same_label: Groups,
@@ -24,7 +24,7 @@ pub(super) struct Duplicates {
     test_in_training: Pairs,
 }
 
-#[derive(Serialize)]
+#[derive(Clone, PartialEq, Debug, Serialize)]
 struct Groups {
     groups: usize,
     rows: usize,
@@ -32,7 +32,7 @@ struct Groups {
     first: Vec<Vec<LabelledRow>>,
 }
 
-#[derive(Serialize)]
+#[derive(Clone, PartialEq, Debug, Serialize)]
 struct Pairs {
     rows: usize,
     /// Those whose labels differ.
@@ -41,13 +41,13 @@ struct Pairs {
     first: Vec<Pair>,
 }
 
-#[derive(Clone, Serialize)]
+#[derive(Clone, PartialEq, Debug, Serialize)]
 struct LabelledRow {
     row: usize,
     label: String,
 }
 
-#[derive(Serialize)]
+#[derive(Clone, PartialEq, Debug, Serialize)]
 struct Pair {
     /// The trusted or test row.
     this: LabelledRow,

@@ -1,7 +1,8 @@
 //! Numbers with their nouns.
 
 /// `1 row`, `2 rows`.
-pub(crate) fn count(number: usize, noun: &str) -> String {
+#[must_use]
+pub fn count(number: usize, noun: &str) -> String {
     match number {
         1 => format!("1 {noun}"),
         _ => format!("{number} {noun}s"),
@@ -9,7 +10,8 @@ pub(crate) fn count(number: usize, noun: &str) -> String {
 }
 
 /// `is` or `are`.
-pub(crate) fn are(number: usize) -> &'static str {
+#[must_use]
+pub fn are(number: usize) -> &'static str {
     if number == 1 { "is" } else { "are" }
 }
 

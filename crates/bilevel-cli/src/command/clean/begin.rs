@@ -1,0 +1,144 @@
+//! The begin of a run, new or continued.
+
+use std::borrow::Cow;
+use std::path::Path;
+use std::time::Duration;
+
+use anyhow::{Context, anyhow};
+use bilevel_tasks::checkpoint;
+use bilevel_tasks::cleaning::{
+    CleaningCheckpoint, CleaningJob, CleaningSpecification, CleaningState, Origin, scaling_csv,
+};
+
+use super::record::{CHECKPOINT, CONFIG, History, Recorder};
+use super::session::Session;
+use super::shown::Shown;
+use crate::failure::Failure;
+use crate::folder::Folder;
+use crate::progress::line;
+
+/// A run to begin.
+pub(crate) struct Begin<'a> {
+    pub(crate) specification: &'a CleaningSpecification,
+    pub(crate) out: Option<&'a Path>,
+    pub(crate) shown: Shown,
+}
+
+/// Does a job in a new folder.
+pub(crate) fn begin(given: &Begin<'_>) -> Result<(), Failure> {
+    Folder::expect_new(given.out)?;
+    let job = CleaningJob::new(given.specification, rayon::current_num_threads())
+        .map_err(Failure::usage)?;
+    if !given.shown.quiet {
+        for warning in &job.findings.warnings {
+            line(&format!("warning: {warning}"));
+        }
+        if let Some(chosen) = &job.chosen {
+            line(&chosen.why);
+        }
+    }
+    let config = config(&job)?;
+    let origin = Origin {
+        program: env!("CARGO_PKG_VERSION").to_owned(),
+        instruction_set: checkpoint::instruction_set(),
+        specification: config.clone(),
+        data: job.data.fingerprint(),
+    };
+    let state = job.start();
+    let (folder, history) = Folder::create(given.out, "clean", |folder| {
+        folder.write(CONFIG, &config)?;
+        if let Some(scaling) = &job.scaling {
+            folder.write("scaling.csv", scaling_csv(scaling).map_err(Failure::run)?)?;
+        }
+        let history = History::create(folder)?;
+        let checkpoint = CleaningCheckpoint {
+            origin: Cow::Borrowed(&origin),
+            run: Cow::Borrowed(&state.run),
+            progress: Cow::Borrowed(&state.progress),
+            history_bytes: 0,
+            ended: None,
+            results: None,
+        };
+        checkpoint::write(&folder.file(CHECKPOINT), &checkpoint).map_err(Failure::run)?;
+        Ok(history)
+    })?;
+    Session {
+        shown: given.shown,
+        job: &job,
+        recorder: Recorder::new(&folder, &origin, history, 0),
+        state,
+        ended: None,
+    }
+    .go()
+}
+
+/// The text of `config.toml`: every value, and each path from the root, so that the file does the same wherever it
+/// is read.
+fn config(job: &CleaningJob) -> Result<String, Failure> {
+    let here = current_folder()?;
+    let mut specification = job.specification.clone().from_folder(&here);
+    specification.version = Some(env!("CARGO_PKG_VERSION").to_owned());
+    let text = specification.to_toml().map_err(Failure::usage)?;
+    let chosen = job
+        .chosen
+        .as_ref()
+        .map_or_else(String::new, |chosen| format!("# {}\n", chosen.why));
+    Ok(format!("{chosen}{text}"))
+}
+
+/// The folder in which the program was called.
+pub(crate) fn current_folder() -> Result<std::path::PathBuf, Failure> {
+    std::env::current_dir()
+        .context("the current folder cannot be read")
+        .map_err(Failure::usage)
+}
+
+/// A run to go on with.
+pub(crate) struct Resume<'a> {
+    pub(crate) specification: &'a CleaningSpecification,
+    pub(crate) checkpoint: CleaningCheckpoint<'static>,
+    pub(crate) folder: &'a Folder,
+    /// Counted from now on.
+    pub(crate) time_limit: Option<Duration>,
+    pub(crate) shown: Shown,
+}
+
+/// Goes on with a run from its checkpoint.
+pub(crate) fn resume(given: Resume<'_>) -> Result<(), Failure> {
+    let checkpoint = given.checkpoint;
+    // The derivative was chosen once, by what was predicted for the threads of that time.
+    let mut specification = given.specification.clone();
+    specification.run.memory_budget = None;
+    let mut job =
+        CleaningJob::new(&specification, rayon::current_num_threads()).map_err(Failure::usage)?;
+    let origin = checkpoint.origin.into_owned();
+    if origin.data != job.data.fingerprint() {
+        return Err(Failure::usage(anyhow!(
+            "{}: expected the data that the run began with, found others: rows, labels or features have changed",
+            given.folder.shown().display()
+        )));
+    }
+    if let Some(key) = job.specification.differs_from(&specification) {
+        return Err(Failure::usage(anyhow!(
+            "{}: this program takes {key} differently than the one that began the run",
+            given.folder.shown().join(CONFIG).display()
+        )));
+    }
+    let state = CleaningState {
+        run: checkpoint.run.into_owned(),
+        progress: checkpoint.progress.into_owned(),
+    };
+    job.expect_state(&state).map_err(Failure::usage)?;
+    // The run counts from its start.
+    let limit = given.time_limit.or(job.settings.time_limit);
+    job.limit_time(limit.map(|limit| state.run.elapsed.saturating_add(limit)));
+    let history = History::reopen(given.folder, checkpoint.history_bytes)?;
+    Session {
+        shown: given.shown,
+        job: &job,
+        recorder: Recorder::new(given.folder, &origin, history, state.run.outer_step),
+        state,
+        ended: checkpoint.ended,
+    }
+    .go()
+}

@@ -1,0 +1,283 @@
+//! The files of a run.
+
+use std::collections::BTreeMap;
+
+use bilevel::driver::Why;
+use bilevel::objective::Calls;
+use serde::{Serialize, Serializer};
+
+use super::baseline::Baseline;
+use super::findings::Findings;
+use super::gradient::GradientCheck;
+use super::kept;
+use super::run::OuterStep;
+use super::split::CleaningData;
+use crate::Error;
+use crate::data::table::ColumnScale;
+use crate::model::predictions;
+use crate::train::Classifier;
+
+/// What a job found: everything that is printed and written of it.
+#[derive(Clone, PartialEq, Debug)]
+pub struct CleaningOutcome {
+    /// The figures.
+    pub result: CleaningResult,
+    /// The rows by rank: the smallest weight first.
+    pub scores: Vec<Score>,
+    /// The outer step that is kept.
+    pub kept_step: usize,
+    /// Why no further one was made.
+    pub why: Why,
+}
+
+/// `result.json`.
+#[derive(Clone, PartialEq, Debug, Serialize)]
+pub struct CleaningResult {
+    /// The method.
+    pub method: String,
+    /// The model.
+    pub model: String,
+    /// Training rows.
+    pub rows: usize,
+    /// Trusted rows.
+    pub trusted: usize,
+    /// Root of every draw.
+    pub seed: u64,
+    /// Updates that were made; the kept step may be an earlier one.
+    pub outer_steps: usize,
+    /// Of learning the weights and training on the kept rows.
+    pub seconds: f64,
+    /// The most memory of the process; None until whoever measures it says so.
+    pub peak_memory_mb: Option<f64>,
+    /// f at the kept step.
+    pub f: f64,
+    /// F1 of the rows that are kept.
+    pub f1: Option<f64>,
+    /// Precision of the rows that are kept.
+    pub precision: Option<f64>,
+    /// Recall of the rows that are kept.
+    pub recall: Option<f64>,
+    /// F1 of the suspects.
+    pub suspect_f1: Option<f64>,
+    /// AUC of the ranking.
+    pub auc: Option<f64>,
+    /// Average precision of the ranking.
+    pub average_precision: Option<f64>,
+    /// Test accuracy of the model at the kept step.
+    pub test_accuracy: Option<f64>,
+    /// Test accuracy of the model trained on the kept rows.
+    pub retrained_accuracy: Option<f64>,
+    /// What simple ways give.
+    pub baselines: Baselines,
+    /// Whether the gradient is right.
+    pub gradient_check: GradientCheck,
+    /// What was chosen within the budget of memory, and why.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub adjoint: Option<String>,
+    /// Why.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub adjoint_reason: Option<String>,
+    /// What is odd about the rows.
+    pub input: Findings,
+}
+
+/// The baselines by name, in their order.
+#[derive(Clone, PartialEq, Debug)]
+pub struct Baselines(
+    /// Name and figures.
+    pub Vec<(&'static str, Baseline)>,
+);
+
+#[derive(Serialize)]
+struct BaselineFigures {
+    f1: Option<f64>,
+    auc: Option<f64>,
+    test_accuracy: Option<f64>,
+    retrained_accuracy: Option<f64>,
+    seconds: f64,
+}
+
+impl Serialize for Baselines {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_map(self.0.iter().map(|&(name, baseline)| {
+            let figures = BaselineFigures {
+                f1: baseline.f1,
+                auc: baseline.auc,
+                test_accuracy: baseline.test_accuracy,
+                retrained_accuracy: baseline.retrained_accuracy,
+                seconds: baseline.seconds,
+            };
+            (name, figures)
+        }))
+    }
+}
+
+/// A line of `history.jsonl`.
+#[derive(Clone, PartialEq, Debug, Serialize)]
+pub struct HistoryLine<'s> {
+    step: usize,
+    seconds: f64,
+    f: f64,
+    g: f64,
+    hypergradient_norm: f64,
+    held_out_loss: Option<f64>,
+    f1: Option<f64>,
+    auc: Option<f64>,
+    /// What the method complains of.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    status: Option<&'s str>,
+    /// What else it has to say.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    figures: &'s BTreeMap<String, f64>,
+    oracle_calls: OracleCalls,
+}
+
+/// Calls of both objectives.
+#[derive(Clone, PartialEq, Debug, Serialize)]
+pub struct OracleCalls {
+    /// Of the inner objective.
+    pub inner: CallFigures,
+    /// Of the outer objective.
+    pub outer: CallFigures,
+}
+
+/// Calls of one objective, by kind.
+#[derive(Clone, PartialEq, Debug, Serialize)]
+pub struct CallFigures {
+    values: u64,
+    grad_y: u64,
+    grad_x: u64,
+    pulls: u64,
+    pushes: u64,
+}
+
+impl From<Calls> for CallFigures {
+    fn from(calls: Calls) -> Self {
+        Self {
+            values: calls.values,
+            grad_y: calls.grad_y,
+            grad_x: calls.grad_x,
+            pulls: calls.pulls,
+            pushes: calls.pushes,
+        }
+    }
+}
+
+impl<'s> From<&'s OuterStep> for HistoryLine<'s> {
+    fn from(step: &'s OuterStep) -> Self {
+        Self {
+            step: step.step,
+            seconds: step.seconds,
+            f: step.f,
+            g: step.g,
+            hypergradient_norm: step.hypergradient_norm,
+            held_out_loss: step.held_out,
+            f1: step.metrics.as_ref().and_then(|metrics| metrics.f1),
+            auc: step.metrics.as_ref().and_then(|metrics| metrics.auc),
+            status: step.complaint.as_deref(),
+            figures: &step.figures,
+            oracle_calls: OracleCalls {
+                inner: step.inner_calls.into(),
+                outer: step.outer_calls.into(),
+            },
+        }
+    }
+}
+
+/// A row of `scores.csv`, by rank.
+#[derive(Clone, PartialEq, Debug, Serialize)]
+pub struct Score {
+    /// Its number in the source.
+    pub row: usize,
+    /// The label that it was given.
+    pub given: String,
+    /// Its weight.
+    pub weight: f64,
+    /// From 1.
+    pub rank: usize,
+    /// Whether its label is suspected.
+    pub suspect: bool,
+    /// The label that the retrained model finds most probable.
+    pub suggested: String,
+    /// With this probability.
+    pub p_suggested: f64,
+    /// The name of the row, where rows have names.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub id: Option<String>,
+    /// Position among the training rows.
+    #[serde(skip)]
+    pub position: usize,
+}
+
+/// The rows by rank: the smallest weight first, then by row.
+pub(super) fn scores(
+    data: &CleaningData,
+    ids: Option<&[String]>,
+    weights: &[f64],
+    retrained: &Classifier<f32>,
+) -> Result<Vec<Score>, Error> {
+    let train = data.train();
+    let (names, classes) = (train.class_names(), train.classes());
+    let probabilities = retrained.probabilities(train)?;
+    let suggested = predictions(&probabilities, classes);
+    let kept = kept(weights);
+    let mut order: Vec<usize> = (0..weights.len()).collect();
+    order.sort_by(|&a, &b| {
+        let rows = data.train_rows();
+        weights[a]
+            .total_cmp(&weights[b])
+            .then(rows[a].cmp(&rows[b]))
+    });
+    let scores = order
+        .into_iter()
+        .enumerate()
+        .map(|(rank, position)| {
+            let class = suggested[position] as usize;
+            let row = data.train_rows()[position];
+            Score {
+                row,
+                id: ids.and_then(|ids| ids.get(row).cloned()),
+                given: names[train.labels()[position] as usize].clone(),
+                weight: weights[position],
+                rank: rank + 1,
+                suspect: !kept[position],
+                suggested: names[class].clone(),
+                p_suggested: f64::from(probabilities[position * classes + class]),
+                position,
+            }
+        })
+        .collect();
+    Ok(scores)
+}
+
+/// The text of `scores.csv`.
+///
+/// # Errors
+/// None that is known: it is written to memory.
+pub fn scores_csv(scores: &[Score]) -> Result<Vec<u8>, csv::Error> {
+    let mut writer = csv::Writer::from_writer(Vec::new());
+    for score in scores {
+        writer.serialize(score)?;
+    }
+    writer
+        .into_inner()
+        .map_err(|error| error.into_error().into())
+}
+
+/// The text of `scaling.csv`.
+///
+/// # Errors
+/// None that is known: it is written to memory.
+pub fn scaling_csv(scaling: &[ColumnScale]) -> Result<Vec<u8>, csv::Error> {
+    let mut writer = csv::Writer::from_writer(Vec::new());
+    let header = writer.write_record(["column", "mean", "scale"]);
+    header?;
+    for column in scaling {
+        let (mean, scale) = (column.mean.to_string(), column.scale.to_string());
+        let record = writer.write_record([&column.name, &mean, &scale]);
+        record?;
+    }
+    writer
+        .into_inner()
+        .map_err(|error| error.into_error().into())
+}

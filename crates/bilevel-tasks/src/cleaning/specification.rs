@@ -1,0 +1,466 @@
+//! What a cleaning job is made of, as a value that a file holds.
+
+use std::fmt;
+use std::path::{Path, PathBuf};
+use std::str::FromStr;
+use std::time::Duration;
+
+use bilevel::catalogue::{OptimizerChoice, Settings, Size};
+use bilevel::text::{self, Kind, expected, serial};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+use super::CleaningSettings;
+use crate::corruption::CorruptionKind;
+use crate::data::table::Missing;
+use crate::model::Model;
+use crate::specification::{self, SpecificationProblem, keys_of};
+
+/// A cleaning job. What is None gets its default; the specification of a run that was made
+/// ([`CleaningJob::specification`](super::CleaningJob)) has every value.
+///
+/// ```
+/// use bilevel_tasks::cleaning::CleaningSpecification;
+/// let text = "seed = 3\n[method]\nmethod = \"basic\"\nsteps = 20\n";
+/// let job = CleaningSpecification::from_toml(text)?;
+/// assert_eq!(job.method.steps, Some(20));
+///
+/// let error = CleaningSpecification::from_toml("[method]\nstep = 20\n").unwrap_err();
+/// assert_eq!(error.to_string(), "line 2: unknown key \"step\" in [method]; did you mean \"steps\"?");
+/// # Ok::<(), bilevel_tasks::specification::SpecificationProblem>(())
+/// ```
+#[derive(Clone, PartialEq, Debug, Default, Serialize, Deserialize)]
+#[serde(default, expecting = "a table")]
+pub struct CleaningSpecification {
+    /// Which job it is.
+    pub job: JobName,
+    /// The version of the program that wrote it; nothing depends on it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub version: Option<String>,
+    /// Root of every random draw.
+    #[serde(deserialize_with = "seed")]
+    pub seed: u64,
+    /// Which rows.
+    pub data: DataSpecification,
+    /// How the hypergradient is worked out.
+    pub method: Settings,
+    /// What is trained, and on how many rows.
+    pub training: TrainingSpecification,
+    /// How far the weights are moved, and how.
+    pub run: RunSpecification,
+}
+
+/// The name of this job.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum JobName {
+    /// Cleaning.
+    #[default]
+    Clean,
+}
+
+/// Which rows are cleaned: the digits that come with the program, unless a table, features or images are
+/// named.
+#[derive(Clone, PartialEq, Debug, Default, Serialize, Deserialize)]
+#[serde(default, expecting = "a table")]
+pub struct DataSpecification {
+    /// Table of rows whose labels are doubted.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub table: Option<PathBuf>,
+    /// NPY file of features.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub features: Option<PathBuf>,
+    /// IDX file of images.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub images: Option<PathBuf>,
+    /// The labels of features or images.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub labels: Option<PathBuf>,
+    /// Column of labels.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub label: Option<String>,
+    /// Column of names of the rows.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub id: Option<String>,
+    /// Columns that are not learned from.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub ignore: Vec<String>,
+    /// What is done about missing values.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub missing: Option<Missing>,
+    /// Table of rows whose labels are right.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub trusted: Option<PathBuf>,
+    /// Column that tells which rows have right labels.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub trusted_column: Option<String>,
+    /// NPY file of features whose labels are right.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub trusted_features: Option<PathBuf>,
+    /// Their labels.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub trusted_labels: Option<PathBuf>,
+    /// Table of test rows.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub test: Option<PathBuf>,
+    /// NPY file of features of test rows.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub test_features: Option<PathBuf>,
+    /// IDX file of test images.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub test_images: Option<PathBuf>,
+    /// Labels of the test features or images.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub test_labels: Option<PathBuf>,
+    /// Rows that are drawn to be cleaned.
+    #[serde(skip_serializing_if = "Option::is_none", deserialize_with = "count")]
+    pub train_rows: Option<usize>,
+    /// Rows with right labels that are drawn from the same file.
+    #[serde(skip_serializing_if = "Option::is_none", deserialize_with = "count")]
+    pub trusted_rows: Option<usize>,
+    /// The share of labels that is made wrong.
+    #[serde(skip_serializing_if = "Option::is_none", deserialize_with = "rate")]
+    pub corrupt: Option<f64>,
+    /// What a corrupted label becomes.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub corruption: Option<CorruptionKind>,
+}
+
+/// What is trained, and on how many rows.
+#[derive(Clone, PartialEq, Debug, Default, Serialize, Deserialize)]
+#[serde(default, expecting = "a table")]
+pub struct TrainingSpecification {
+    /// What is trained.
+    pub model: Model,
+    /// Training rows of an inner step.
+    #[serde(skip_serializing_if = "Option::is_none", deserialize_with = "count")]
+    pub batch: Option<usize>,
+    /// Trusted rows of an evaluation of f.
+    #[serde(skip_serializing_if = "Option::is_none", deserialize_with = "count")]
+    pub trusted_batch: Option<usize>,
+    /// D of D‖y‖²/2 in g.
+    #[serde(deserialize_with = "non_negative")]
+    pub weight_decay: f64,
+}
+
+impl TrainingSpecification {
+    /// The settings of a problem that is made of this, without a hold-out.
+    #[must_use]
+    pub fn settings(&self) -> CleaningSettings {
+        CleaningSettings {
+            model: self.model,
+            batch: self.batch,
+            trusted_batch: self.trusted_batch,
+            weight_decay: self.weight_decay,
+            early_stopping: None,
+            ..CleaningSettings::default()
+        }
+    }
+}
+
+/// How far the weights are moved, and how.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+#[serde(default, expecting = "a table")]
+pub struct RunSpecification {
+    /// Updates of the weights, at most.
+    #[serde(deserialize_with = "whole")]
+    pub outer_steps: usize,
+    /// How the weights move.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub outer_optimizer: Option<OptimizerChoice>,
+    /// Share of the trusted rows that is held out.
+    pub early_stopping: EarlyStopping,
+    /// Outer steps without improvement before the run ends.
+    #[serde(skip_serializing_if = "Option::is_none", deserialize_with = "count")]
+    pub patience: Option<usize>,
+    /// Memory that a hypergradient may take.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub memory_budget: Option<Size>,
+    /// No update is begun after it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub time_limit: Option<TimeLimit>,
+    /// Threads; results do not depend on them.
+    #[serde(skip_serializing_if = "Option::is_none", deserialize_with = "threads")]
+    pub threads: Option<usize>,
+}
+
+impl Default for RunSpecification {
+    fn default() -> Self {
+        Self {
+            outer_steps: CleaningSettings::default().outer_steps,
+            outer_optimizer: None,
+            early_stopping: EarlyStopping::default(),
+            patience: None,
+            memory_budget: None,
+            time_limit: None,
+            threads: None,
+        }
+    }
+}
+
+impl CleaningSpecification {
+    /// Reads one.
+    ///
+    /// # Errors
+    /// An unknown key, a wrong type, or a value out of its range, with its line.
+    pub fn from_toml(text: &str) -> Result<Self, SpecificationProblem> {
+        let tables = [
+            ("", keys_of::<Self>()),
+            ("data", keys_of::<DataSpecification>()),
+            ("method", keys_of::<Settings>()),
+            ("training", keys_of::<TrainingSpecification>()),
+            ("run", keys_of::<RunSpecification>()),
+        ];
+        specification::read(text, &tables)
+    }
+
+    /// The text of it.
+    ///
+    /// # Errors
+    /// A path that is no text.
+    pub fn to_toml(&self) -> Result<String, SpecificationProblem> {
+        specification::write(self)
+    }
+
+    /// The same with each relative path taken from `folder`.
+    #[must_use]
+    pub fn from_folder(mut self, folder: &Path) -> Self {
+        for path in self.data.paths() {
+            *path = folder.join(&*path);
+        }
+        self
+    }
+
+    /// The same with paths inside `folder` written relative to it.
+    #[must_use]
+    pub fn seen_from(mut self, folder: &Path) -> Self {
+        for path in self.data.paths() {
+            if let Ok(inside) = path.strip_prefix(folder) {
+                *path = inside.to_owned();
+            }
+        }
+        self
+    }
+}
+
+impl CleaningSpecification {
+    /// The first key whose value is another than in `other`, where results depend on it.
+    #[must_use]
+    pub fn differs_from(&self, other: &Self) -> Option<String> {
+        let neutral = |specification: &Self| {
+            let mut neutral = specification.clone();
+            neutral.version = None;
+            neutral.run.threads = None;
+            neutral.run.time_limit = None;
+            neutral.run.memory_budget = None;
+            toml::Table::try_from(neutral).unwrap_or_default()
+        };
+        let (one, two) = (neutral(self), neutral(other));
+        for (group, value) in &one {
+            let other = two.get(group);
+            let (Some(keys), Some(others)) =
+                (value.as_table(), other.and_then(toml::Value::as_table))
+            else {
+                if Some(value) != other {
+                    return Some(group.clone());
+                }
+                continue;
+            };
+            let all = keys.keys().chain(others.keys());
+            if let Some(key) = all
+                .into_iter()
+                .find(|key| keys.get(*key) != others.get(*key))
+            {
+                return Some(format!("{group}.{key}"));
+            }
+        }
+        None
+    }
+}
+
+impl DataSpecification {
+    fn paths(&mut self) -> impl Iterator<Item = &mut PathBuf> {
+        [
+            &mut self.table,
+            &mut self.features,
+            &mut self.images,
+            &mut self.labels,
+            &mut self.trusted,
+            &mut self.trusted_features,
+            &mut self.trusted_labels,
+            &mut self.test,
+            &mut self.test_features,
+            &mut self.test_images,
+            &mut self.test_labels,
+        ]
+        .into_iter()
+        .flatten()
+    }
+}
+
+/// `off`, or a share of the trusted rows.
+#[derive(Clone, Copy, PartialEq, Debug)]
+pub struct EarlyStopping(
+    /// The share; None is off.
+    pub Option<f64>,
+);
+
+impl Default for EarlyStopping {
+    fn default() -> Self {
+        Self(CleaningSettings::default().early_stopping)
+    }
+}
+
+impl FromStr for EarlyStopping {
+    type Err = bilevel::Error;
+
+    fn from_str(text: &str) -> bilevel::Result<Self> {
+        if text == "off" {
+            return Ok(Self(None));
+        }
+        let what = "off, or a share of the trusted rows above 0 and below 1";
+        text::number(text, what, |share| share > 0.0 && share < 1.0).map(|share| Self(Some(share)))
+    }
+}
+
+impl fmt::Display for EarlyStopping {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0 {
+            Some(share) => write!(f, "{share}"),
+            None => f.write_str("off"),
+        }
+    }
+}
+
+impl Serialize for EarlyStopping {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serial::serialize(self, Kind::Any, serializer)
+    }
+}
+
+impl<'de> Deserialize<'de> for EarlyStopping {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        serial::deserialize(deserializer, Kind::Any, str::parse)
+    }
+}
+
+/// A time that a run may take: `10s`, `5m`, `1h`.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct TimeLimit(
+    /// The time.
+    pub Duration,
+);
+
+impl FromStr for TimeLimit {
+    type Err = bilevel::Error;
+
+    fn from_str(text: &str) -> bilevel::Result<Self> {
+        let wrong = || expected("a time such as 10s, 5m or 1h", text);
+        let unit = text.chars().last().ok_or_else(wrong)?;
+        let seconds = match unit {
+            's' => 1.0,
+            'm' => 60.0,
+            'h' => 3600.0,
+            _ => return Err(wrong()),
+        };
+        let amount = text::positive(&text[..text.len() - 1]).map_err(|_| wrong())?;
+        Duration::try_from_secs_f64(amount * seconds)
+            .map(Self)
+            .map_err(|_| wrong())
+    }
+}
+
+impl fmt::Display for TimeLimit {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}s", self.0.as_secs_f64())
+    }
+}
+
+impl Serialize for TimeLimit {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+impl<'de> Deserialize<'de> for TimeLimit {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        serial::text(deserializer)
+    }
+}
+
+/// More threads than this are a mistake.
+const MAXIMUM_THREADS: usize = 1024;
+
+/// A number of threads.
+///
+/// # Errors
+/// None, or far too many.
+pub fn read_threads(text: &str) -> bilevel::Result<usize> {
+    text::positive_count(text)
+        .ok()
+        .filter(|&threads| threads <= MAXIMUM_THREADS)
+        .ok_or_else(|| expected("a whole number from 1 to 1024", text))
+}
+
+/// A seed, which TOML can hold too.
+///
+/// # Errors
+/// No such number.
+pub fn read_seed(text: &str) -> bilevel::Result<u64> {
+    text.parse::<i64>()
+        .ok()
+        .and_then(|seed| u64::try_from(seed).ok())
+        .ok_or_else(|| expected("a whole number from 0 to 9223372036854775807", text))
+}
+
+/// A share.
+///
+/// # Errors
+/// A number outside 0 … 1.
+pub fn read_rate(text: &str) -> bilevel::Result<f64> {
+    text::number(text, "a number from 0 to 1", |value| {
+        (0.0..=1.0).contains(&value)
+    })
+}
+
+fn seed<'de, D: Deserializer<'de>>(deserializer: D) -> Result<u64, D::Error> {
+    serial::deserialize(deserializer, Kind::Number, read_seed)
+}
+
+fn whole<'de, D: Deserializer<'de>>(deserializer: D) -> Result<usize, D::Error> {
+    serial::deserialize(deserializer, Kind::Number, text::positive_count)
+}
+
+fn count<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<usize>, D::Error> {
+    whole(deserializer).map(Some)
+}
+
+fn threads<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<usize>, D::Error> {
+    serial::deserialize(deserializer, Kind::Number, read_threads).map(Some)
+}
+
+fn rate<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<f64>, D::Error> {
+    serial::deserialize(deserializer, Kind::Number, read_rate).map(Some)
+}
+
+fn non_negative<'de, D: Deserializer<'de>>(deserializer: D) -> Result<f64, D::Error> {
+    serial::deserialize(deserializer, Kind::Number, text::non_negative)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn times() {
+        let time = |text: &str| text.parse::<TimeLimit>().map(|limit| limit.0).ok();
+        assert_eq!(time("10s"), Some(Duration::from_secs(10)));
+        assert_eq!(time("1.5m"), Some(Duration::from_secs(90)));
+        assert_eq!(time("1h"), Some(Duration::from_secs(3600)));
+        for wrong in ["", "10", "s", "-1s", "0s", "nans", "1e300h", "10µ", "é"] {
+            assert_eq!(time(wrong), None, "{wrong}");
+        }
+        for text in ["off", "0.2"] {
+            assert_eq!(text.parse::<EarlyStopping>().unwrap().to_string(), text);
+        }
+    }
+}

@@ -1,0 +1,208 @@
+//! Specifications of jobs as text: read with the line of what is wrong, and written.
+
+use std::cell::Cell;
+use std::fmt;
+
+use serde::de::{DeserializeOwned, Deserializer, Visitor};
+use serde::{Serialize, forward_to_deserialize_any};
+
+/// What is wrong with a specification: on which line, and what was expected there.
+#[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum SpecificationProblem {
+    /// The text is no TOML, or a value is not of its kind or out of its range.
+    #[error("line {line}, {text:?}: {found}")]
+    Value {
+        /// The line, from 1.
+        line: usize,
+        /// What stands there.
+        text: String,
+        /// What was expected, and what was found.
+        found: String,
+    },
+    /// Keys that nothing reads.
+    #[error("{}", all(keys))]
+    Keys {
+        /// Each of them.
+        keys: Vec<UnknownKey>,
+    },
+    /// It cannot be written.
+    #[error("the specification cannot be written: {found}")]
+    Write {
+        /// Why.
+        found: String,
+    },
+}
+
+/// A key that nothing reads.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct UnknownKey {
+    /// The line, from 1.
+    pub line: usize,
+    /// The key.
+    pub key: String,
+    /// The table in which it stands; empty for the top.
+    pub table: String,
+    /// The nearest known key, and its table.
+    pub nearest: Option<(String, String)>,
+}
+
+impl fmt::Display for UnknownKey {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let place = |table: &str| match table {
+            "" => "at the top".to_owned(),
+            table => format!("in [{table}]"),
+        };
+        let Self {
+            line, key, table, ..
+        } = self;
+        write!(
+            formatter,
+            "line {line}: unknown key {key:?} {}",
+            place(table)
+        )?;
+        match &self.nearest {
+            None => Ok(()),
+            Some((nearest, of)) if of == table => {
+                write!(formatter, "; did you mean {nearest:?}?")
+            }
+            Some((nearest, of)) => {
+                write!(formatter, "; did you mean {nearest:?} {}?", place(of))
+            }
+        }
+    }
+}
+
+fn all(keys: &[UnknownKey]) -> String {
+    let texts: Vec<String> = keys.iter().map(ToString::to_string).collect();
+    texts.join("; ")
+}
+
+/// A table of a specification: its name and its keys.
+pub type Table = (&'static str, &'static [&'static str]);
+
+/// Reads a specification, whose keys stand in `tables`.
+///
+/// # Errors
+/// [`SpecificationProblem`].
+pub fn read<S: DeserializeOwned>(text: &str, tables: &[Table]) -> Result<S, SpecificationProblem> {
+    let wrong = |error: &toml::de::Error| {
+        let start = error.span().map_or(0, |span| span.start);
+        let line = line_at(text, start);
+        SpecificationProblem::Value {
+            line,
+            text: shown(text, line),
+            found: error.message().trim().replace('\n', ", "),
+        }
+    };
+    let deserializer = toml::Deserializer::parse(text).map_err(|error| wrong(&error))?;
+    let mut paths = Vec::new();
+    let specification =
+        serde_ignored::deserialize(deserializer, |path| paths.push(path.to_string()))
+            .map_err(|error| wrong(&error))?;
+    if paths.is_empty() {
+        return Ok(specification);
+    }
+    let keys = paths.iter().map(|path| unknown(text, path, tables));
+    let mut keys: Vec<UnknownKey> = keys.collect();
+    keys.sort_by_key(|key| key.line);
+    Err(SpecificationProblem::Keys { keys })
+}
+
+/// The text of a specification.
+///
+/// # Errors
+/// A path that is no text.
+pub fn write(specification: &impl Serialize) -> Result<String, SpecificationProblem> {
+    toml::to_string(specification).map_err(|error| SpecificationProblem::Write {
+        found: error.to_string(),
+    })
+}
+
+/// The keys that a structure reads.
+pub fn keys_of<S: DeserializeOwned>() -> &'static [&'static str] {
+    let found = Cell::new(&[] as &[_]);
+    // It always fails, having been told the names.
+    let _ = S::deserialize(Names(&found));
+    found.get()
+}
+
+fn line_at(text: &str, place: usize) -> usize {
+    let before = text.as_bytes().iter().take(place);
+    1 + before.filter(|&&byte| byte == b'\n').count()
+}
+
+fn shown(text: &str, line: usize) -> String {
+    const LONGEST: usize = 80;
+    let line = text.lines().nth(line - 1).unwrap_or_default().trim();
+    line.chars().take(LONGEST).collect()
+}
+
+/// Names further from what was written than this are no help.
+const SIMILAR: f64 = 0.7;
+
+fn unknown(text: &str, path: &str, tables: &[Table]) -> UnknownKey {
+    let (table, key) = path.rsplit_once('.').unwrap_or(("", path));
+    let known = tables
+        .iter()
+        .flat_map(|&(table, keys)| keys.iter().map(move |&key| (key, table)));
+    let nearest = known
+        .map(|(known, of)| {
+            let similar = strsim::jaro_winkler(key, known);
+            // Of two that are alike, the one of the same table.
+            (similar + if of == table { 1e-6 } else { 0.0 }, known, of)
+        })
+        .max_by(|a, b| a.0.total_cmp(&b.0))
+        .filter(|&(similar, ..)| similar >= SIMILAR)
+        .map(|(_, known, of)| (known.to_owned(), of.to_owned()));
+    UnknownKey {
+        line: line_of(text, table, key),
+        key: key.to_owned(),
+        table: table.to_owned(),
+        nearest,
+    }
+}
+
+/// The line on which a key stands.
+fn line_of(text: &str, table: &str, key: &str) -> usize {
+    let find = || {
+        let document = toml::de::DeTable::parse(text).ok()?;
+        let mut at = document.into_inner();
+        for part in table.split('.').filter(|part| !part.is_empty()) {
+            let (_, value) = at.into_iter().find(|(name, _)| name.get_ref() == part)?;
+            at = match value.into_inner() {
+                toml::de::DeValue::Table(table) => table,
+                _ => return None,
+            };
+        }
+        let (name, _) = at.iter().find(|(name, _)| name.get_ref() == key)?;
+        Some(line_at(text, name.span().start))
+    };
+    find().unwrap_or(1)
+}
+
+/// Learns the names of the fields of a structure.
+struct Names<'c>(&'c Cell<&'static [&'static str]>);
+
+impl<'de> Deserializer<'de> for Names<'_> {
+    type Error = serde::de::value::Error;
+
+    fn deserialize_any<V: Visitor<'de>>(self, _: V) -> Result<V::Value, Self::Error> {
+        Err(serde::de::Error::custom("no value, only names"))
+    }
+
+    fn deserialize_struct<V: Visitor<'de>>(
+        self,
+        _: &'static str,
+        fields: &'static [&'static str],
+        visitor: V,
+    ) -> Result<V::Value, Self::Error> {
+        self.0.set(fields);
+        self.deserialize_any(visitor)
+    }
+
+    forward_to_deserialize_any! {
+        bool i8 i16 i32 i64 i128 u8 u16 u32 u64 u128 f32 f64 char str string bytes byte_buf option
+        unit unit_struct newtype_struct seq tuple tuple_struct map enum identifier ignored_any
+    }
+}
