@@ -18,13 +18,13 @@ const REASONS: [(char, &str); 11] = [
     ('c', "contradict each other"),
     ('n', "no meaning"),
     ('z', "identically zero"),
-    ('e', "exact derivative inside"),
+    ('e', "needs an exact derivative"),
     ('1', "one step at a time"),
-    ('o', "is the schedule"),
+    ('o', "uses the schedule"),
     // Forward mode over too many, or a schedule that takes some.
     ('x', "numbers of x"),
     ('t', "needs a tape"),
-    ('s', "keeps y in no set"),
+    ('s', "cannot keep y in a set"),
     ('v', "no outer variable"),
     ('i', "leads elsewhere"),
 ];

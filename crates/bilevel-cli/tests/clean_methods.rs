@@ -179,7 +179,7 @@ fn a_budget_of_memory_chooses_the_derivative() {
     refused(
         here,
         &format!("{run} --memory-budget 100kB --adjoint reverse"),
-        "more than that",
+        "is too small: a hypergradient",
     );
 }
 

@@ -1,8 +1,8 @@
-//! The methods as data: names, settings, how each is built, and what is to be said of it.
+//! The methods as data: names, settings, how each is built, and its description.
 //!
-//! A command, a configuration and a Python package build methods from the same list. [`Settings`] are what is
-//! given, each of them from text ([`Settings::set`]) or as a field; [`Method::new`] fills in the rest and refuses
-//! pairs that make no sense with a [`Refusal`]; [`Method::build`] makes the [`HyperGradient`](crate::HyperGradient).
+//! A command, a configuration and a Python package build methods from the same list. [`Settings`] holds what is
+//! given, from text ([`Settings::set`]) or as a field; [`Method::new`] fills in the rest and refuses
+//! combinations that make no sense with a [`Refusal`]; [`Method::build`] makes the [`HyperGradient`](crate::HyperGradient).
 //!
 //! ```
 //! use bilevel::catalogue::{Defaults, Method, Setting, Settings};

@@ -1,11 +1,11 @@
-//! What can be wrong, with the fields that say where.
+//! Errors, with fields that say what was wrong and where.
 
 use std::fmt;
 
 /// The result of everything in this crate.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
-/// Which of the two objectives of a problem is meant.
+/// One of the two objectives of a problem.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Role {
     /// The inner objective g, which training minimises.
@@ -23,12 +23,12 @@ impl fmt::Display for Role {
     }
 }
 
-/// What is wrong: a shape, a setting, a pair that makes no sense, a number that is no
-/// longer finite. Not converging is no error but a status in a report.
+/// What went wrong: a shape, a setting, a combination that makes no sense, a number that is no
+/// longer finite. Failure to converge is not an error; the report has a status for it.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
-    /// A slice or a layout has another length than the problem needs.
+    /// A slice or a layout has the wrong length for the problem.
     #[error("{what} has {found} numbers, expected {expected}")]
     Length {
         /// What was measured.
@@ -48,7 +48,7 @@ pub enum Error {
         /// What was given.
         value: String,
     },
-    /// A text does not name a known choice.
+    /// The text is not one of the known choices.
     #[error("unknown {what} {text:?}: expected {expected}")]
     Unknown {
         /// The kind of thing.
@@ -57,17 +57,17 @@ pub enum Error {
         text: String,
         /// The known forms.
         expected: &'static str,
-        /// Their names, of which the nearest may be meant.
+        /// Their names, to suggest the nearest one.
         known: &'static [&'static str],
     },
-    /// A text is no value of what it stands for.
+    /// The text is not a valid value.
     #[error("expected {expected}, found {found:?}")]
     Expected {
-        /// What would be one.
+        /// What is valid.
         expected: String,
         /// What was given.
         found: String,
-        /// Names of which the nearest may be meant.
+        /// Known names, to suggest the nearest one.
         known: Vec<&'static str>,
     },
     /// A number became infinite or NaN.
@@ -75,20 +75,20 @@ pub enum Error {
     NonFinite {
         /// What became non-finite.
         what: &'static str,
-        /// The inner step at which it was seen, counted from 1, where there is one.
+        /// The inner step at which it was seen, counted from 1, if there is one.
         inner_step: Option<usize>,
-        /// The outer step at which it was seen, where there is one.
+        /// The outer step at which it was seen, if there is one.
         outer_step: Option<usize>,
     },
-    /// A method needs second derivatives of an objective that offers none.
-    #[error("{needed_by} needs second derivatives of the {role} objective, which offers none")]
+    /// A method needs second derivatives of an objective that has none.
+    #[error("{needed_by} needs second derivatives of the {role} objective, which has none")]
     NoSecondOrder {
         /// The objective.
         role: Role,
         /// The method.
         needed_by: &'static str,
     },
-    /// A method needs the products of forward mode of an objective that has those of reverse mode only.
+    /// A method needs forward-mode products of an objective that has only reverse-mode products.
     #[error(
         "{needed_by} needs the second-order product `push` of the {role} objective, which has only `pull`"
     )]
@@ -100,7 +100,7 @@ pub enum Error {
     },
     /// A method needs the tape of an objective that keeps none.
     #[error(
-        "{needed_by} needs a tape of the {role} objective, which keeps none: use the adjoint `reverse`, which does without"
+        "{needed_by} needs a tape of the {role} objective, which keeps none: use the adjoint `reverse`, which needs no tape"
     )]
     NoTape {
         /// The objective.
@@ -108,12 +108,12 @@ pub enum Error {
         /// The method.
         needed_by: &'static str,
     },
-    /// The hypergradient would be zero whatever x is.
+    /// The hypergradient would be zero for every x.
     #[error(
         "the {derivative} hypergradient is identically zero for this problem: it sees x only through {sees}, and here x enters only through {enters}"
     )]
     StructurallyZero {
-        /// The derivative that was asked for.
+        /// The requested derivative.
         derivative: &'static str,
         /// The paths that this derivative follows.
         sees: String,
@@ -122,7 +122,7 @@ pub enum Error {
     },
     /// Training in fixed-point numbers left their range.
     #[error(
-        "the inner variable or its velocity left the range ±{limit:.3e} of numbers with {fraction_bits} binary places{}: take fewer `fraction_bits`, or a smaller step size if training diverges", place(Some(*inner_step), Some(*outer_step))
+        "the inner variable or its velocity left the range ±{limit:.3e} of numbers with {fraction_bits} binary places{}: use fewer `fraction_bits`, or a smaller step size if training diverges", place(Some(*inner_step), Some(*outer_step))
     )]
     OutOfRange {
         /// The range.
@@ -134,23 +134,23 @@ pub enum Error {
         /// The outer step at which it was seen.
         outer_step: usize,
     },
-    /// Training that was run backwards did not come back to its start.
+    /// Training that was run backwards did not return to its start.
     #[error(
-        "training that was run backwards did not come back to y_0{}: an objective gives other bits when it is asked twice for the same gradient", place(None, Some(*outer_step))
+        "training that was run backwards did not return to y_0{}: an objective gives different bits when the same gradient is evaluated twice", place(None, Some(*outer_step))
     )]
     NotRecovered {
         /// The outer step at which it was seen.
         outer_step: usize,
     },
-    /// The cheap part of a debiased estimate would be zero whatever x is, and no help.
+    /// The cheap part of a debiased estimate would be zero for every x, and so of no use.
     #[error(
-        "{source}; as the cheap part of a debiased estimate it is no help: take `truncated:1` where x enters through the inner steps, `first-order` where it enters through the start of training or the outer objective"
+        "{source}; as the cheap part of a debiased estimate it is useless: use `truncated:1` if x enters through the inner steps, `first-order` if it enters through the start of training or the outer objective"
     )]
     ZeroCheap {
         /// What is wrong with it.
         source: Box<Error>,
     },
-    /// A method that would be far dearer than another one that gives the same.
+    /// A method that costs far more than another one with the same result.
     #[error(
         "{method} over the {x_len} numbers of x costs {gradients:.0} gradients, which is allowed for at most {most} numbers: use {instead}, which costs {of_instead:.0} for any x, or allow more"
     )]
@@ -161,7 +161,7 @@ pub enum Error {
         x_len: usize,
         /// What an estimate would cost, see [`Oracles::gradients`](crate::Oracles::gradients).
         gradients: f64,
-        /// For how many numbers of x it is allowed.
+        /// The largest n for which it is allowed.
         most: usize,
         /// What to use.
         instead: &'static str,
@@ -177,16 +177,16 @@ pub enum Error {
         reason: &'static str,
     },
     /// A mean over tasks needs each place of an outer step once.
-    #[error("the task at place {place} of {count} is missing, or is there twice")]
+    #[error("the task at place {place} of {count} is missing or appears twice")]
     TaskPlace {
         /// The place, from 0.
         place: usize,
         /// How many places there are.
         count: usize,
     },
-    /// A linear system that has to be positive definite is not.
+    /// A linear system that must be positive definite is not.
     #[error(
-        "the system of {solver} is not positive definite: its curvature along the direction of product {product} is {curvature:.2e}; add damping or weight decay until that is positive (the inner Hessian of a softmax is singular, that of an MLP indefinite)"
+        "the system of {solver} is not positive definite: its curvature along the direction of product {product} is {curvature:.2e}; add damping or weight decay until it is positive (the inner Hessian is singular for a softmax and indefinite for an MLP)"
     )]
     NotPositiveDefinite {
         /// The linear solver.
@@ -199,7 +199,7 @@ pub enum Error {
     /// The user's own objective failed.
     #[error("{} failed: {source}", role.map_or_else(|| "an objective".to_owned(), |role| format!("the {role} objective")))]
     Objective {
-        /// Which one, as soon as it is known.
+        /// Which one, once it is known.
         role: Option<Role>,
         /// What it said.
         source: Box<dyn std::error::Error + Send + Sync>,

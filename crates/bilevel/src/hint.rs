@@ -1,14 +1,14 @@
-//! What can be done about an error, by kind: an error says what is wrong, and whoever shows it says what to
-//! type.
+//! What the user can do about an error, by kind: the error says what is wrong, the program that shows it says
+//! what to type.
 
-/// What can be done about an error. Settings have the names of [`Setting::name`](crate::catalogue::Setting::name),
-/// a method that of `method`.
+/// What the user can do about an error. Settings have the names of [`Setting::name`](crate::catalogue::Setting::name);
+/// the method is called `method`.
 #[derive(Clone, PartialEq, Eq, Debug)]
 #[non_exhaustive]
 pub enum Hint {
-    /// One of the settings that contradict each other is to be left out.
+    /// Leave out one of these settings: they contradict each other.
     LeaveOneOut(Vec<&'static str>),
-    /// A setting is to be left out.
+    /// Leave out this setting.
     LeaveOut(&'static str),
     /// These settings go together.
     Use(Vec<(&'static str, String)>),

@@ -2,8 +2,8 @@
 
 use std::fmt;
 
-/// How an estimate ended. Anything but [`Status::Good`] is no error: the estimate is there, with
-/// less than the promised accuracy, and the sentence that is printed says what to do.
+/// How an estimate ended. A status other than [`Status::Good`] is not an error: the estimate exists, but with
+/// less than the promised accuracy, and its printed form says what to do.
 #[derive(Clone, Copy, PartialEq, Debug)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[non_exhaustive]
@@ -19,23 +19,23 @@ pub enum Status {
         /// Products that were made.
         iterations: usize,
     },
-    /// The map whose fixed point was wanted does not contract.
+    /// The fixed-point map does not contract.
     NotContraction {
         /// The factor by which the residuals of the linear system grew with each product.
         ratio: f64,
     },
-    /// Training did not come close to a stationary point of the inner objective, on which the
-    /// formula of an implicit method rests.
+    /// Training did not come close to a stationary point of the inner objective, which the
+    /// formula of an implicit method requires.
     InnerNotSolved {
         /// ‖∇_y g‖ at the end of training.
         gradient_norm: f64,
         /// What was asked for.
         tolerance: f64,
     },
-    /// Training did not come close to a fixed point of the inner step, on which the formula of an
-    /// implicit method rests.
+    /// Training did not come close to a fixed point of the inner step, which the formula of an
+    /// implicit method requires.
     StepNotFixed {
-        /// By how much one more step moves the state.
+        /// How far one more step moves the state.
         step_length: f64,
         /// What was asked for.
         tolerance: f64,
@@ -43,7 +43,7 @@ pub enum Status {
 }
 
 impl Status {
-    /// Whether there is nothing to complain of.
+    /// Whether the estimate is what the method promises.
     #[must_use]
     pub fn is_good(self) -> bool {
         self == Self::Good
@@ -71,14 +71,14 @@ impl fmt::Display for Status {
                 tolerance,
             } => write!(
                 formatter,
-                "training ended at ‖∇_y g‖ = {gradient_norm:.1e}, not {tolerance:.1e}, and the implicit formula holds at a stationary point: take more inner steps or a larger step size"
+                "training ended at ‖∇_y g‖ = {gradient_norm:.1e}, not {tolerance:.1e}, and the implicit formula holds only at a stationary point: use more inner steps or a larger step size"
             ),
             Self::StepNotFixed {
                 step_length,
                 tolerance,
             } => write!(
                 formatter,
-                "one more inner step moves the state by {step_length:.1e}, not {tolerance:.1e}, and the implicit formula holds at a fixed point: take more inner steps"
+                "one more inner step moves the state by {step_length:.1e}, not {tolerance:.1e}, and the implicit formula holds only at a fixed point: use more inner steps"
             ),
         }
     }

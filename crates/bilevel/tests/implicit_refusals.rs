@@ -146,7 +146,7 @@ fn an_unsolved_system_or_inner_problem_is_reported() {
     assert_eq!(report.figure("inner stationarity"), Some(gradient_norm));
     assert!(gradient_norm > 1e-3);
     let text = report.status.to_string();
-    assert!(text.contains("take more inner steps"), "{text}");
+    assert!(text.contains("use more inner steps"), "{text}");
     let method = implicit(0.3, 2, FixedPoint::default());
     let (_, report) = method.gradient(&problem, &x, key).unwrap();
     assert!(matches!(report.status, Status::StepNotFixed { .. }));

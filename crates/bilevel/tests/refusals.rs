@@ -220,7 +220,7 @@ fn missing_tapes_are_named_and_another_adjoint_is_advised() {
     assert_eq!(
         error.to_string(),
         "reverse:tape needs a tape of the inner objective, which keeps none: use the adjoint \
-         `reverse`, which does without"
+         `reverse`, which needs no tape"
     );
     // Who does not ask before is told all the same.
     let error = taped

@@ -68,7 +68,7 @@ fn what_makes_no_sense_is_refused() {
     let error = Bamm::default().validate(&outer_without).unwrap_err();
     assert_eq!(
         error.to_string(),
-        "bamm needs second derivatives of the outer objective, which offers none"
+        "bamm needs second derivatives of the outer objective, which has none"
     );
 }
 

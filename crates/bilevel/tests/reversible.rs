@@ -323,7 +323,7 @@ fn what_makes_no_sense_is_refused() {
     assert_eq!(
         error.to_string(),
         "the inner variable or its velocity left the range ±2.097e6 of numbers with 40 binary \
-         places at inner step 1 of outer step 0: take fewer `fraction_bits`, or a smaller step \
+         places at inner step 1 of outer step 0: use fewer `fraction_bits`, or a smaller step \
          size if training diverges"
     );
     let aggregate = reversible(aggregate("constant:0.5"), false);

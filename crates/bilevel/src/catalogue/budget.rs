@@ -1,11 +1,11 @@
-//! The derivative that fits into a given memory.
+//! Choosing the derivative that fits into a memory budget.
 
 use super::choice::AdjointChoice;
 use super::entry::{Derivative, Form};
 use super::method::Method;
 use super::size::Size;
 
-/// What was chosen within a budget, and why.
+/// The choice within a budget, and the reason.
 #[derive(Clone, Debug)]
 pub struct Chosen {
     /// In words.
@@ -15,17 +15,17 @@ pub struct Chosen {
 /// No derivative fits into the budget.
 #[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
 pub enum TooLarge {
-    /// The derivative that was asked for.
-    #[error("the memory budget {budget}: a hypergradient of {takes}, more than that")]
+    /// The requested derivative does not fit.
+    #[error("the memory budget {budget} is too small: a hypergradient of {takes}")]
     Asked {
         /// The budget.
         budget: Size,
         /// What takes how much.
         takes: String,
     },
-    /// All of them.
+    /// No derivative fits.
     #[error(
-        "the memory budget {budget}: expected at least {least}, which {which} takes, the least of all; {others}"
+        "the memory budget {budget} is too small: expected at least {least}, which {which} takes; {others}"
     )]
     All {
         /// The budget.
@@ -39,9 +39,9 @@ pub enum TooLarge {
     },
 }
 
-/// The fastest derivative of `method` whose hypergradient fits into `budget`: tapes, states, as many
-/// checkpoints as fit. One that was given, and a method that has no choice, is only measured. `peak` predicts the
-/// bytes of one hypergradient.
+/// The fastest derivative of `method` whose hypergradient fits into `budget`: tapes, then states, then as many
+/// checkpoints as fit. A derivative that was given, or the only one of a method, is only measured. `peak` predicts
+/// the bytes of one hypergradient.
 ///
 /// # Errors
 /// [`TooLarge`], or what `peak` says.
@@ -106,7 +106,7 @@ pub fn choose<E: From<TooLarge>>(
     Ok(chosen(candidate, bytes, budget, &too_large))
 }
 
-/// Whether there are several exact derivatives with the same result.
+/// Whether several exact derivatives give the same result.
 fn has_choice(method: &Method) -> bool {
     match &method.entry().form {
         Form::Unrolled(steps) => match steps.derivative {

@@ -1,4 +1,4 @@
-//! Values of settings that are written as text, with numbers behind a colon.
+//! Values of settings that are written as text, with numbers after a colon.
 
 use std::fmt;
 use std::str::FromStr;
@@ -12,9 +12,9 @@ use crate::{
 /// What the inner steps follow.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum FieldChoice {
-    /// The inner gradient alone.
+    /// Only the inner gradient.
     Inner,
-    /// A weighted sum of inner and outer gradient.
+    /// A weighted sum of the inner and the outer gradient.
     Aggregate,
 }
 
@@ -67,7 +67,7 @@ pub enum AdjointChoice {
 }
 
 impl AdjointChoice {
-    /// Whether it gives the gradient of what the steps give, without error.
+    /// Whether it differentiates the steps without error.
     #[must_use]
     pub fn is_exact(self) -> bool {
         match self {
@@ -176,7 +176,7 @@ impl fmt::Display for DynamicsChoice {
     }
 }
 
-/// How often the exact part of a debiased estimate is worked out.
+/// How often the exact part of a debiased estimate is computed.
 #[derive(Clone, Copy, PartialEq, Debug)]
 pub struct ProbabilityChoice(
     /// The probability, or how it adapts.
@@ -217,12 +217,12 @@ pub enum OptimizerChoice {
     Sgd {
         /// The first rate.
         rate: f64,
-        /// How fast it shrinks.
+        /// How fast the rate shrinks.
         decay: f64,
     },
     /// [`Adam`] with this rate.
     Adam(f64),
-    /// [`AdaptiveStep`], by how far each number moves at first.
+    /// [`AdaptiveStep`], given by how far each number moves at first.
     Adaptive(f64),
 }
 

@@ -1,4 +1,4 @@
-//! What the catalogue says of a method.
+//! What the catalogue says about a method.
 
 use super::choice::{AdjointChoice, FieldChoice, OptimizerChoice};
 use super::resolved::Resolved;
@@ -7,36 +7,36 @@ use crate::{HyperGradient, Problem, Scalar, Schedule};
 
 /// A method: its name, how it is built, and its page.
 pub struct Entry {
-    /// As it is typed, without its parameter.
+    /// The name as typed, without its parameter.
     pub name: &'static str,
     /// Other names for it.
     pub aliases: &'static [&'static str],
-    /// The number behind a colon, where it has one.
+    /// The number after a colon, if it has one.
     pub parameter: Option<Parameter>,
     /// What it is made of.
     pub form: Form,
-    /// K unless given, where it is not that of the others.
+    /// The default K, where it differs from the other methods.
     pub steps: Option<usize>,
-    /// The exact derivative of the steps inside a hypergradient of another kind, unless given.
+    /// The default derivative of the steps inside a hypergradient of another kind; an exact one.
     pub adjoint: Option<AdjointChoice>,
-    /// How x moves unless given, where that belongs to the method.
+    /// The default outer optimizer, where the method has its own.
     pub optimizer: Option<fn(&Resolved) -> OptimizerChoice>,
-    /// The settings that are its own, besides those that its form takes.
+    /// Its own settings, in addition to those of its form.
     pub takes: &'static [Setting],
     /// Whether y can be kept in a set.
     pub keeps_set: bool,
     /// What it estimates.
     pub gives: Gives,
-    /// What `bilevel explain` says of it.
+    /// What `bilevel explain` prints.
     pub page: Page,
 }
 
 /// A number in the name of a method.
 #[derive(Clone, Copy, Debug)]
 pub struct Parameter {
-    /// What stands for it.
+    /// The placeholder for it.
     pub letter: &'static str,
-    /// What it is the number of.
+    /// What it counts.
     pub meaning: &'static str,
 }
 
@@ -52,22 +52,22 @@ pub enum Form {
 pub struct Steps {
     /// The direction.
     pub field: FieldChoice,
-    /// Of the aggregate field, unless given.
+    /// The default schedule of the aggregate field.
     pub schedule: Schedule,
-    /// Whether only that form of schedule belongs to the name.
+    /// Whether the name allows only this form of schedule.
     pub own_schedule: bool,
     /// How they are differentiated.
     pub derivative: Derivative,
 }
 
-/// How unrolled steps are differentiated, as far as the name of a method says it.
+/// How unrolled steps are differentiated, as far as the name of a method fixes it.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Derivative {
     /// Exactly, in any way.
     Exact,
     /// Exactly, in forward mode.
     Forward,
-    /// The last steps, as many as the parameter says.
+    /// The last steps; the parameter says how many.
     Truncated,
     /// Without second derivatives.
     FirstOrder,
@@ -87,7 +87,7 @@ impl Derivative {
         }
     }
 
-    /// The adjoint, unless given.
+    /// The default adjoint.
     #[must_use]
     pub fn adjoint(self, parameter: Option<usize>) -> AdjointChoice {
         match self {
@@ -106,18 +106,18 @@ impl Derivative {
 pub enum Gives {
     /// The gradient of f after training, exactly: central differences agree.
     Exact,
-    /// The same with an error that does not vanish.
+    /// That gradient with an error that does not vanish.
     Biased,
-    /// The same on average.
+    /// That gradient on average.
     Unbiased,
     /// The gradient at the solution of the inner problem.
     Implicit,
-    /// A direction towards the solution that is not the gradient of f after so many steps.
+    /// A direction towards the solution, but not the gradient of f after K steps.
     Direction,
 }
 
 impl Gives {
-    /// In a word.
+    /// In one word.
     #[must_use]
     pub fn text(self) -> &'static str {
         match self {
@@ -171,11 +171,11 @@ impl Precision for f64 {
 /// What `bilevel explain` prints. c is the cost of one inner gradient, K the number of inner steps, n and m
 /// the lengths of x and y.
 pub struct Page {
-    /// What it is, in a line.
+    /// What it is, in one line.
     pub summary: &'static str,
-    /// One line a formula.
+    /// One line per formula.
     pub update: &'static [&'static str],
-    /// How often the objectives are asked.
+    /// How often the objectives are evaluated.
     pub oracles: &'static str,
     /// Time.
     pub time: &'static str,

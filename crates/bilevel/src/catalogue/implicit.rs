@@ -44,8 +44,8 @@ fn conjugate_gradient<T: Precision>(
 }
 
 const TRAIN: &str = "y_K by K steps of training on g from the last y";
-const WHEN: &str = "long training that comes close to a minimum: neither memory nor the cost of the derivative depends on K; warm starts make later steps cheap";
-const WHEN_NOT: &str = "training is stopped early, or x is its start (refused: the minimum has forgotten it); a minimum that is not isolated, such as that of a softmax or a network, needs --damping or --weight-decay; an aggregate field (refused: it does not end where ∇_y g = 0)";
+const WHEN: &str = "long training that comes close to a minimum: neither the memory nor the cost of the derivative depends on K; warm starts make later steps cheap";
+const WHEN_NOT: &str = "training is stopped early, or x is its start (refused: the minimum has forgotten it); a minimum that is not isolated, as with a softmax or a network, needs --damping or --weight-decay; an aggregate field (refused: it does not end where ∇_y g = 0)";
 const MEMORY: &str = "about 7 vectors of m numbers, whatever K is";
 
 pub(crate) static CONJUGATE_GRADIENT: Entry = Entry {
@@ -68,7 +68,7 @@ pub(crate) static CONJUGATE_GRADIENT: Entry = Entry {
             TRAIN,
             "(∇²_yy g + damping I) q = ∇_y f by conjugate gradient;  hypergradient = ∇_x f − ∇²_xy g q  at (x, y_K)",
         ],
-        oracles: "K gradients, a product for each iteration and one product with ∇²_xy g of g; a value and a gradient of f",
+        oracles: "of g: K gradients, one product per iteration and one product with ∇²_xy g; of f: a value and a gradient",
         time: "c K + 2 to 3 c J for J iterations",
         memory: MEMORY,
         when: WHEN,
@@ -110,7 +110,7 @@ pub(crate) static NEUMANN: Entry = Entry {
         oracles: "K gradients and J + 1 products of g; a value and a gradient of f",
         time: "c K + 2 to 3 c J",
         memory: MEMORY,
-        when: "as implicit:cg, with mini-batches: each product may see a batch of its own",
+        when: "as implicit:cg, with mini-batches: each product may use its own batch",
         when_not: WHEN_NOT,
         reference: "Lorraine et al. 2020, arXiv 1911.02590",
     },
@@ -154,7 +154,7 @@ pub(crate) static FIXED_POINT: Entry = Entry {
         oracles: "K gradients and J + 1 products of g; a value and a gradient of f",
         time: "c K + 2 to 3 c J",
         memory: MEMORY,
-        when: "as implicit:cg, for any inner step that contracts, with y in a box too",
+        when: "as implicit:cg, for any inner step that contracts, also with y in a box",
         when_not: WHEN_NOT,
         reference: "Grazzi et al. 2020, arXiv 2006.16218",
     },
@@ -197,13 +197,13 @@ pub(crate) static HOAG: Entry = Entry {
         update: &[
             "train from the last y until ‖∇_y g‖ ≤ ε_t, at most K steps;  ε_t = 0.001 (t + 1)^−2",
             "(∇²_yy g + damping I) q = ∇_y f by conjugate gradient to ε_t;  hypergradient = ∇_x f − ∇²_xy g q",
-            "x ← x − hypergradient / L, L by how f moved: --outer-optimizer adaptive:0.1 unless another is given",
+            "x ← x − hypergradient / L, where L follows the changes of f: --outer-optimizer adaptive:0.1 unless another is given",
         ],
-        oracles: "as many gradients and products of g as ε_t takes; a value and a gradient of f",
+        oracles: "as many gradients and products of g as ε_t requires; a value and a gradient of f",
         time: "c (steps + 2 to 3 products), both few once y and q are warm",
         memory: MEMORY,
-        when: "a few hyperparameters of a strongly convex inner problem, all rows at each step; no outer step size to choose",
-        when_not: "mini-batches: their noise is taken for steps too long; otherwise as implicit:cg",
+        when: "a few hyperparameters of a strongly convex inner problem, all rows at each step; needs no outer step size",
+        when_not: "mini-batches: the step rule mistakes their noise for steps that are too long; otherwise as implicit:cg",
         reference: "HOAG, Pedregosa 2016, arXiv 1602.02355",
     },
 };

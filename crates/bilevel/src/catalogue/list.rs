@@ -1,4 +1,4 @@
-//! The list of methods. To add one: its entry beside its siblings, and a line here.
+//! The list of methods. To add one, write its entry next to its siblings and add a line here.
 
 use super::entry::Entry;
 use super::{debiased, implicit, one_step, unrolled, value};

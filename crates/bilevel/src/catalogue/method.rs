@@ -1,4 +1,4 @@
-//! From settings to a method: what goes with what.
+//! From settings to a method.
 
 use super::choice::{AdjointChoice, FieldChoice, OptimizerChoice};
 use super::entry::{Entry, Form, Gives, Precision};
@@ -20,21 +20,21 @@ pub struct Method {
     pub settings: Resolved,
 }
 
-/// What is not given.
+/// The values of settings that are not given.
 #[derive(Clone, Copy)]
 pub struct Defaults {
-    /// The method, unless it is named or follows from its parts.
+    /// The method, if it is not named and does not follow from field and adjoint.
     pub method: &'static Entry,
-    /// Inner steps, for a method without a number of its own.
+    /// Inner steps, for a method without its own number.
     pub steps: usize,
     /// Step size of the inner gradient.
     pub step_size: f64,
-    /// Added to the inner Hessian.
+    /// Added to the diagonal of the inner Hessian.
     pub damping: f64,
 }
 
 impl Defaults {
-    /// Of the training of models.
+    /// For training models.
     pub const TRAINING: Self = Self {
         method: &unrolled::IMPROVED,
         steps: 100,
@@ -42,7 +42,7 @@ impl Defaults {
         // The inner Hessian of a softmax is singular, that of a network indefinite.
         damping: 0.01,
     };
-    /// Of problems in closed form; a problem has its own steps and step size.
+    /// For problems in closed form; each problem has its own steps and step size.
     pub const CLOSED_FORM: Self = Self {
         method: &unrolled::BASIC,
         damping: 0.0,
@@ -54,7 +54,7 @@ impl Method {
     /// Resolves settings.
     ///
     /// # Errors
-    /// A pair that makes no sense.
+    /// If the combination makes no sense.
     pub fn new(given: &Settings, defaults: Defaults) -> Result<Self, Refusal> {
         let named = given.method.as_ref();
         let choice = named
@@ -143,10 +143,10 @@ impl Method {
         }
     }
 
-    /// The same with y kept in a set, where it can do that.
+    /// The same method with y kept in a set, if it can do that.
     ///
     /// # Errors
-    /// A method that cannot.
+    /// If the method cannot.
     pub fn kept_in(mut self, set: &Set<f64>) -> Result<Self, Refusal> {
         if !set.is_all() && !self.entry().keeps_set {
             return Err(Refusal::KeepsNoSet {
@@ -163,7 +163,7 @@ impl Method {
         self.choice.to_string()
     }
 
-    /// K, where it makes steps of training that are counted.
+    /// K, for methods that count steps of training.
     #[must_use]
     pub fn counted_steps(&self) -> Option<usize> {
         self.entry()
@@ -171,7 +171,7 @@ impl Method {
             .then_some(self.settings.steps)
     }
 
-    /// What tells it from the others in one word or two: the derivative of unrolled training, with the name
+    /// A short label that distinguishes it from the others: the derivative of unrolled training, with the name
     /// where that says more.
     #[must_use]
     pub fn short_name(&self) -> String {
@@ -196,7 +196,7 @@ impl Method {
         }
     }
 
-    /// How x moves: as given, or as belongs to the method, or as usual.
+    /// The outer optimizer: as given, else the method's own, else the usual one.
     #[must_use]
     pub fn optimizer(
         &self,
@@ -207,7 +207,7 @@ impl Method {
         given.or(own).unwrap_or(usual)
     }
 
-    /// Whether it is made of a field and a derivative alone.
+    /// Whether it consists only of a field and a derivative.
     #[must_use]
     pub fn is_unrolled(&self) -> bool {
         matches!(self.entry().form, Form::Unrolled(_))
@@ -238,12 +238,12 @@ impl Method {
         }
     }
 
-    /// The same for a problem where x enters the inner objective alone: where a schedule gives the inner
-    /// gradient no weight at any inner step, x does not enter training, and its gradient is zero. `outer_steps`
-    /// is how far the schedule will be followed.
+    /// Checks the method for a problem where x enters only the inner objective. If a schedule gives the inner
+    /// gradient no weight at any inner step, x does not enter training and the hypergradient is zero. `outer_steps`
+    /// says how many outer steps the schedule will be used for.
     ///
     /// # Errors
-    /// Such a schedule.
+    /// If the schedule does that.
     pub fn expect_inner_weight(self, outer_steps: usize) -> Result<Self, Refusal> {
         let schedule = match (&self.settings.field, &self.settings.single_loop_schedule) {
             (Field::Aggregate { schedule, .. }, _) => schedule,

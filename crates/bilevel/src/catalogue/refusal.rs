@@ -8,7 +8,7 @@ use super::setting::Setting;
 use crate::Schedule;
 use crate::hint::Hint;
 
-/// A pair that makes no sense, with the reason.
+/// A combination that makes no sense, with the reason.
 #[derive(Clone, PartialEq, Debug)]
 #[non_exhaustive]
 pub enum Refusal {
@@ -33,7 +33,7 @@ pub enum Refusal {
         /// The method.
         method: &'static str,
     },
-    /// A setting of the aggregate field for a method that has the inner one.
+    /// A setting of the aggregate field for a method with the inner field.
     OfAggregate {
         /// The setting.
         setting: Setting,
@@ -51,28 +51,28 @@ pub enum Refusal {
         /// The methods that have it.
         others: Vec<String>,
     },
-    /// A derivative with an error in the place of an exact one.
+    /// An inexact derivative where an exact one is needed.
     ExactInside {
         /// The method.
         method: &'static str,
         /// The adjoint that was given.
         adjoint: AdjointChoice,
     },
-    /// A single loop without any weight of the outer objective.
+    /// A single loop that gives the outer objective no weight.
     NoOuterWeight {
         /// The method.
         method: &'static str,
         /// The schedule that was given.
         schedule: Schedule,
     },
-    /// A schedule over inner steps for a method that makes one at a time.
+    /// A schedule over inner steps for a method that makes one step at a time.
     SingleLoop {
         /// The method.
         method: &'static str,
         /// The schedule that was given.
         schedule: Schedule,
     },
-    /// Another form of schedule than the one that the method is named after.
+    /// A form of schedule other than the one that the method's name stands for.
     OwnSchedule {
         /// The method.
         method: &'static str,
@@ -81,7 +81,7 @@ pub enum Refusal {
         /// The schedule that was given.
         schedule: Schedule,
     },
-    /// A schedule that is learned, where x has no numbers for it.
+    /// A learned schedule, where x has no numbers for it.
     LearnedSchedule {
         /// The schedule.
         schedule: Schedule,
@@ -101,7 +101,7 @@ pub enum Refusal {
 }
 
 impl Refusal {
-    /// The reason, with settings spelled by `spell`, which is handed their names.
+    /// The reason; `spell` turns the name of a setting into the way the caller writes it.
     #[must_use]
     pub fn message(&self, spell: &dyn Fn(&str) -> String) -> String {
         let of_method = |method: &dyn fmt::Display| format!("{} {method}", spell("method"));
@@ -123,7 +123,7 @@ impl Refusal {
                 spell("adjoint")
             ),
             Self::ImplicitAggregate { method } => format!(
-                "{} aggregate has no implicit derivative by {method}: its formula describes the point where the inner gradient is zero, and an aggregate field leads elsewhere; expected an unrolled method with it",
+                "{method} has no implicit derivative with {} aggregate: its formula holds only where the inner gradient is zero, and an aggregate field leads elsewhere; expected an unrolled method",
                 spell("field")
             ),
             Self::OfAggregate {
@@ -134,11 +134,7 @@ impl Refusal {
                 "{} has no meaning here: it belongs to the aggregate field, and {} has the inner field{}",
                 spell(setting.name()),
                 named(method),
-                if *takes_field {
-                    " unless told otherwise"
-                } else {
-                    ""
-                }
+                if *takes_field { " by default" } else { "" }
             ),
             Self::NotIts {
                 setting,
@@ -151,7 +147,7 @@ impl Refusal {
                 others.join(", ")
             ),
             Self::ExactInside { method, adjoint } => format!(
-                "{} has an exact derivative inside, found {} {adjoint}: expected reverse, reverse:tape, checkpointed:C or forward",
+                "{} needs an exact derivative, found {} {adjoint}: expected reverse, reverse:tape, checkpointed:C or forward",
                 of_method(method),
                 spell("adjoint")
             ),
@@ -161,7 +157,7 @@ impl Refusal {
                 spell("schedule")
             ),
             Self::SingleLoop { method, schedule } => format!(
-                "{} makes one step at a time and has one weight for each outer step, found {} {schedule}: expected constant:A or per-outer:MU0,P",
+                "{} makes one step at a time and needs one weight per outer step, found {} {schedule}: expected constant:A or per-outer:MU0,P",
                 of_method(method),
                 spell("schedule")
             ),
@@ -170,26 +166,26 @@ impl Refusal {
                 form,
                 schedule,
             } => format!(
-                "{} is the schedule {form}, found {} {schedule}",
+                "{} uses the schedule {form}, found {} {schedule}",
                 of_method(method),
                 spell("schedule")
             ),
             Self::LearnedSchedule { schedule } => format!(
-                "{} {schedule} takes its weights from numbers of x, and no x here has numbers for that; expected a schedule with weights of its own",
+                "{} {schedule} takes its weights from numbers of x, and this x has none for them; expected a schedule with fixed weights",
                 spell("schedule")
             ),
             Self::KeepsNoSet { method } => format!(
-                "{} keeps y in no set, and this problem has one: its formula holds where ∇_y g = 0; expected an unrolled method, implicit:fixed-point or one of gradients alone",
+                "{} cannot keep y in a set, and this problem has one: its formula holds only where ∇_y g = 0; expected an unrolled method, implicit:fixed-point or a method that uses gradients only",
                 of_method(method)
             ),
             Self::NoInnerWeight { schedule, steps } => format!(
-                "the hypergradient is identically zero: {} {schedule} gives the inner gradient, the only place where x enters, no weight at any of {steps} inner steps; expected a schedule that falls below 1 within them",
+                "the hypergradient is identically zero: x enters only through the inner gradient, and {} {schedule} gives it no weight at any of {steps} inner steps; expected a schedule that falls below 1 within them",
                 spell("schedule")
             ),
         }
     }
 
-    /// What can be done about it.
+    /// What the user can do about it.
     #[must_use]
     pub fn hint(&self) -> Option<Hint> {
         let choose = |name: &'static str, value: &str| Hint::Use(vec![(name, value.to_owned())]);

@@ -1,4 +1,4 @@
-//! What goes with what: pairs that make no sense are refused with the reason.
+//! Which settings go together: combinations that make no sense are refused with the reason.
 
 use super::choice::{AdjointChoice, FieldChoice};
 use super::entry::{Derivative, Entry, Form, Gives, Steps};

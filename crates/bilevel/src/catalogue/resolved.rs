@@ -31,7 +31,7 @@ pub struct Resolved {
     pub linear_products: Option<usize>,
     /// Of a single loop: only some forms have a meaning there.
     pub single_loop_schedule: Option<Schedule>,
-    /// Step size of y, unless it follows from that of the inner gradient.
+    /// Step size of y, unless it follows from the step size of the inner gradient.
     pub y_step_size: Option<f64>,
     /// Penalty at each outer step, unless the method's own.
     pub penalty: Option<Sequence>,

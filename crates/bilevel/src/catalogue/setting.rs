@@ -19,9 +19,9 @@ pub enum Setting {
     Steps,
     /// How y moves in a step.
     Dynamics,
-    /// How often the exact part of a debiased estimate is worked out.
+    /// How often the exact part of a debiased estimate is computed.
     Probability,
-    /// Added to the inner Hessian.
+    /// Added to the diagonal of the inner Hessian.
     Damping,
     /// Relative residual of a linear system.
     LinearTolerance,
@@ -36,22 +36,22 @@ pub enum Setting {
 /// What is known of a setting.
 #[derive(Clone, Copy, Debug)]
 pub struct About {
-    /// As a configuration and a keyword spell it: `step_size`.
+    /// Its name in a configuration or as a keyword: `step_size`.
     pub name: &'static str,
-    /// What stands for its value, in capitals.
+    /// The placeholder for its value, in capitals.
     pub value: &'static str,
-    /// What it is, in a line, without a full stop.
+    /// What it is, in one line without a full stop.
     pub doc: &'static str,
-    /// Its value unless given, in words; None where the method's page or `doc` says it.
+    /// Its default value, in words; None where the method's page or `doc` says it.
     pub default: Option<&'static str>,
-    /// What values are allowed.
+    /// Which values are allowed.
     pub range: &'static str,
-    /// All values, where these are a few words, each with its meaning.
+    /// All values with their meanings, where there are only a few.
     pub values: &'static [(&'static str, &'static str)],
 }
 
 impl Setting {
-    /// All of them, in the order in which they are listed.
+    /// All settings, in the order in which they are listed.
     pub const ALL: [Self; 13] = [
         Self::Schedule,
         Self::Field,
@@ -115,8 +115,11 @@ impl Setting {
             ),
             Self::Field => About {
                 values: &[
-                    ("inner", "The inner gradient alone"),
-                    ("aggregate", "A weighted sum of inner and outer gradient"),
+                    ("inner", "The inner gradient only"),
+                    (
+                        "aggregate",
+                        "A weighted sum of the inner and the outer gradient",
+                    ),
                 ],
                 ..about(
                     "field",
@@ -131,13 +134,13 @@ impl Setting {
                 "ADJOINT",
                 "counts of at least 1",
                 None,
-                "How training is differentiated: reverse (keeps every state), reverse:tape (also keeps what each step worked out: faster, more memory), checkpointed:C (keeps C states and recomputes the others, to the same bits as reverse), truncated:J (the last J steps alone), forward (for few numbers of x) or first-order (no second derivatives)",
+                "How training is differentiated: reverse (keeps every state), reverse:tape (also keeps the intermediate results of each step: faster, more memory), checkpointed:C (keeps C states and recomputes the others, with the same bits as reverse), truncated:J (only the last J steps), forward (for few outer variables) or first-order (no second derivatives)",
             ),
             Self::StepSize => about(
                 "step_size",
                 "S",
                 POSITIVE,
-                Some("0.5; of bench 0.1; of solve the problem's own"),
+                Some("0.5; 0.1 in bench; solve uses the problem's own"),
                 "Step size of the inner gradient",
             ),
             Self::AggregateStepSize => about(
@@ -145,13 +148,13 @@ impl Setting {
                 "S",
                 POSITIVE,
                 None,
-                "Step size of the outer gradient in the aggregate; that of the inner gradient unless given",
+                "Step size of the outer gradient in the aggregate; the step size of the inner gradient unless given",
             ),
             Self::Steps => about(
                 "steps",
                 "K",
                 COUNT,
-                Some("100; of solve the problem's own; of a method that needs few its own"),
+                Some("100; solve and some methods set their own"),
                 "Inner steps, K",
             ),
             Self::Dynamics => about(
@@ -166,35 +169,35 @@ impl Setting {
                 "Q",
                 "above 0 and at most 1",
                 Some("0.1"),
-                "How often ufo works out the exact hypergradient: a probability above 0, or adaptive",
+                "How often ufo computes the exact hypergradient: a probability above 0, or adaptive",
             ),
             Self::Damping => about(
                 "damping",
                 "D",
                 "a number of at least 0",
-                Some("0.01, of solve 0"),
-                "Added to the inner Hessian, where implicit methods solve with it",
+                Some("0.01; 0 in solve"),
+                "Added to the diagonal of the inner Hessian in the linear systems of implicit methods",
             ),
             Self::LinearTolerance => about(
                 "linear_tolerance",
                 "E",
                 POSITIVE,
                 None,
-                "Relative residual to which implicit methods solve their linear system",
+                "Relative residual at which implicit methods stop solving their linear system",
             ),
             Self::LinearProducts => about(
                 "linear_products",
                 "N",
                 COUNT,
                 None,
-                "Products that implicit methods may make for that",
+                "Largest number of products that implicit methods make for their linear system",
             ),
             Self::YStepSize => about(
                 "y_step_size",
                 "S",
                 POSITIVE,
                 None,
-                "Step size of y in the methods that move it beside the inner problem's own solution; that of the inner gradient unless given, of bvfsm an eleventh of it",
+                "Step size of y in methods that move y separately from the inner solution; unless given, the step size of the inner gradient (bvfsm: an eleventh of it)",
             ),
             Self::Penalty => about(
                 "penalty",

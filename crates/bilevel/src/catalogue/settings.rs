@@ -1,4 +1,4 @@
-//! What is given of a method: its name and settings, none of which need be.
+//! What the user gives of a method: its name and settings, all of them optional.
 
 use super::choice::{AdjointChoice, DynamicsChoice, FieldChoice, ProbabilityChoice};
 use super::name::MethodChoice;
@@ -6,11 +6,11 @@ use super::setting::Setting;
 use crate::text::{non_negative, positive, positive_count};
 use crate::{Result, Schedule, Sequence};
 
-/// A method and its settings as they are given; what is None gets its default, and what a method does not
-/// have is refused when [`Method`](super::Method) is made of them.
+/// A method and its settings as given. None means the default; a setting that the method does not have is
+/// refused when [`Method`](super::Method) is built from them.
 #[derive(Clone, PartialEq, Debug, Default)]
 pub struct Settings {
-    /// Which method; unless named, it follows from field and adjoint.
+    /// Which method; if not named, field and adjoint decide.
     pub method: Option<MethodChoice>,
     /// See [`Setting::Schedule`]; the others likewise.
     pub schedule: Option<Schedule>,
@@ -26,9 +26,9 @@ pub struct Settings {
     pub steps: Option<usize>,
     /// How y moves.
     pub dynamics: Option<DynamicsChoice>,
-    /// How often the exact part of a debiased estimate is worked out.
+    /// How often the exact part of a debiased estimate is computed.
     pub probability: Option<ProbabilityChoice>,
-    /// Added to the inner Hessian.
+    /// Added to the diagonal of the inner Hessian.
     pub damping: Option<f64>,
     /// Relative residual of linear systems.
     pub linear_tolerance: Option<f64>,
@@ -41,10 +41,10 @@ pub struct Settings {
 }
 
 impl Settings {
-    /// Sets one from its text.
+    /// Sets one setting from text.
     ///
     /// # Errors
-    /// A text that is no value of it, or one out of its range.
+    /// If the text is not a value of this setting, or the value is out of range.
     pub fn set(&mut self, setting: Setting, text: &str) -> Result<()> {
         match setting {
             Setting::Schedule => self.schedule = Some(text.parse()?),
@@ -64,7 +64,7 @@ impl Settings {
         Ok(())
     }
 
-    /// The text of one, where it is given.
+    /// The text of one setting, if it is given.
     #[must_use]
     pub fn get(&self, setting: Setting) -> Option<String> {
         fn text<T: ToString>(value: Option<&T>) -> Option<String> {
@@ -87,7 +87,7 @@ impl Settings {
         }
     }
 
-    /// Those that are given.
+    /// The settings that are given.
     pub fn given(&self) -> impl Iterator<Item = Setting> {
         Setting::ALL
             .into_iter()

@@ -100,9 +100,9 @@ fn pairs_that_make_no_sense_are_refused() {
         ("method=first-order adjoint=reverse", "contradict"),
         (
             "method=bda schedule=constant:0.5",
-            "is the schedule harmonic",
+            "uses the schedule harmonic",
         ),
-        ("schedule=learned:0,1", "no x here has numbers"),
+        ("schedule=learned:0,1", "this x has none for them"),
         ("schedule=constant:1", "identically zero"),
         ("schedule=harmonic:100 steps=100", "identically zero"),
         ("schedule=every:1,constant:1", "identically zero"),

@@ -11,7 +11,7 @@ use super::setting::Setting;
 const NO_SCHEDULE: Schedule = Schedule::Constant { weight: 0.0 };
 
 const REVERSE: &str = "reverse: x̄ = ∂f/∂x, s̄ = ∂f/∂y; for t = K−1 … 0: x̄ += (∂Φ_t/∂x)ᵀ s̄, s̄ ← (∂Φ_t/∂y)ᵀ s̄; hypergradient = x̄ + (∂y_0/∂x)ᵀ s̄";
-const REVERSE_MEMORY: &str = "K states of m numbers; reverse:tape keeps what each step worked out too, checkpointed:C keeps C states and makes the others again";
+const REVERSE_MEMORY: &str = "K states of m numbers; reverse:tape also keeps the intermediate results of each step, checkpointed:C keeps C states and recomputes the others";
 
 const fn steps(field: FieldChoice, schedule: Schedule, own_schedule: bool) -> Form {
     Form::Unrolled(Steps {
@@ -39,8 +39,8 @@ pub(crate) static BASIC: Entry = Entry {
         oracles: "K gradients and K products (∇²_yy g v with ∇²_xy g v) of g; a value and a gradient of f",
         time: "about 3 to 4 c K",
         memory: REVERSE_MEMORY,
-        when: "the exact gradient of what training gives; any place where x enters; the reference that others are compared with",
-        when_not: "K so large that neither states nor repeated steps are affordable (then implicit or truncated); several inner solutions, among which it keeps to the one that training starts next to (then bda or improved)",
+        when: "the exact gradient of f after training, wherever x enters; the reference for all other methods",
+        when_not: "K so large that neither states nor repeated steps are affordable (use implicit or truncated); several inner solutions: it stays with the one closest to the start of training (use bda or improved)",
         reference: "reverse-HG, Franceschi et al. 2017, arXiv 1703.01785; one forward-over-reverse product a step: MixFlow-MG, arXiv 2505.00793",
     },
 };
@@ -64,13 +64,13 @@ pub(crate) static IMPROVED: Entry = Entry {
     keeps_set: true,
     gives: Gives::Exact,
     page: Page {
-        summary: "aggregate of inner and outer gradient, constant:0.5 unless --schedule says otherwise (ours)",
+        summary: "aggregate of the inner and the outer gradient, constant:0.5 unless --schedule is given (ours)",
         update: &[AGGREGATE, "α_k = 1/2 unless --schedule is given", REVERSE],
         oracles: AGGREGATE_ORACLES,
         time: "about twice basic",
         memory: REVERSE_MEMORY,
-        when: "cleaning with few outer steps: its threshold is calibrated soon",
-        when_not: "where f and g disagree and the inner solution matters: a constant weight meets neither paper's theory, whose weight vanishes, and is biased (then bda or bigsam)",
+        when: "cleaning with few outer steps: its threshold is calibrated early",
+        when_not: "f and g disagree and the inner solution matters: a constant weight is biased, and the theory of both papers needs a weight that vanishes (use bda or bigsam)",
         reference: "the inner map of the Improved Bilevel Model, arXiv 2009.00690, and of BDA, arXiv 2006.04045; the constant weight is ours",
     },
 };
@@ -104,8 +104,8 @@ pub(crate) static BIGSAM: Entry = Entry {
         oracles: AGGREGATE_ORACLES,
         time: "about twice basic",
         memory: REVERSE_MEMORY,
-        when: "several inner solutions, of which the outer objective is to choose (optimistic bilevel)",
-        when_not: "a single inner solution: basic finds the same at half the cost; few inner steps: the first weights are capped, so training starts on f alone",
+        when: "several inner solutions, and the outer objective should choose one (optimistic bilevel)",
+        when_not: "a single inner solution: basic finds the same at half the cost; few inner steps: the first weights are capped, so training starts on f only",
         reference: "Improved Bilevel Model, arXiv 2009.00690; BiG-SAM, Sabach and Shtern 2017, doi 10.1137/16M105592X",
     },
 };
@@ -135,8 +135,8 @@ pub(crate) static BDA: Entry = Entry {
         oracles: AGGREGATE_ORACLES,
         time: "about twice basic",
         memory: REVERSE_MEMORY,
-        when: "several inner solutions, of which the outer objective is to choose; converges as K grows where f is strongly convex in y",
-        when_not: "a single inner solution: basic finds the same at half the cost; the weight falls like 1/k, so the choice among the solutions is slow: many inner steps, or a larger C",
+        when: "several inner solutions, and the outer objective should choose one; converges as K grows if f is strongly convex in y",
+        when_not: "a single inner solution: basic finds the same at half the cost; the weight falls like 1/k, so the choice among the solutions is slow: use many inner steps or a larger C",
         reference: "BDA, Liu et al. 2020, arXiv 2006.04045; arXiv 2102.07976",
     },
 };
@@ -167,7 +167,7 @@ pub(crate) static FIRST_ORDER: Entry = Entry {
         time: "c K",
         memory: "one state",
         when: "x is the start of training or enters f directly, the steps are small, and a bias is acceptable",
-        when_not: "x enters the inner objective alone, as in cleaning: it is identically zero there, and refused; where its bias matters: it may end far from a stationary point (solve ufo-counterexample)",
+        when_not: "x enters only the inner objective, as in cleaning (refused: it is identically zero there); the bias matters: it may end far from a stationary point (solve ufo-counterexample)",
         reference: "FO-BLO, arXiv 2006.03631; FOMAML, arXiv 1803.02999",
     },
 };
@@ -177,7 +177,7 @@ pub(crate) static TRUNCATED: Entry = Entry {
     aliases: &["t-rhg"],
     parameter: Some(Parameter {
         letter: "J",
-        meaning: "the last steps that are pulled back",
+        meaning: "how many of the last steps are differentiated",
     }),
     form: Form::Unrolled(Steps {
         field: FieldChoice::Inner,
@@ -201,7 +201,7 @@ pub(crate) static TRUNCATED: Entry = Entry {
         time: "c K + 2 to 3 c J",
         memory: "J states",
         when: "long training whose steps contract towards a minimum: the error falls like ρ^J; less memory than basic",
-        when_not: "x is the start of training (it is cut off, and refused); steps that contract little: a short J may lead to a wrong x (solve truncation-counterexample)",
+        when_not: "x is the start of training (refused: it is cut off); steps that contract little: a small J may lead to a wrong x (solve truncation-counterexample)",
         reference: "T-RHG, Shaban et al. 2019, arXiv 1810.10667",
     },
 };
@@ -231,8 +231,8 @@ pub(crate) static FORWARD: Entry = Entry {
         oracles: "n K gradients and n K products (∇²_yy g dy + ∇²_yx g dx) of g; a value and n gradients of f",
         time: "about 3 c K n",
         memory: "two states and a tangent, whatever K and n are",
-        when: "a handful of hyperparameters and many steps; an independent check of reverse mode",
-        when_not: "x has more than 64 numbers: it is refused, and basic or checkpointed:C do not depend on n",
+        when: "few hyperparameters and many steps; an independent check of reverse mode",
+        when_not: "x has more than 64 numbers (refused: the cost of basic and checkpointed:C does not depend on n)",
         reference: "forward-HG, Franceschi et al. 2017, arXiv 1703.01785",
     },
 };
@@ -267,7 +267,7 @@ pub(crate) static REVERSIBLE: Entry = Entry {
     keeps_set: false,
     gives: Gives::Exact,
     page: Page {
-        summary: "training with momentum 9/10, undone bit by bit on the way back",
+        summary: "training with momentum 9/10, reversed exactly instead of stored",
         update: &[
             "v ← β v + ∇_y g(x, y),  y ← y − s v,  K times, in integers times 2^−40, β = 9/10",
             "back: y ← y + s v,  v ← (v − ∇_y g)/β, whose lost digits are kept; the cotangents as in basic",
@@ -275,8 +275,8 @@ pub(crate) static REVERSIBLE: Entry = Entry {
         oracles: "2 K gradients and K products of g; a value and a gradient of f",
         time: "about 4 to 5 c K",
         memory: "y, v and their cotangents, and K log₂(1/β) = 0.15 K bits for each number of y",
-        when: "long training with much momentum, whose states do not fit and whose repetition takes too long",
-        when_not: "short training (basic --dynamics momentum:0.9 is faster); y kept in a set: a projection cannot be undone",
+        when: "long training with much momentum, where the states do not fit and recomputing them takes too long",
+        when_not: "short training (basic --dynamics momentum:0.9 is faster); y kept in a set: a projection cannot be reversed",
         reference: "Maclaurin, Duvenaud and Adams 2015, arXiv 1502.03492",
     },
 };

@@ -1,4 +1,4 @@
-//! The methods of gradients alone: the inner problem by its value, or by a penalty.
+//! The methods that use gradients only: they replace the inner problem by its value or by a penalty.
 
 use crate::{Bome, Bvfsm, F2sa, HyperGradient, Meha, Pbgd, Problem};
 
@@ -14,7 +14,7 @@ const WITH_PENALTY: &[Setting] = &[
     Setting::Penalty,
 ];
 
-const NOT_ALONE: &str = "x is the start of training: that path is not seen, and it is refused; a gradient of f after few steps is wanted: y follows x from one outer step to the next, and lags behind it";
+const NOT_ALONE: &str = "x is the start of training (refused: these methods do not see that path); you want the gradient of f after few steps: y follows x from one outer step to the next, and lags behind it";
 
 impl Resolved {
     fn of_y(&self) -> f64 {
@@ -55,7 +55,7 @@ pub(crate) static BOME: Entry = Entry {
         ],
         oracles: "K + 1 gradients in y, two in x and two values of g; a gradient of f; no products",
         time: "c (K + 4)",
-        memory: "y, kept from one outer step to the next; m + n numbers beside",
+        memory: "y, kept from one outer step to the next; m + n more numbers",
         when: "no second derivatives, large models, many cheap outer steps; no penalty to tune",
         when_not: NOT_ALONE,
         reference: "BOME, Ye et al. 2022, arXiv 2209.08709",
@@ -88,7 +88,7 @@ pub(crate) static F2SA: Entry = Entry {
     keeps_set: true,
     gives: Gives::Direction,
     page: Page {
-        summary: "gradients only: a penalty that grows, y and z beside each other",
+        summary: "gradients only: a growing penalty, with y and z trained in parallel",
         update: &[
             "z ← z − s ∇_y g(x, z) and y ← y − s_y ∇_y (f + λ g)(x, y) / max(λ, 1), K times each",
             "direction in x: ∇_x f(x, y) + λ (∇_x g(x, y) − ∇_x g(x, z)),  λ by --penalty, power:10,1/7 unless given",
