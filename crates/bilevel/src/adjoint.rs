@@ -1,5 +1,5 @@
-//! How training is differentiated: the adjoint runs the loop, for only it knows what to
-//! keep.
+//! How training is differentiated: the adjoint runs the loop, because only it knows what
+//! to keep.
 
 mod checkpointed;
 mod first_order;
@@ -28,15 +28,15 @@ pub trait Adjoint<T: Scalar>: Send + Sync {
     /// Through which paths the derivative of K = `steps` steps sees x.
     fn sees(&self, steps: usize) -> Paths;
 
-    /// Whether it asks the objectives for [`SecondOrder`](crate::objective::SecondOrder).
+    /// Whether it needs [`SecondOrder`](crate::objective::SecondOrder) from the objectives.
     fn needs_second_order(&self) -> bool;
 
-    /// Whether it asks for [`SecondOrder::push`](crate::objective::SecondOrder::push) too.
+    /// Whether it also needs [`SecondOrder::push`](crate::objective::SecondOrder::push).
     fn needs_push(&self) -> bool {
         false
     }
 
-    /// Whether it asks the objectives for [`Taped`](crate::objective::Taped).
+    /// Whether it needs [`Taped`](crate::objective::Taped) from the objectives.
     fn needs_tape(&self) -> bool {
         false
     }
@@ -67,8 +67,7 @@ pub trait Adjoint<T: Scalar>: Send + Sync {
     ) -> Result<T>;
 }
 
-/// The paths by which x may enter: those that a derivative follows, or those that a
-/// problem has.
+/// The paths through which x enters a problem, or which a derivative follows.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub struct Paths {
     /// The start of training.
@@ -88,7 +87,7 @@ impl Paths {
         outer: true,
     };
 
-    /// The paths of `self` that are in `other` too.
+    /// The paths that are in both.
     #[must_use]
     pub fn and(self, other: Self) -> Self {
         Self {
@@ -98,13 +97,13 @@ impl Paths {
         }
     }
 
-    /// Whether there is any.
+    /// Whether there is any path.
     #[must_use]
     pub fn any(self) -> bool {
         self.start || self.inner || self.outer
     }
 
-    /// Refuses a derivative that follows these paths where x `enters` through others alone.
+    /// Refuses a derivative that follows only these paths if x `enters` only through others.
     ///
     /// # Errors
     /// [`Error::StructurallyZero`] with the name of the derivative.

@@ -2,7 +2,7 @@
 
 use crate::{Key, Problem, Scalar};
 
-/// One point of a run: the problem, x, and what its draws come from.
+/// One point of a run: the problem, x, and the source of its draws.
 #[derive(Clone, Copy)]
 pub struct At<'a, T> {
     /// What is solved.
@@ -11,7 +11,7 @@ pub struct At<'a, T> {
     pub x: &'a [T],
     /// The key of the run.
     pub key: Key,
-    /// The outer step, from 0: it selects the draws, and the place in every schedule.
+    /// The outer step, from 0: it selects the draws and the place in every schedule.
     pub outer_step: usize,
 }
 

@@ -3,7 +3,7 @@
 use crate::error::{expect_length, require};
 use crate::{Result, Scalar};
 
-/// lower ≤ z ≤ upper, number by number. A bound given once holds for every number.
+/// lower ≤ z ≤ upper, element by element. A single bound holds for every element.
 #[derive(Clone, PartialEq, Debug)]
 pub struct Bounds<T> {
     lower: Vec<T>,
@@ -51,7 +51,7 @@ impl<T: Scalar> Bounds<T> {
         (self.lower[index], self.upper[index])
     }
 
-    /// Projects z onto the box. A NaN stays one, to be found.
+    /// Projects z onto the box. A NaN stays NaN, so that it is found later.
     pub fn project(&self, z: &mut [T]) {
         for (index, value) in z.iter_mut().enumerate() {
             let (lower, upper) = self.at(index);
@@ -64,8 +64,8 @@ impl<T: Scalar> Bounds<T> {
         }
     }
 
-    /// Sets to zero what belongs to a number that lies on a bound in `projected`: the
-    /// transposed derivative of the projection, with 0 taken on the bound itself.
+    /// Sets an element to zero where `projected` lies on a bound: the transposed derivative of
+    /// the projection, with 0 chosen on the bound itself.
     pub fn mask(&self, projected: &[T], bar: &mut [T]) {
         for (index, (bar, &value)) in bar.iter_mut().zip(projected).enumerate() {
             let (lower, upper) = self.at(index);

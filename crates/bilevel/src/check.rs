@@ -1,16 +1,16 @@
-//! Is a hypergradient right? Checks that anyone can run on an own problem.
+//! Is a hypergradient right? Checks that you can run on your own problem.
 
 use crate::adjoint::{Rollout, directional};
 use crate::dynamics::Dynamics;
 use crate::vector::{axpy, dot, norm};
 use crate::{At, HyperGradient, Key, Memory, Objective, Result, Scalar, Stream};
 
-/// How far two ways to the same number are apart.
+/// The difference between two ways to compute the same numbers.
 #[derive(Clone, Copy, PartialEq, Debug)]
 pub struct Comparison {
-    /// The largest difference, relative to the size of what was compared.
+    /// The largest difference, relative to the size of the compared numbers.
     pub relative_error: f64,
-    /// What is allowed.
+    /// The allowed difference.
     pub tolerance: f64,
 }
 
@@ -39,8 +39,8 @@ pub fn random_direction<T: Scalar>(key: Key, len: usize) -> Vec<T> {
 /// the hypergradient itself and `directions` random directions of norm 1.
 ///
 /// Fourth-order differences with the best of a few steps: 1e-7 relative is usual in f64
-/// at a smooth point. Steps so small that they cross few kinks, as those of a relu, are
-/// tried where the usual ones do not agree. Meaningful for exact methods; one that estimates
+/// at a smooth point. If the usual steps do not agree, smaller ones are tried, which cross
+/// fewer kinks (as of a relu). Meaningful for exact methods; a method that estimates
 /// something else differs by its bias. Each direction costs 16 trainings, at most 28.
 ///
 /// The error is relative to ‖hypergradient‖, which bounds every directional derivative.
@@ -136,8 +136,8 @@ pub fn forward_check<T: Scalar>(
 }
 
 /// ⟨J(dx, ds), w⟩ = ⟨(dx, ds), Jᵀw⟩ for the second step of the dynamics from a random inner
-/// variable: push-forward against pull-back, relative to ‖J(dx, ds)‖ ‖w‖. The first step makes
-/// the buffers such as a step leaves them: those of Adam, for one, are never negative.
+/// variable: push-forward against pull-back, relative to ‖J(dx, ds)‖ ‖w‖. The first step puts
+/// the buffers into a realistic state: Adam's second moments, for example, are never negative.
 ///
 /// # Errors
 /// If an objective fails.
@@ -174,8 +174,8 @@ pub fn adjoint_dot_test<T: Scalar>(
 }
 
 /// The second-order products of an objective against central differences of its own
-/// gradients at (x, y), relative to the largest of them: one that is zero, as where x and y
-/// enter apart, leaves nothing but the rounding of the differences.
+/// gradients at (x, y), relative to the largest product: if one product is zero, for example
+/// because x and y enter separately, its differences are only rounding.
 ///
 /// # Errors
 /// If the objective fails or offers no second derivatives.
@@ -221,8 +221,8 @@ pub fn second_order_check<T: Scalar>(
     })
 }
 
-/// Whether two methods give the same bits for the same draws, and the same again when
-/// asked twice: checkpointing against full reverse mode, a replay against its original.
+/// Whether two methods give the same bits for the same draws, and each of them again on a
+/// second call: checkpointing against full reverse mode, a replay against its original.
 ///
 /// # Errors
 /// If a method fails.

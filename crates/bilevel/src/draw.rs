@@ -4,16 +4,16 @@ use crate::{Error, Key, Result};
 
 /// The randomness of one evaluation of an objective.
 ///
-/// An objective that looks at all of its data ignores it; one with mini-batches takes
-/// its rows from [`Draw::rows`], so that the sweep back sees the batches of the sweep
-/// forward, at no memory.
+/// An objective that uses all of its data ignores it; one with mini-batches takes
+/// its rows from [`Draw::rows`], so that the backward sweep sees the batches of the
+/// forward sweep without storing them.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Draw {
-    /// Everything that there is: for reports and held-out losses.
+    /// All rows: for reports and held-out losses.
     All,
     /// The batch of one step.
     Step {
-        /// The key of the sweep; another one for each outer step.
+        /// The key of the sweep, a different one for each outer step.
         key: Key,
         /// The step within the sweep, from 0.
         step: u64,
@@ -25,7 +25,7 @@ impl Draw {
     ///
     /// Steps walk through keyed permutations of the rows, a new one for each epoch, so
     /// that one epoch visits every row exactly once (a batch may straddle two epochs).
-    /// A batch as large as the data, or larger, is all of it. O(1) memory, O(batch) time.
+    /// A batch as large as the data, or larger, means all rows. O(1) memory, O(batch) time.
     #[must_use]
     pub fn rows(self, rows: usize, batch: usize) -> Option<Rows> {
         let Self::Step { key, step } = self else {

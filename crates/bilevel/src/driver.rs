@@ -14,9 +14,9 @@ use crate::{CallingThread, Error, Executor, Key, Memory, OverTasks, Result, Scal
 
 /// Minimises over x by following hypergradients.
 ///
-/// At x_0, x_1, …: estimate the hypergradient at x_t, show it to the observers, which may
-/// stop the run, let the optimizer make x_{t+1}. The last x is estimated and observed
-/// too, so that T updates have T + 1 observations.
+/// At x_0, x_1, …: estimate the hypergradient at x_t, show it to the observers (which may
+/// stop the run), let the optimizer compute x_{t+1}. The last x is estimated and observed
+/// too, so T updates have T + 1 observations.
 pub struct Driver<'a, T> {
     problem: &'a dyn TaskFamily<T>,
     method: &'a dyn HyperGradient<T>,
@@ -28,8 +28,8 @@ pub struct Driver<'a, T> {
     observers: Vec<&'a mut dyn Observer<T>>,
 }
 
-/// What a run is made of between two steps: with the draws from the key it determines
-/// everything that follows, so a stored state continues to the same bits.
+/// The state of a run between two steps. Together with the key it determines everything
+/// that follows, so a stored state continues with the same bits.
 #[derive(Clone, PartialEq, Debug)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct RunState<T> {
@@ -41,7 +41,7 @@ pub struct RunState<T> {
     pub memory: Memory<T>,
     /// t, the number of updates so far.
     pub outer_step: usize,
-    /// Time spent before this process, where a run is continued.
+    /// Time spent before this process, for a continued run.
     pub elapsed: Duration,
 }
 
@@ -83,21 +83,21 @@ impl<T: Scalar> Iterate<'_, T> {
     }
 }
 
-/// Sees every iterate: writes histories, draws progress, keeps the best, stops the run.
+/// Sees every iterate: to write histories, show progress, keep the best, stop the run.
 pub trait Observer<T> {
     /// Called once for each iterate, in order. A reason ends the run after the other
     /// observers have seen this iterate too.
     ///
     /// # Errors
-    /// An error ends the run and is handed on.
+    /// An error ends the run and is passed on.
     fn observe(&mut self, iterate: &Iterate<'_, T>) -> Result<Option<Why>>;
 
-    /// Called after each update, with the state that a run could be continued from: every
-    /// iterate before it has been observed. The place for checkpoints; does nothing unless
-    /// written.
+    /// Called after each update, with a state from which the run can be continued: every
+    /// iterate before it has been observed. The place for checkpoints; does nothing by
+    /// default.
     ///
     /// # Errors
-    /// An error ends the run and is handed on.
+    /// An error ends the run and is passed on.
     fn updated(&mut self, _state: &RunState<T>) -> Result<()> {
         Ok(())
     }
@@ -105,8 +105,8 @@ pub trait Observer<T> {
 
 impl<'a, T: Scalar> Driver<'a, T> {
     /// Solves `problem`, which may be a family of tasks: estimates the hypergradient with `method` and
-    /// moves x with `optimizer`. All draws of the run come from `key`. 100 updates, no time limit, no
-    /// observers and one thread for the tasks, until set otherwise.
+    /// moves x with `optimizer`. All draws of the run come from `key`. Defaults: 100 updates, no time limit,
+    /// no observers, one thread for the tasks.
     #[must_use]
     pub fn new(
         problem: &'a dyn TaskFamily<T>,
@@ -133,15 +133,15 @@ impl<'a, T: Scalar> Driver<'a, T> {
         self
     }
 
-    /// Starts no further update after this time, counted from the start of the run; a continued run
-    /// counts the time before too.
+    /// Starts no further update after this time, counted from the start of the run, including the
+    /// time before a run was continued.
     #[must_use]
     pub fn time_limit(mut self, time_limit: Option<Duration>) -> Self {
         self.time_limit = time_limit;
         self
     }
 
-    /// Runs the tasks of an outer step on the threads of `executor`: the same bits, sooner.
+    /// Runs the tasks of an outer step on the threads of `executor`: faster, with the same bits.
     #[must_use]
     pub fn executor(mut self, executor: &'a dyn Executor) -> Self {
         self.executor = executor;
@@ -174,12 +174,12 @@ impl<'a, T: Scalar> Driver<'a, T> {
         OverTasks::new(self.problem, self.method).on(self.executor)
     }
 
-    /// Runs from `state` until an observer, the time limit or the last step, and says
-    /// which it was. `state` is then the last iterate, with the memory from before its estimate;
-    /// a run that goes on from it estimates and shows that iterate once more.
+    /// Runs from `state` until an observer, the time limit or the last step ends the run, and
+    /// returns which. `state` is then the last iterate, with the memory from before its estimate;
+    /// a run continued from it estimates and shows that iterate once more.
     ///
     /// # Errors
-    /// What [`Driver::validate`] finds, or what stopped the run: `state` is then the last
+    /// As [`Driver::validate`], or the error that stopped the run; `state` is then the last
     /// good iterate.
     pub fn run(&mut self, state: &mut RunState<T>) -> Result<Why> {
         self.validate()?;

@@ -6,9 +6,9 @@ use rand_chacha::ChaCha8Rng;
 /// A splittable source of randomness.
 ///
 /// A key is never used up: [`Key::fold_in`] derives a new, independent key from a
-/// number, [`Key::stream`] one from a named purpose, and [`Key::rng`] opens a
+/// number, [`Key::stream`] derives one from a named purpose, and [`Key::rng`] opens a
 /// generator. Replays, checkpoints, threads and resumed runs see the same draws by
-/// construction, and finite differences get common random numbers.
+/// construction, and finite differences use common random numbers.
 ///
 /// Derivation and drawing are both ChaCha (Bernstein, 2008), with different numbers of
 /// rounds, so that no derived key equals drawn output.
@@ -24,8 +24,8 @@ use rand_chacha::ChaCha8Rng;
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct Key([u8; 32]);
 
-/// What a draw is for. Each purpose has a stream of its own, so that adding a draw in
-/// one place changes none in another.
+/// What a draw is for. Each purpose has its own stream, so that adding a draw in one
+/// place changes none elsewhere.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 #[non_exhaustive]
 pub enum Stream {
@@ -39,13 +39,13 @@ pub enum Stream {
     Start,
     /// Directions and points of a check.
     Check,
-    /// Which tasks an outer step sees, and what is drawn for each.
+    /// Which tasks an outer step sees, and the draws of each.
     Task,
     /// Whether a debiased estimate is corrected.
     Coin,
     /// Mini-batches inside the solver of a linear system.
     LinearSolver,
-    /// A second inner loop, beside training, of methods that have one.
+    /// The second inner loop of methods that have one in addition to training.
     Auxiliary,
     /// A purpose outside this crate; see [`Stream::named`].
     Named {
@@ -57,7 +57,7 @@ pub enum Stream {
 }
 
 impl Stream {
-    /// A purpose of one's own: draws depend on the name, and are no other purpose's.
+    /// A purpose of your own: its draws depend on the name and differ from all other purposes.
     ///
     /// ```
     /// use bilevel::{Key, Stream};
@@ -123,8 +123,7 @@ impl Key {
         ChaCha8Rng::from_seed(self.0)
     }
 
-    /// Independent numbers of the standard normal distribution, as many as are asked for
-    /// (Box and Muller, 1958).
+    /// As many independent standard normal numbers as you take (Box and Muller, 1958).
     pub fn normals(self) -> impl Iterator<Item = f64> {
         use rand::RngExt;
         let mut rng = self.rng();

@@ -4,8 +4,8 @@ use std::ops::Range;
 
 /// The parts of a flat variable, in order: a name and a shape each.
 ///
-/// Variables are flat slices everywhere, so that optimizers, solvers, checkpoints and
-/// finite differences need nothing more; a layout says what the numbers mean.
+/// Variables are flat slices everywhere; optimizers, solvers, checkpoints and finite
+/// differences need nothing more. A layout says what the numbers mean.
 ///
 /// ```
 /// let layout = bilevel::Layout::new([("weight", vec![3, 2]), ("bias", vec![2])]);

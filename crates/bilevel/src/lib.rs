@@ -8,8 +8,8 @@
 //!
 //! x may be one weight per training row (find wrong labels), one penalty per feature
 //! (tune), a starting point (few-shot learning). The gradient of the outer objective
-//! through the inner training is the *hypergradient*; everything here exists to compute
-//! it exactly, or without bias, in known memory.
+//! through the inner training is the *hypergradient*. This crate computes it exactly,
+//! or without bias, in known memory.
 //!
 //! # Notation, the same in every file
 //!
@@ -18,7 +18,7 @@
 //! | x, n numbers | outer variable |
 //! | y, m numbers | inner variable |
 //! | f(x, y), g(x, y) | outer and inner objective |
-//! | Φ_t | inner dynamics: s_{t+1} = Φ_t(x, s_t); the state s is y and buffers |
+//! | Φ_t | inner dynamics: s_{t+1} = Φ_t(x, s_t); the state s is y with its buffers |
 //! | K | number of inner steps (`steps`) |
 //! | `*_bar`, `d*` | cotangent, tangent |
 //!
@@ -27,38 +27,38 @@
 //! # Three choices make a method
 //!
 //! * what is solved: a [`Problem`] of two [`Objective`]s and a [`Start`];
-//! * how the inner variable moves: [`Dynamics`] with a [`Field`], the inner gradient alone
-//!   or an aggregate of both, weighted by a [`Schedule`];
-//! * how that is differentiated: an [`Adjoint`] ([`Reverse`], [`ReverseTape`],
+//! * how the inner variable moves: [`Dynamics`] with a [`Field`], either the inner gradient
+//!   or an aggregate of both gradients, weighted by a [`Schedule`];
+//! * how the steps are differentiated: an [`Adjoint`] ([`Reverse`], [`ReverseTape`],
 //!   [`Checkpointed`], [`Forward`], [`Truncated`], [`FirstOrder`]) inside [`Unrolled`].
 //!
 //! Dynamics are [`GradientDescent`], [`Momentum`], [`InnerAdam`], [`ProximalGradient`]; each keeps
-//! y in a [`Set`], and may have its numbers in x ([`Hyper`]).
+//! y in a [`Set`], and its hyperparameters may be part of x ([`Hyper`]).
 //!
 //! # Other hypergradients
 //!
 //! | kind | types |
 //! |---|---|
 //! | unbiased, by a coin | [`Debiased`] (UFO) of any two others |
-//! | of the minimum, not of the way there | [`Implicit`], [`Hoag`], [`StocBio`]; [`linear`] has the solvers |
-//! | with no trajectory kept | [`Reversible`] (momentum run backwards) |
+//! | at the minimum, not along the trajectory | [`Implicit`], [`Hoag`], [`StocBio`]; [`linear`] has the solvers |
+//! | without a stored trajectory | [`Reversible`] (momentum run backwards) |
 //! | one step | [`OneStage`] (DARTS), [`T1T2`] |
-//! | gradients alone | [`Bome`], [`F2sa`], [`Pbgd`], [`Bvfsm`], [`Meha`] |
+//! | gradients only | [`Bome`], [`F2sa`], [`Pbgd`], [`Bvfsm`], [`Meha`] |
 //! | learned start, worst step | [`Iaptt`] |
 //! | single loop | [`Soba`], [`Bamm`] |
 //!
-//! All are a [`HyperGradient`]: refused before a run where they make no sense, with a predicted
-//! [`Cost`], and with a [`Memory`] that is part of the state of a run. [`OverTasks`] averages any of them over
+//! Each is a [`HyperGradient`]: it refuses before a run problems for which it makes no sense, predicts its
+//! [`Cost`], and keeps a [`Memory`] that is part of the state of a run. [`OverTasks`] averages any of them over
 //! a [`TaskFamily`].
 //!
-//! A [`Driver`] follows the hypergradient with an [`Optimizer`]; [`check`] tells whether
-//! a hypergradient is right. Where there is no outer variable, [`simple`] minimises one
+//! A [`Driver`] follows the hypergradient with an [`Optimizer`]; [`check`] tests whether
+//! a hypergradient is right. For problems without an outer variable, [`simple`] minimises one
 //! objective over the minimisers of another.
 //!
 //! # Example
 //!
-//! How strongly should a ridge penalty eˣ·y²/2 pull, so that training on one noisy
-//! number, 3, gives what a clean one, 2, says?
+//! How strong must a ridge penalty eˣ·y²/2 be so that training on one noisy number, 3,
+//! gives the clean one, 2?
 //!
 //! ```
 //! use bilevel::{check, driver::RunState, *};

@@ -8,9 +8,9 @@ use crate::{Result, Scalar};
 /// Named buffers and numbers that a method carries from one estimate to the next: warm
 /// starts, the variables of single-loop methods, running estimates.
 ///
-/// Part of the state of a run and of its checkpoint, so a continued run goes on to the same
-/// bits; work space is not kept here. A combinator gives each of its parts a memory of its
-/// own, [`Memory::part`]. Empty before the first estimate.
+/// It is part of the state of a run and of its checkpoint, so a continued run gives the same
+/// bits; work space is not kept here. A method made of other methods gives each of them its
+/// own memory, [`Memory::part`]. Empty before the first estimate.
 ///
 /// ```
 /// use bilevel::Memory;
@@ -41,14 +41,14 @@ impl<T> Default for Memory<T> {
 }
 
 impl<T: Scalar> Memory<T> {
-    /// The buffer of that name, where there is one.
+    /// The buffer of that name, if there is one.
     #[must_use]
     pub fn vector(&self, name: &str) -> Option<&[T]> {
         self.vectors.get(name).map(Vec::as_slice)
     }
 
-    /// The buffer of that name, `len` numbers; if it is not there yet, `start` fills it
-    /// from zeros.
+    /// The buffer of that name, `len` numbers; if it does not exist yet, it starts as zeros
+    /// and `start` fills it.
     ///
     /// # Errors
     /// [`Error::Length`](crate::Error::Length) if it has another length, or `start` fails.
@@ -72,7 +72,7 @@ impl<T: Scalar> Memory<T> {
         }
     }
 
-    /// Keeps a copy of `values` under that name, in the place of what was there.
+    /// Stores a copy of `values` under that name and replaces what was there.
     pub fn set_vector(&mut self, name: &str, values: &[T]) {
         match self.vectors.get_mut(name) {
             Some(vector) => {
@@ -85,13 +85,13 @@ impl<T: Scalar> Memory<T> {
         }
     }
 
-    /// The number of that name, where there is one.
+    /// The number of that name, if there is one.
     #[must_use]
     pub fn number(&self, name: &str) -> Option<f64> {
         self.numbers.get(name).copied()
     }
 
-    /// Keeps `value` under that name.
+    /// Stores `value` under that name.
     pub fn set_number(&mut self, name: &str, value: f64) {
         self.numbers.insert(name.to_owned(), value);
     }
@@ -101,13 +101,13 @@ impl<T: Scalar> Memory<T> {
         self.parts.entry(name.to_owned()).or_default()
     }
 
-    /// The memory of one part of a method, where it has any.
+    /// The memory of one part of a method, if it has any.
     #[must_use]
     pub fn existing_part(&self, name: &str) -> Option<&Self> {
         self.parts.get(name)
     }
 
-    /// How many numbers are kept, in all parts.
+    /// How many numbers are stored in all parts.
     #[must_use]
     pub fn len(&self) -> usize {
         self.vectors.values().map(Vec::len).sum::<usize>()
@@ -115,7 +115,7 @@ impl<T: Scalar> Memory<T> {
             + self.parts.values().map(Self::len).sum::<usize>()
     }
 
-    /// Whether nothing is kept.
+    /// Whether nothing is stored.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.len() == 0

@@ -1,4 +1,4 @@
-//! What is solved: two objectives, and where training starts.
+//! The problem to solve: two objectives, and where training starts.
 
 use std::sync::Arc;
 
@@ -7,8 +7,8 @@ use crate::objective::Objective;
 use crate::vector::axpy;
 use crate::{Error, Key, Result, Role, Scalar};
 
-/// minimise over x  f(x, y_K(x)),  where y_K(x) is what K steps of training on g(x, ·)
-/// give from the start y_0(x).
+/// minimise over x  f(x, y_K(x)),  where y_K(x) is the result of K steps of training on
+/// g(x, ·) from the start y_0(x).
 #[derive(Clone)]
 pub struct Problem<T> {
     inner: Arc<dyn Objective<T>>,
@@ -31,7 +31,7 @@ impl<T: Scalar> Problem<T> {
         Self::from_shared(Arc::new(inner), Arc::new(outer), Arc::new(start))
     }
 
-    /// The same from shared parts.
+    /// The same, from shared objectives and start.
     ///
     /// # Errors
     /// As [`Problem::new`].
@@ -69,7 +69,7 @@ impl<T: Scalar> Problem<T> {
         &*self.start
     }
 
-    /// That the inner objective, and with `uses_outer` the outer one, has second derivatives.
+    /// Checks that the inner objective has second derivatives; with `uses_outer`, the outer one too.
     pub(crate) fn expect_second_order(
         &self,
         uses_outer: bool,
@@ -85,7 +85,7 @@ impl<T: Scalar> Problem<T> {
         Err(Error::NoSecondOrder { role, needed_by })
     }
 
-    /// Checks that the inner objective has the product that conjugate gradients ask for.
+    /// Checks that the inner objective has the product that conjugate gradient needs.
     pub(crate) fn expect_push(&self, needed_by: &'static str) -> Result<()> {
         let role = Role::Inner;
         if self.inner.has_push() {
@@ -116,7 +116,7 @@ pub trait Start<T: Scalar>: Send + Sync {
     /// Whether y_0 depends on x.
     fn depends_on_x(&self) -> bool;
 
-    /// `y = y_0(x)`; `key` is that of the outer step, for random starts.
+    /// `y = y_0(x)`; `key` is the key of the outer step, for random starts.
     ///
     /// # Errors
     /// If the start cannot be computed.
@@ -169,7 +169,7 @@ pub struct StartFromX {
 }
 
 impl StartFromX {
-    /// `range` are the numbers of x that are y_0.
+    /// y_0 is the `range` of x.
     #[must_use]
     pub fn new(range: std::ops::Range<usize>) -> Self {
         Self { range }
@@ -179,7 +179,7 @@ impl StartFromX {
         if self.range.end <= x_len {
             Ok(())
         } else {
-            expect_length("x, of which the start is a part", self.range.end, x_len)
+            expect_length("x, which contains the start", self.range.end, x_len)
         }
     }
 }

@@ -7,8 +7,8 @@ use num_traits::{Float, NumAssign};
 
 /// `f32` or `f64`: the element type of every variable, gradient and state.
 ///
-/// It is [`num_traits::Float`] with what else the methods need. The trait is sealed: no other type
-/// implements it.
+/// [`num_traits::Float`] and what else the methods need. The trait is sealed: no other type can
+/// implement it.
 pub trait Scalar:
     sealed::Sealed
     + Float

@@ -6,8 +6,8 @@ use std::str::FromStr;
 use crate::error::require;
 use crate::{Error, Result};
 
-/// A positive number for each outer step t = 0, 1, …: a penalty that grows, a step size or a
-/// regularisation that shrinks.
+/// A positive number for each outer step t = 0, 1, …: a growing penalty, a shrinking step size
+/// or regularisation.
 ///
 /// Written `constant:10`, `linear:0.01,0.2,30000`, `power:10,0.25` or `geometric:0.001,0.9`.
 ///
@@ -33,7 +33,7 @@ pub enum Sequence {
         /// At least 1.
         steps: usize,
     },
-    /// `start` · (t + 1)^`power`: grows where the power is positive, shrinks where it is negative.
+    /// `start` · (t + 1)^`power`: grows if the power is positive, shrinks if it is negative.
     Power {
         /// At step 0; positive.
         start: f64,
@@ -67,7 +67,7 @@ impl Sequence {
         }
     }
 
-    /// Checks the numbers; `field` is the setting that the error names.
+    /// Checks the numbers; the error names the setting `field`.
     ///
     /// # Errors
     /// [`Error::Setting`] for a number out of its range.

@@ -1,4 +1,4 @@
-//! Where a variable is kept.
+//! The sets that a variable can be kept in.
 
 use crate::bounds::Bounds;
 use crate::error::{positive, require};
@@ -26,20 +26,20 @@ pub enum Set<T> {
 }
 
 impl<T: Scalar> Set<T> {
-    /// Projects z onto the set. A NaN stays one, to be found.
+    /// Projects z onto the set. A NaN stays NaN, so that it is found later.
     pub fn project(&self, z: &mut [T]) {
         let mut note = T::one();
         self.project_noting(z, std::slice::from_mut(&mut note));
     }
 
-    /// How many numbers [`Set::project_noting`] notes: one for a ball, none for the others.
+    /// How many numbers [`Set::project_noting`] stores: one for a ball, none for the others.
     #[must_use]
     pub fn note_len(&self) -> usize {
         usize::from(matches!(self, Self::Ball { .. }))
     }
 
-    /// [`Set::project`], and what [`Set::derivative`] needs beside the projection: of a ball,
-    /// the factor min(radius / ‖z‖, 1), which the projected z does not show.
+    /// [`Set::project`], and stores what [`Set::derivative`] needs in addition to the result: for a
+    /// ball, the factor min(radius / ‖z‖, 1).
     pub fn project_noting(&self, z: &mut [T], note: &mut [T]) {
         match self {
             Self::All => {}
@@ -58,7 +58,7 @@ impl<T: Scalar> Set<T> {
     }
 
     /// `v = J v` with the derivative J of the projection, from its result and the numbers that
-    /// [`Set::project_noting`] noted. J is symmetric, so this is the transposed derivative too.
+    /// [`Set::project_noting`] stored. J is symmetric, so this is also the transposed derivative.
     ///
     /// | set | J v |
     /// |---|---|
@@ -67,7 +67,7 @@ impl<T: Scalar> Set<T> {
     /// | ball | v inside; r/‖z‖ · (v − p ⟨p, v⟩ / ‖p‖²) where z was outside |
     /// | simplex | v − mean of v over the positive numbers there, 0 at the others |
     ///
-    /// Where the projection has a kink, this is one of its generalised derivatives: a number
+    /// At a kink of the projection, this is one of its generalised derivatives: an element
     /// that reaches its bound, or the zero of the simplex, counts as held there; a z on the
     /// sphere counts as inside.
     pub fn derivative(&self, projected: &[T], note: &[T], v: &mut [T]) {

@@ -4,18 +4,18 @@
 //! minimise over y   ω(y)      among   argmin { φ(y) : y in C }
 //! ```
 //!
-//! For a fixed x the improved inner model of BDA and of the Improved Bilevel Model is such a
-//! problem, with φ = g(x, ·) and ω = f(x, ·). φ and ω are convex and differentiable, C a [`Set`].
+//! For a fixed x, the improved inner model of BDA and of the Improved Bilevel Model is such a
+//! problem, with φ = g(x, ·) and ω = f(x, ·). φ and ω must be convex and differentiable; C is a [`Set`].
 //!
-//! | solver | asks for | each step | end |
+//! | solver | needs | each step | end |
 //! |---|---|---|---|
-//! | [`BigSam`] | Lipschitz constants, ω strongly convex | a gradient of each | after given steps; error 1/k |
-//! | [`Solodov`] | nothing | a gradient and a few values of each | after given steps |
-//! | [`Tikhonov`] | nothing | two gradients of each | at a given last weight, of whose size the error is |
-//! | [`FerrisMangasarian`] | an exact weight, which few problems have | two gradients of each | exact, or says that it is not |
+//! | [`BigSam`] | Lipschitz constants, ω strongly convex | a gradient of each | after a given number of steps; error 1/k |
+//! | [`Solodov`] | nothing | a gradient and a few values of each | after a given number of steps |
+//! | [`Tikhonov`] | nothing | two gradients of each | at a given last weight; the error is of its size |
+//! | [`FerrisMangasarian`] | an exact weight, which few problems have | two gradients of each | exact, or reports that it is not |
 //!
-//! The aggregate [`Field`](crate::Field) with [`Schedule::BigSam`](crate::Schedule) makes the
-//! steps of [`BigSam`] inside a bilevel problem, where they are differentiated.
+//! Inside a bilevel problem, the aggregate [`Field`](crate::Field) with
+//! [`Schedule::BigSam`](crate::Schedule) makes the steps of [`BigSam`] and differentiates them.
 
 mod accelerated;
 mod big_sam;
@@ -45,7 +45,7 @@ pub struct SimpleBilevel<'a, T: Scalar> {
 }
 
 impl<'a, T: Scalar> SimpleBilevel<'a, T> {
-    /// φ = `inner` and ω = `outer`, both at the fixed `x`, which is empty where there is no
+    /// φ = `inner` and ω = `outer`, both at the fixed `x`, which is empty if there is no
     /// outer variable; y is kept in `set`.
     ///
     /// # Errors
@@ -97,7 +97,7 @@ pub trait SimpleSolver<T: Scalar>: Send + Sync {
     ///
     /// # Errors
     /// As [`SimpleSolver::validate`]; a start of another length; an objective that fails; a
-    /// number that becomes non-finite. Not converging is no error, see [`SolutionStatus`].
+    /// number that becomes non-finite. Failure to converge is not an error, see [`SolutionStatus`].
     fn solve(&self, problem: &SimpleBilevel<'_, T>, start: &[T]) -> Result<Solution<T>>;
 }
 
@@ -112,9 +112,9 @@ pub struct Solution<T> {
     pub outer_value: T,
     /// ‖P(y − ∇φ(y)) − y‖: zero exactly where y minimises φ on the set.
     pub inner_residual: f64,
-    /// Steps taken, those of inner loops among them.
+    /// Steps taken, including those of inner loops.
     pub steps: usize,
-    /// The last weight of ω beside φ.
+    /// The last weight of ω.
     pub weight: f64,
     /// The calls of φ.
     pub inner_calls: Calls,
@@ -128,18 +128,18 @@ pub struct Solution<T> {
 #[derive(Clone, Copy, PartialEq, Debug)]
 #[non_exhaustive]
 pub enum SolutionStatus {
-    /// All steps were taken, or the accuracy that was asked for was reached.
+    /// All steps were taken, or the requested accuracy was reached.
     Good,
-    /// φ + weight · ω was not minimised to the accuracy that was asked for.
+    /// φ + weight · ω was not minimised to the requested accuracy.
     NotSolved {
         /// The weight.
         weight: f64,
         /// ‖P(y − ∇) − y‖.
         residual: f64,
-        /// What was asked for.
+        /// The requested accuracy.
         tolerance: f64,
     },
-    /// No weight that was tried made the minimiser of φ + weight · ω one of φ.
+    /// For every weight tried, the minimiser of φ + weight · ω is not a minimiser of φ.
     NotExact {
         /// The last weight.
         weight: f64,
@@ -163,11 +163,11 @@ impl fmt::Display for SolutionStatus {
                 tolerance,
             } => write!(
                 formatter,
-                "with the weight {weight:.1e} the sum of both objectives was minimised to a residual of {residual:.1e}, not {tolerance:.1e}: allow more steps, or a larger tolerance"
+                "with the weight {weight:.1e} the sum of both objectives was minimised to a residual of {residual:.1e}, not {tolerance:.1e}: allow more steps or a larger tolerance"
             ),
             Self::NotExact { weight, residual } => write!(
                 formatter,
-                "no weight down to {weight:.1e} is exact: the inner objective is not minimal, its residual is {residual:.1e} and shrinks with the weight; use big-sam, solodov or tikhonov, which do not need an exact weight"
+                "no weight down to {weight:.1e} is exact: the inner objective is not minimal (residual {residual:.1e}, shrinking with the weight); use big-sam, solodov or tikhonov, which do not need an exact weight"
             ),
             Self::NoDescent { step } => write!(
                 formatter,

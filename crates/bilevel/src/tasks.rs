@@ -1,4 +1,4 @@
-//! Many tasks with one outer variable, as in few-shot learning.
+//! Many tasks that share one outer variable, as in few-shot learning.
 
 mod executor;
 mod mean;
@@ -15,21 +15,21 @@ use crate::{At, Error, Key, Memory, Problem, Result, Scalar, Stream};
 
 /// Problems that share x: minimise over x the mean of f_i(x, y_i(x)) over tasks i.
 ///
-/// A [`Problem`] is the family that has one task.
+/// A [`Problem`] is a family with one task.
 pub trait TaskFamily<T: Scalar>: Send + Sync {
     /// n, the length of x.
     fn x_len(&self) -> usize;
 
-    /// The numbers of the tasks of one outer step, in order, drawn from `key`; at least one.
+    /// The numbers of the tasks of one outer step, drawn from `key`, in order; at least one.
     fn draw(&self, key: Key, outer_step: usize) -> Vec<usize>;
 
     /// The task of that number.
     ///
     /// # Errors
-    /// If there is no such task, or it cannot be made.
+    /// If there is no such task, or it cannot be built.
     fn task(&self, number: usize) -> Result<Problem<T>>;
 
-    /// The only task, where the family is a single problem.
+    /// The only task, if the family is a single problem.
     fn single(&self) -> Option<&Problem<T>> {
         None
     }
@@ -55,14 +55,14 @@ impl<T: Scalar> TaskFamily<T> for Problem<T> {
 
 /// The mean of the estimates of a method over the tasks of an outer step, added in their order.
 ///
-/// Each task has draws of its own, by its place in the outer step: a coin or a mini-batch of one task
-/// says nothing about that of the next. What a method [`Remembers`] of the *variables* of a task is
-/// kept for each task apart, its statistics for all together.
+/// Each task has its own draws, by its place in the outer step: the coins and mini-batches of two tasks
+/// are independent. The *variables* that a method [`Remembers`] are kept for each task separately, its
+/// statistics for all tasks together.
 ///
-/// Tasks may run at the same time, see [`OverTasks::on`]. The bits are those of a loop over the
-/// tasks: each estimate depends on its own place and memory alone, and [`OrderedMean`] adds them in
-/// order. A task that comes twice in an outer step is estimated in order, for the second estimate
-/// starts from what the first one left. A method that keeps statistics for all tasks together sees them
+/// Tasks may run at the same time, see [`OverTasks::on`], and give the same bits as a loop over the
+/// tasks: each estimate depends only on its own place and memory, and [`OrderedMean`] adds them in
+/// order. A task that appears twice in an outer step is estimated in order, because the second estimate
+/// starts where the first one ended. A method that keeps statistics for all tasks together sees them
 /// one after the other, on the calling thread.
 pub struct OverTasks<'a, T> {
     family: &'a dyn TaskFamily<T>,
@@ -108,7 +108,7 @@ impl<'a, T: Scalar> OverTasks<'a, T> {
     }
 
     /// The estimate of task `number` at `place` of an outer step, from what the method remembers
-    /// of it: it depends on nothing else, and so may be made by any thread or process.
+    /// about it. It depends on nothing else, so any thread or process may compute it.
     ///
     /// # Errors
     /// As [`TaskFamily::task`] and [`HyperGradient::estimate`].
@@ -132,8 +132,8 @@ impl<'a, T: Scalar> OverTasks<'a, T> {
         })
     }
 
-    /// `out` = the mean hypergradient at `x`, with the report of [`OrderedMean::finish`]; of a single
-    /// problem that of its estimate.
+    /// `out` = the mean hypergradient at `x`, with the report of [`OrderedMean::finish`]; for a single
+    /// problem, the report of its estimate.
     ///
     /// # Errors
     /// As [`HyperGradient::estimate`]: the first error in the order of the tasks.
@@ -240,7 +240,7 @@ fn expect_nothing<T: Scalar>(memory: &Memory<T>) -> Result<()> {
     }
     Err(Error::NotApplicable {
         method: "the mean over tasks",
-        reason: "the method keeps something in its memory, but `remembers` says that it keeps nothing",
+        reason: "the method stores something in its memory, but its `remembers` says that it stores nothing",
     })
 }
 

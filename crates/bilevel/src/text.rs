@@ -1,4 +1,4 @@
-//! Values written as text: what was expected is said, with the names that may have been meant.
+//! Parsing values from text; the error says what was expected and suggests names.
 
 #[cfg(feature = "serde")]
 pub mod serial;
@@ -26,7 +26,7 @@ pub fn expected(what: impl Into<String>, found: &str) -> Error {
     }
 }
 
-/// The same where one of some known names was meant.
+/// The same, where one of some known names was expected.
 #[must_use]
 pub fn expected_one_of(what: impl Into<String>, found: &str, known: &[&'static str]) -> Error {
     Error::Expected {
@@ -47,7 +47,7 @@ pub fn positive_count(text: &str) -> Result<usize> {
         .ok_or_else(|| expected("a whole number of at least 1", text))
 }
 
-/// A finite number for which `holds` is true; `what` names those.
+/// A finite number that satisfies `holds`; `what` describes such numbers.
 ///
 /// # Errors
 /// [`Error::Expected`].

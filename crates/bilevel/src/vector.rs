@@ -1,4 +1,4 @@
-//! The few operations on slices that the methods are made of.
+//! The few operations on slices that the methods use.
 
 use crate::Scalar;
 

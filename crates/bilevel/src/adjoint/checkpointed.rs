@@ -9,11 +9,11 @@ use crate::{Result, Scalar, Sweeps};
 /// fewest steps for a given number of slots.
 ///
 /// Makes exactly the same pulls at exactly the same states as [`Reverse`](super::Reverse),
-/// and so gives the same bits.
+/// so it gives the same bits.
 ///
 /// | setting | range | purpose |
 /// |---|---|---|
-/// | `slots` | at least 1 | kept states, s_0 among them; 1 is constant memory |
+/// | `slots` | at least 1 | kept states, including s_0; 1 is constant memory |
 ///
 /// Cost: K pulls and [`Checkpointed::forward_steps`] gradients: K(K+1)/2 with one slot,
 /// about (1 + r) K with `slots` = the r-th root of r!·K. Memory: `slots` + 3 states.
@@ -24,8 +24,8 @@ pub struct Checkpointed {
 }
 
 impl Checkpointed {
-    /// How many inner steps a sweep over K = `steps` makes, the K of a plain forward
-    /// sweep among them.
+    /// How many inner steps a sweep over K = `steps` makes, including the K of a plain
+    /// forward sweep.
     #[must_use]
     pub fn forward_steps(self, steps: usize) -> u128 {
         if steps <= 1 || self.slots == 0 {

@@ -9,7 +9,7 @@ use crate::{Result, Scalar, Sweeps};
 /// G_FO = ∂f/∂x + (∂y_0/∂x)ᵀ ∂f/∂y  at (x, y_K).
 ///
 /// Biased, and identically zero where x enters only through the inner objective, as in
-/// data hyper-cleaning: such a problem is refused. Cost: K gradients. Memory: one state.
+/// data hyper-cleaning; such problems are refused. Cost: K gradients. Memory: one state.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub struct FirstOrder;
 

@@ -9,14 +9,14 @@ use crate::{Error, Oracles, Result, Scalar, Sweeps};
 ///
 /// z_0 = ∂y_0/∂x_j;  z_{t+1} = ∂Φ_t/∂s · z_t + ∂Φ_t/∂x_j;  G_j = ∂f/∂x_j + ⟨∂f/∂y, z_K⟩.
 ///
-/// The exact hypergradient, without a kept trajectory: for a handful of hyperparameters and many
-/// steps. Where x is large its cost is prohibitive, and it is refused: [`Reverse`](super::Reverse)
-/// and [`Checkpointed`](super::Checkpointed) do not depend on n. For given directions alone there is
+/// The exact hypergradient without a stored trajectory: for few hyperparameters and many steps.
+/// For a large x it is refused because of its cost: the cost of [`Reverse`](super::Reverse) and
+/// [`Checkpointed`](super::Checkpointed) does not depend on n. For single directions, use
 /// [`directional`].
 ///
 /// | setting | default | range | purpose |
 /// |---|---|---|---|
-/// | `most` | 64 | at least 1 | for at most how many numbers of x it is allowed |
+/// | `most` | 64 | at least 1 | the largest n for which it is allowed |
 ///
 /// Cost: n K gradients and n K pushes. Memory: two states and a tangent, whatever K and n are; the
 /// paper keeps all n tangents, m × n numbers, to share the gradients.
@@ -33,7 +33,7 @@ use crate::{Error, Oracles, Result, Scalar, Sweeps};
 /// ```
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Forward {
-    /// For at most how many numbers of x it is allowed.
+    /// The largest n for which it is allowed.
     pub most: usize,
 }
 
@@ -131,7 +131,7 @@ impl<T: Scalar> Adjoint<T> for Forward {
 ///
 /// z_0 = ∂y_0/∂x · dx;  z_{t+1} = ∂Φ_t/∂s · z_t + ∂Φ_t/∂x · dx.
 ///
-/// An independent way to the number ⟨hypergradient, dx⟩. Cost: K pushes and K gradients;
+/// An independent way to compute ⟨hypergradient, dx⟩. Cost: K pushes and K gradients;
 /// memory: one state and one tangent.
 ///
 /// # Errors

@@ -8,7 +8,7 @@ use crate::{Result, Scalar, Sweeps};
 ///
 /// s̄_K = ∂f/∂s;  for t = K−1 … 0:  x̄ += (∂Φ_t/∂x)ᵀ s̄,  s̄ ← (∂Φ_t/∂s)ᵀ s̄.
 ///
-/// Cost: K gradients and K pulls. Memory: K states in one slab. The default; where the
+/// Cost: K gradients and K pulls. Memory: K states in one slab. The default; if the
 /// slab is too large, [`Checkpointed`](super::Checkpointed) gives the same bits.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub struct Reverse;

@@ -5,19 +5,19 @@ use std::sync::Mutex;
 use super::{Adjoint, Paths, Rollout};
 use crate::{Result, Scalar, Sweeps};
 
-/// Reverse mode over K kept states and K kept tapes: what the gradients of a step worked
-/// out stays in memory, so that the sweep back does not work it out again.
+/// Reverse mode over K kept states and K kept tapes: the intermediate results of each step
+/// stay in memory, so that the backward sweep does not recompute them.
 ///
 /// The same sums as [`Reverse`](super::Reverse), with the same draws. An objective may
-/// fuse the gradient that fills a tape, or the product that reads it, in another way than
-/// those that do without: so the result is that of `Reverse` up to rounding, not bit for
+/// fuse the gradient that fills a tape, or the product that reads it, differently from the
+/// untaped ones, so the result equals the one of `Reverse` up to rounding, not bit for
 /// bit.
 ///
 /// Cost: K gradients, and K pulls without their forward part. Memory: K states in one
-/// slab and K tapes in another, whose lengths are the objective's own affair and often
-/// much larger than a state. For objectives with [`Taped`](crate::objective::Taped);
-/// where they have none or memory is short, take `Reverse`, or
-/// [`Checkpointed`](super::Checkpointed) where it is shorter still.
+/// slab and K tapes in another; the objective sets the length of a tape, often much
+/// larger than a state. For objectives with [`Taped`](crate::objective::Taped);
+/// without tapes or with little memory, use `Reverse`, or with even less
+/// [`Checkpointed`](super::Checkpointed).
 ///
 /// ```
 /// use bilevel::{Closures, FixedStart, HyperGradient, Key, Problem, ReverseTape, Unrolled};
@@ -38,7 +38,7 @@ use crate::{Result, Scalar, Sweeps};
 /// # Ok::<(), bilevel::Error>(())
 /// ```
 ///
-/// The memory of the tapes is kept for the next sweep: asking the system for hundreds of megabytes anew,
+/// The memory of the tapes is reused in the next sweep: allocating hundreds of megabytes anew,
 /// page by page, would cost some per cent of the time.
 #[derive(Debug, Default)]
 pub struct ReverseTape<T> {

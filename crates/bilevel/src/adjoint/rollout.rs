@@ -5,11 +5,11 @@ use crate::error::expect_length;
 use crate::objective::Calls;
 use crate::{At, Result, Scalar};
 
-/// K steps of given dynamics on a problem at a given x: what an adjoint runs.
+/// K steps of given dynamics on a problem at a given x, as an adjoint runs them.
 ///
 /// A hypergradient allocates a fixed number of times: the objectives' handles at x, work
-/// space and n numbers here, a state and its cotangent, and the slabs of the adjoint. No
-/// step allocates, forward or back, unless an objective does.
+/// space and n numbers here, a state and its cotangent, and the slabs of the adjoint. The
+/// steps themselves do not allocate, unless an objective does.
 pub struct Rollout<'a, T> {
     dynamics: &'a dyn Dynamics<T>,
     steps: usize,
@@ -20,7 +20,7 @@ impl<'a, T: Scalar> Rollout<'a, T> {
     /// Prepares K = `steps` steps.
     ///
     /// # Errors
-    /// If x has another length than the problem says, or an objective fails.
+    /// If x has the wrong length, or an objective fails.
     pub fn new(at: &At<'a, T>, dynamics: &'a dyn Dynamics<T>, steps: usize) -> Result<Self> {
         let work_len = dynamics.work_len(at.problem.y_len());
         Ok(Self {
@@ -102,7 +102,7 @@ impl<'a, T: Scalar> Rollout<'a, T> {
         self.expect_finite("the cotangent of the inner variable", t, bar)
     }
 
-    /// How many numbers the tape of step t has, which may differ from step to step.
+    /// The length of the tape of step t, which may differ from step to step.
     ///
     /// # Errors
     /// If an objective keeps no tape.

@@ -1,4 +1,4 @@
-//! Truncated reverse mode: the last steps alone.
+//! Truncated reverse mode: only the last steps.
 
 use super::{Adjoint, Paths, Rollout};
 use crate::error::require;
@@ -8,15 +8,15 @@ use crate::{Result, Scalar, Sweeps};
 ///
 /// G_J = ∂f/∂x + Σ_{t=K−J}^{K−1} (∂Φ_t/∂x)ᵀ s̄_{t+1},  s̄_K = ∂f/∂s,  s̄_t = (∂Φ_t/∂s)ᵀ s̄_{t+1}.
 ///
-/// The cotangent is cut after J pulls, so that the path through the start of training is not
-/// seen: a problem into which x enters by its start alone (MAML) is refused. With J ≥ K nothing
-/// is cut, and it gives the bits of [`Reverse`](super::Reverse). With J = 1 it is T1–T2 (arXiv
+/// The cotangent is cut after J pulls, so it does not see the path through the start of
+/// training: a problem into which x enters only through the start (MAML) is refused. With J ≥ K nothing
+/// is cut, and the bits are those of [`Reverse`](super::Reverse). With J = 1 it is T1–T2 (arXiv
 /// 1511.06727) at the end of training, the cheap part that [`Debiased`](crate::Debiased) takes where
 /// [`FirstOrder`](super::FirstOrder) is zero.
 ///
-/// Biased: where the steps contract by ρ near y_K, the error falls like ρ^J. Small steps contract
-/// little, and a short J may then lead to a wrong x, as for f = y²/2 + (x − 3)²/2, g = (y − x)²/2 with
-/// step size 1/2, where J = 1 ends at x = 2 and not at 1.5.
+/// Biased: if the steps contract by ρ near y_K, the error falls like ρ^J. Small steps contract
+/// little, and a small J may then lead to a wrong x, as for f = y²/2 + (x − 3)²/2, g = (y − x)²/2 with
+/// step size 1/2: J = 1 ends at x = 2 instead of 1.5.
 ///
 /// | setting | range | purpose |
 /// |---|---|---|
@@ -26,7 +26,7 @@ use crate::{Result, Scalar, Sweeps};
 ///
 /// ```
 /// use bilevel::{At, GradientDescent, HyperGradient, Key, Memory, Truncated, Unrolled, toys};
-/// // g = (y − x)²/2, f = y: y_K = (1 − 0.9^K) x, of which the last J steps make 1 − 0.9^J
+/// // g = (y − x)²/2, f = y: y_K = (1 − 0.9^K) x, and the last J steps contribute 1 − 0.9^J
 /// let problem = toys::following(toys::linear())?;
 /// let method = Unrolled { adjoint: Box::new(Truncated { last: 2 }), ..Unrolled::default() };
 /// let mut gradient = [0.0];

@@ -12,13 +12,13 @@ use crate::{Result, Scalar};
 pub enum Why {
     /// All steps were made.
     LastStep,
-    /// The time was up.
+    /// The time limit was reached.
     TimeLimit,
-    /// The hypergradient was small enough.
+    /// The norm of the hypergradient fell below the tolerance.
     Stationary,
-    /// The watched figure had not improved for long enough.
+    /// The watched figure stopped improving.
     NoImprovement,
-    /// The user asked for it.
+    /// The user interrupted the run.
     Interrupted,
 }
 
@@ -47,7 +47,7 @@ impl<T: Scalar> Observer<T> for GradientNorm {
     }
 }
 
-/// Counts how long a figure has not improved; for stop rules that watch one.
+/// Counts how long a figure has not improved, for stop rules that watch one.
 #[derive(Clone, Copy, PartialEq, Debug)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct Patience {
@@ -70,8 +70,8 @@ impl Patience {
         }
     }
 
-    /// Takes the next figure (smaller is better, any is better than NaN) and says whether it is the
-    /// best so far.
+    /// Takes the next figure (smaller is better, any number is better than NaN) and returns whether it is
+    /// the best so far.
     pub fn improved(&mut self, figure: f64, outer_step: usize) -> bool {
         let better = |best: f64| figure < best || (best.is_nan() && !figure.is_nan());
         let better = self.best.is_none_or(|(best, _)| better(best));
@@ -84,7 +84,7 @@ impl Patience {
         better
     }
 
-    /// Whether the patience is at its end.
+    /// Whether the patience is exhausted.
     #[must_use]
     pub fn exhausted(&self) -> bool {
         self.waited >= self.limit

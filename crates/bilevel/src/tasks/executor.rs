@@ -1,12 +1,12 @@
 //! Which threads the tasks of an outer step run on.
 
-/// Runs work on threads: the seam between [`OverTasks`](crate::OverTasks) and a pool of threads.
+/// Runs work on threads: the interface between [`OverTasks`](crate::OverTasks) and a thread pool.
 ///
-/// Results do not depend on it. An objective that uses threads of its own should be given an
-/// executor that knows of them: with programs of `bilevel-autodiff`, take its `TaskThreads`.
+/// Results do not depend on it. For an objective that uses threads itself, choose an executor that
+/// knows about them: with programs of `bilevel-autodiff`, its `TaskThreads`.
 pub trait Executor: Sync {
     /// Calls `work` once on each of at least one and at most `most` threads, and returns when all
-    /// calls have. A call takes pieces of work until none is left.
+    /// calls have returned. A call takes pieces of work until none is left.
     fn on_each_thread(&self, most: usize, work: &(dyn Fn() + Sync));
 }
 
@@ -20,9 +20,9 @@ impl Executor for CallingThread {
     }
 }
 
-/// The calling thread and more of the standard library, this many in all; 0 counts as 1.
+/// This many threads of the standard library, including the calling one; 0 counts as 1.
 ///
-/// The threads are started for each outer step: for tasks that take well over 0.1 ms.
+/// The threads are started anew for each outer step, so use it for tasks that take well over 0.1 ms.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Threads(pub usize);
 

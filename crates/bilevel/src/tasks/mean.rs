@@ -21,11 +21,11 @@ pub struct TaskEstimate<T> {
     pub report: Report<T>,
 }
 
-/// The mean of the estimates of an outer step, whatever the order in which they arrive.
+/// The mean of the estimates of an outer step, which may arrive in any order.
 ///
-/// Sums of floating-point numbers depend on their order. Here the order is that of the places: an
-/// estimate is added as soon as all before it are, and waits until then. So partial means, made by
-/// several threads or processes and merged in any order, give the bits of one loop over the tasks.
+/// Sums of floating-point numbers depend on their order. Here the places fix the order: an
+/// estimate waits until all estimates before it have been added. So partial means, made by
+/// several threads or processes and merged in any order, give the same bits as one loop over the tasks.
 ///
 /// Memory: n numbers, and n for each estimate that waits.
 ///
@@ -61,7 +61,7 @@ pub struct OrderedMean<T> {
 }
 
 impl<T: Scalar> OrderedMean<T> {
-    /// Of `count` tasks, for an x of `x_len` numbers.
+    /// The mean over `count` tasks, for an x of `x_len` numbers.
     #[must_use]
     pub fn new(count: usize, x_len: usize) -> Self {
         Self {
@@ -97,10 +97,10 @@ impl<T: Scalar> OrderedMean<T> {
         Ok(())
     }
 
-    /// Adds what another mean of the same outer step has.
+    /// Adds the estimates of another mean of the same outer step.
     ///
     /// # Errors
-    /// As [`OrderedMean::add`], or if the other is of another number of tasks.
+    /// As [`OrderedMean::add`], or if the other mean has a different number of tasks.
     pub fn merge(&mut self, mut other: Self) -> Result<()> {
         expect_length("the other mean over tasks", self.count, other.count)?;
         if other.added > 0 {
