@@ -4,7 +4,7 @@ use std::ops::{Add, AddAssign, Mul};
 
 use crate::{Problem, Scalar};
 
-/// How often each oracle of an objective is asked, in expectation: what
+/// How often each oracle of an objective is called, in expectation: the prediction of what
 /// [`Calls`](crate::Calls) counts, foreseen.
 #[derive(Clone, Copy, PartialEq, Debug, Default)]
 pub struct Oracles {
@@ -92,15 +92,15 @@ impl Mul<f64> for Oracles {
 /// [`HyperGradient::cost`](crate::HyperGradient::cost).
 #[derive(Clone, Copy, PartialEq, Debug, Default)]
 pub struct Cost {
-    /// Asked of the inner objective.
+    /// Calls of the inner objective.
     pub inner: Oracles,
-    /// Asked of the outer objective.
+    /// Calls of the outer objective.
     pub outer: Oracles,
     /// Numbers kept at the peak that grow with the inner steps: states and buffers.
     pub kept_numbers: usize,
-    /// Tapes of steps kept at the peak; how many numbers one has is the objective's affair.
+    /// Tapes of steps kept at the peak; the objective determines the length of a tape.
     pub kept_tapes: usize,
-    /// All other numbers at the peak, what [`Memory`](crate::Memory) holds among them, without the
+    /// All other numbers at the peak, including [`Memory`](crate::Memory), but without the
     /// objectives' own work space.
     pub work_numbers: usize,
 }
@@ -117,9 +117,9 @@ impl Cost {
 /// [`Adjoint::sweeps`](crate::Adjoint::sweeps).
 #[derive(Clone, Copy, PartialEq, Debug, Default)]
 pub struct Sweeps {
-    /// Steps made without a tape, repetitions among them.
+    /// Steps made without a tape, including repetitions.
     pub steps: f64,
-    /// Steps that leave a tape.
+    /// Steps that write a tape.
     pub taped_steps: f64,
     /// Steps pulled back.
     pub pulls: f64,
@@ -127,7 +127,7 @@ pub struct Sweeps {
     pub tape_pulls: f64,
     /// Steps pushed forward, without the step itself.
     pub pushes: f64,
-    /// States kept at the peak, besides the current one and its cotangent.
+    /// States kept at the peak, not counting the current one and its cotangent.
     pub kept_states: usize,
     /// Tapes kept at the peak.
     pub kept_tapes: usize,

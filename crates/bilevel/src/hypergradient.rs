@@ -45,11 +45,11 @@ use crate::{At, Cost, Key, Memory, Problem, Result, Scalar, Status};
 
 /// An estimate of d/dx f(x, y_K(x)).
 pub trait HyperGradient<T: Scalar>: Send + Sync {
-    /// Checks the settings, and that this method makes sense for this problem; called
+    /// Checks the settings, and that this method makes sense for this problem. Called
     /// before a run.
     ///
     /// # Errors
-    /// A setting out of range, second derivatives or tapes that are not there, or
+    /// A setting out of range, missing second derivatives or tapes, or
     /// [`Error::StructurallyZero`](crate::Error::StructurallyZero).
     fn validate(&self, problem: &Problem<T>) -> Result<()>;
 
@@ -75,7 +75,7 @@ pub trait HyperGradient<T: Scalar>: Send + Sync {
         self.estimate(at, &mut memory, &mut out)
     }
 
-    /// The hypergradient at `x`, n numbers, and its report: one estimate with an empty memory, at
+    /// The hypergradient at `x` (n numbers) and its report: one estimate with an empty memory, at
     /// outer step 0.
     ///
     /// # Errors
@@ -90,8 +90,8 @@ pub trait HyperGradient<T: Scalar>: Send + Sync {
     /// What one estimate is expected to cost.
     fn cost(&self, problem: &Problem<T>) -> Cost;
 
-    /// What of the memory outlives an outer step: it decides how
-    /// [`OverTasks`](crate::OverTasks) runs the method over several tasks. Nothing, unless written.
+    /// Which part of the memory lasts longer than an outer step. This decides how
+    /// [`OverTasks`](crate::OverTasks) runs the method over several tasks. Default: nothing.
     fn remembers(&self) -> Remembers {
         Remembers::Nothing
     }
@@ -100,9 +100,9 @@ pub trait HyperGradient<T: Scalar>: Send + Sync {
 /// What a method keeps from one outer step to the next.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
 pub enum Remembers {
-    /// Nothing: estimates depend on no others.
+    /// Nothing: estimates do not depend on each other.
     Nothing,
-    /// Averages over estimates, which tasks may share, and no variable of a problem.
+    /// Averages over estimates, which tasks may share, but no variables of a problem.
     Statistics,
     /// Variables of the problem, which belong to one task: warm starts, multipliers.
     Variables,
@@ -119,7 +119,7 @@ impl Remembers {
     }
 }
 
-/// What came with an estimate.
+/// What an estimate reports in addition to the hypergradient.
 #[derive(Clone, PartialEq, Debug)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct Report<T> {
@@ -133,12 +133,12 @@ pub struct Report<T> {
     pub outer_calls: Calls,
     /// Whether the estimate is what the method promises, and if not, what to do.
     pub status: Status,
-    /// What else a method has to say, by name: a residual, a probability, a penalty.
+    /// Other figures of the method, by name: a residual, a probability, a penalty.
     pub figures: Vec<(Cow<'static, str>, f64)>,
 }
 
 impl<T> Report<T> {
-    /// A report of an estimate that is what its method promises.
+    /// A report with a good status and no figures.
     #[must_use]
     pub fn new(value: T, y: Vec<T>, inner_calls: Calls, outer_calls: Calls) -> Self {
         Self {
@@ -151,8 +151,8 @@ impl<T> Report<T> {
         }
     }
 
-    /// Goes on with the report of another part of the same estimate: its value and y, the calls of
-    /// both, the first status that is not good, and the figures of both.
+    /// Continues with the report of another part of the same estimate: takes its value and y, adds the
+    /// calls, keeps the first status that is not good, and joins the figures.
     pub(crate) fn followed_by(&mut self, other: Self) {
         self.value = other.value;
         self.y = other.y;
@@ -176,7 +176,7 @@ impl<T> Report<T> {
         }
     }
 
-    /// The figure of that name, where there is one.
+    /// The figure of that name, if there is one.
     #[must_use]
     pub fn figure(&self, name: &str) -> Option<f64> {
         let found = self.figures.iter().find(|(known, _)| *known == name);

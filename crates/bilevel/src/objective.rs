@@ -1,4 +1,4 @@
-//! Objectives: the functions g and f, and what a method may ask of them.
+//! Objectives: the functions g and f, and what a method can compute from them.
 
 mod closure;
 mod counted;
@@ -12,8 +12,8 @@ use crate::{Draw, Layout, Result, Scalar};
 
 /// h(x, y; draw): one of the two objectives of a problem.
 ///
-/// x is the outer variable (length n), y the inner one (length m); `draw` says which
-/// mini-batch is meant. [`Objective::at`] fixes x, so that work on x alone is done once.
+/// x is the outer variable (length n), y the inner one (length m); `draw` selects the
+/// mini-batch. [`Objective::at`] fixes x, so that work that depends only on x is done once.
 pub trait Objective<T: Scalar>: Send + Sync {
     /// The parts of x, n numbers in all.
     fn x_layout(&self) -> &Layout;
@@ -21,20 +21,20 @@ pub trait Objective<T: Scalar>: Send + Sync {
     /// The parts of y, m numbers in all.
     fn y_layout(&self) -> &Layout;
 
-    /// Whether the value depends on x at all. From this it is found, before a run,
-    /// whether a hypergradient would be identically zero.
+    /// Whether the value depends on x at all. This shows before a run whether a
+    /// hypergradient would be identically zero.
     fn depends_on_x(&self) -> bool;
 
-    /// Whether [`AtX::second_order`] will be there.
+    /// Whether [`AtX::second_order`] is available.
     fn has_second_order(&self) -> bool;
 
-    /// Whether [`SecondOrder::push`] will be there too, which forward mode and conjugate gradients
-    /// need. By default where there are second derivatives.
+    /// Whether [`SecondOrder::push`] is also available, which forward mode and conjugate gradient
+    /// need. Default: if there are second derivatives.
     fn has_push(&self) -> bool {
         self.has_second_order()
     }
 
-    /// Whether [`AtX::tape`] will be there.
+    /// Whether [`AtX::tape`] is available.
     fn has_tape(&self) -> bool {
         false
     }
@@ -42,7 +42,7 @@ pub trait Objective<T: Scalar>: Send + Sync {
     /// y ↦ h(x, y; ·) at this x. The handle owns its work space.
     ///
     /// # Errors
-    /// If x has another length than the layout says, or the objective fails.
+    /// If x has the wrong length, or the objective fails.
     fn at<'a>(&'a self, x: &'a [T]) -> Result<Box<dyn AtX<T> + 'a>>;
 }
 
@@ -79,7 +79,7 @@ impl<T: Scalar, O: Objective<T> + ?Sized> Objective<T> for &O {
 /// y ↦ h(x, y; draw) at a fixed x.
 ///
 /// Derivatives in x are *collected* in the handle and pulled back to x once, by
-/// [`AtX::finish`]: what has the size of x is then done once, not once for each step.
+/// [`AtX::finish`], so that work of the size of x is done once instead of once per step.
 pub trait AtX<T: Scalar>: Send {
     /// h(x, y; draw).
     ///
@@ -99,15 +99,15 @@ pub trait AtX<T: Scalar>: Send {
     /// If the objective fails.
     fn grad_x(&mut self, y: &[T], draw: Draw, scale: T) -> Result<()>;
 
-    /// Second derivatives, where the objective has them.
+    /// Second derivatives, if the objective has them.
     fn second_order(&mut self) -> Option<&mut dyn SecondOrder<T>>;
 
-    /// Second derivatives from what the gradient left behind, where the objective keeps it.
+    /// Second derivatives from the intermediate results of the gradient, if the objective keeps them.
     fn tape(&mut self) -> Option<&mut dyn Taped<T>> {
         None
     }
 
-    /// `x_bar +=` everything that was collected, and forgets it.
+    /// `x_bar +=` everything collected so far, and clears it.
     ///
     /// # Errors
     /// If the objective fails.
@@ -128,8 +128,8 @@ pub trait SecondOrder<T: Scalar> {
     /// If the objective fails.
     fn push(&mut self, y: &[T], draw: Draw, dx: &[T], dy: &[T], out: &mut [T]) -> Result<()>;
 
-    /// [`SecondOrder::push`], and `gradient = ∇_y h` up to rounding where the objective gets it on the
-    /// way for less than another pass: then true, else `gradient` is left alone.
+    /// [`SecondOrder::push`], and also `gradient = ∇_y h` (up to rounding) if the objective gets it for
+    /// less than another pass. Returns whether it did; otherwise `gradient` is unchanged.
     ///
     /// # Errors
     /// If the objective fails.
@@ -147,15 +147,15 @@ pub trait SecondOrder<T: Scalar> {
     }
 }
 
-/// Second derivatives at a fixed x from a tape: what the work of a gradient leaves behind
-/// for a later product, so that the product need not repeat that work.
+/// Second derivatives at a fixed x from a tape: the intermediate results of a gradient,
+/// stored so that a later product need not recompute them.
 ///
 /// The tape is a flat slice that belongs to the caller, who may keep one for each of many
-/// points. What it holds is the objective's own affair; two tapes of one length need have
-/// nothing else in common. Worth it where the forward work costs more than reading its
+/// points. The objective determines its contents; two tapes of the same length need have
+/// nothing else in common. Worth it if the forward work costs more than reading its
 /// results back from memory.
 pub trait Taped<T: Scalar> {
-    /// How many numbers [`Taped::linearize`] keeps for this draw: always the same for the
+    /// How many numbers [`Taped::linearize`] stores for this draw: always the same for the
     /// same draw, whatever y is.
     fn tape_len(&self, draw: Draw) -> usize;
 

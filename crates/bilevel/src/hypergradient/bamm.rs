@@ -8,7 +8,7 @@ use crate::vector::{axpy, norm, scale_into};
 use crate::{At, Cost, Memory, Oracles, Problem, Remembers, Result, Scalar, Sequence, Set};
 
 /// The single-loop averaged method of multipliers, sl-BAMM (Liu et al., 2023, arXiv 2302.03407):
-/// one step each for y, the multiplier v and x, with φ = (1 − μ) g + μ f in the place of g.
+/// one step each for y, the multiplier v and x, with φ = (1 − μ) g + μ f in place of g.
 ///
 /// At outer step k = 0, 1, …, everything at the remembered (y, v), v = 0 at first:
 ///
@@ -18,10 +18,10 @@ use crate::{At, Cost, Memory, Oracles, Problem, Remembers, Result, Scalar, Seque
 /// s_k = step_size · c_k,  t_k = v_step_size · c_k,  c_k = (k+1)^(−τ/2) μ_k^p,  r_k = (k+1)^(−3τ/2) μ_k^q
 /// ```
 ///
-/// φ is strongly convex where f is, though g be merely convex: inner solutions need not be unique.
+/// φ is strongly convex if f is, even if g is only convex: inner solutions need not be unique.
 /// The paper's three strategies are (p, q) = (2, 7), (1, 5) and (0, 3), from few assumptions to
-/// more. r_k is part of the direction, so the outer optimizer is to be [`Sgd`](crate::Sgd), in the
-/// paper with the rate of `step_size`; one that rescales its gradients undoes it.
+/// more. r_k is part of the direction, so use [`Sgd`](crate::Sgd) as outer optimizer, in the
+/// paper with `step_size` as rate; an optimizer that rescales gradients undoes r_k.
 ///
 /// | setting | default | range | purpose |
 /// |---|---|---|---|
@@ -30,10 +30,10 @@ use crate::{At, Cost, Memory, Oracles, Problem, Remembers, Result, Scalar, Seque
 /// | `v_step_size` | 0.1 | positive | of v; likewise |
 /// | `decay` | 1/40 | at least 0 | τ |
 /// | `inner_power`, `outer_power` | 0, 3 | at least 0 | p, q |
-/// | `set` | all | | P, where y is kept; v knows nothing of it |
+/// | `set` | all | | P, where y is kept; v ignores it |
 ///
-/// Not where f and g disagree and few steps are wanted: μ shrinks slowly, and the limit is that of
-/// φ, an O(μ) away. Cost: one gradient and one product of each objective, ∇_y f and ∇_x f more.
+/// Not for few steps if f and g disagree: μ shrinks slowly, and y follows the solution of φ, an
+/// O(μ) away. Cost: one gradient and one product of each objective, and ∇_y f and ∇_x f.
 /// Memory: y and v. One mini-batch of each objective for φ, another of f for ∇f. Figures: `weight`
 /// μ, `scale` r, `residual` ‖∇²_yy φ v − ∇_y f‖.
 ///

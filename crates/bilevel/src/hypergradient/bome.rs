@@ -10,7 +10,7 @@ use crate::vector::{axpy, dot};
 use crate::{At, Cost, Memory, Oracles, Problem, Remembers, Result, Scalar, Set};
 
 /// Bilevel optimization made easy, BOME (Ye et al., 2022, arXiv 2209.08709): x and y together
-/// descend on f, as far as that lets the gap q(x, y) = g(x, y) − g(x, z) fall at a given rate.
+/// descend on f, as far as the gap q(x, y) = g(x, y) − g(x, z) still falls at a given rate.
 ///
 /// At outer step k, from the remembered y:
 ///
@@ -21,9 +21,9 @@ use crate::{At, Cost, Memory, Oracles, Problem, Remembers, Result, Scalar, Set};
 /// h = ∇_x f + λ ∇_x q,    y ← P(y − s_y (∇_y f + λ ∇_y q))
 /// ```
 ///
-/// h is of the y from before its step, as the paper's joint step has it, in which s_y is the rate
-/// of x too; the report is of the y after. There is no penalty to tune: λ grows as the gap closes.
-/// Near the limit ∇q would be rounding alone and point anywhere; δ keeps ‖∇q‖ above that, at about
+/// h uses the y before its step, as in the paper's joint step, where s_y is also the rate of x; the
+/// report is about the y after it. There is no penalty to tune: λ grows as the gap closes. Near
+/// the limit ∇q would be pure rounding and point anywhere; δ keeps ‖∇q‖ above that, at about
 /// (δ‖∇f‖/η)^(1/3) for φ = ‖∇q‖².
 ///
 /// | setting | default | range | purpose |
@@ -36,8 +36,8 @@ use crate::{At, Cost, Memory, Oracles, Problem, Remembers, Result, Scalar, Set};
 /// | `damping` | 1e-12 | positive | δ |
 /// | `set` | all | | P, where y and z are kept |
 ///
-/// A finite T leaves z short of the minimum: with the contraction ρ of a step the limit solves the
-/// conditions in which dy*/dx is 1 − ρ^T of itself. Not for noisy gradients: λ divides by ‖∇q‖²,
+/// A finite T leaves z short of the minimum: with the contraction ρ of a step, the limit solves the
+/// optimality conditions with dy*/dx scaled by 1 − ρ^T. Not for noisy gradients: λ divides by ‖∇q‖²,
 /// which goes to zero, so with mini-batches take a large T, and batches as large as they can be.
 /// Cost: T + 1 inner gradients and one outer, two ∇_x g, one ∇_x f, two values g. Memory: y. All of
 /// ∇q is of one mini-batch, which z did not see. Figures: `multiplier` λ, `gap` q, `distance` ‖y −

@@ -22,10 +22,10 @@ use crate::{At, Cost, Memory, Oracles, Problem, Remembers, Result, Scalar, Seque
 /// ```
 ///
 /// which descends on f + θ‖y‖² − σ log r. The logarithm needs r > 0, and a step may end outside:
-/// where its slope would pass `largest_multiplier` it is continued by its tangent, so the way back
-/// is a penalty of that weight, and y goes to and fro across the boundary by s_y ‖∇_y f‖. (The
+/// where its slope would exceed `largest_multiplier` it is continued by its tangent. Outside, this
+/// is a penalty of that weight, and y oscillates across the boundary by s_y ‖∇_y f‖. (The
 /// authors' code adds a number to r that has no derivative, which weakens the barrier.) As μ, θ, σ
-/// → 0 that weight is what remains, and an error of O(1/cap).
+/// → 0, that penalty remains, with an error of O(1/cap).
 ///
 /// | setting | default | range | purpose |
 /// |---|---|---|---|
@@ -38,8 +38,8 @@ use crate::{At, Cost, Memory, Oracles, Problem, Remembers, Result, Scalar, Seque
 /// | `largest_multiplier` | `constant:10` | positive | the cap of w at each outer step |
 /// | `set` | all | | P, where y and z are kept |
 ///
-/// The defaults are those of the authors' example, without the cap. For inner problems with many
-/// solutions, also nonconvex. Not for few outer steps: the sequence has to run its course. Cost:
+/// The defaults are from the authors' example, except the cap. For inner problems with many
+/// solutions, also nonconvex ones. Not for few outer steps: the sequences need time to fall. Cost:
 /// T_z + T_y inner gradients and T_y outer, two ∇_x g, one ∇_x f, 2T_y + 2 values g. Memory: y and
 /// z. Both terms of r see one mini-batch, a new one at each step. Figures: `multiplier` w, `room`
 /// r, `gap` g(x, y) − g(x, z), `distance` ‖y − z‖.

@@ -8,36 +8,35 @@ use crate::adjoint::{Adjoint, FirstOrder, Paths, Truncated};
 use crate::dynamics::Dynamics;
 use crate::{At, Cost, Error, Memory, Problem, Remembers, Result, Scalar, Stream};
 
-/// A cheap estimate that is made unbiased by correcting it at random (UFO-BLO, arXiv 2006.03631;
-/// UFOM, arXiv 2106.02487):
+/// A cheap estimate, made unbiased by random corrections (UFO-BLO, arXiv 2006.03631; UFOM, arXiv
+/// 2106.02487):
 ///
 /// G = G_cheap + (ξ/q) (G_exact − G_cheap),  ξ = 1 with probability q, else 0.
 ///
 /// E G = G_exact, and E‖G‖² = ‖G_exact‖² + (1/q − 1) ‖G_exact − G_cheap‖². Stochastic gradient
-/// descent with the cheap estimate alone may stay away from every stationary point, however
-/// small its steps; with G and steps that shrink it does not. With G_exact by
+/// descent with only the cheap estimate may stay away from every stationary point, however
+/// small its steps; with G and shrinking steps it does not. With G_exact by
 /// [`Checkpointed`](crate::Checkpointed) of one slot and q of the order 1/K, the memory is
 /// constant in K and the expected time linear.
 ///
-/// Use it for many cheap outer steps with an [`Optimizer`](crate::Optimizer) whose steps shrink; where
-/// G_exact is affordable at each step, take that. It is no better than (ξ/q) G_exact where the cheap
-/// part says nothing; one that is identically zero is refused. [`Debiased::ufo`] picks one that is not.
+/// Use it for many cheap outer steps with an [`Optimizer`](crate::Optimizer) whose steps shrink; if
+/// G_exact is affordable at each step, use that instead. If the cheap part is unrelated to G_exact, G is no
+/// better than (ξ/q) G_exact. A cheap part that is identically zero is refused; [`Debiased::ufo`] picks one that is not.
 ///
 /// | setting | purpose |
 /// |---|---|
-/// | `cheap` | what is worked out always, with the draws of `exact` |
-/// | `exact` | what is worked out with probability q, and what G is on average |
-/// | `probability` | q: fixed, or what is best for the differences seen so far |
+/// | `cheap` | computed always, with the draws of `exact` |
+/// | `exact` | computed with probability q; the mean of G |
+/// | `probability` | q: fixed, or the best for the differences seen so far |
 ///
-/// Cost: that of `cheap`, and q times that of `exact`, which repeats the inner loop of `cheap` when it
-/// is drawn; on average q K gradients that could be saved. Memory: the larger of the two, and n
-/// numbers. Of the report, value and y are those of `exact` when it was drawn, else those of `cheap`;
-/// its figures have `probability`, `coin` (ξ), and of an adaptive q `squared difference` (D²) and `squared
-/// exact gradient` (V²).
+/// Cost: `cheap`, and q times `exact`, which repeats the inner loop of `cheap` when it is drawn; on
+/// average q K gradients that could be saved. Memory: the larger of the two, and n numbers. Value and y of
+/// the report come from `exact` if it was drawn, else from `cheap`. Figures: `probability`, `coin` (ξ), and
+/// for an adaptive q `squared difference` (D²) and `squared exact gradient` (V²).
 ///
-/// The coin depends on the key and the outer step alone; [`OverTasks`](crate::OverTasks) tosses one for each
-/// task. An adaptive q depends on earlier coins alone, so that it adds no bias. Averages for an adaptive q are kept in the memory, for all tasks together unless a part
-/// warm-starts.
+/// The coin depends only on the key and the outer step; [`OverTasks`](crate::OverTasks) tosses one for each
+/// task. An adaptive q depends only on earlier coins, so it adds no bias. Its averages are kept in the memory,
+/// for all tasks together unless a part warm-starts.
 ///
 /// ```
 /// use bilevel::{At, Checkpointed, Closures, Debiased, GradientDescent, HyperGradient, Key, Memory, Probability, Problem, StartFromX};

@@ -19,8 +19,8 @@ use crate::{At, Cost, Memory, Oracles, Problem, Remembers, Result, Scalar, Seque
 /// h = ∇_x f(x, y) + λ (∇_x g(x, y) − ∇_x g(x, z))
 /// ```
 ///
-/// h has a bias of O(1/λ) and its rounding and sampling error grows with λ, so λ grows slowly. The
-/// paper's step on y shrinks as 1/λ too; writing it so leaves one step size for every λ.
+/// h has a bias of O(1/λ), and its rounding and sampling error grows with λ, so λ grows slowly. As
+/// in the paper, the step on y shrinks as 1/λ; in this form one step size fits every λ.
 ///
 /// | setting | default | range | purpose |
 /// |---|---|---|---|
@@ -30,11 +30,11 @@ use crate::{At, Cost, Memory, Oracles, Problem, Remembers, Result, Scalar, Seque
 /// | `penalty` | `power:10,1/7` | positive | λ at each outer step; grows as in the paper's stochastic case |
 /// | `set` | all | | P, where y and z are kept |
 ///
-/// Use it where second derivatives are dear or absent, and inner solutions unique. Not where the
-/// last digits count: the error is that of the penalty. Cost: 2T inner and T outer gradients, two
+/// Use it if second derivatives are expensive or missing and inner solutions are unique. Not if the
+/// last digits count: the penalty limits the accuracy. Cost: 2T inner and T outer gradients, two
 /// ∇_x g and one ∇_x f, two values g for the figure `gap` = g(x, y) − g(x, z). Memory: y and z.
-/// Both loops see the same mini-batches, and the difference is of one further batch: noise common
-/// to y and z cancels before it is multiplied by λ. Figures: `penalty`, `gap`, `distance` ‖y − z‖.
+/// Both loops see the same mini-batches, and both terms of the difference one further batch, so noise
+/// common to y and z cancels before it is multiplied by λ. Figures: `penalty`, `gap`, `distance` ‖y − z‖.
 ///
 /// # Errors
 /// Refused where x enters neither objective.

@@ -1,4 +1,4 @@
-//! HOAG: implicit differentiation that is only as exact as the outer step needs.
+//! HOAG: implicit differentiation, only as exact as the outer step needs.
 
 use super::implicit::{
     AtEnd, WARM_Q, WARM_Y, expect_implicit_paths, expect_stationary, gradient_norm, require_damping,
@@ -14,7 +14,7 @@ use crate::{At, Cost, Memory, Oracles, Problem, Remembers, Result, Scalar, Seque
 /// HOAG (Pedregosa, 2016, arXiv 1602.02355): [`Implicit`](super::Implicit) with a tolerance ε_k
 /// that shrinks from outer step to outer step.
 ///
-/// At outer step k, from where the last one left y and q:
+/// At outer step k, starting from y and q of the last one:
 ///
 /// 1. inner steps until ‖∇_y g(x, y)‖ ≤ ε_k,
 /// 2. conjugate gradient until ‖(∇²_yy g + damping · I) q − ∇_y f‖ ≤ ε_k,
@@ -22,30 +22,30 @@ use crate::{At, Cost, Memory, Oracles, Problem, Remembers, Result, Scalar, Seque
 ///
 /// With Σ ε_k finite, outer gradient descent converges as with exact gradients, and the early
 /// steps, far from the optimum, cost next to nothing. [`AdaptiveStep`](crate::AdaptiveStep) is its
-/// outer step: it knows ε_k from the memory, and halves what follows where it rejects a step.
+/// outer step: it reads ε_k from the memory, and halves all later ε when it rejects a step.
 ///
 /// | setting | default | range | purpose |
 /// |---|---|---|---|
 /// | `dynamics` | gradient descent | no set, no aggregate field | how y moves |
 /// | `tolerance` | `power:0.001,-2` | positive | ε_k: quadratic; `power:0.001,-3` is the paper's cubic, `geometric:0.001,0.9` its exponential decrease |
-/// | `max_steps` | 10000 | at least 1 | inner steps at the most |
-/// | `check_every` | 10 | at least 1 | inner steps from one look at ‖∇_y g‖ to the next |
-/// | `max_products` | 1000 | at least 1 | products of conjugate gradient at the most |
+/// | `max_steps` | 10000 | at least 1 | largest number of inner steps |
+/// | `check_every` | 10 | at least 1 | inner steps between two checks of ‖∇_y g‖ |
+/// | `max_products` | 1000 | at least 1 | largest number of products of conjugate gradient |
 /// | `damping` | 0 | at least 0 | added to ∇²_yy g |
 ///
-/// ε_k is never asked below ε^¾ of the number type (6e-6 in f32, 2e-12 in f64), which rounding
-/// would not let it reach. Use it with all rows: with mini-batches ‖∇_y g‖, which is that of all
-/// rows, does not go to zero; there [`Implicit`](super::Implicit) with a fixed number of steps,
-/// [`StocBio`](super::StocBio) and [`Soba`](super::Soba) are right. What `Implicit` says of singular
-/// and indefinite inner Hessians holds here.
+/// ε_k is limited to at least ε^¾ of the number type (6e-6 in f32, 2e-12 in f64), because rounding
+/// prevents smaller values. Use it with all rows: with mini-batches, ‖∇_y g‖ over all rows does not
+/// go to zero; use [`Implicit`](super::Implicit) with a fixed number of steps,
+/// [`StocBio`](super::StocBio) or [`Soba`](super::Soba) there. The notes of `Implicit` on singular
+/// and indefinite inner Hessians also hold here.
 ///
 /// Cost: at most `max_steps` gradients and one in `check_every` more, at most `max_products`
 /// pushes, one pull; usually far less after the first outer steps. Memory: about 8 vectors of m
-/// numbers. The figures are those of `Implicit`, and "inner steps", "tolerance".
+/// numbers. Figures: as `Implicit`, and "inner steps", "tolerance".
 ///
 /// # Errors
 /// [`Error::NotPositiveDefinite`](crate::Error::NotPositiveDefinite). Refused: an aggregate field
-/// or a set; second derivatives that are not there; a problem where x enters the start alone.
+/// or a set; missing second derivatives; a problem where x enters only through the start.
 ///
 /// ```
 /// use bilevel::{Hoag, HyperGradient, Key, toys};
@@ -60,11 +60,11 @@ pub struct Hoag<T> {
     pub dynamics: Box<dyn Dynamics<T>>,
     /// ε_k.
     pub tolerance: Sequence,
-    /// Inner steps at the most.
+    /// Largest number of inner steps.
     pub max_steps: usize,
-    /// Inner steps from one look at ‖∇_y g‖ to the next.
+    /// Inner steps between two checks of ‖∇_y g‖.
     pub check_every: usize,
-    /// Products of conjugate gradient at the most.
+    /// Largest number of products of conjugate gradient.
     pub max_products: usize,
     /// Added to the diagonal of ∇²_yy g.
     pub damping: f64,

@@ -1,4 +1,4 @@
-//! IAPTT-GM: a learned start of training, and truncation where the outer objective is worst.
+//! IAPTT-GM: a learned start of training, and truncation at the step where the outer objective is worst.
 
 use super::{HyperGradient, Report, Unrolled};
 use crate::adjoint::{Paths, Rollout};
@@ -15,9 +15,9 @@ use crate::{At, Cost, Memory, Oracles, Problem, Remembers, Result, Scalar, Set};
 /// h = d/dx f(x, y_k*),   z ← P(z − s_z d/dz f(x, y_k*))
 /// ```
 ///
-/// The worst of all steps is an upper bound of f that is free of the vagaries of the last ones; its
-/// number k* is held fixed in the derivative. z is remembered and learned beside x; or it is not,
-/// and training starts at the [`Start`](crate::Start) of the problem, which may be part of x.
+/// The worst of all steps is an upper bound of f that does not depend on the fluctuations of the last
+/// ones; its number k* is held fixed in the derivative. z is remembered and learned together with x; or
+/// training starts at the [`Start`](crate::Start) of the problem, which may be part of x.
 ///
 /// | setting | default | range | purpose |
 /// |---|---|---|---|
@@ -31,7 +31,7 @@ use crate::{At, Cost, Memory, Oracles, Problem, Remembers, Result, Scalar, Set};
 /// and f there. Figures: `truncation` k*.
 ///
 /// # Errors
-/// As [`Unrolled`]; with a learned start also where x enters through the start alone.
+/// As [`Unrolled`]; with a learned start, also if x enters only through the start.
 ///
 /// ```
 /// use bilevel::{At, Key, Memory, HyperGradient, Iaptt, toys};

@@ -11,7 +11,7 @@ use crate::error::{expect_length, require};
 use crate::linear::{ConjugateGradient, LinearSolver, System};
 use crate::{At, Cost, Error, Memory, Oracles, Problem, Remembers, Result, Scalar};
 
-/// Differentiates the solution of the inner problem, not the way there (AID).
+/// Differentiates the solution of the inner problem, not the steps towards it (AID).
 ///
 /// Where ∇_y g(x, y*) = 0 the implicit function theorem gives
 ///
@@ -28,34 +28,34 @@ use crate::{At, Cost, Error, Memory, Oracles, Problem, Remembers, Result, Scalar
 /// | `steps` | 100 | at least 1 | K |
 /// | `solver` | conjugate gradient | | how q is found |
 /// | `damping` | 0 | at least 0; 0 for the fixed-point solver | added to ∇²_yy g, where it is singular or indefinite |
-/// | `warm_start` | y and q | | what starts where the last outer step left it |
+/// | `warm_start` | y and q | | what continues from the last outer step |
 /// | `all_rows` | false | | the products of the solver see all rows, not mini-batches |
 /// | `stationarity` | 1e-3 | none, or at least 0 | ‖∇_y g‖ on all rows (the length of one more step for the fixed-point solver) at which training counts as done |
 ///
-/// Use it where training is long and comes close to a minimum: memory and cost of the derivative
+/// Use it for long training that comes close to a minimum: memory and cost of the derivative
 /// do not depend on K. The error is O(‖y_K − y*‖ + residual). Not for training that is stopped
-/// early, for a start that x sets (the minimum has forgotten it), nor for a minimum that is not
-/// isolated: the inner Hessian of a softmax is singular and that of an MLP indefinite. Conjugate
-/// gradient fails on those with [`Error::NotPositiveDefinite`]; damping, which biases G, or weight
+/// early, for a start that depends on x (the minimum has forgotten it), or for a minimum that is
+/// not isolated: the inner Hessian is singular for a softmax and indefinite for an MLP. Conjugate
+/// gradient then fails with [`Error::NotPositiveDefinite`]; damping, which biases G, or weight
 /// decay, which changes g, help. The solvers with ∇²_yy g are refused for an aggregate field, a set
-/// or a proximal step, where training does not end at ∇_y g = 0; the fixed-point solver takes them
-/// all. A step size or a momentum in x does not move the minimum; a penalty of a proximal step
-/// does.
+/// or a proximal step, where training does not end at ∇_y g = 0; the fixed-point solver accepts
+/// them all. A step size or a momentum in x does not move the minimum; a penalty of a proximal
+/// step does.
 ///
-/// To a solver with ∇²_yy g it does not matter how y came there; with Adam the fixed-point solver
-/// needs many terms, for the moments forget slowly.
+/// For a solver with ∇²_yy g, the path of y does not matter; with Adam the fixed-point solver
+/// needs many terms, because the moments forget slowly.
 ///
-/// With mini-batches conjugate gradient sees one batch in all its products, the first of
-/// [`Stream::LinearSolver`](crate::Stream::LinearSolver), and so does the product with ∇²_xy g: the
-/// mean of the inverses is not the inverse of the mean, and `all_rows` is without that bias.
-/// The Neumann series has an independent batch for each product, one more for ∇²_xy g. The fixed-point
-/// solver differentiates the step after the last, Φ_K, with its draw.
+/// With mini-batches, conjugate gradient and the product with ∇²_xy g use one batch, the first of
+/// [`Stream::LinearSolver`](crate::Stream::LinearSolver). This is biased, because the mean of the
+/// inverses is not the inverse of the mean; `all_rows` avoids the bias. The Neumann series uses an
+/// independent batch for each product, and one more for ∇²_xy g. The fixed-point solver
+/// differentiates the step after the last, Φ_K, with its draw.
 ///
-/// Cost: K gradients, a gradient on all rows for `stationarity`, a product (push or pull-back) for
-/// each iteration of the solver, one pull. Memory: about 7 vectors of m numbers, whatever K is.
+/// Cost: K gradients, a gradient on all rows for `stationarity`, one product (push or pull-back)
+/// per iteration of the solver, one pull. Memory: about 7 vectors of m numbers, whatever K is.
 ///
-/// The status says whether the linear system was solved, the map contracts and training came to
-/// an end; the figures are "linear residual", "linear products", "inner stationarity", "damping".
+/// The status says whether the linear system was solved, the map contracts and training
+/// converged; the figures are "linear residual", "linear products", "inner stationarity", "damping".
 ///
 /// References: arXiv 2006.16218 (rates of all three solvers), arXiv 1911.02590 (Neumann),
 /// arXiv 1909.04630 (damping, for few-shot learning). [`Hoag`](super::Hoag) chooses its accuracies,
@@ -79,7 +79,7 @@ pub struct Implicit<T> {
     pub solver: Box<dyn LinearSolver<T>>,
     /// Added to the diagonal of ∇²_yy g.
     pub damping: f64,
-    /// What starts where the last outer step left it.
+    /// What continues from the last outer step.
     pub warm_start: WarmStart,
     /// Whether the products of the solver see all rows.
     pub all_rows: bool,
@@ -101,10 +101,10 @@ impl<T: Scalar> Default for Implicit<T> {
     }
 }
 
-/// What starts where the last outer step left it, not from the problem's start or from zero.
+/// What continues from the last outer step, instead of from the problem's start or from zero.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub enum WarmStart {
-    /// Nothing: an estimate depends on no other.
+    /// Nothing: estimates do not depend on each other.
     Cold,
     /// y; the buffers of the dynamics start from zero.
     Inner,

@@ -17,8 +17,8 @@ use crate::{At, Cost, Memory, Oracles, Problem, Remembers, Result, Scalar, Seque
 /// h = ∇_x f(x, y)/c + ∇_x g(x, y) − ∇_x g(x, z)
 /// ```
 ///
-/// The paper moves z, x, y in turn, y with the new x; here the step of y comes when the new x is
-/// known, at the next estimate, which gives the very same iterates. The proximal term makes the
+/// The paper moves z, x, y in turn, y with the new x. Here y moves at the next estimate, when the
+/// new x is known, which gives exactly the same iterates. The proximal term makes the
 /// problem of z strongly convex where g is weakly convex, so inner solutions need be neither unique
 /// nor global.
 ///
@@ -30,8 +30,8 @@ use crate::{At, Cost, Memory, Oracles, Problem, Remembers, Result, Scalar, Seque
 /// | `penalty` | `power:1,0.25` | positive | c at each outer step; the paper's growth |
 /// | `set` | all | | P, where y and z are kept |
 ///
-/// h is 1/c of a hypergradient, as in the paper: the steps of x shrink as c grows, or take an
-/// optimizer that does not mind the scale. Cost: two inner gradients and one outer, two ∇_x g, one
+/// h is 1/c of a hypergradient, as in the paper: the steps of x shrink as c grows, unless the
+/// optimizer ignores the scale. Cost: two inner gradients and one outer, two ∇_x g, one
 /// ∇_x f, two values g for the figure `gap` = g(x, y) − g(x, z). Memory: y and z. The steps of y
 /// and z see one mini-batch, both terms of h another. Figures: `penalty`, `gap`, `distance` ‖y −
 /// z‖.

@@ -9,7 +9,7 @@ use crate::vector::{axpy, dot, norm};
 use crate::{At, Cost, Memory, Oracles, Problem, Remembers, Result, Scalar, Set};
 
 /// The one-stage hypergradient of DARTS (Liu et al., 2019, arXiv 1806.09055): how f after one more
-/// step depends on x, with a finite difference in the place of the second derivatives.
+/// step depends on x, with a finite difference instead of second derivatives.
 ///
 /// At outer step k, K steps y ← P(y − s d(x, y)) from the remembered y; then, with d = ∇_y ψ,
 ///
@@ -30,8 +30,8 @@ use crate::{At, Cost, Memory, Oracles, Problem, Remembers, Result, Scalar, Set};
 /// | `field` | `Inner` | | d; k of a schedule starts at 1 in each outer step |
 /// | `set` | all | | P, where y is kept; y± may leave it by the radius |
 ///
-/// For large models without second derivatives. The hypergradient is that of one step alone, with
-/// the bias of [`T1T2`](super::T1T2). Cost: K + 1 gradients of the field, one ∇_y f, and one ∇_x f,
+/// For large models without second derivatives. The hypergradient covers only one step, with the
+/// bias of [`T1T2`](super::T1T2). Cost: K + 1 gradients of the field, one ∇_y f, and one ∇_x f,
 /// two ∇_x ψ; no products. Memory: y. The last step and its difference see one mini-batch.
 ///
 /// # Errors

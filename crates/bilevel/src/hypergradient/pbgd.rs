@@ -19,10 +19,10 @@ use crate::{At, Cost, Memory, Oracles, Problem, Remembers, Result, Scalar, Seque
 /// y ← P(y − s_y c [∇_y f + γ ∇_y g](x, y))
 /// ```
 ///
-/// h is of the y from before its step, as the paper's joint step on (x, y) has it; the report is of
-/// the y after. c keeps one step size stable for every γ, as the authors' code does. z goes on from
-/// its last value, as in that code, or starts each loop at y, which takes a T large enough to come
-/// close to the minimum every time: dy*/dx is seen times 1 − ρ^T, ρ the contraction of a step.
+/// h uses the y before its step, as in the paper's joint step on (x, y); the report is about the y
+/// after it. c keeps one step size stable for every γ, as in the authors' code. z continues from
+/// its last value, as in that code, or starts each loop at y. The latter needs a T large enough to
+/// come close to the minimum every time: dy*/dx is scaled by 1 − ρ^T, ρ the contraction of a step.
 ///
 /// | setting | default | range | purpose |
 /// |---|---|---|---|
@@ -35,8 +35,8 @@ use crate::{At, Cost, Memory, Oracles, Problem, Remembers, Result, Scalar, Seque
 ///
 /// A limit point of a constant γ is stationary for the penalised function, and an O(1/γ) away from
 /// bilevel solutions. h is not the hypergradient at a y that has not settled: use it in long runs of
-/// cheap steps, not with few costly ones. Unlike a penalty on ‖∇_y g‖² it is not trapped where that
-/// is stationary and not zero. Cost: T + 1 inner gradients and one outer, two ∇_x g, one ∇_x f, two
+/// cheap steps, not with few costly ones. Unlike a penalty on ‖∇_y g‖², it is not trapped where ‖∇_y g‖²
+/// is stationary but not zero. Cost: T + 1 inner gradients and one outer, two ∇_x g, one ∇_x f, two
 /// values g for the figure `gap` = g(x, y) − g(x, z). Memory: y and z. The step of y and the last
 /// one of z see one mini-batch, so that for T = 1 their noise cancels in the long run, and both
 /// terms of the difference in h another. Figures: `penalty`, `gap`, `distance` ‖y − z‖, all at the y
@@ -63,7 +63,7 @@ pub struct Pbgd<T> {
     pub y_step_size: f64,
     /// γ.
     pub penalty: Sequence,
-    /// Whether z starts each loop at y, and not where it ended the last one.
+    /// Whether z starts each loop at y instead of its last value.
     pub start_at_y: bool,
     /// P.
     pub set: Set<T>,

@@ -3,43 +3,43 @@
 use crate::error::{positive, require};
 use crate::{Memory, Result, Scalar};
 
-/// q: with which probability the exact part of a [`Debiased`](crate::Debiased) estimate is worked out.
+/// q: the probability with which the exact part of a [`Debiased`](crate::Debiased) estimate is computed.
 #[derive(Clone, Copy, PartialEq, Debug)]
 pub enum Probability {
     /// Always the same (UFO-BLO, arXiv 2006.03631), above 0 and at most 1. With q = 1 the estimate is
-    /// the exact one, and the cheap part is not worked out.
+    /// the exact one, and the cheap part is not computed.
     Fixed(f64),
-    /// What is best for the differences seen so far (UFOM, arXiv 2106.02487).
+    /// The best for the differences seen so far (UFOM, arXiv 2106.02487).
     Adaptive(Adaptive),
 }
 
-/// The probability that costs least for what it gains, from running averages of D² = ‖G − G_cheap‖²
-/// and V² = ‖G‖².
+/// The probability with the best ratio of cost to gain, from running averages of
+/// D² = ‖G − G_cheap‖² and V² = ‖G‖².
 ///
 /// Stochastic gradient descent takes a number of steps that grows with the second moment of its
-/// gradients, V² + (1/q − 1) D². With C_cheap and C_exact, what the two parts
-/// [cost](crate::HyperGradient::cost), the q in (0, 1] is taken that minimises
+/// gradients, V² + (1/q − 1) D². With the [costs](crate::HyperGradient::cost) C_cheap and C_exact
+/// of the two parts, q in (0, 1] minimises
 ///
 /// (C_cheap + q C_exact) · (V² + (1/q − 1) D²)^p,
 ///
-/// the least positive root of C_exact (V² − D²) q² + (1 − p) C_exact D² q − p D² C_cheap = 0, or 1 where
-/// that is dearer or there is none. (For D² ≤ V² it is 1 if and only if
-/// p D² (C_cheap + C_exact) ≥ C_exact V²; for D² > V² and p < 1 that test alone is not enough.)
+/// the least positive root of C_exact (V² − D²) q² + (1 − p) C_exact D² q − p D² C_cheap = 0, or 1 if
+/// that root costs more or does not exist. (For D² ≤ V² it is 1 if and only if
+/// p D² (C_cheap + C_exact) ≥ C_exact V²; for D² > V² and p < 1 that test is not sufficient.)
 ///
-/// The averages see the raw difference and the raw exact gradient, when the coin shows them; one that
-/// is seen with probability q counts 1/q times, for the steps that it stands for, so that a q which
-/// changes with x does not bend the averages to where it was large. While q stays the same they are
-/// the usual bias-corrected exponential averages. Before the first exact draw q is `least`.
+/// The averages use the raw difference and the raw exact gradient, whenever the coin shows them. One
+/// that is seen with probability q counts 1/q times, for the steps that it represents, so that a q that
+/// changes with x does not distort the averages towards places where it was large. While q is constant,
+/// they are the usual bias-corrected exponential averages. Before the first exact draw, q is `least`.
 ///
 /// The published code measures D² on the debiased estimate, which makes it (1/q − 1)² times too
-/// large, and divides it by 10; with the raw difference no such factor is needed, and none is the default.
+/// large, and divides it by 10; the raw difference needs no such factor, and the default is none.
 ///
 /// | setting | default | range | purpose |
 /// |---|---|---|---|
 /// | `least` | 0.05 | above 0, at most 1 | the smallest q, so that D² is seen at all |
 /// | `averaging` | 0.99 | at least 0, below 1 | how much of the old average stays at each exact draw |
-/// | `power` | 2 | positive | p; 1/2 and 2 are those of the two versions of the paper |
-/// | `difference_factor` | 1 | positive | what D² is multiplied with |
+/// | `power` | 2 | positive | p; the two versions of the paper use 1/2 and 2 |
+/// | `difference_factor` | 1 | positive | the factor of D² |
 #[derive(Clone, Copy, PartialEq, Debug)]
 pub struct Adaptive {
     /// The smallest q.
@@ -48,7 +48,7 @@ pub struct Adaptive {
     pub averaging: f64,
     /// p.
     pub power: f64,
-    /// What D² is multiplied with.
+    /// The factor of D².
     pub difference_factor: f64,
 }
 

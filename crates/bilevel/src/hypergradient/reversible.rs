@@ -12,19 +12,18 @@ use crate::dynamics::{Dynamics, Field, Hyper};
 use crate::error::require;
 use crate::{At, Cost, Error, Memory, Oracles, Problem, Result, Scalar};
 
-/// The exact hypergradient of training with [`Momentum`](crate::Momentum), without a stored trajectory: on
-/// the way back the steps themselves are undone (Maclaurin, Duvenaud and Adams, arXiv 1502.03492).
+/// The exact hypergradient of training with [`Momentum`](crate::Momentum), without a stored trajectory:
+/// the backward sweep reverses the steps themselves (Maclaurin, Duvenaud and Adams, arXiv 1502.03492).
 ///
 /// v ← β v + d_t(x, y);  y ← y − s v, from v = 0, where y and v are integers times 2^−`fraction_bits`, and
-/// β = n/d is a ratio, so that y ← y + s v; v ← (v − d_t(x, y))/β brings back every bit. Dividing by β would
-/// need the digits that multiplying by it has lost: they are kept, log₂(1/β) bits for each number of
-/// y and each step, in the *information buffer*.
+/// β = n/d is a ratio, so that y ← y + s v; v ← (v − d_t(x, y))/β brings back every bit. Dividing by β needs
+/// the digits that multiplying by β has lost: the *information buffer* keeps them, log₂(1/β) bits for
+/// each number of y and each step.
 ///
-/// For long training with much momentum, where states are too many and replaying them by
-/// [`Checkpointed`](crate::Checkpointed) takes too long. Not for little momentum, where
-/// the lost digits are much of the state: β = 1/1000 keeps ten bits a step. Not for objectives that give other bits
-/// when they are asked twice: training would not come back to y_0, which is
-/// [`Error::NotRecovered`].
+/// For long training with much momentum, where the states need too much memory and recomputing them by
+/// [`Checkpointed`](crate::Checkpointed) takes too long. Not for little momentum, where the lost digits
+/// are a large part of the state: β = 1/1000 keeps ten bits per step. Not for objectives that give different
+/// bits on a second call: training would not return to y_0, which is [`Error::NotRecovered`].
 ///
 /// | setting | default | range | purpose |
 /// |---|---|---|---|
@@ -34,13 +33,13 @@ use crate::{At, Cost, Error, Memory, Oracles, Problem, Result, Scalar};
 /// | `steps` | 100 | at least 1 | K |
 /// | `fraction_bits` | 40 | 8 to 52 | y and v are rounded to 2^−`fraction_bits`, and must stay below 2^(61 − `fraction_bits`) |
 ///
-/// There is no set that y is kept in: a projection cannot be undone. Rounding is not differentiated:
-/// the hypergradient is that of the unrounded steps, taken on the rounded trajectory. An error of
-/// about n units is made in each step, so n and d should be small.
+/// y cannot be kept in a set: a projection cannot be reversed. Rounding is not differentiated:
+/// the hypergradient is of the unrounded steps, evaluated on the rounded trajectory. Each step makes an
+/// error of about n units, so n and d should be small.
 ///
 /// Cost: 2 K gradients and K pulls. Memory: y, v and their cotangents, 64 bits and K log₂(1/β) bits
-/// for each number of y: at β = 9/10 and K = 1000 that is 152 bits in the place of 128 000. The
-/// figure `buffer bits` is what the information buffer took, for each number of y and step.
+/// for each number of y: at β = 9/10 and K = 1000 that is 152 bits instead of 128 000. The
+/// figure `buffer bits` is the size of the information buffer per number of y and step.
 ///
 /// ```
 /// use bilevel::{HyperGradient, Key, Reversible, toys};

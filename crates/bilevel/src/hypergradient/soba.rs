@@ -17,10 +17,10 @@ use crate::{At, Cost, Memory, Oracles, Problem, Remembers, Result, Scalar, Seque
 /// y ← y − ρ_t ∇_y g,    v ← v − η_t ((∇²_yy g + damping · I) v − ∇_y f)
 /// ```
 ///
-/// h is the direction that the optimizer follows; v goes to + (∇²_yy g)⁻¹ ∇_y f (the paper's has
+/// h is the direction that the optimizer follows; v converges to + (∇²_yy g)⁻¹ ∇_y f (the paper uses
 /// the other sign). Each of the three is an unbiased estimate of a direction of the limit system,
-/// so mini-batches do no harm but noise: with an outer [`Sgd`](crate::Sgd) and steps that shrink it converges as SGD
-/// on one level does.
+/// so mini-batches only add noise: with an outer [`Sgd`](crate::Sgd) and shrinking steps, it
+/// converges as SGD on one level does.
 ///
 /// | setting | default | range | purpose |
 /// |---|---|---|---|
@@ -28,13 +28,13 @@ use crate::{At, Cost, Memory, Oracles, Problem, Remembers, Result, Scalar, Seque
 /// | `solver_step_size` | `constant:0.1` | positive | η_t, likewise; the paper takes η = ρ, and both like t^(−2/5) or 1/√T with mini-batches |
 /// | `damping` | 0 | at least 0 | where ∇²_yy g is singular or indefinite, see [`Implicit`](super::Implicit) |
 ///
-/// Use it where the inner problem is strongly convex and large, and outer steps are many and small:
-/// x must move slowly beside y and v. Not for few outer steps: the first h are far off, for v starts
-/// from zero and y from the problem's start.
+/// Use it for a large, strongly convex inner problem and many small outer steps: x must move slowly
+/// compared with y and v. Not for few outer steps: the first h are far off, because v starts from
+/// zero and y from the problem's start.
 ///
 /// Cost: one gradient of each objective, one value and one ∇_x of f, one pull (which is both
 /// products). Memory: y and v, kept in the [`Memory`], and three vectors. Each outer step draws its
-/// batches anew, by chance, not in epochs. Figures on the batch: "linear residual" and "inner
+/// batches at random, not in epochs. Figures on the batch: "linear residual" and "inner
 /// stationarity".
 ///
 /// # Errors

@@ -6,13 +6,13 @@ use crate::dynamics::{GradientDescent, Hyper};
 use crate::linear::Neumann;
 use crate::{At, Cost, Memory, Problem, Remembers, Result, Scalar};
 
-/// stocBiO (Ji, Yang and Liang, 2021, arXiv 2010.07962): K steps of inner SGD from where the last
-/// outer step left y, then
+/// stocBiO (Ji, Yang and Liang, 2021, arXiv 2010.07962): K steps of inner SGD from the y of the
+/// last outer step, then
 ///
 /// q = η Σ_{j<J} Π_{1≤i≤j} (I − η ∇²_yy g(x, y_K; ξ_i)) ∇_y f,   h = ∇_x f − ∇²_xy g(x, y_K; ξ_{J+1}) q,
 ///
 /// with independent mini-batches ξ: [`Implicit`] with the warm start, the solver and the batches
-/// that the paper chose.
+/// of the paper.
 ///
 /// | setting | default | range | purpose |
 /// |---|---|---|---|
@@ -22,13 +22,13 @@ use crate::{At, Cost, Memory, Problem, Remembers, Result, Scalar};
 /// | `terms` | 10 | at least 1 | J |
 /// | `damping` | 0 | at least 0 | where ∇²_yy g is singular or indefinite |
 ///
-/// Use it where the inner problem is strongly convex and too large for all rows at once. The
+/// Use it for a strongly convex inner problem that is too large for all rows at once. The
 /// expected q lacks (I − η ∇²_yy g)^J ∇²_yy g⁻¹ ∇_y f: a bias that J, not the batches, removes. The paper lets the batch of
 /// factor j shrink like (1 − ημ)ʲ, which saves rows at the same variance; here every draw has the
-/// size that the objective was given, and all else is the paper's.
+/// batch size of the objective. The rest is as in the paper.
 ///
 /// Cost: K gradients, J pushes, one pull, and a value and the gradients of f. Memory: y, kept in the
-/// [`Memory`], and six vectors. Figures as of [`Implicit`]; series that grow are reported as
+/// [`Memory`], and six vectors. Figures: as [`Implicit`]; a growing series is reported as
 /// [`Status::NotContraction`](crate::Status::NotContraction).
 ///
 /// # Errors

@@ -16,9 +16,9 @@ use crate::{At, Cost, Memory, Oracles, Problem, Remembers, Result, Scalar};
 /// ```
 ///
 /// How y_{K−1} depends on x is dropped. What is left is, at a solution, the first term of the
-/// Neumann series of the implicit hypergradient: a descent direction where x enters g alone and
+/// Neumann series of the implicit hypergradient: a descent direction if x enters only g and
 /// steps are short, and biased otherwise. [`OneStage`](super::OneStage) does the same with
-/// gradients alone.
+/// gradients only.
 ///
 /// | setting | default | range | purpose |
 /// |---|---|---|---|

@@ -49,7 +49,7 @@ impl<T: Scalar> Unrolled<T> {
         Report::new(value, state, inner_calls, outer_calls)
     }
 
-    /// That the objectives which the steps look at have what the adjoint asks them for.
+    /// Checks that the objectives of the steps have what the adjoint needs.
     fn expect_capabilities(&self, problem: &Problem<T>) -> Result<()> {
         let needed_by = self.adjoint.name();
         let outer = self.dynamics.uses_outer().then(|| problem.outer());

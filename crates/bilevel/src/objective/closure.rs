@@ -22,10 +22,10 @@ struct Tape<T> {
 
 /// An objective whose value and derivatives are closures over (x, y, draw).
 ///
-/// Value and ∇_y are always needed; ∇_x where x enters; the second-order products, one for reverse
-/// mode and one for forward mode, where a method asks for them (or wrap it in
-/// [`FiniteDifference`](super::FiniteDifference)). All derivatives are *added* to the
-/// slices that the closures get.
+/// Value and ∇_y are always needed, ∇_x if x enters, and the second-order products (one for reverse
+/// mode, one for forward mode) if a method needs them; instead, you can wrap the objective in
+/// [`FiniteDifference`](super::FiniteDifference). The closures *add* derivatives to the
+/// slices that they get.
 ///
 /// ```
 /// use bilevel::{Draw, objective::{AtX, Closures, Objective}};
@@ -51,8 +51,8 @@ pub struct Closures<T> {
 }
 
 impl<T: Scalar> Closures<T> {
-    /// An objective of n = `x_len` and m = `y_len` numbers into which x does not enter
-    /// until [`Closures::with_grad_x`] says how.
+    /// An objective of n = `x_len` and m = `y_len` numbers that does not depend on x unless
+    /// [`Closures::with_grad_x`] is called.
     ///
     /// `grad_y(x, y, draw, out)` does `out += ∇_y h`.
     #[must_use]
@@ -85,7 +85,7 @@ impl<T: Scalar> Closures<T> {
     }
 
     /// Second derivatives for reverse mode: `pull(x, y, draw, v, y_bar, x_bar)` does
-    /// `y_bar += ∇²_yy h v` and `x_bar += ∇²_xy h v`. Forward mode and conjugate gradients also need
+    /// `y_bar += ∇²_yy h v` and `x_bar += ∇²_xy h v`. Forward mode and conjugate gradient also need
     /// a push, see [`Closures::with_second_order`].
     #[must_use]
     pub fn with_pull(
@@ -96,7 +96,7 @@ impl<T: Scalar> Closures<T> {
         self
     }
 
-    /// Second derivatives for every method: `pull` is that of [`Closures::with_pull`];
+    /// Second derivatives for every method: `pull` is as in [`Closures::with_pull`];
     /// `push(x, y, draw, dx, dy, out)` does `out += ∇²_yy h dy + ∇²_yx h dx`.
     #[must_use]
     pub fn with_second_order(

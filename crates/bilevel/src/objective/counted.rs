@@ -1,18 +1,18 @@
-//! Counting what a method asks of an objective.
+//! Counting the calls of an objective.
 
 use std::ops::{Add, AddAssign};
 
 use super::{AtX, SecondOrder, Taped};
 use crate::{Draw, Error, Result, Role, Scalar};
 
-/// How often each oracle of an objective was called: the unit in which the literature
-/// compares methods.
+/// How often each oracle of an objective was called; the literature compares methods in
+/// these units.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct Calls {
     /// Values h.
     pub values: u64,
-    /// Gradients ∇_y h, those of [`Taped::linearize`] among them.
+    /// Gradients ∇_y h, including those of [`Taped::linearize`].
     pub grad_y: u64,
     /// Gradients ∇_x h.
     pub grad_x: u64,
@@ -133,8 +133,8 @@ impl<'a, T: Scalar> Counted<'a, T> {
             .map_err(|error| error.in_role(role))
     }
 
-    /// The same, with the gradient where it comes along, see [`SecondOrder::push_with_gradient`];
-    /// that counts as a gradient too.
+    /// The same, with the gradient if the objective gives it, see [`SecondOrder::push_with_gradient`];
+    /// the gradient is then counted too.
     ///
     /// # Errors
     /// [`Error::NoSecondOrder`], or if the objective fails.

@@ -4,14 +4,14 @@ use super::{AtX, Objective, SecondOrder};
 use crate::vector::{axpy, norm};
 use crate::{Draw, Layout, Result, Scalar};
 
-/// Gives an objective that has gradients alone the second-order products, by central
-/// differences of its gradients.
+/// Adds second-order products to an objective that has only gradients, by central
+/// differences of the gradients.
 ///
 /// Each product costs two gradients in y (a pull two in x as well), and is exact to
 /// about the 2/3 power of the machine precision: 1e-10 in f64, 1e-5 in f32, for
-/// functions of order one. Good for trying things out, for checking hand-written
-/// products, and for DARTS-like methods; write or trace the products for the rest. Keeps no
-/// tape: nothing of a gradient at y is of use at the moved points.
+/// functions of order one. Good for experiments, for checking hand-written products, and
+/// for DARTS-like methods; write or trace the products otherwise. Has no tape: the
+/// intermediate results of a gradient at y are of no use at the moved points.
 pub struct FiniteDifference<O> {
     objective: O,
 }

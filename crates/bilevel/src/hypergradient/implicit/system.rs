@@ -52,7 +52,7 @@ impl<T: Scalar> Found<T> {
         report
     }
 
-    /// Whether q is worth to be begun with the next time.
+    /// Whether the next solve should start from q.
     pub(crate) fn is_a_guess(&self) -> bool {
         !matches!(self.solution.status, Status::NotContraction { .. })
     }
@@ -293,7 +293,7 @@ pub(crate) fn expect_stationary(ends_stationary: bool, method: &'static str) -> 
     } else {
         Err(Error::NotApplicable {
             method,
-            reason: "it solves with the inner Hessian, which describes where training ends only if that is a stationary point of the inner objective, and an aggregate field, a set or a proximal step leads elsewhere; the fixed-point solver follows the steps themselves",
+            reason: "it solves with the inner Hessian, which is valid only if training ends at a stationary point of the inner objective, and an aggregate field, a set or a proximal step leads elsewhere; use the fixed-point solver, which differentiates the steps themselves",
         })
     }
 }
