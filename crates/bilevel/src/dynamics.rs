@@ -31,13 +31,13 @@ use crate::{At, Draw, Error, Key, Problem, Result, Role, Scalar, Stream};
 /// The state s is a flat slice: y first (m numbers), then the buffers of the dynamics,
 /// if any.
 ///
-/// [`Dynamics::step`] and [`Dynamics::pull_back`] are needed. What else has a default is right without:
-/// no buffers, no work space, tapes of no numbers, steps that look at one inner gradient each and at
-/// nothing else. Forward mode and implicit methods are refused until the dynamics say that they
-/// can.
+/// [`Dynamics::step`] and [`Dynamics::pull_back`] are enough for reverse mode. The other methods have defaults: no
+/// buffers, no work space, empty tapes, and steps that evaluate one inner gradient each and nothing
+/// else. Forward mode and implicit methods are refused unless the dynamics declare that they
+/// support them.
 pub trait Dynamics<T: Scalar>: Send + Sync {
     /// How many numbers the state has, for an inner variable of `y_len` numbers.
-    /// m unless written.
+    /// Default: m.
     fn state_len(&self, y_len: usize) -> usize {
         y_len
     }
@@ -56,7 +56,7 @@ pub trait Dynamics<T: Scalar>: Send + Sync {
 
     /// `bar = (∂Φ_t/∂s)ᵀ bar`, and collects `(∂Φ_t/∂x)ᵀ bar`.
     ///
-    /// `state` is s_t, `next` is s_{t+1} = Φ_t(x, s_t), which every sweep back has at hand.
+    /// `state` is s_t, `next` is s_{t+1} = Φ_t(x, s_t), which every backward sweep has available.
     ///
     /// # Errors
     /// If an objective fails or has no second derivatives.
@@ -68,8 +68,8 @@ pub trait Dynamics<T: Scalar>: Send + Sync {
         bar: &mut [T],
     ) -> Result<()>;
 
-    /// How many numbers the tape of [`Dynamics::step_taped`] has at t = `cx.step`. Unless
-    /// written, none: a pull-back then repeats the work of the step.
+    /// The length of the tape of [`Dynamics::step_taped`] at t = `cx.step`. Default: 0, and a
+    /// pull-back then repeats the work of the step.
     ///
     /// # Errors
     /// If an objective keeps no tape.
@@ -88,7 +88,7 @@ pub trait Dynamics<T: Scalar>: Send + Sync {
         self.step(cx, state)
     }
 
-    /// What [`Dynamics::pull_back`] does, without repeating the work of the step that left
+    /// As [`Dynamics::pull_back`], without repeating the work of the step that wrote
     /// `tape`.
     ///
     /// # Errors
@@ -106,7 +106,7 @@ pub trait Dynamics<T: Scalar>: Send + Sync {
     }
 
     /// `state = Φ_t(x, state)` and `tangent = ∂Φ_t/∂s · tangent + ∂Φ_t/∂x · dx`. Forward mode needs
-    /// it; unless written, an error.
+    /// it. Default: an error.
     ///
     /// # Errors
     /// If an objective fails or has no second derivatives.
@@ -124,33 +124,33 @@ pub trait Dynamics<T: Scalar>: Send + Sync {
         })
     }
 
-    /// Whether a step looks at the outer objective too (the aggregate field). Not unless written.
+    /// Whether a step also uses the outer objective (the aggregate field). Default: no.
     fn uses_outer(&self) -> bool {
         false
     }
 
-    /// How many gradients of the inner and of the outer objective K = `steps` steps look at. Unless
-    /// written, each step at one of the inner objective.
+    /// How many gradients of the inner and of the outer objective K = `steps` steps evaluate.
+    /// Default: one of the inner objective per step.
     fn gradients(&self, steps: usize) -> (f64, f64) {
         (steps as f64, 0.0)
     }
 
     /// How many gradients of the inner and of the outer objective the pull-backs of K = `steps`
-    /// steps look at, beside their products, without a tape: none, unless a derivative needs the
-    /// direction again.
+    /// steps evaluate without a tape, in addition to their products: none, unless a derivative
+    /// needs the direction again.
     fn pull_gradients(&self, steps: usize) -> (f64, f64) {
         let _ = steps;
         (0.0, 0.0)
     }
 
-    /// Whether inner hyperparameters are part of x. Not unless written.
+    /// Whether inner hyperparameters are part of x. Default: no.
     fn depends_on_x(&self) -> bool {
         false
     }
 
-    /// Whether a fixed point of the steps is a stationary point of the inner objective, as that
-    /// of plain gradient descent is: no aggregate field, no set that y is kept in, no proximal
-    /// term. Implicit methods that solve with ∇²_yy g rest on it, and are refused unless written.
+    /// Whether a fixed point of the steps is a stationary point of the inner objective, as for
+    /// plain gradient descent: no aggregate field, no set that y is kept in, no proximal
+    /// term. Implicit methods that solve with ∇²_yy g require it. Default: no, so they are refused.
     fn ends_stationary(&self) -> bool {
         false
     }
@@ -168,7 +168,7 @@ fn expect_no_tape<T>(tape: &[T]) -> Result<()> {
     expect_length("the tape of dynamics that keep none", 0, tape.len())
 }
 
-/// What a step sees: both objectives at x, which step it is, and the draws.
+/// What a step sees: both objectives at x, the number of the step, and the draws.
 pub struct Context<'a, T> {
     problem: &'a Problem<T>,
     /// The outer variable.
@@ -181,8 +181,8 @@ pub struct Context<'a, T> {
     pub step: usize,
     /// The outer step, from 0, for schedules that depend on it.
     pub outer_step: usize,
-    /// The derivative in x that does not come from an objective but from inner
-    /// hyperparameters that are part of x.
+    /// The derivative in x that comes from inner hyperparameters in x, not from an
+    /// objective.
     pub x_bar: Vec<T>,
     /// Work space of the dynamics.
     pub work: Vec<T>,
@@ -218,7 +218,7 @@ impl<'a, T: Scalar> Context<'a, T> {
         })
     }
 
-    /// From here on steps see all rows, not mini-batches.
+    /// From now on, steps see all rows instead of mini-batches.
     pub(crate) fn see_all_rows(&mut self) {
         self.all_rows = true;
     }

@@ -1,4 +1,4 @@
-//! Linear systems A q = b that are known by their products alone.
+//! Linear systems A q = b that are known only through products with A.
 
 mod conjugate_gradient;
 mod fixed_point;
@@ -26,7 +26,7 @@ pub trait LinearOperator<T: Scalar> {
     fn apply(&mut self, v: &[T], out: &mut [T]) -> Result<()>;
 }
 
-/// What is known about a matrix before its first product.
+/// What is known about a matrix before the first product.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Structure {
     /// Nothing.
@@ -49,17 +49,17 @@ pub trait LinearSolver<T: Scalar>: Send + Sync {
     /// The name for messages.
     fn name(&self) -> &'static str;
 
-    /// The system that it is made for.
+    /// The system that it is meant for.
     fn system(&self) -> System;
 
-    /// Whether all products of one solve have to be with the same matrix; if not, each may be
-    /// that of a mini-batch of its own.
+    /// Whether all products of one solve must use the same matrix; if not, each may use its own
+    /// mini-batch.
     fn wants_one_matrix(&self) -> bool;
 
-    /// The most products of one solve, `warm` if it may begin with a guess.
+    /// The largest number of products of one solve; `warm` if it may start from a guess.
     fn max_products(&self, warm: bool) -> usize;
 
-    /// How many vectors as long as b it needs beside b and q.
+    /// How many vectors of the length of b it needs in addition to b and q.
     fn work_vectors(&self) -> usize;
 
     /// Checks the settings.
@@ -68,7 +68,7 @@ pub trait LinearSolver<T: Scalar>: Send + Sync {
     /// [`Error::Setting`](crate::Error::Setting) for a setting out of range.
     fn validate(&self) -> Result<()>;
 
-    /// From the guess in `q` to a solution in `q`. Not reaching the tolerance is a status.
+    /// From the guess in `q` to a solution in `q`. Not reaching the tolerance is a status, not an error.
     ///
     /// # Errors
     /// If a product fails or becomes non-finite, or A is not what the solver needs.
@@ -79,11 +79,11 @@ pub trait LinearSolver<T: Scalar>: Send + Sync {
 /// How a solve ended.
 #[derive(Clone, Copy, PartialEq, Debug)]
 pub struct Solution {
-    /// Products that were made.
+    /// Products made.
     pub products: usize,
     /// ‖b − A q‖ / ‖b‖, 0 where b is zero.
     pub residual: f64,
-    /// Whether that is what was asked for.
+    /// Whether the tolerance was reached, and if not, what to do.
     pub status: Status,
 }
 

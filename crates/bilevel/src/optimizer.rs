@@ -12,12 +12,12 @@ use crate::bounds::Bounds;
 use crate::error::expect_length;
 use crate::{Memory, Result, Scalar};
 
-/// An update rule: explicit state in, new x and state out.
+/// An update rule for x: takes an explicit state, gives the new x and state.
 pub trait Optimizer<T: Scalar>: Send + Sync {
     /// How many numbers of state it keeps, for n = `x_len`.
     fn state_len(&self, x_len: usize) -> usize;
 
-    /// `x` ← the next x. `memory` is that of the method, for rules that set its accuracy.
+    /// `x` ← the next x. `memory` is the memory of the method, for rules that set its accuracy.
     fn update(&self, at: &Update<'_, T>, memory: &mut Memory<T>, state: &mut [T], x: &mut [T]);
 
     /// Checks the settings.
@@ -27,12 +27,12 @@ pub trait Optimizer<T: Scalar>: Send + Sync {
     fn validate(&self, x_len: usize) -> Result<()>;
 }
 
-/// What is known at x when it is to move.
+/// What an update knows about the current x.
 #[derive(Clone, Copy, PartialEq, Debug)]
 pub struct Update<'a, T> {
-    /// How many updates there were, from 0.
+    /// How many updates were made before, from 0.
     pub step: usize,
-    /// f at x and the end of training.
+    /// f at x and at the end of training.
     pub value: T,
     /// The hypergradient at x, n numbers.
     pub gradient: &'a [T],
@@ -51,9 +51,9 @@ pub struct Update<'a, T> {
 /// ```
 #[derive(Clone, PartialEq, Debug)]
 pub struct Projected<O, T> {
-    /// What moves x.
+    /// The optimizer that moves x.
     pub optimizer: O,
-    /// Where x is kept.
+    /// The box that x is kept in.
     pub bounds: Bounds<T>,
 }
 
@@ -93,7 +93,7 @@ pub fn initial_state<T: Scalar>(optimizer: &dyn Optimizer<T>, x_len: usize) -> V
     vec![T::zero(); optimizer.state_len(x_len)]
 }
 
-/// Checks the lengths that an update will need.
+/// Checks the lengths that an update needs.
 pub(crate) fn expect_state<T: Scalar>(
     optimizer: &dyn Optimizer<T>,
     x_len: usize,

@@ -9,16 +9,16 @@ use crate::{Result, Scalar, Set};
 /// m ← β₁ m + (1 − β₁) d;  v ← β₂ v + (1 − β₂) d²;
 /// y ← P(y − s · m̂ / (√v̂ + ε)),  m̂ = m / (1 − β₁ᵏ),  v̂ = v / (1 − β₂ᵏ),
 ///
-/// number by number, from m = v = 0: the numbers of `torch.optim.Adam` without weight decay. It is
-/// not the optimizer of the outer variable, [`bilevel::Adam`](crate::Adam).
+/// element by element, from m = v = 0: the same numbers as `torch.optim.Adam` without weight decay.
+/// The optimizer of the outer variable is [`bilevel::Adam`](crate::Adam).
 ///
-/// Where v is zero, and so every d before was, the derivative of √v is taken as 0, so that
-/// nothing is infinite or NaN: u = m̂/ε is then differentiated through m alone. There the step of a
-/// number that never had a gradient has the slope (1 − β₁)/(1 − β₁ᵏ) · s/ε, 10⁷ for the defaults at
-/// k = 1: it is the true one, of a step that jumps to s as soon as |d| ≫ ε.
+/// Where v is zero, and so all earlier d, the derivative of √v is taken as 0, so that nothing is
+/// infinite or NaN: u = m̂/ε is then differentiated only through m. There the step of an element
+/// that never had a gradient has the slope (1 − β₁)/(1 − β₁ᵏ) · s/ε, 10⁷ for the defaults at
+/// k = 1. This is the true slope of a step that jumps to s as soon as |d| ≫ ε.
 ///
-/// For inner problems that plain steps do not train, such as deep models. Not where x enters
-/// only as a scale of g: Adam does not see scales, and the hypergradient is near zero.
+/// For inner problems that plain steps do not train, such as deep models. Not if x enters only
+/// as a scale of g: Adam does not see scales, and the hypergradient is near zero.
 ///
 /// | setting | default | range | purpose |
 /// |---|---|---|---|
@@ -27,10 +27,10 @@ use crate::{Result, Scalar, Set};
 /// | `beta2` | 0.999 | at least 0, below 1 | β₂; fixed, or part of x |
 /// | `epsilon` | 1e-8 | positive | ε |
 /// | `field` | `Inner` | | the direction d |
-/// | `set` | `All` | | the set that y is kept in; m and v go on as if it were free |
+/// | `set` | `All` | | the set that y is kept in; m and v ignore it |
 ///
 /// State: y, m and v. Cost of a step: one gradient of the field. Pull-back: one product and one
-/// gradient, for the derivative of d²; the taped one keeps the direction, m numbers a step, instead.
+/// gradient, for the derivative of d²; with a tape, m numbers per step (the direction) replace the gradient.
 ///
 /// ```
 /// use bilevel::{HyperGradient, Hyper, InnerAdam, Key, Unrolled, toys};

@@ -3,12 +3,12 @@
 use super::Hyper;
 use crate::{Result, Scalar};
 
-/// λ₁‖y‖₁ + λ₂‖y‖₂²/2, the elastic net (doi 10.1111/j.1467-9868.2005.00503.x), met by its proximal map
+/// λ₁‖y‖₁ + λ₂‖y‖₂²/2, the elastic net (doi 10.1111/j.1467-9868.2005.00503.x), as a proximal map
 ///
 /// prox(z) = sign(z) · max(|z| − s λ₁, 0) / (1 + s λ₂)   with the step size s.
 ///
-/// Its derivative is 1/(1 + s λ₂) where the result is not zero; where it is, that number is held
-/// there and the derivative is taken as 0, on the kink |z| = s λ₁ too.
+/// Its derivative is 1/(1 + s λ₂) where the result is not zero. Where the result is zero, the
+/// derivative is taken as 0, also on the kink |z| = s λ₁.
 ///
 /// | setting | default | range | purpose |
 /// |---|---|---|---|
@@ -16,9 +16,9 @@ use crate::{Result, Scalar};
 /// | `l2` | 0 | at least 0 | λ₂; fixed, or part of x |
 #[derive(Clone, Copy, PartialEq, Debug)]
 pub struct ElasticNet {
-    /// λ₁: how strongly numbers are drawn to exactly zero.
+    /// λ₁: how strongly elements are drawn to exactly zero.
     pub l1: Hyper,
-    /// λ₂: how strongly they are shrunk in proportion.
+    /// λ₂: how strongly elements shrink in proportion to their size.
     pub l2: Hyper,
 }
 

@@ -13,14 +13,14 @@ pub enum Field {
     Inner,
     /// d = inner · ∇_y g + outer · `outer_scale` · ∇_y f, with the weights of a schedule:
     /// BDA (arXiv 2006.04045) and the Improved Bilevel Model (arXiv 2009.00690), whose
-    /// inner maps are the same, up to the schedule.
+    /// inner maps differ only in the schedule.
     ///
-    /// Among several inner solutions it moves to the one that the outer objective likes
-    /// best. Costs one gradient of each objective a step, where its weight is not zero.
+    /// Among several inner solutions it moves to the best one for the outer objective.
+    /// Costs one gradient of each objective per step, if its weight is not zero.
     Aggregate {
         /// The weights at each step.
         schedule: Schedule,
-        /// The step size of the outer gradient over that of the inner one, positive.
+        /// The ratio of the outer to the inner gradient's step size, positive.
         outer_scale: f64,
     },
 }

@@ -1,12 +1,12 @@
-//! Plain gradient descent, with a projection if asked for.
+//! Plain gradient descent, optionally with a projection.
 
 use super::{Field, Hyper, UpdateRule};
 use crate::{Result, Scalar, Set};
 
 /// y ← P(y − s · d_t(x, y)), with step size s, field d and projection P onto a set.
 ///
-/// With [`Field::Inner`] and no constraint it is the inner map of reverse-HG (arXiv
-/// 1703.01785) and MAML; with [`Field::Aggregate`] that of BDA and of the Improved Bilevel Model.
+/// With [`Field::Inner`] and no constraint, it is the inner map of reverse-HG (arXiv
+/// 1703.01785) and MAML; with [`Field::Aggregate`], of BDA and the Improved Bilevel Model.
 ///
 /// | setting | default | range | purpose |
 /// |---|---|---|---|
@@ -14,9 +14,9 @@ use crate::{Result, Scalar, Set};
 /// | `field` | `Inner` | | the direction d |
 /// | `set` | `All` | | the set that y is kept in |
 ///
-/// Cost of a step: one gradient of the field. Pull-back: one product of it, and one
-/// gradient more where the step size is part of x; the taped one keeps the direction, m
-/// numbers a step, instead.
+/// Cost of a step: one gradient of the field. Pull-back: one product of the field, and one more
+/// gradient if the step size is part of x; with a tape, m numbers per step (the direction)
+/// replace that gradient.
 #[derive(Clone, PartialEq, Debug)]
 pub struct GradientDescent<T> {
     /// s.

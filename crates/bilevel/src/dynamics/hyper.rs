@@ -1,4 +1,4 @@
-//! Inner hyperparameters: fixed, or part of x and learned with the rest.
+//! Inner hyperparameters: fixed, or learned as part of x.
 
 use crate::error::require;
 use crate::{Result, Scalar};
@@ -8,11 +8,11 @@ use crate::{Result, Scalar};
 pub enum Hyper {
     /// The same for every x.
     Fixed(f64),
-    /// `transform(x[index])`: learned like the rest of x.
+    /// `transform(x[index])`: learned as part of x.
     FromX {
         /// Which number of x.
         index: usize,
-        /// From that number to the hyperparameter.
+        /// Turns that number into the hyperparameter.
         transform: Transform,
     },
 }
@@ -20,11 +20,11 @@ pub enum Hyper {
 /// How a number of x becomes a hyperparameter.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Transform {
-    /// The number itself; keep it in its range by a box on x, see [`Projected`](crate::optimizer::Projected).
+    /// The number itself; use a box on x to keep it in range, see [`Projected`](crate::optimizer::Projected).
     Identity,
-    /// exp: positive always.
+    /// exp: always positive.
     Exp,
-    /// 1/(1 + exp(−·)): between 0 and 1 always.
+    /// 1/(1 + exp(−·)): always between 0 and 1.
     Sigmoid,
 }
 

@@ -7,11 +7,11 @@ use crate::{Result, Scalar, Set};
 /// v ← β v + d_t(x, y);  y ← P(y − s · v), from v = 0: the heavy ball of Polyak
 /// (doi 10.1016/0041-5553(64)90137-5).
 ///
-/// With `nesterov` y moves by d + β v instead, which is Nesterov's method with the gradient
-/// taken at the point looked ahead to, in new variables (Sutskever et al., ICML 2013; the form
-/// of PyTorch). For inner problems so ill-conditioned that plain steps need too many of
-/// them. Not where a set holds y most of the time: v builds up against its border, and y comes
-/// off it late.
+/// With `nesterov`, y moves by d + β v instead: Nesterov's method with the gradient at the
+/// look-ahead point, in new variables (Sutskever et al., ICML 2013; the form of PyTorch). For
+/// ill-conditioned inner problems, where plain gradient descent needs too many steps. Not if y is
+/// on the border of a set most of the time: v builds up against the border, and y leaves it
+/// late.
 ///
 /// | setting | default | range | purpose |
 /// |---|---|---|---|
@@ -19,10 +19,10 @@ use crate::{Result, Scalar, Set};
 /// | `momentum` | 0.9 | at least 0, below 1 | β; fixed, or part of x |
 /// | `nesterov` | false | | whether y looks ahead |
 /// | `field` | `Inner` | | the direction d |
-/// | `set` | `All` | | the set that y is kept in; v goes on as if it were free |
+/// | `set` | `All` | | the set that y is kept in; v ignores it |
 ///
 /// State: y and v. Cost: as [`GradientDescent`](super::GradientDescent), but the derivatives in s
-/// and β need no gradient more, for v is kept; only s with `nesterov` does.
+/// and β need no additional gradient, because v is stored; only s with `nesterov` does.
 ///
 /// ```
 /// use bilevel::{HyperGradient, Key, Momentum, Unrolled, toys};

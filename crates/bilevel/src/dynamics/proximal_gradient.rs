@@ -5,11 +5,11 @@ use crate::error::require;
 use crate::{Result, Scalar, Set};
 
 /// y ← P(prox(y − s · d_t(x, y))) with the proximal map of s · (λ₁‖y‖₁ + λ₂‖y‖₂²/2): the elastic
-/// net beside the inner objective, whose absolute values no gradient step handles.
+/// net added to the inner objective, whose absolute values gradient steps cannot handle.
 ///
-/// ISTA (doi 10.1137/080716542); its derivative through the steps is that of Bertrand et al.
-/// (arXiv 2002.08943). For sparse regression and the like, with λ₁ and λ₂ part of x where they
-/// are tuned. Numbers of y become exactly zero and the hypergradient follows those that do not:
+/// ISTA (doi 10.1137/080716542), with the derivative through the steps of Bertrand et al.
+/// (arXiv 2002.08943). For sparse regression and similar problems; λ₁ and λ₂ can be tuned as part
+/// of x. Elements of y become exactly zero, and the hypergradient follows those that do not:
 /// it is exact between the kinks, see [`ElasticNet`].
 ///
 /// | setting | default | range | purpose |
@@ -21,11 +21,11 @@ use crate::{Result, Scalar, Set};
 ///
 /// For all, a box and a ball, P ∘ prox is the proximal map of the penalty and the set together
 /// (Yu, NIPS 2013, "On decomposing the proximal map"). On the simplex λ₁‖y‖₁ is constant, so
-/// that pair is refused; λ₂ alone is exact there too.
+/// that pair is refused; λ₂ without λ₁ is exact there too.
 ///
-/// There is no such setting for [`Momentum`](super::Momentum) and [`Adam`](super::Adam): where
-/// the update is not the direction itself, y rests where update and penalty balance, which is
-/// not where gradient and penalty do, and λ₁ would mean something else.
+/// [`Momentum`](super::Momentum) and [`Adam`](super::Adam) have no such setting: their update is
+/// not the direction itself, so y would rest where update and penalty balance instead of gradient
+/// and penalty, and λ₁ would mean something else.
 ///
 /// Cost: as [`GradientDescent`](super::GradientDescent).
 ///

@@ -10,10 +10,10 @@ use crate::{Error, Result, Scalar};
 /// The weights of the outer and the inner gradient at inner step k = 1 … K.
 ///
 /// α_k weighs the *outer* gradient; the inner one gets 1 − α_k unless the form gives both.
-/// The papers' theory wants α_k → 0 and Σ α_k = ∞ ([`Schedule::Harmonic`],
-/// [`Schedule::BigSam`]): then training ends at the inner solution that the outer
-/// objective likes best. A constant weight meets neither condition: it is biased where
-/// the two objectives disagree, and often works best in few steps.
+/// The theory of the papers needs α_k → 0 and Σ α_k = ∞ ([`Schedule::Harmonic`],
+/// [`Schedule::BigSam`]): training then ends at the best inner solution for the outer
+/// objective. A constant weight does not vanish: it is biased if the two objectives
+/// disagree, and often works best in few steps.
 ///
 /// Written as on the command line: `constant:0.5`, `harmonic:0.9`, `geometric:0.5,0.9`,
 /// `bigsam:1,0.5,1`, `per-outer:0.9,10`, `every:5,harmonic:0.9`, `learned:8,20`.
@@ -33,7 +33,7 @@ pub enum Schedule {
         scale: f64,
     },
     /// `weight` · `ratio`^(k−1) on the outer and 1 − `weight` on the inner gradient, as
-    /// the BDA code does: the two do not sum to one.
+    /// in the BDA code: the two do not sum to one.
     Geometric {
         /// The first weight, in [0, 1].
         weight: f64,
@@ -57,23 +57,23 @@ pub enum Schedule {
         power: f64,
     },
     /// α_k = σ(x\[`first` + min(k, `count`) − 1\]), σ(z) = 1/(1 + e^(−z)): the weights are
-    /// numbers of x and learned with the rest, one for each of the first `count` steps and the
-    /// last of them for all that follow; one number for all steps with `count` 1.
+    /// learned as part of x, one for each of the first `count` steps; the last one also holds for
+    /// all later steps. With `count` 1, one number holds for all steps.
     ///
     /// The hypergradient gets ⟨`outer_scale` · ∇_y f − ∇_y g, d̄_k⟩ · α_k (1 − α_k) there: both
-    /// gradients once more on the way back, or m more numbers a step on the tape.
+    /// gradients once more on the way back, or m more numbers per step on the tape.
     Learned {
         /// The first number of x that is a weight before σ.
         first: usize,
-        /// How many numbers of x are, at least 1.
+        /// How many numbers of x are weights, at least 1.
         count: usize,
     },
-    /// `schedule` at every `period`-th step (k divisible by it), the inner gradient
-    /// alone at the others.
+    /// `schedule` at every `period`-th step (k divisible by it), only the inner gradient
+    /// at the others.
     Every {
         /// The period, at least 1.
         period: usize,
-        /// What happens at those steps.
+        /// The schedule at those steps.
         schedule: Box<Schedule>,
     },
 }

@@ -8,18 +8,18 @@ use crate::{Result, Scalar, Set};
 ///
 /// (u, buffers) ← update(d_t(x, y), buffers);  y ← P(prox(y − s · u))
 ///
-/// with the step size s, the field d, the projection P onto a set and, where there is a penalty,
-/// its proximal map. The state is y, then the buffers, m numbers each, then what the set notes
-/// of its projection ([`Set::note_len`]). Whatever of s, the field's weights and the rule's own
-/// numbers is part of x gets its derivative.
+/// with the step size s, the field d, the projection P onto a set and, if there is a penalty,
+/// its proximal map. The state is y, then the buffers, m numbers each, then what the set stores
+/// about its projection ([`Set::note_len`]). If s, weights of the field or numbers of the rule
+/// itself are part of x, they get their derivatives.
 ///
-/// The defaults are those of gradient descent, u = d. Other dynamics implement
-/// [`Dynamics`](crate::Dynamics) itself.
+/// The defaults are gradient descent, u = d. Dynamics of another form implement
+/// [`Dynamics`](crate::Dynamics) directly.
 ///
 /// ```
 /// use bilevel::{At, Field, Hyper, Result, Set, check, dynamics::{Made, UpdateRule}};
 /// # use bilevel::{Closures, FixedStart, Key, Problem};
-/// /// Gradients are clipped to one another smoothly: u = tanh d.
+/// /// Gradients are clipped smoothly: u = tanh d.
 /// struct Clipped;
 /// impl UpdateRule<f64> for Clipped {
 ///     fn step_size(&self) -> Hyper { Hyper::Fixed(0.1) }
@@ -53,7 +53,7 @@ pub trait UpdateRule<T: Scalar>: Send + Sync {
     /// The set that y is kept in.
     fn set(&self) -> &Set<T>;
 
-    /// What is met by its proximal map.
+    /// The penalty, handled by its proximal map.
     fn penalty(&self) -> Option<&ElasticNet> {
         None
     }
@@ -63,19 +63,19 @@ pub trait UpdateRule<T: Scalar>: Send + Sync {
         0
     }
 
-    /// Whether numbers of the rule itself are part of x, beside s and those of the field and the
+    /// Whether numbers of the rule itself are part of x, not counting s, the field and the
     /// penalty.
     fn learned(&self) -> bool {
         false
     }
 
-    /// Whether derivatives need the direction: it is then taken once more on the way back, or
-    /// stays on the tape. By default where s is learned, whose derivative needs u = d.
+    /// Whether derivatives need the direction: it is then computed again on the way back, or
+    /// stays on the tape. Default: if s is learned, because its derivative needs u = d.
     fn needs_direction(&self) -> bool {
         self.step_size().depends_on_x()
     }
 
-    /// At step t = `step`, from 0: turns `direction` into u, and brings the buffers forward.
+    /// At step t = `step`, from 0: turns `direction` into u, and updates the buffers.
     fn update(&self, x: &[T], step: usize, direction: &mut [T], buffers: &mut [T]) {
         let _ = (x, step, direction, buffers);
     }
@@ -85,8 +85,8 @@ pub trait UpdateRule<T: Scalar>: Send + Sync {
         out.copy_from_slice(made.direction);
     }
 
-    /// Turns the cotangent of u in `bar` into that of d, and the cotangents of the buffers after
-    /// the step into those before; adds to `x_bar` what comes by numbers of the rule.
+    /// Turns the cotangent of u in `bar` into the cotangent of d, and the cotangents of the buffers
+    /// after the step into those before it; adds to `x_bar` the derivative in the rule's own numbers.
     fn pull_update(
         &self,
         made: &Made<'_, T>,
@@ -97,8 +97,8 @@ pub trait UpdateRule<T: Scalar>: Send + Sync {
         let _ = (made, bar, buffers_bar, x_bar);
     }
 
-    /// Turns the tangent of d into that of u, and those of the buffers before the step into those
-    /// after.
+    /// Turns the tangent of d into the tangent of u, and the tangents of the buffers before the step
+    /// into those after it.
     fn push_update(
         &self,
         made: &Made<'_, T>,

@@ -12,17 +12,17 @@ use crate::{Error, Result, Scalar, Status};
 /// positive definite system.
 ///
 /// The residual shrinks at least like ((√κ − 1)/(√κ + 1))ʲ over j products, κ the condition
-/// number; in exact arithmetic it is gone after as many products as A has distinct eigenvalues.
-/// The choice wherever the same matrix can be multiplied again and again; with a mini-batch for
-/// each product its directions are no longer conjugate, and [`Neumann`](super::Neumann) is right.
+/// number; in exact arithmetic it vanishes after as many products as A has distinct eigenvalues.
+/// The first choice if all products can use the same matrix. With a mini-batch per product, its
+/// directions are no longer conjugate: use [`Neumann`](super::Neumann).
 ///
 /// | setting | default | range | purpose |
 /// |---|---|---|---|
 /// | `tolerance` | 1e-6 | (0, 1) | ‖b − A q‖ / ‖b‖ at which it stops |
-/// | `max_products` | 100 | at least 1 | products at the most, that for a warm start among them |
+/// | `max_products` | 100 | at least 1 | largest number of products, including the one for a warm start |
 ///
-/// Cost: a product for each iteration, one more for a warm start. Memory: three vectors. A
-/// direction of no positive curvature is an [`Error::NotPositiveDefinite`].
+/// Cost: one product per iteration, one more for a warm start. Memory: three vectors. A
+/// direction without positive curvature is an [`Error::NotPositiveDefinite`].
 ///
 /// ```
 /// use bilevel::linear::{ConjugateGradient, LinearOperator, LinearSolver, Structure};
@@ -41,7 +41,7 @@ use crate::{Error, Result, Scalar, Status};
 pub struct ConjugateGradient {
     /// ‖b − A q‖ / ‖b‖ at the end.
     pub tolerance: f64,
-    /// How many products at the most.
+    /// Largest number of products.
     pub max_products: usize,
 }
 

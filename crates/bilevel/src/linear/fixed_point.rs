@@ -6,19 +6,19 @@ use crate::{Result, Scalar};
 
 /// v ← (∂Φ/∂s)ᵀ v + ∂f/∂s, J times from v = 0: AID-FP (Grazzi et al., arXiv 2006.16218).
 ///
-/// Works for any dynamics, whatever their state, field and projection, for it knows of them no
-/// more than [`Dynamics::pull_back`](crate::Dynamics::pull_back); contracts where a step Φ does,
-/// at the same rate. With gradient descent of step size s on the inner objective it is the
-/// [`Neumann`](super::Neumann) series of the same s; the derivative of a symmetric step alone
-/// allows the faster [`ConjugateGradient`](super::ConjugateGradient).
+/// Works for any dynamics, whatever their state, field and projection, because it uses only
+/// [`Dynamics::pull_back`](crate::Dynamics::pull_back). It contracts where a step Φ does, at the
+/// same rate. With gradient descent of step size s on the inner objective, it is the
+/// [`Neumann`](super::Neumann) series of the same s; the faster
+/// [`ConjugateGradient`](super::ConjugateGradient) requires a step with a symmetric derivative.
 ///
 /// | setting | default | range | purpose |
 /// |---|---|---|---|
 /// | `terms` | 100 | at least 1 | J |
-/// | `tolerance` | 1e-6 | none, or in (0, 1) | residual relative to ∂f/∂s at which it stops before J; none: always J terms, and what is left is no complaint |
+/// | `tolerance` | 1e-6 | none, or in (0, 1) | residual relative to ∂f/∂s at which it stops before J; none: always J terms, and the remaining residual is not reported as a failure |
 ///
-/// Cost: a pull-back of one step for each term, one more for a warm start. Memory: two states.
-/// Residuals that have grown are reported as
+/// Cost: one pull-back of a step per term, one more for a warm start. Memory: two states.
+/// Growing residuals are reported as
 /// [`Status::NotContraction`](crate::Status::NotContraction), with their mean ratio.
 ///
 /// ```

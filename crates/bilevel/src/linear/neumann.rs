@@ -5,23 +5,23 @@ use super::{LinearOperator, LinearSolver, Solution, System};
 use crate::{Result, Scalar};
 
 /// q = s Σ_{j<J} (I − s A)ʲ b ≈ A⁻¹ b (Lorraine, Vicol and Duvenaud, arXiv 1911.02590; with a
-/// mini-batch for each factor it is the solver of stocBiO, arXiv 2010.07962).
+/// mini-batch for each factor, it is the solver of stocBiO, arXiv 2010.07962).
 ///
 /// Converges for positive definite A and s < 2 / (largest eigenvalue), by a factor of about
-/// 1 − s · (smallest eigenvalue) a term: far slower than
-/// [`ConjugateGradient`](super::ConjugateGradient). Right where each product sees a mini-batch of
-/// its own: the expected sum is then that of the mean of A, with no bias but that of the missing
-/// terms. At a fixed point of gradient descent with step size s it is what the last J steps of
-/// reverse mode give.
+/// 1 − s · (smallest eigenvalue) per term: far slower than
+/// [`ConjugateGradient`](super::ConjugateGradient). Use it if each product sees its own
+/// mini-batch: the expected sum is then the sum for the mean of A, and the missing terms are the
+/// only bias. At a fixed point of gradient descent with step size s, it equals the last J steps of
+/// reverse mode.
 ///
 /// | setting | default | range | purpose |
 /// |---|---|---|---|
 /// | `step_size` | 0.1 | positive | s |
 /// | `terms` | 100 | at least 1 | J |
-/// | `tolerance` | 1e-6 | none, or in (0, 1) | ‖b − A q‖ / ‖b‖ at which it stops before J; none: always J terms, and what is left is no complaint |
+/// | `tolerance` | 1e-6 | none, or in (0, 1) | ‖b − A q‖ / ‖b‖ at which it stops before J; none: always J terms, and the remaining residual is not reported as a failure |
 ///
-/// Cost: a product for each term, one more for a warm start. Memory: two vectors. Residuals that
-/// grow are reported as [`Status::NotContraction`](crate::Status::NotContraction).
+/// Cost: one product per term, one more for a warm start. Memory: two vectors. Growing residuals
+/// are reported as [`Status::NotContraction`](crate::Status::NotContraction).
 ///
 /// ```
 /// use bilevel::linear::{LinearOperator, LinearSolver, Neumann, Structure};

@@ -28,7 +28,7 @@ pub struct Adam {
 }
 
 impl Adam {
-    /// The given rate, and the customary other settings.
+    /// This rate, with the usual other settings.
     #[must_use]
     pub fn new(rate: f64) -> Self {
         Self {

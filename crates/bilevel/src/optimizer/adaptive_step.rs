@@ -6,8 +6,8 @@ use crate::hypergradient::{TOLERANCE, TOLERANCE_FACTOR};
 use crate::vector::{axpy, norm};
 use crate::{Memory, Result, Scalar};
 
-/// Gradient descent whose step 1/L follows what the last step did, as in HOAG (arXiv 1602.02355
-/// and its reference code).
+/// Gradient descent with a step 1/L that adapts to the result of the last step, as in HOAG
+/// (arXiv 1602.02355 and its reference code).
 ///
 /// With φ_k the value at x_k, ε_k the accuracy of its hypergradient and d = ‖x_k − x_{k−1}‖:
 ///
@@ -16,25 +16,25 @@ use crate::{Memory, Result, Scalar};
 /// * φ_k ≤ φ_{k−1} + C ε_k + (C + 1) ε_{k−1} d − L d²/2: accepted, L ← 0.95 L;
 /// * between the last two: accepted, L stays.
 ///
-/// The second case is ours, and so is that L stays where L d² is below the rounding of φ: the reference stops
-/// soon, but in a longer run at the minimum, where every d is accepted, its steps grow until x leaves again. It
-/// also asks for a decrease of L d², which a convex φ does not give, whatever L is, but by the slack; with half
-/// of that, L falls until it is the curvature of φ.
+/// We add the second case, and keep L where L d² is below the rounding of φ: the reference stops early, but in a
+/// longer run at the minimum, where every d is accepted, its steps would grow until x leaves again. The reference
+/// also requires a decrease of L d², which a convex φ gives only with the slack, whatever L is; we require half
+/// of it, so that L falls to the curvature of φ.
 ///
-/// Then x_{k+1} = x_k − G_k / L. The first step has a root mean square of `first_move` in each
-/// number of x. It needs no step size, and is made for values that are accurate to ε_k, as those of
-/// [`Hoag`](crate::Hoag) are: it takes ε_k from the method's memory, 0 where there is none, as for
-/// a family of several tasks. Not for mini-batches, whose noise it would take for steps too long.
+/// Then x_{k+1} = x_k − G_k / L. The first step has a root mean square of `first_move` over the
+/// numbers of x. The rule needs no step size and is meant for values that are accurate to ε_k, as
+/// [`Hoag`](crate::Hoag) gives them. It takes ε_k from the method's memory, or 0 if there is none, as
+/// for a family of several tasks. Not for mini-batches: it would mistake their noise for steps that are too long.
 ///
 /// | setting | default | range | purpose |
 /// |---|---|---|---|
 /// | `first_move` | 1 | positive | how far each number moves at first |
 /// | `slack` | 0.25 | at least 0 | C |
 /// | `lengthen` | 0.95 | (0, 1\] | what L is multiplied by after a good step |
-/// | `shorten` | 2 | above 1 | and after a rejected one |
-/// | `allowed_rise` | 0.2 | positive | by how much of \|φ\| it may rise (the reference compares φ_k with 1.2 φ_{k−1}, the same for positive values) |
+/// | `shorten` | 2 | above 1 | what L is multiplied by after a rejected step |
+/// | `allowed_rise` | 0.2 | positive | the share of \|φ\| by which φ may rise (the reference compares φ_k with 1.2 φ_{k−1}, the same for positive values) |
 ///
-/// Cost: none beyond the step. State: n + 3 numbers. A rejected step costs an estimate.
+/// Cost: only the step. State: n + 3 numbers. A rejected step costs one estimate.
 ///
 /// ```
 /// use bilevel::{AdaptiveStep, Memory, Optimizer, Update, optimizer::initial_state};

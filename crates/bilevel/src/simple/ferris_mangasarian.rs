@@ -12,9 +12,9 @@ use crate::{Result, Scalar};
 /// For a linear φ on a polyhedron, or a convex φ with the same regularity (it grows at least
 /// linearly away from its minimisers), there is a σ̄ > 0 such that for every σ ≤ σ̄ the minimiser
 /// of φ + σ ω solves the simple bilevel problem exactly. A smooth φ that is flat at its minimisers
-/// has none, unless ω is stationary there itself: the minimiser misses by about σ for every σ.
+/// has none, unless ω is stationary there itself: for every σ, the error of the minimiser is about σ.
 /// Then the status says so ([`SolutionStatus::NotExact`]); use [`Tikhonov`](super::Tikhonov)
-/// there.
+/// instead.
 ///
 /// σ is taken as exact if the residual ‖P(y − ∇φ) − y‖ at the minimiser y is at most
 /// `tolerance` · σ. That is enough: a y that minimises both φ and φ + σ ω has the least ω among
@@ -23,9 +23,9 @@ use crate::{Result, Scalar};
 /// | setting | default | range | purpose |
 /// |---|---|---|---|
 /// | `weight` | 1 | positive | the first σ |
-/// | `halvings` | 16 | | at most so many before σ counts as not exact |
+/// | `halvings` | 16 | | largest number of halvings before σ counts as not exact |
 /// | `tolerance` | 1e-6 | positive | what counts as exact; each minimum is taken to a tenth of it |
-/// | `steps` | 100 000 | at least 1 | at most so many for one σ |
+/// | `steps` | 100 000 | at least 1 | largest number of steps for one σ |
 ///
 /// Cost of a step: two gradients of each objective; memory: nine vectors like y.
 ///
@@ -49,11 +49,11 @@ use crate::{Result, Scalar};
 pub struct FerrisMangasarian {
     /// The first σ.
     pub weight: f64,
-    /// How often σ is halved at most.
+    /// Largest number of halvings of σ.
     pub halvings: usize,
     /// What counts as exact.
     pub tolerance: f64,
-    /// At most so many steps for one σ.
+    /// Largest number of steps for one σ.
     pub steps: usize,
 }
 

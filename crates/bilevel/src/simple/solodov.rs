@@ -14,10 +14,10 @@ use crate::{Result, Scalar, Sequence};
 /// ```
 ///
 /// Needs no constants of the problem, and ω need not be strongly convex: if σ_k → 0 and
-/// Σ σ_k = ∞, every limit point is a solution. With σ_k = c/k the error of φ's part is of the
-/// order of c/k, and where ω alone tells points apart y comes closer like k^(−c·a), which is very
-/// slow for a small c. [`BigSam`](super::BigSam) is faster with its constants known,
-/// [`Tikhonov`](super::Tikhonov) without.
+/// Σ σ_k = ∞, every limit point is a solution. With σ_k = c/k the error in φ is of order
+/// c/k; where only ω distinguishes points, y converges like k^(−c·a), which is very slow for a
+/// small c. [`BigSam`](super::BigSam) is faster if its constants are known,
+/// [`Tikhonov`](super::Tikhonov) if not.
 ///
 /// | setting | default | range | purpose |
 /// |---|---|---|---|
@@ -26,7 +26,7 @@ use crate::{Result, Scalar, Sequence};
 /// | `decrease` | 0.1 | (0, 1) | θ |
 /// | `steps` | 10 000 | | K |
 ///
-/// Cost of a step: a gradient of each objective, and a value of each for every a that is tried;
+/// Cost of a step: a gradient of each objective, and a value of each for every a tried;
 /// memory: six vectors like y. Where two values differ by no more than rounding, Armijo's
 /// inequality is replaced by ⟨∇ψ_k(y⁺), y⁺ − y⟩ ≤ θ ⟨∇ψ_k(y), y⁺ − y⟩, from which it follows
 /// for a convex function.

@@ -1,4 +1,4 @@
-//! Tikhonov's regularisation: φ + σ ω is minimised for ever smaller σ.
+//! Tikhonov regularisation: minimises φ + σ ω for smaller and smaller σ.
 
 use super::accelerated::minimise;
 use super::pair::Pair;
@@ -9,18 +9,18 @@ use crate::{Result, Scalar};
 /// y ← argmin { φ + σ ω : y in C } for σ = `weight`, `weight`·`ratio`, `weight`·`ratio`², …, each
 /// from the last minimiser, to a residual of `tolerance` · σ.
 ///
-/// The minimisers converge to the solution as σ → 0 if ω is strongly convex. What is returned is
-/// that of the last σ, whose error is of the order of σ: 1e-5 with the defaults. Needs no constants
-/// of the problem; each σ takes about √(L_φ/σ) steps, so that a small last σ is dear, but less
-/// so than with [`BigSam`](super::BigSam), whose error after k steps is 1/k.
+/// The minimisers converge to the solution as σ → 0 if ω is strongly convex. The result is the
+/// minimiser for the last σ, with an error of order σ: 1e-5 with the defaults. Needs no constants
+/// of the problem. Each σ takes about √(L_φ/σ) steps, so a small last σ is expensive, but less
+/// than with [`BigSam`](super::BigSam), whose error after k steps is 1/k.
 ///
 /// | setting | default | range | purpose |
 /// |---|---|---|---|
 /// | `weight` | 1 | positive | the first σ |
 /// | `ratio` | 0.1 | (0, 1) | of successive σ |
 /// | `stages` | 6 | at least 1 | how many σ |
-/// | `tolerance` | 1e-5 | positive | accuracy of each minimiser, beside its distance from the solution |
-/// | `steps` | 100 000 | at least 1 | at most so many for one σ |
+/// | `tolerance` | 1e-5 | positive | accuracy of each minimiser, relative to its distance from the solution |
+/// | `steps` | 100 000 | at least 1 | largest number of steps for one σ |
 ///
 /// Cost of a step: two gradients of each objective; memory: nine vectors like y. Not for an ω
 /// that is not convex.
@@ -42,13 +42,13 @@ use crate::{Result, Scalar};
 pub struct Tikhonov {
     /// The first σ.
     pub weight: f64,
-    /// Of successive σ.
+    /// The ratio of successive σ.
     pub ratio: f64,
     /// How many σ.
     pub stages: usize,
     /// Accuracy of each minimiser, relative to σ.
     pub tolerance: f64,
-    /// At most so many steps for one σ.
+    /// Largest number of steps for one σ.
     pub steps: usize,
 }
 
