@@ -36,6 +36,7 @@ use bilevel::Layout;
 
 use crate::error::{Error, Result};
 use crate::runtime::cpu::kernel::Real;
+use crate::runtime::matrix::Matrix;
 use crate::trace::Var;
 use known::Known;
 use source::Closure;
@@ -141,7 +142,7 @@ impl<T: Real> Function<T> {
         data.check()?;
         let Data {
             shapes,
-            mut tensors,
+            tensors,
             labels,
         } = data;
         let used = zeros::columns(&shapes, &tensors, settings);
@@ -150,15 +151,18 @@ impl<T: Real> Function<T> {
             .map(|of| of.as_ref().map(|of| of.len()))
             .collect();
         let sources = self.known(x, y, &shapes, |known| known.sources(&counts))?;
+        let mut matrices = Vec::with_capacity(tensors.len());
         let mut columns = Vec::new();
-        for (number, used) in used.into_iter().enumerate() {
-            if let (Some(used), true) = (used, sources.kept[number].is_some()) {
-                let shape = &shapes.tensors[number].shape;
-                tensors[number] = columns::compact(&tensors[number], shape, &used);
-                columns.push(used);
-            }
+        for (number, (values, used)) in tensors.into_iter().zip(used).enumerate() {
+            let width = shapes.tensors[number].width();
+            let used = used.filter(|_| sources.kept[number].is_some());
+            matrices.push(match &used {
+                Some(used) => Matrix::of_columns(&values, width, used),
+                None => Matrix::shared(values, width),
+            });
+            columns.extend(used);
         }
-        let sparse = zeros::sparse(&shapes, &sources.kept, &tensors, settings);
+        let sparse = zeros::sparse(&shapes, &matrices, settings);
         let fills: Vec<_> = sparse
             .iter()
             .map(|matrix| matrix.as_ref().map(|matrix| matrix.fill))
@@ -169,7 +173,7 @@ impl<T: Real> Function<T> {
         compiled.expect_labels(&labels)?;
         Ok(Bound {
             compiled,
-            tensors,
+            tensors: matrices,
             labels,
             columns,
             sparse,

@@ -6,9 +6,9 @@ use crate::error::{Error, Fault, Result};
 use crate::graph::{DType, Graph, NodeId};
 use crate::pass;
 use crate::rule::{self, Below};
-use crate::runtime::cpu::kernel::{Real, strip_columns};
+use crate::runtime::cpu::kernel::{Real, lanes};
 use crate::runtime::cpu::machine::Workspace;
-use crate::runtime::cpu::packed::{Fill, Lines, Packed};
+use crate::runtime::cpu::packed::{Lines, Packed};
 use crate::runtime::cpu::partition::Partition;
 use crate::runtime::cpu::plan::{Numbers, Plan};
 use crate::runtime::{Argument, Cost, Delivery, Footprint, Options, Passes};
@@ -49,7 +49,7 @@ impl<T: Real> Program<T> {
     /// # Errors
     /// If an output holds no real numbers.
     pub fn compile(graph: &Graph) -> Result<Self> {
-        Self::with(graph, &Options::default(), &[])
+        Self::with(graph, &Options::default())
     }
 
     /// The same with some passes left out, to compare.
@@ -61,11 +61,11 @@ impl<T: Real> Program<T> {
             passes,
             ..Options::default()
         };
-        Self::with(graph, &options, &[])
+        Self::with(graph, &options)
     }
 
-    /// `fills` says of the arguments that come packed whenever the program runs how much of them is kept.
-    pub(crate) fn with(graph: &Graph, options: &Options, fills: &[Option<Fill>]) -> Result<Self> {
+    /// The same with arguments and results in other forms.
+    pub(crate) fn with(graph: &Graph, options: &Options) -> Result<Self> {
         for &output in &graph.outputs {
             let found = graph.node(output).dtype;
             if found != DType::Real {
@@ -80,19 +80,35 @@ impl<T: Real> Program<T> {
                 });
             }
         }
+        for (number, &id) in graph.inputs().iter().enumerate() {
+            let shape = graph.shape(id);
+            if let Some(stride) = options.form(number).stride
+                && (shape.len() != 2 || stride < shape[1])
+            {
+                return Err(Error::Setting {
+                    field: "the stride of an argument",
+                    range: "that of a matrix, and at least its columns",
+                    value: format!("{stride} for argument {number} of shape {shape:?}"),
+                });
+            }
+        }
         let graph = optimise(graph, options.passes)?;
         let mut deliveries = options.deliveries.clone();
         deliveries.resize(graph.outputs.len(), Delivery::default());
         let numbers = Numbers {
             size: size_of::<T>(),
-            strip: strip_columns::<T>(),
+            lanes: lanes::<T>(),
         };
-        let plan = Plan::new(&graph, options, &deliveries, fills, numbers)?;
+        let plan = Plan::new(&graph, options, &deliveries, numbers)?;
         let inputs = graph
             .inputs()
             .iter()
-            .map(|&id| Input {
-                len: graph.node(id).len(),
+            .enumerate()
+            .map(|(number, &id)| Input {
+                len: match options.form(number).stride {
+                    Some(stride) => graph.shape(id)[0] * stride,
+                    None => graph.node(id).len(),
+                },
                 dtype: graph.node(id).dtype,
                 bound: bound(&graph, id),
             })
@@ -255,4 +271,111 @@ pub(crate) fn bound(graph: &Graph, input: NodeId) -> usize {
         }
     }
     bound
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::runtime::Form;
+    use crate::trace::trace;
+
+    /// Results with the first argument as it is, and with something between its rows.
+    fn results(graph: &Graph, (rows, columns, stride): (usize, usize, usize)) -> Vec<Vec<u64>> {
+        // What is between the rows must not be read.
+        let mut a = vec![f64::NAN; rows * stride];
+        for (i, row) in a.chunks_exact_mut(stride).enumerate() {
+            for (j, value) in row[..columns].iter_mut().enumerate() {
+                *value = (((i * columns + j) * 37 % 101) as f64 - 50.0) / 29.0;
+            }
+        }
+        let w: Vec<f64> = (0..columns * 4)
+            .map(|i| (i % 7) as f64 / 3.0 - 1.0)
+            .collect();
+        let index: Vec<u32> = (0..6).map(|i| (i * 5 % rows) as u32).collect();
+        let options = Options {
+            inputs: vec![Form {
+                stride: Some(stride).filter(|&stride| stride != columns),
+                ..Form::default()
+            }],
+            ..Options::default()
+        };
+        let program = Program::<f64>::with(graph, &options).unwrap();
+        let mut outputs: Vec<Vec<f64>> = graph
+            .outputs
+            .iter()
+            .map(|&id| vec![0.0; graph.node(id).len()])
+            .collect();
+        let mut places: Vec<&mut [f64]> = outputs.iter_mut().map(Vec::as_mut_slice).collect();
+        let arguments = [
+            Argument::Real(&a),
+            Argument::Real(&w),
+            Argument::Index(&index),
+        ];
+        let mut workspace = Workspace::default();
+        program
+            .run(&mut workspace, &arguments, &mut places)
+            .unwrap();
+        let bits = |values: Vec<f64>| values.into_iter().map(f64::to_bits).collect();
+        outputs.into_iter().map(bits).collect()
+    }
+
+    #[test]
+    fn what_is_between_the_rows_of_an_argument_changes_nothing() {
+        for (rows, columns) in [(1, 1), (5, 3), (7, 16), (40, 17), (700, 10), (130, 90)] {
+            let inputs = [
+                (vec![rows, columns], DType::Real),
+                (vec![columns, 4], DType::Real),
+                (vec![6], DType::Index),
+            ];
+            let graph = trace(&inputs, |v| {
+                let (a, w, index) = (v[0], v[1], v[2]);
+                let product = a.matmul(w);
+                vec![
+                    product.tanh(),
+                    a.t().matmul(product),
+                    a.matmul(a.t()).sum(&[0]),
+                    a.take_rows(index).matmul(w),
+                    (a * a).sum(&[1]),
+                    a.sum(&[0]),
+                    a.max(&[1]),
+                    a.reshape(&[rows * columns]).exp(),
+                    a.t() + 1.0,
+                    a,
+                ]
+            })
+            .unwrap();
+            let expected = results(&graph, (rows, columns, columns));
+            assert!(
+                expected
+                    .iter()
+                    .flatten()
+                    .all(|&bits| !f64::from_bits(bits).is_nan())
+            );
+            for stride in [columns.next_multiple_of(8), columns + 3] {
+                let found = results(&graph, (rows, columns, stride));
+                assert_eq!(found, expected, "{rows} x {columns} at {stride}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_stride_is_at_least_the_columns() {
+        let graph = trace(&[(vec![3, 4], DType::Real), (vec![3], DType::Real)], |v| {
+            vec![v[0].sum_all(), v[1].sum_all()]
+        })
+        .unwrap();
+        for strides in [[Some(3), None], [None, Some(8)]] {
+            let options = Options {
+                inputs: strides
+                    .map(|stride| Form {
+                        stride,
+                        ..Form::default()
+                    })
+                    .to_vec(),
+                ..Options::default()
+            };
+            let failed = Program::<f64>::with(&graph, &options);
+            assert!(matches!(failed, Err(Error::Setting { .. })));
+        }
+    }
 }

@@ -1,7 +1,9 @@
 //! What programs are compiled for, and how they are asked for.
 
 pub(crate) mod cpu;
+pub(crate) mod matrix;
 
+use cpu::packed::Fill;
 use cpu::partition::Partition;
 
 /// Which passes a program is compiled with; all unless a test wants to know what one of them does.
@@ -91,10 +93,28 @@ pub(crate) struct Options {
     pub(crate) passes: Passes,
     /// For each result; those that are missing are plain.
     pub(crate) deliveries: Vec<Delivery>,
-    /// Whether each argument is given block by block.
-    pub(crate) blocked_inputs: Vec<bool>,
-    /// The blocks of the program that gave them.
+    /// For each argument; those that are missing are plain.
+    pub(crate) inputs: Vec<Form>,
+    /// The blocks of the program that gave what comes block by block.
     pub(crate) partition: Option<Partition>,
+}
+
+impl Options {
+    /// How an argument comes.
+    pub(crate) fn form(&self, number: usize) -> Form {
+        self.inputs.get(number).copied().unwrap_or_default()
+    }
+}
+
+/// How an argument comes, whenever a program runs.
+#[derive(Clone, Copy, PartialEq, Debug, Default)]
+pub(crate) struct Form {
+    /// Block by block, from another program.
+    pub(crate) blocked: bool,
+    /// Of a matrix with something between its rows: from one row to the next ([`matrix::Matrix::stride`]).
+    pub(crate) stride: Option<usize>,
+    /// Of a matrix that comes packed too: how much is kept of it.
+    pub(crate) fill: Option<Fill>,
 }
 
 /// An argument of a program.

@@ -145,7 +145,7 @@ impl<'a, T: Real> BoundAtX<'a, T> {
         }
         arguments.parts(&compiled.y_layout, y);
         for tensor in &bound.tensors {
-            arguments.real(tensor);
+            arguments.real(tensor.values());
         }
         if batched {
             for labels in &rows.labels {
@@ -292,7 +292,7 @@ pub(super) fn rho_arguments<'s, T: Real>(
 ) {
     arguments.parts(&bound.compiled.x_layout, x);
     for tensor in &bound.tensors {
-        arguments.real(tensor);
+        arguments.real(tensor.values());
     }
     for labels in bound.labels.iter().filter(|_| !batched) {
         arguments.push(Argument::Index(labels));

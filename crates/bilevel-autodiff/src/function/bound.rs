@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use super::compiled::Compiled;
 use crate::runtime::cpu::packed::Packable;
+use crate::runtime::matrix::Matrix;
 
 /// A [`Function`](super::Function) bound to data: an objective h(x, y; draw) of `bilevel`.
 ///
@@ -30,7 +31,7 @@ use crate::runtime::cpu::packed::Packable;
 pub struct Bound<T> {
     pub(super) compiled: Arc<Compiled<T>>,
     /// Of each tensor of the data, without the columns that are left out.
-    pub(super) tensors: Vec<Arc<[T]>>,
+    pub(super) tensors: Vec<Matrix<T>>,
     pub(super) labels: Vec<Arc<[u32]>>,
     /// The columns that are left of tensors without those that are zero.
     pub(super) columns: Vec<Arc<[u32]>>,

@@ -36,21 +36,6 @@ pub(super) fn used<T: Real>(values: &[T], shape: &[usize]) -> Option<Arc<[u32]>>
     (used.len() + columns / WORTH_A_COPY <= columns).then_some(used)
 }
 
-/// The matrix of these columns.
-pub(super) fn compact<T: Real>(values: &[T], shape: &[usize], used: &[u32]) -> Arc<[T]> {
-    let columns = shape.last().map_or(1, |&columns| columns.max(1));
-    // Of a length that is known, so that there is one copy and not two.
-    let len = shape[0] * used.len();
-    let mut compact: Arc<[T]> = std::iter::repeat_n(T::zero(), len).collect();
-    let to = Arc::make_mut(&mut compact).chunks_exact_mut(used.len().max(1));
-    for (to, row) in to.zip(values.chunks_exact(columns)) {
-        for (to, &column) in to.iter_mut().zip(used) {
-            *to = row[column as usize];
-        }
-    }
-    compact
-}
-
 /// The function on the compact matrix in place of tensor `number` of the data, with the numbers of its
 /// columns as a further input; None if it is used for anything but products from the left.
 pub(super) fn rewrite(source: &Source, number: usize, count: usize) -> Result<Option<Source>> {

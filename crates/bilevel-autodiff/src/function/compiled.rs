@@ -12,8 +12,10 @@ use super::shapes::Shapes;
 use super::source::Source;
 use super::stage::Staged;
 use crate::error::{Error, Result};
+use crate::runtime::Form;
 use crate::runtime::cpu::kernel::Real;
 use crate::runtime::cpu::packed::Fill;
+use crate::runtime::matrix::padded;
 
 /// A [`Function`](super::Function) for given shapes. Its programs are compiled when they are first needed.
 ///
@@ -51,9 +53,18 @@ impl<T: Real> Compiled<T> {
         settings: Settings,
         compiled: &Arc<AtomicUsize>,
     ) -> Result<Self> {
+        let forms = |fills: &[Option<Fill>]| -> Vec<Form> {
+            let form = |(number, &kept): (usize, &Option<usize>)| Form {
+                // A matrix of which columns are left out is a copy.
+                stride: kept.map(padded::<T>),
+                fill: fills.get(number).copied().flatten(),
+                ..Form::default()
+            };
+            kept_columns.iter().enumerate().map(form).collect()
+        };
         let variant = |source: &Source, fills: &[Option<Fill>]| -> Result<Variant<T>> {
             let staged = Staged::new(source, settings.staged)?;
-            let programs = Programs::new(&staged, settings.passes, fills, compiled.clone());
+            let programs = Programs::new(&staged, settings.passes, &forms(fills), compiled.clone());
             Ok(Variant { staged, programs })
         };
         let mut label_bounds = all.label_bounds();
@@ -70,11 +81,11 @@ impl<T: Real> Compiled<T> {
             x_layout: x_layout.clone(),
             y_layout: y_layout.clone(),
             shapes: shapes.clone(),
-            kept_columns,
             label_bounds,
             all: variant(all, fills)?,
             // A batch takes its rows anew at each step: nothing of it is packed.
             batched: batched.map(|source| variant(source, &[])).transpose()?,
+            kept_columns,
         })
     }
 

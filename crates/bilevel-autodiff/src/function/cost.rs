@@ -8,6 +8,7 @@ use super::programs::Which;
 use crate::error::Result;
 use crate::graph::{Graph, NodeId};
 use crate::runtime::cpu::kernel::Real;
+use crate::runtime::matrix::Matrix;
 use crate::runtime::{Cost, Footprint};
 
 /// What a method asks of a traced objective, each one program.
@@ -91,7 +92,10 @@ impl<T: Real> Compiled<T> {
     pub fn data_bytes(&self) -> usize {
         let tensors = self.shapes.tensors.iter().zip(&self.kept_columns);
         let tensors = tensors.map(|(tensor, kept)| match *kept {
-            Some(kept) => tensor.shape[0] * kept * size_of::<T>() + kept * size_of::<u32>(),
+            Some(kept) => {
+                let numbers = Matrix::<T>::copied_numbers(tensor.shape[0], kept);
+                numbers * size_of::<T>() + kept * size_of::<u32>()
+            }
             None => tensor.len() * size_of::<T>(),
         });
         let labels = self.shapes.labels.len() * self.shapes.rows * size_of::<u32>();

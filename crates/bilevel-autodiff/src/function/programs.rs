@@ -9,9 +9,8 @@ use crate::graph::{DType, Graph, NodeId};
 use crate::pass::residuals;
 use crate::program::{Program, optimise};
 use crate::runtime::cpu::kernel::Real;
-use crate::runtime::cpu::packed::Fill;
 use crate::runtime::cpu::plan::can_be_blocked;
-use crate::runtime::{Delivery, Options, Passes};
+use crate::runtime::{Delivery, Form, Options, Passes};
 use crate::transform::{grad, jvp, vjp};
 
 /// A program that is compiled once, or whose error is kept.
@@ -39,8 +38,9 @@ impl Which {
 /// batch; then what each says.
 pub(super) struct Programs<T> {
     passes: Passes,
-    /// Of the arguments of h̃ that are matrices of data with many zeros, how much is kept of them.
-    fills: Vec<Option<Fill>>,
+    /// Of the arguments of h̃, and of those of ρ.
+    forms: Vec<Form>,
+    rho_forms: Vec<Form>,
     first_tensor: usize,
     /// Programs that were compiled, of all shapes of the function.
     compiled: Arc<AtomicUsize>,
@@ -76,12 +76,11 @@ pub(super) struct TapePrograms<T> {
 }
 
 impl<T: Real> Programs<T> {
-    /// `fills` says of the tensors of the data that are matrices with many zeros how much is kept of them;
-    /// `compiled` counts.
+    /// `forms` are those of the tensors of the data; `compiled` counts.
     pub(super) fn new(
         staged: &Staged,
         passes: Passes,
-        fills: &[Option<Fill>],
+        forms: &[Form],
         compiled: Arc<AtomicUsize>,
     ) -> Self {
         let counts = staged.counts;
@@ -99,11 +98,15 @@ impl<T: Real> Programs<T> {
         let rho_on_x = (0..staged.rho.outputs.len())
             .filter(|&number| on_x[staged.rho.outputs[number].index()])
             .collect();
-        let mut arguments = vec![None; crossing + counts.y];
-        arguments.extend(fills);
+        let with_data = |before: usize| {
+            let mut all = vec![Form::default(); before];
+            all.extend(forms);
+            all
+        };
         Self {
             passes,
-            fills: arguments,
+            forms: with_data(crossing + counts.y),
+            rho_forms: with_data(counts.x),
             first_tensor: crossing + counts.y,
             compiled,
             y: inputs[crossing..crossing + counts.y].to_vec(),
@@ -146,15 +149,10 @@ impl<T: Real> Programs<T> {
 
     /// Compiles a program of h̃.
     fn compile(&self, graph: &Graph, added: &[bool]) -> Result<Program<T>> {
-        self.compile_with(graph, added, &self.fills)
+        self.compile_with(graph, added, &self.forms)
     }
 
-    fn compile_with(
-        &self,
-        graph: &Graph,
-        added: &[bool],
-        fills: &[Option<Fill>],
-    ) -> Result<Program<T>> {
+    fn compile_with(&self, graph: &Graph, added: &[bool], forms: &[Form]) -> Result<Program<T>> {
         let options = Options {
             passes: self.passes,
             deliveries: added
@@ -164,19 +162,15 @@ impl<T: Real> Programs<T> {
                     blocked: false,
                 })
                 .collect(),
-            ..Options::default()
+            inputs: forms.to_vec(),
+            partition: None,
         };
-        self.counted(graph, &options, fills)
+        self.counted(graph, &options)
     }
 
-    fn counted(
-        &self,
-        graph: &Graph,
-        options: &Options,
-        fills: &[Option<Fill>],
-    ) -> Result<Program<T>> {
+    fn counted(&self, graph: &Graph, options: &Options) -> Result<Program<T>> {
         self.compiled.fetch_add(1, Ordering::Relaxed);
-        Program::with(graph, options, fills)
+        Program::with(graph, options)
     }
 
     /// h.
@@ -267,7 +261,9 @@ impl<T: Real> Programs<T> {
 
     /// ρ(x). Arguments: x parts, data, labels.
     pub(super) fn rho(&self) -> Result<&Program<T>> {
-        lazy(&self.rho, || self.compile_with(&self.rho_graph, &[], &[]))
+        lazy(&self.rho, || {
+            self.compile_with(&self.rho_graph, &[], &self.rho_forms)
+        })
     }
 
     /// (∂ρ/∂x)ᵀ·bars, added: x parts. Further arguments: the cotangents of the results that depend on x.
@@ -279,7 +275,7 @@ impl<T: Real> Programs<T> {
             let seeds: Vec<(NodeId, NodeId)> = results.into_iter().zip(bars).collect();
             let bars = vjp(&mut graph, &seeds, &self.rho_x)?;
             graph.outputs = zeros_for_none(&mut graph, bars, &self.rho_x)?;
-            self.compile_with(&graph, &vec![true; self.rho_x.len()], &[])
+            self.compile_with(&graph, &vec![true; self.rho_x.len()], &self.rho_forms)
         })
     }
 
@@ -292,7 +288,7 @@ impl<T: Real> Programs<T> {
             let along: Vec<(NodeId, NodeId)> = self.rho_x.iter().copied().zip(dx).collect();
             let tangents = jvp(&mut graph, &along, &results)?;
             graph.outputs = zeros_for_none(&mut graph, tangents, &results)?;
-            self.compile_with(&graph, &[], &[])
+            self.compile_with(&graph, &[], &self.rho_forms)
         })
     }
 
@@ -326,9 +322,12 @@ impl<T: Real> Programs<T> {
                 rows.is_some() && rows == can_be_blocked(&first, self.passes, id)
             })
             .collect();
-        let mut blocked_inputs = vec![false; second.inputs().len()];
-        let start = blocked_inputs.len() - kept.len();
-        blocked_inputs[start..].copy_from_slice(&blocked);
+        let mut inputs = self.forms.clone();
+        inputs.resize(second.inputs().len(), Form::default());
+        let start = inputs.len() - kept.len();
+        for (form, &blocked) in inputs[start..].iter_mut().zip(&blocked) {
+            form.blocked = blocked;
+        }
         let pull = self.counted(
             &second,
             &Options {
@@ -340,10 +339,9 @@ impl<T: Real> Programs<T> {
                     };
                     added
                 ],
-                blocked_inputs,
+                inputs,
                 partition: None,
             },
-            &self.fills,
         )?;
         let mut deliveries = vec![Delivery::default(); gradients];
         deliveries.extend(blocked.iter().map(|&blocked| Delivery {
@@ -355,10 +353,9 @@ impl<T: Real> Programs<T> {
             &Options {
                 passes: self.passes,
                 deliveries,
-                blocked_inputs: Vec::new(),
+                inputs: self.forms.clone(),
                 partition: Some(pull.partition()).filter(|_| blocked.contains(&true)),
             },
-            &self.fills,
         )?;
         Ok(TapePrograms {
             linearize,

@@ -27,6 +27,11 @@ impl TensorShape {
     pub(super) fn len(&self) -> usize {
         self.shape.iter().product()
     }
+
+    /// Numbers of a row.
+    pub(super) fn width(&self) -> usize {
+        self.shape.iter().skip(1).product()
+    }
 }
 
 impl Shapes {

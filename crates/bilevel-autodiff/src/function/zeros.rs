@@ -7,6 +7,7 @@ use super::settings::Settings;
 use super::shapes::Shapes;
 use crate::runtime::cpu::kernel::Real;
 use crate::runtime::cpu::packed::Packable;
+use crate::runtime::matrix::Matrix;
 
 /// Matrices of fewer rows are taken as they are: what is saved is less than a compilation for the zeros of each.
 const FEWEST_ROWS: usize = 32;
@@ -26,20 +27,17 @@ pub(super) fn columns<T: Real>(
         .collect()
 }
 
-/// The tensors that are matrices with many zeros; `kept` are the numbers of columns of those without others.
+/// The tensors that are matrices with many zeros, without the columns that are left out.
 pub(super) fn sparse<T: Real>(
     shapes: &Shapes,
-    kept: &[Option<usize>],
-    tensors: &[Arc<[T]>],
+    matrices: &[Matrix<T>],
     settings: Settings,
 ) -> Vec<Option<Packable<T>>> {
-    let of = |shape: &[usize], kept: Option<usize>, values: &Arc<[T]>| match *shape {
-        [rows, columns] if settings.sparse && rows >= FEWEST_ROWS => {
-            Packable::of(values, kept.unwrap_or(columns))
-        }
+    let of = |shape: &[usize], matrix: &Matrix<T>| match *shape {
+        [rows, _] if settings.sparse && rows >= FEWEST_ROWS => Packable::of(matrix),
         _ => None,
     };
-    let all = shapes.tensors.iter().zip(kept).zip(tensors);
-    all.map(|((tensor, &kept), values)| of(&tensor.shape, kept, values))
+    let all = shapes.tensors.iter().zip(matrices);
+    all.map(|(tensor, matrix)| of(&tensor.shape, matrix))
         .collect()
 }

@@ -18,8 +18,8 @@ mod vector;
 mod walk;
 
 pub(crate) use frame::{Frame, Slot};
-pub(crate) use matmul::strip_columns;
 pub use real::Real;
+pub(crate) use real::lanes;
 
 use super::instruction::Instruction;
 

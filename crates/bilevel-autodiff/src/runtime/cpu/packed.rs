@@ -7,6 +7,7 @@
 
 mod pack;
 mod panels;
+mod worth;
 
 use std::ops::Range;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
@@ -16,8 +17,10 @@ use bilevel::Scalar;
 use super::limits::HEIGHT;
 use super::partition::Partition;
 use super::threads::each;
+use crate::runtime::matrix::Matrix;
 use pack::Block;
 pub(crate) use panels::{Fill, Lines, Panels};
+pub(crate) use worth::Product;
 
 /// Rows that tell how full the panels of a matrix are.
 const SAMPLE: usize = 320;
@@ -25,8 +28,7 @@ const SAMPLE: usize = 320;
 /// A matrix of data, and its packed forms.
 #[derive(Debug)]
 pub(crate) struct Packable<T> {
-    values: Arc<[T]>,
-    columns: usize,
+    matrix: Matrix<T>,
     /// Estimated from some of the rows.
     pub(crate) fill: Fill,
     packed: Mutex<Vec<Arc<Packed<T>>>>,
@@ -36,42 +38,43 @@ pub(crate) struct Packable<T> {
 /// that all threads pack in the first pass, and what one packs is near to it.
 #[derive(Debug)]
 pub(crate) struct Packed<T> {
-    values: Arc<[T]>,
-    columns: usize,
+    matrix: Matrix<T>,
     lines: Lines,
     /// Each block's rows, and its panels.
     blocks: Vec<(Range<usize>, OnceLock<Panels<T>>)>,
 }
 
 impl<T: Scalar> Packable<T> {
-    /// The row-major matrix of these columns, if its panels leave anything out.
-    pub(crate) fn of(values: &Arc<[T]>, columns: usize) -> Option<Self> {
-        let rows = values.len().checked_div(columns)?;
+    /// The matrix, if its panels leave anything out.
+    pub(crate) fn of(matrix: &Matrix<T>) -> Option<Self> {
+        let (rows, columns) = (matrix.rows(), matrix.columns());
         if rows < HEIGHT || columns < HEIGHT {
             return None;
         }
-        let sample = &values[..rows.min(SAMPLE) * columns];
-        let zeros = sample.iter().filter(|&&value| value == T::zero());
+        let rows = rows.min(SAMPLE);
+        let sample = matrix.values().chunks_exact(matrix.stride()).take(rows);
+        let zeros = sample.map(|row| {
+            let zero = |&&value: &&T| value == T::zero();
+            row[..columns].iter().filter(zero).count()
+        });
         // Panels keep more than what is not zero.
-        if 4 * zeros.count() < sample.len() {
+        if 4 * zeros.sum::<usize>() < rows * columns {
             return None;
         }
         let fill = |lines| {
             let block = Block {
-                values,
-                columns,
-                rows: 0..rows.min(SAMPLE),
+                matrix,
+                rows: 0..rows,
                 lines,
             };
-            (block.kept() * HEIGHT) as f64 / (block.rows.len() * columns) as f64
+            (block.kept() * HEIGHT) as f64 / (rows * columns) as f64
         };
         let fill = Fill {
             rows: fill(Lines::Rows),
             columns: fill(Lines::Columns),
         };
         (fill.rows.min(fill.columns) < 1.0).then(|| Self {
-            values: values.clone(),
-            columns,
+            matrix: matrix.clone(),
             fill,
             packed: Mutex::default(),
         })
@@ -89,8 +92,7 @@ impl<T: Scalar> Packable<T> {
             return packed.clone();
         }
         let packed = Arc::new(Packed {
-            values: self.values.clone(),
-            columns: self.columns,
+            matrix: self.matrix.clone(),
             lines,
             blocks: partition
                 .blocks()
@@ -108,8 +110,7 @@ impl<T: Scalar> Packed<T> {
         let (rows, panels) = &self.blocks[number];
         panels.get_or_init(|| {
             let block = Block {
-                values: &self.values,
-                columns: self.columns,
+                matrix: &self.matrix,
                 rows: rows.clone(),
                 lines: self.lines,
             };
@@ -143,7 +144,7 @@ mod tests {
         let values: Vec<f64> = (0..1000 * 8)
             .map(|i| f64::from(u8::from(i % 3 == 0)))
             .collect();
-        let matrix = Packable::of(&values.into(), 8);
+        let matrix = Packable::of(&Matrix::shared(values.into(), 8));
         let packed = |lines, group_rows, block_rows| {
             let partition = Partition {
                 rows: 1000,

@@ -9,11 +9,11 @@ mod row_axes;
 mod sums;
 mod widths;
 
-pub(crate) use code::{Merge, PhaseCode};
+pub(crate) use code::{Merge, Numbers, PhaseCode};
 
 use super::instruction::Instruction;
 use super::limits::CHUNK;
-use super::packed::{Fill, Lines};
+use super::packed::Lines;
 use super::partition::Partition;
 use super::view::{Extent, Space};
 use crate::error::{Error, Result};
@@ -42,23 +42,12 @@ pub(crate) struct Plan {
     pub(crate) packed: Vec<(usize, Lines)>,
 }
 
-/// The numbers that a plan is made for.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(crate) struct Numbers {
-    /// Bytes of one.
-    pub(crate) size: usize,
-    /// Columns of a strip that a packed matrix is multiplied by.
-    pub(crate) strip: usize,
-}
-
 impl Plan {
-    /// Plans a graph that has a delivery for each output. Of each argument that is a matrix of data with many
-    /// zeros, `fills` says how much of it is kept.
+    /// Plans a graph that has a delivery for each output.
     pub(crate) fn new(
         graph: &Graph,
         options: &Options,
         deliveries: &[Delivery],
-        fills: &[Option<Fill>],
         numbers: Numbers,
     ) -> Result<Self> {
         let passes = options.passes;
@@ -68,11 +57,10 @@ impl Plan {
             RowAxes::none(graph)
         };
         let phases = Phases::of(graph, &rows);
-        expect_blocks(graph, &rows, &phases, &options.blocked_inputs, deliveries)?;
+        expect_blocks(graph, &rows, &phases, options, deliveries)?;
         let needed = graph.needed_for(&graph.outputs);
         let exported = exported(graph, &phases, &needed);
-        let mut lowering = Lowering::new(graph, &rows, &phases, &options.blocked_inputs);
-        (lowering.fills, lowering.strip) = (fills, numbers.strip);
+        let mut lowering = Lowering::new(graph, &rows, &phases, options, numbers);
         let mut code = Vec::new();
         for phase in 0..=phases.last() {
             code.push(lowering.phase(phase, &exported, deliveries)?);
@@ -88,7 +76,7 @@ impl Plan {
             .max()
             .unwrap_or(0);
         let partition = options.partition.unwrap_or_else(|| {
-            let widths = Widths::of(graph, &rows, &phases, &needed, fills);
+            let widths = Widths::of(graph, &rows, &phases, &needed, options);
             widths::choose(rows.count, widths, partial_len, numbers.size)
         });
         let (buffers, constants, packed) = (lowering.buffers, lowering.constants, lowering.packed);
@@ -305,7 +293,7 @@ fn expect_blocks(
     graph: &Graph,
     rows: &RowAxes,
     phases: &Phases,
-    blocked_inputs: &[bool],
+    options: &Options,
     deliveries: &[Delivery],
 ) -> Result<()> {
     let fail = |what: &str, number: usize| {
@@ -316,7 +304,7 @@ fn expect_blocks(
         })
     };
     for (number, &id) in graph.inputs().iter().enumerate() {
-        if blocked_inputs.get(number) != Some(&true) {
+        if !options.form(number).blocked {
             continue;
         }
         let read_whole = graph.ids().any(|reader| {

@@ -12,7 +12,7 @@ use crate::graph::MOST_AXES;
 use crate::runtime::cpu::instruction::{self, MatMul, PackedOperand};
 use crate::runtime::cpu::limits::{MOST_COLUMNS, MOST_SHARED};
 use narrow::{Dots, Updates};
-use packed::{Other, PackedProduct, Strip};
+use packed::{Other, PackedProduct};
 use wide::{LEAST_COLUMNS, Wide};
 
 /// Rows of a wide product at least, where it has another kernel: fewer leave much of two vectors empty.
@@ -87,13 +87,6 @@ pub(super) fn run_packed<T: Real>(frame: &Frame<'_, T>, kernel: &instruction::Pa
         add: kernel.add && !frame.starts(kernel.c.at),
         strip: frame.write(kernel.strip),
     });
-}
-
-/// How many columns the strips have that a packed matrix is multiplied by.
-pub(crate) fn strip_columns<T: Real>() -> usize {
-    let mut columns = 0;
-    vectorised::<T>(Strip(&mut columns));
-    columns
 }
 
 #[derive(Clone, Copy)]

@@ -3,7 +3,7 @@
 use bilevel::Scalar;
 use pulp::{Arch, Simd, WithSimd};
 
-use super::vector::{Kernel, Of};
+use super::vector::{Kernel, Lanes, Of};
 
 /// `f32` or `f64`: what a program computes with.
 ///
@@ -145,6 +145,20 @@ pub(crate) fn vectorised<T: Real>(kernel: impl Kernel<T>) {
         }
     }
     Arch::new().dispatch(Vectorised(kernel, std::marker::PhantomData::<T>));
+}
+
+/// How many numbers a vector of this machine has.
+pub(crate) fn lanes<T: Real>() -> usize {
+    struct Count<'a>(&'a mut usize);
+    impl<T> Kernel<T> for Count<'_> {
+        #[inline(always)]
+        fn run<W: Lanes<T>>(self, _: W) {
+            *self.0 = W::COUNT;
+        }
+    }
+    let mut count = 0;
+    vectorised::<T>(Count(&mut count));
+    count
 }
 
 #[cfg(test)]

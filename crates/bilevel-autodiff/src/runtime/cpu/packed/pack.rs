@@ -7,6 +7,7 @@ use pulp::{Arch, Simd, WithSimd};
 
 use super::panels::{Lines, Panels};
 use crate::runtime::cpu::limits::HEIGHT;
+use crate::runtime::matrix::Matrix;
 
 /// From how many of the lines that follow the next of a panel is chosen.
 const CHOICE: usize = 512;
@@ -14,10 +15,9 @@ const CHOICE: usize = 512;
 /// Places that a word of a set tells of.
 const WORD: usize = 64;
 
-/// Some rows of a row-major matrix, whose lines are packed.
+/// Some rows of a matrix, whose lines are packed.
 pub(super) struct Block<'a, T> {
-    pub(super) values: &'a [T],
-    pub(super) columns: usize,
+    pub(super) matrix: &'a Matrix<T>,
     pub(super) rows: Range<usize>,
     pub(super) lines: Lines,
 }
@@ -131,8 +131,8 @@ impl<T: Scalar> Block<'_, T> {
     /// How many lines there are, and how many numbers a line has.
     fn shape(&self) -> (usize, usize) {
         match self.lines {
-            Lines::Rows => (self.rows.len(), self.columns),
-            Lines::Columns => (self.columns, self.rows.len()),
+            Lines::Rows => (self.rows.len(), self.matrix.columns()),
+            Lines::Columns => (self.matrix.columns(), self.rows.len()),
         }
     }
 
@@ -141,9 +141,12 @@ impl<T: Scalar> Block<'_, T> {
         self.shape().1.div_ceil(WORD)
     }
 
-    fn rows(&self) -> std::slice::ChunksExact<'_, T> {
-        self.values[self.rows.start * self.columns..self.rows.end * self.columns]
-            .chunks_exact(self.columns)
+    #[inline(always)]
+    fn rows(&self) -> impl Iterator<Item = &[T]> {
+        let (stride, columns) = (self.matrix.stride(), self.matrix.columns());
+        self.matrix.values()[self.rows.start * stride..self.rows.end * stride]
+            .chunks_exact(stride)
+            .map(move |row| &row[..columns])
     }
 
     /// The set of each row: the columns where it is not zero, which a NaN is not.
@@ -165,8 +168,9 @@ impl<T: Scalar> Block<'_, T> {
     #[inline(always)]
     fn used_by_columns(&self) -> Vec<u64> {
         let words = self.words();
-        let mut used = vec![0; self.columns * words];
-        let mut word_of = vec![0_u64; self.columns];
+        let columns = self.matrix.columns();
+        let mut used = vec![0; columns * words];
+        let mut word_of = vec![0_u64; columns];
         let mut rows = self.rows();
         for number in 0..words {
             word_of.fill(0);
@@ -194,7 +198,8 @@ impl<T: Scalar> Block<'_, T> {
     pub(super) fn pack(&self) -> Panels<T> {
         let groups = self.groups();
         let kept = count(&groups.sets);
-        let values = &self.values[self.rows.start * self.columns..];
+        let stride = self.matrix.stride();
+        let values = &self.matrix.values()[self.rows.start * stride..];
         let mut packed = Panels {
             ends: Vec::with_capacity(groups.lines.len()),
             lines: groups.lines,
@@ -206,8 +211,8 @@ impl<T: Scalar> Block<'_, T> {
         for (lines, set) in packed.lines.iter().zip(sets) {
             let lines = lines.map(|line| line as usize);
             let (of, between) = match self.lines {
-                Lines::Rows => (lines.map(|line| line * self.columns), 1),
-                Lines::Columns => (lines, self.columns),
+                Lines::Rows => (lines.map(|line| line * stride), 1),
+                Lines::Columns => (lines, stride),
             };
             for place in places(set) {
                 packed.places.push(place as u32);
@@ -281,10 +286,18 @@ mod tests {
                     }
                 })
                 .collect();
-            for lines in [Lines::Rows, Lines::Columns] {
+            // As they are, and without the last column, with something between the rows.
+            let kept: Vec<u32> = (0..columns as u32 - 1).collect();
+            let all = Matrix::shared(values.clone().into(), columns);
+            let some = Matrix::of_columns(&values, columns, &kept);
+            for (matrix, lines) in [
+                (&all, Lines::Rows),
+                (&all, Lines::Columns),
+                (&some, Lines::Rows),
+                (&some, Lines::Columns),
+            ] {
                 let block = Block {
-                    values: &values,
-                    columns,
+                    matrix,
                     rows: first..first + rows,
                     lines,
                 };

@@ -1,7 +1,24 @@
-//! What lowering a graph gives: buffers that have no place yet, and the instructions of each phase.
+//! What lowering a graph takes and gives: buffers that have no place yet, and the instructions of each phase.
 
 use crate::runtime::cpu::instruction::Instruction;
+use crate::runtime::cpu::limits::STRIP_VECTORS;
 use crate::runtime::cpu::view::At;
+
+/// The numbers that a plan is made for.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) struct Numbers {
+    /// Bytes of one.
+    pub(crate) size: usize,
+    /// How many a vector of the machine has.
+    pub(crate) lanes: usize,
+}
+
+impl Numbers {
+    /// Columns of a strip that a packed matrix is multiplied by.
+    pub(super) fn strip(self) -> usize {
+        STRIP_VECTORS * self.lanes
+    }
+}
 
 /// A memory that a plan needs.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]

@@ -11,16 +11,17 @@ mod reduce;
 mod results;
 mod select;
 
-use super::code::{Buffer, PhaseCode};
+use super::code::{Buffer, Numbers, PhaseCode};
 use super::phase::{Kind, Phases};
 use super::row_axes::RowAxes;
 use crate::error::{Error, Result};
 use crate::graph::{Graph, Node, NodeId, Op};
 use crate::rule::matching_axes;
-use crate::runtime::Delivery;
 use crate::runtime::cpu::instruction::{CopyAxis, Function, Instruction, Reduction};
-use crate::runtime::cpu::packed::{Fill, Lines};
+use crate::runtime::cpu::limits::ALIGNMENT;
+use crate::runtime::cpu::packed::Lines;
 use crate::runtime::cpu::view::{self, At, Extent, Space, Stride, View};
+use crate::runtime::{Delivery, Options};
 
 pub(crate) struct Lowering<'g> {
     pub(crate) graph: &'g Graph,
@@ -39,10 +40,8 @@ pub(crate) struct Lowering<'g> {
     pub(crate) code: PhaseCode,
     phase: usize,
     needed: Vec<bool>,
-    /// Of each argument that is a matrix of data with many zeros: how much of it is kept.
-    pub(crate) fills: &'g [Option<Fill>],
-    /// Columns of a strip that a packed matrix is multiplied by.
-    pub(crate) strip: usize,
+    options: &'g Options,
+    numbers: Numbers,
     pub(crate) packed: Vec<(usize, Lines)>,
 }
 
@@ -51,7 +50,8 @@ impl<'g> Lowering<'g> {
         graph: &'g Graph,
         rows: &'g RowAxes,
         phases: &'g Phases,
-        blocked_inputs: &[bool],
+        options: &'g Options,
+        numbers: Numbers,
     ) -> Self {
         let count = graph.nodes().len();
         let mut lowering = Self {
@@ -67,8 +67,8 @@ impl<'g> Lowering<'g> {
             code: PhaseCode::default(),
             phase: 0,
             needed: graph.needed_for(&graph.outputs),
-            fills: &[],
-            strip: 1,
+            options,
+            numbers,
             packed: Vec::new(),
         };
         for (id, node) in graph.ids().zip(graph.nodes()) {
@@ -76,14 +76,16 @@ impl<'g> Lowering<'g> {
             match node.op {
                 Op::Input(number) => {
                     let space = Space::Input(number);
-                    if let (true, Some(axis)) = (blocked_inputs.get(number) == Some(&true), axis) {
+                    let form = options.form(number);
+                    if let (true, Some(axis)) = (form.blocked, axis) {
                         lowering.block[index] = Some(View::lanes(space, &node.shape, axis, true));
                     } else {
-                        lowering.full[index] = Some(View::natural(space, 0, &node.shape, None));
-                        if axis.is_some() {
-                            lowering.block[index] =
-                                Some(View::natural(space, 0, &node.shape, axis));
+                        let mut full = View::natural(space, 0, &node.shape, None);
+                        if let Some(stride) = form.stride {
+                            full.strides[0] = Stride::fixed(stride);
                         }
+                        lowering.block[index] = axis.map(|axis| cut(full.clone(), axis));
+                        lowering.full[index] = Some(full);
                     }
                 }
                 Op::Constant(bits) => {
@@ -248,13 +250,15 @@ impl<'g> Lowering<'g> {
         if let Some(copy) = &self.columns[id.index()] {
             return copy.clone();
         }
+        // Each starts with a line of the cache.
+        let column = shape[0].next_multiple_of(ALIGNMENT);
         let number = self.buffers.len();
         self.buffers.push(Buffer {
             phase: None,
-            len: shape.iter().product(),
+            len: column * shape[1],
         });
         let mut copy = View::natural(Space::Buffer(number), 0, &shape, None);
-        copy.strides = vec![Stride::ONE, Stride::fixed(shape[0])];
+        copy.strides = vec![Stride::ONE, Stride::fixed(column)];
         self.code.prelude.push(copying(view, &copy, false));
         self.columns[id.index()] = Some(copy.clone());
         copy

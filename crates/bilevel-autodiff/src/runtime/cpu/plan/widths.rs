@@ -3,8 +3,8 @@
 use super::phase::{Kind, Phases};
 use super::row_axes::RowAxes;
 use crate::graph::{Graph, NodeId, Op};
+use crate::runtime::Options;
 use crate::runtime::cpu::limits::MOST_SHARED;
-use crate::runtime::cpu::packed::Fill;
 use crate::runtime::cpu::partition::Partition;
 
 /// `partial` are the numbers of the partial sums of a group, each number of `size` bytes.
@@ -64,13 +64,13 @@ impl Widths {
         rows: &RowAxes,
         phases: &Phases,
         needed: &[bool],
-        fills: &[Option<Fill>],
+        options: &Options,
     ) -> Self {
         let width = |id: NodeId| graph.node(id).len() / rows.count.max(1);
         let kept = |id: NodeId| match graph.node(id).op {
-            Op::Input(number) => match fills.get(number) {
-                Some(Some(fill)) => (width(id) as f64 * fill.rows.max(fill.columns)) as usize,
-                _ => width(id),
+            Op::Input(number) => match options.form(number).fill {
+                Some(fill) => (width(id) as f64 * fill.rows.max(fill.columns)) as usize,
+                None => width(id),
             },
             _ => width(id),
         };

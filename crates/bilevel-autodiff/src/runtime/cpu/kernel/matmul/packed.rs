@@ -7,24 +7,11 @@ use std::ops::Range;
 
 use crate::runtime::cpu::kernel::real::Real;
 use crate::runtime::cpu::kernel::vector::{Kernel, Lanes};
-use crate::runtime::cpu::limits::HEIGHT;
+use crate::runtime::cpu::limits::{HEIGHT, STRIP_VECTORS as VECTORS};
 use crate::runtime::cpu::packed::Panels;
-
-/// Vectors of a strip.
-const VECTORS: usize = 2;
 
 /// Numbers of the longest strip: of two vectors of 64 bytes, for the smaller type of number.
 const MOST_STRIP: usize = VECTORS * 16;
-
-/// How many columns a strip has on this machine.
-pub(super) struct Strip<'a>(pub(super) &'a mut usize);
-
-impl<T: Real> Kernel<T> for Strip<'_> {
-    #[inline(always)]
-    fn run<W: Lanes<T>>(self, _: W) {
-        *self.0 = VECTORS * W::COUNT;
-    }
-}
 
 /// Where the other operand is.
 #[derive(Clone, Copy)]

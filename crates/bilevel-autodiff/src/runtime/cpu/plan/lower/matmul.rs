@@ -5,7 +5,7 @@ use crate::error::Result;
 use crate::graph::{NodeId, Op};
 use crate::runtime::Delivery;
 use crate::runtime::cpu::instruction::{Instruction, MatMul, Matrix};
-use crate::runtime::cpu::limits::MOST_COLUMNS;
+use crate::runtime::cpu::limits::{ALIGNMENT, MOST_COLUMNS};
 use crate::runtime::cpu::plan::code::Buffer;
 use crate::runtime::cpu::plan::phase::Kind;
 use crate::runtime::cpu::view::{Extent, Space, Stride, View};
@@ -150,15 +150,15 @@ impl Lowering<'_> {
         let (rows, width) = (first.shape[0], widths.iter().sum::<usize>());
         let inner = self.graph.shape(first.operands[0])[usize::from(!left)];
         let number = self.buffers.len();
-        self.buffers.push(Buffer {
-            phase: None,
-            len: inner * width,
-        });
         let mut b = View::natural(Space::Buffer(number), 0, &[inner, width], None);
+        let mut len = inner * width;
         if width <= MOST_COLUMNS {
-            // The narrow kernels want it column by column.
-            b.strides = vec![Stride::ONE, Stride::fixed(inner)];
+            // The narrow kernels want it column by column, each from a line of the cache on.
+            let column = inner.next_multiple_of(ALIGNMENT);
+            b.strides = vec![Stride::ONE, Stride::fixed(column)];
+            len = column * width;
         }
+        self.buffers.push(Buffer { phase: None, len });
         let c = self.allocate(&[rows, width], Some(0));
         let mut column = 0;
         for (&(id, right), &own) in products.iter().zip(&widths) {

@@ -5,17 +5,10 @@ use crate::error::Result;
 use crate::graph::{NodeId, Op};
 use crate::runtime::Delivery;
 use crate::runtime::cpu::instruction::{Instruction, Matrix, PackedOperand, PackedProduct};
-use crate::runtime::cpu::limits::MOST_COLUMNS;
-use crate::runtime::cpu::packed::Lines;
+use crate::runtime::cpu::packed::{self, Lines};
 use crate::runtime::cpu::plan::code::Buffer;
 use crate::runtime::cpu::plan::phase::Kind;
 use crate::runtime::cpu::view::{Extent, Space, Stride, View};
-
-/// A packed product takes longer than its share of the work of a dense one: it has to have at most so much of it.
-const WORTH_IT: f64 = 0.7;
-
-/// The same of a narrow one, of which the dense form waits for memory.
-const NARROW_WORTH_IT: f64 = 1.0;
 
 /// A product that is worth packing.
 #[derive(Clone, Copy)]
@@ -36,7 +29,7 @@ impl Lowering<'_> {
             return None;
         }
         let fill = |place: usize| match self.graph.node(node.operands[place]).op {
-            Op::Input(number) => Some((number, self.fills.get(number).copied().flatten()?)),
+            Op::Input(number) => Some((number, self.options.form(number).fill?)),
             _ => None,
         };
         let cut = |place: usize| self.rows.of(node.operands[place]);
@@ -50,13 +43,13 @@ impl Lowering<'_> {
         let (input, fill) = fill(place)?;
         let fill = fill.of(lines);
         let columns = node.shape[1 - place];
-        let worked_on = columns.next_multiple_of(self.strip.max(1)) as f64 * fill;
-        let most = if columns <= MOST_COLUMNS {
-            NARROW_WORTH_IT
-        } else {
-            WORTH_IT
+        let product = packed::Product {
+            fill,
+            columns,
+            lanes: self.numbers.lanes,
+            size: self.numbers.size,
         };
-        (worked_on <= most * columns as f64).then_some(Product {
+        product.is_worth_it().then_some(Product {
             input,
             lines,
             fill,
@@ -115,7 +108,9 @@ impl Lowering<'_> {
             self.packed.push((input, lines));
             self.packed.len() - 1
         });
-        let strip = self.allocate(&[node.shape[0], self.strip], Some(0)).at;
+        let strip = self
+            .allocate(&[node.shape[0], self.numbers.strip()], Some(0))
+            .at;
         self.emit(Instruction::Packed(PackedProduct {
             matrix: matrix_number,
             fill,
@@ -132,7 +127,7 @@ impl Lowering<'_> {
 
     /// A matrix that all blocks read, copied once into strips of columns.
     fn in_strips(&mut self, view: &View, rows: usize, columns: usize) -> PackedOperand {
-        let width = self.strip;
+        let width = self.numbers.strip();
         let (strips, rest) = (columns / width, columns % width);
         let len = rows * width;
         let number = self.buffers.len();

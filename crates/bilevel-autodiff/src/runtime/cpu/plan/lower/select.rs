@@ -1,16 +1,16 @@
 //! Rows and classes selected by indices.
 
-use super::Lowering;
+use super::{Lowering, is_natural};
 use crate::error::Result;
 use crate::graph::NodeId;
 use crate::runtime::cpu::instruction::{Instruction, SelectClass};
-use crate::runtime::cpu::view::{Extent, Stride};
+use crate::runtime::cpu::view::{Extent, Stride, View};
 
 impl Lowering<'_> {
     pub(super) fn take_rows(&mut self, id: NodeId) -> Result<()> {
         let node = self.graph.node(id);
         let index = self.view(node.operands[1])?;
-        let data = self.in_order(node.operands[0])?;
+        let data = self.rows_in_one_piece(node.operands[0])?;
         let width: usize = node.shape[1..].iter().product();
         let in_rows = self.in_rows();
         let to = if in_rows {
@@ -20,7 +20,7 @@ impl Lowering<'_> {
         };
         self.emit(Instruction::TakeRows {
             data: data.at,
-            data_row: width,
+            data_row: data.strides[0].fixed as usize,
             index: index.at,
             rows: if in_rows {
                 Extent::Rows
@@ -32,6 +32,21 @@ impl Lowering<'_> {
         });
         self.set(id, to);
         Ok(())
+    }
+
+    /// A whole tensor of which the numbers of a row follow each other in order, whatever is between the rows.
+    fn rows_in_one_piece(&mut self, id: NodeId) -> Result<View> {
+        let view = self.view(id)?;
+        let shape = self.graph.shape(id);
+        let row = View {
+            at: view.at,
+            dims: view.dims[1..].to_vec(),
+            strides: view.strides[1..].to_vec(),
+        };
+        if is_natural(&row, &shape[1..]) {
+            return Ok(view);
+        }
+        self.in_order(id)
     }
 
     pub(super) fn add_rows(&mut self, id: NodeId) -> Result<()> {

@@ -1,0 +1,149 @@
+//! Matrices of data, with rows that start with a line of the cache where they are copied anyway.
+
+use std::sync::Arc;
+
+use bilevel::Scalar;
+
+/// Bytes of a line of the cache, and of the longest vector.
+const LINE: usize = 64;
+
+/// A row-major matrix of given numbers, shared by all that read it.
+///
+/// A copy has rows at multiples of 64 bytes, with numbers between them that nobody reads: a vector that crosses a
+/// line of the cache takes twice as long to load, and vectors of 64 bytes cross one at each step of a row that does
+/// not start with one.
+#[derive(Clone, Debug)]
+pub(crate) struct Matrix<T> {
+    memory: Arc<[T]>,
+    /// Where the first row is.
+    start: usize,
+    rows: usize,
+    columns: usize,
+    /// From one row to the next.
+    stride: usize,
+}
+
+/// From one row of a copy of so many columns to the next.
+pub(crate) fn padded<T>(columns: usize) -> usize {
+    columns.next_multiple_of((LINE / size_of::<T>().max(1)).max(1))
+}
+
+impl<T: Scalar> Matrix<T> {
+    /// These numbers, as they are, in rows of so many columns.
+    pub(crate) fn shared(values: Arc<[T]>, columns: usize) -> Self {
+        Self {
+            start: 0,
+            rows: values.len().checked_div(columns).unwrap_or(0),
+            columns,
+            stride: columns,
+            memory: values,
+        }
+    }
+
+    /// A copy of some columns, in this order, of the matrix that has so many.
+    pub(crate) fn of_columns(values: &[T], columns: usize, kept: &[u32]) -> Self {
+        let rows = values.len().checked_div(columns).unwrap_or(0);
+        let stride = padded::<T>(kept.len());
+        // Of a length that is known, so that there is one copy and not two.
+        let len = Self::copied_numbers(rows, kept.len());
+        let mut memory: Arc<[T]> = std::iter::repeat_n(T::zero(), len).collect();
+        // Memory of an Arc does not move.
+        let spare = len - rows * stride;
+        let start = memory.as_ptr().align_offset(LINE).min(spare);
+        if stride > 0 {
+            let to = Arc::make_mut(&mut memory)[start..].chunks_exact_mut(stride);
+            for (to, row) in to.zip(values.chunks_exact(columns.max(1))) {
+                for (to, &column) in to.iter_mut().zip(kept) {
+                    *to = row[column as usize];
+                }
+            }
+        }
+        Self {
+            memory,
+            start,
+            rows,
+            columns: kept.len(),
+            stride,
+        }
+    }
+
+    /// How many numbers a copy of so many rows and columns holds, with those that nobody reads.
+    pub(crate) fn copied_numbers(rows: usize, columns: usize) -> usize {
+        rows * padded::<T>(columns) + LINE / size_of::<T>()
+    }
+
+    /// All rows, with what is between them: the argument of a program that was compiled for [`Matrix::stride`].
+    pub(crate) fn values(&self) -> &[T] {
+        &self.memory[self.start..self.start + self.rows * self.stride]
+    }
+
+    pub(crate) fn rows(&self) -> usize {
+        self.rows
+    }
+
+    pub(crate) fn columns(&self) -> usize {
+        self.columns
+    }
+
+    /// From one row to the next.
+    pub(crate) fn stride(&self) -> usize {
+        self.stride
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn has_the_kept_columns<T: Scalar>(rows: usize, columns: usize, every: usize) {
+        let values: Vec<T> = (0..rows * columns)
+            .map(|i| T::from_f64(i as f64 + 1.0))
+            .collect();
+        let kept: Vec<u32> = (0..columns as u32).step_by(every).collect();
+        let matrix = Matrix::of_columns(&values, columns, &kept);
+        assert_eq!((matrix.rows(), matrix.columns()), (rows, kept.len()));
+        assert_eq!(matrix.stride() * size_of::<T>() % LINE, 0);
+        assert_eq!(matrix.values().as_ptr().align_offset(LINE), 0);
+        let found: Vec<&[T]> = matrix.values().chunks(matrix.stride()).collect();
+        assert_eq!(found.len(), rows);
+        for (row, found) in found.iter().enumerate() {
+            let expected = kept
+                .iter()
+                .map(|&column| values[row * columns + column as usize]);
+            assert!(expected.eq(found[..kept.len()].iter().copied()));
+        }
+        assert_eq!(
+            matrix.memory.len(),
+            Matrix::<T>::copied_numbers(rows, kept.len())
+        );
+        // A clone shares the numbers.
+        assert_eq!(matrix.clone().values().as_ptr(), matrix.values().as_ptr());
+    }
+
+    #[test]
+    fn rows_of_copies_start_with_a_line_of_the_cache() {
+        for rows in [1, 2, 33] {
+            for columns in [1, 7, 16, 17, 655] {
+                for every in [1, 2, 3] {
+                    has_the_kept_columns::<f32>(rows, columns, every);
+                    has_the_kept_columns::<f64>(rows, columns, every);
+                }
+            }
+        }
+        let none = Matrix::<f32>::of_columns(&[], 5, &[0, 1]);
+        assert_eq!((none.rows(), none.values().len()), (0, 0));
+        let empty = Matrix::<f32>::of_columns(&[0.0; 6], 3, &[]);
+        assert_eq!((empty.rows(), empty.values().len()), (2, 0));
+    }
+
+    #[test]
+    fn what_is_not_copied_is_shared() {
+        let values: Arc<[f64]> = (0..6).map(f64::from).collect();
+        let matrix = Matrix::shared(values.clone(), 3);
+        assert_eq!(
+            (matrix.rows(), matrix.columns(), matrix.stride()),
+            (2, 3, 3)
+        );
+        assert_eq!(matrix.values().as_ptr(), values.as_ptr());
+    }
+}
