@@ -361,7 +361,9 @@ impl Case {
         }
         let mut id = self.push(sample.op.clone(), &operands);
         if let Op::Lines(Lines::ArgSort { axis }) = sample.op {
-            id = self.push(Op::Lines(Lines::Gather { axis }), &[a.id, id]);
+            let same = self.shape(a.id) == self.shape(id);
+            let sorted = if same { a.id } else { operands[0] };
+            id = self.push(Op::Lines(Lines::Gather { axis }), &[sorted, id]);
         }
         let size = self.size(id);
         (size < 1e4).then_some((id, size))
