@@ -21,9 +21,9 @@ use rayon::{ThreadPool, ThreadPoolBuilder};
 ///     fn draw(&self, _: Key, _: usize) -> Vec<usize> { (0..16).collect() }
 ///     fn task(&self, number: usize) -> Result<Problem<f64>> {
 ///         let shift = number as f64;
-///         let f = Closures::new(1, 1, move |x, _, _| (x[0] - shift).powi(2), |_, _, _, _| ())
+///         let f = Closures::<f64>::new(1, 1, move |x, _, _| (x[0] - shift).powi(2), |_, _, _, _| ())
 ///             .with_grad_x(move |x, _, _, out| out[0] += 2.0 * (x[0] - shift));
-///         let g = Closures::new(1, 1, |_, y, _| y[0] * y[0], |_, y, _, out| out[0] += 2.0 * y[0]);
+///         let g = Closures::<f64>::new(1, 1, |_, y, _| y[0] * y[0], |_, y, _, out| out[0] += 2.0 * y[0]);
 ///         Problem::new(g, f, FixedStart(vec![0.0]))
 ///     }
 /// }
