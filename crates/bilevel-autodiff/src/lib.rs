@@ -73,6 +73,8 @@
 mod error;
 mod function;
 pub mod graph;
+#[cfg(debug_assertions)]
+mod instances;
 mod pass;
 mod program;
 pub mod reference;
