@@ -291,7 +291,7 @@ fn the_help_documents_input() {
     for part in [
         "--missing",
         "counted from 0",
-        "scaling.csv",
+        "empty cells, NA",
         "[DATA]",
         "--trusted-column",
     ] {

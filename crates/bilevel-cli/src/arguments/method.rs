@@ -122,13 +122,13 @@ impl From<&TrainingArguments> for TrainingSpecification {
 /// What the training of models is made of besides.
 #[derive(Args, Debug)]
 pub(crate) struct TrainingArguments {
-    /// Training rows of an inner step; all unless given
+    /// Training rows in each inner step [default: all]
     #[arg(long, value_name = "N", allow_negative_numbers = true, value_parser = parse::positive_count)]
     pub(crate) batch: Option<usize>,
-    /// Trusted rows of an evaluation of the outer objective; all unless given
+    /// Trusted rows in each evaluation of the outer objective [default: all]
     #[arg(long, value_name = "N", allow_negative_numbers = true, value_parser = parse::positive_count)]
     pub(crate) trusted_batch: Option<usize>,
-    /// D of D‖y‖²/2, added to the inner loss
+    /// D of D‖y‖²/2, which is added to the inner loss
     #[arg(long, value_name = "D", default_value = "0", allow_negative_numbers = true, value_parser = parse::non_negative)]
     pub(crate) weight_decay: f64,
 }

@@ -126,7 +126,7 @@ impl Setting {
                     "FIELD",
                     "one of its words",
                     None,
-                    "What the inner steps follow",
+                    "Direction of the inner steps",
                 )
             },
             Self::Adjoint => about(
@@ -155,14 +155,14 @@ impl Setting {
                 "K",
                 COUNT,
                 Some("100; solve and some methods set their own"),
-                "Inner steps, K",
+                "Number of inner steps, K",
             ),
             Self::Dynamics => about(
                 "dynamics",
                 "RULE",
                 "BETA from 0 to below 1",
                 Some("gradient-descent"),
-                "How y moves in a step: gradient-descent, momentum:BETA or adam",
+                "Update rule of y: gradient-descent, momentum:BETA or adam",
             ),
             Self::Probability => about(
                 "probability",
