@@ -1,8 +1,10 @@
 //! The outer loop.
 
 mod stop;
+mod why;
 
-pub use stop::{GradientNorm, Patience, Why};
+pub use stop::{GradientNorm, Patience};
+pub use why::Why;
 
 use std::time::{Duration, Instant};
 
