@@ -188,9 +188,9 @@ fn refused_at(here: &Path, run: &str) -> usize {
     let ran = bilevel(here, &format!("{run} --memory-budget 1kB"));
     assert_eq!(ran.code, 2);
     let (_, rest) = ran.stderr.split_once("expected at least ").unwrap();
-    let (megabytes, _) = rest.split_once(" MB").unwrap();
-    // Rounded to 10 kB; a run of one more says it exactly enough.
-    (megabytes.parse::<f64>().unwrap() * 1e6) as usize
+    let (kilobytes, _) = rest.split_once(" kB").unwrap();
+    // Rounded up to 1 kB.
+    kilobytes.parse::<usize>().unwrap() * 1000
 }
 
 #[test]

@@ -157,12 +157,12 @@ impl<T: Real> Classifier<T> {
     }
 
     /// The share of rows whose most probable class is their label; None without rows.
-    #[must_use]
-    pub fn accuracy(&self, data: &Dataset) -> Option<f64> {
-        let predicted = predictions(&self.probabilities(data).ok()?, data.classes());
+    ///
+    /// # Errors
+    /// As [`Classifier::probabilities`].
+    pub fn accuracy(&self, data: &Dataset) -> Result<Option<f64>, Error> {
+        let predicted = predictions(&self.probabilities(data)?, data.classes());
         crate::metrics::accuracy(&predicted, data.labels())
-            .ok()
-            .flatten()
     }
 }
 
@@ -183,7 +183,8 @@ mod tests {
             key: Key::from_seed(0),
         };
         let classifier = trainer.train::<f32>(&data.select(&train).unwrap()).unwrap();
-        let accuracy = classifier.accuracy(&data.select(&test).unwrap()).unwrap();
+        let accuracy = classifier.accuracy(&data.select(&test).unwrap());
+        let accuracy = accuracy.unwrap().unwrap();
         assert!(accuracy > 0.94, "{accuracy}");
     }
 

@@ -77,7 +77,7 @@ pub fn baselines<T: Real>(
 ) -> Result<Vec<(&'static str, Baseline)>, Error> {
     let wrong = data.wrong();
     let rows = data.train().rows();
-    let test = |classifier: &Classifier<T>| data.test().and_then(|test| classifier.accuracy(test));
+    let test = |classifier: &Classifier<T>| tested(classifier, data);
     let mut results = Vec::new();
 
     let begin = Instant::now();
@@ -88,15 +88,15 @@ pub fn baselines<T: Real>(
         Baseline {
             f1: figures(&vec![1.0; rows], &everything, wrong.as_deref())?.and_then(|m| m.f1),
             auc: None,
-            test_accuracy: test(&own),
-            retrained_accuracy: test(&retrain(data, &everything, trainer, key)?),
+            test_accuracy: test(&own)?,
+            retrained_accuracy: test(&retrain(data, &everything, trainer, key)?)?,
             seconds: begin.elapsed().as_secs_f64(),
         },
     ));
 
     let begin = Instant::now();
     let trusted = retrain::<T>(data, &vec![false; rows], trainer, key)?;
-    let accuracy = test(&trusted);
+    let accuracy = test(&trusted)?;
     let seconds = begin.elapsed().as_secs_f64();
     results.push((
         "trusted_only",
@@ -119,13 +119,13 @@ pub fn baselines<T: Real>(
                 &trainer
                     .train_stopped(&data.train().select(&rows)?, data.trusted())?
                     .0,
-            )
+            )?
         };
         results.push((
             "clean_rows",
             Baseline {
                 test_accuracy: own,
-                retrained_accuracy: test(&retrain(data, &clean, trainer, key)?),
+                retrained_accuracy: test(&retrain(data, &clean, trainer, key)?)?,
                 seconds: begin.elapsed().as_secs_f64(),
                 ..Baseline::default()
             },
@@ -153,7 +153,7 @@ pub fn baselines<T: Real>(
             f1: metrics.as_ref().and_then(|m| m.f1),
             auc: metrics.as_ref().and_then(|m| m.auc),
             test_accuracy: accuracy,
-            retrained_accuracy: test(&retrain(data, &agrees, trainer, key)?),
+            retrained_accuracy: test(&retrain(data, &agrees, trainer, key)?)?,
             seconds: seconds + begin.elapsed().as_secs_f64(),
         },
     ));
@@ -183,14 +183,20 @@ impl Baseline {
         seconds: f64,
     ) -> Result<Self, Error> {
         let metrics = figures(weights, &kept(weights), data.wrong().as_deref())?;
-        let test =
-            |classifier: &Classifier<T>| data.test().and_then(|test| classifier.accuracy(test));
         Ok(Self {
             f1: metrics.as_ref().and_then(|m| m.f1),
             auc: metrics.as_ref().and_then(|m| m.auc),
-            test_accuracy: test(own),
-            retrained_accuracy: test(retrained),
+            test_accuracy: tested(own, data)?,
+            retrained_accuracy: tested(retrained, data)?,
             seconds,
         })
+    }
+}
+
+/// The accuracy on the test rows, where there are any.
+fn tested<T: Real>(classifier: &Classifier<T>, data: &CleaningData) -> Result<Option<f64>, Error> {
+    match data.test() {
+        Some(test) => classifier.accuracy(test),
+        None => Ok(None),
     }
 }

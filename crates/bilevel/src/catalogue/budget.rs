@@ -57,9 +57,8 @@ pub fn choose<E: From<TooLarge>>(
         method.settings.adjoint = Some(adjoint);
         method
     };
-    let taken = |method: &Method, bytes: usize| {
-        format!("{} takes {}", method.short_name(), megabytes(bytes))
-    };
+    let taken =
+        |method: &Method, bytes: usize| format!("{} takes {}", method.short_name(), size(bytes));
     if given || !has_choice(&method) {
         let bytes = peak(&method)?;
         if bytes > budget.bytes {
@@ -85,7 +84,7 @@ pub fn choose<E: From<TooLarge>>(
     if least > budget.bytes {
         return Err(TooLarge::All {
             budget: budget.clone(),
-            least: megabytes(least),
+            least: size(least),
             which: slots(1).short_name(),
             others: too_large.join(", "),
         }
@@ -132,11 +131,16 @@ fn chosen(method: Method, bytes: usize, budget: &Size, too_large: &[String]) -> 
     let why = format!(
         "memory budget {budget}: {} with a predicted peak of {}{most}{others}",
         method.short_name(),
-        megabytes(bytes)
+        size(bytes)
     );
     (method, Chosen { why })
 }
 
-fn megabytes(bytes: usize) -> String {
-    format!("{:.2} MB", bytes as f64 / 1e6)
+fn size(bytes: usize) -> String {
+    // Rounded up, so that what a message asks for is enough.
+    if bytes < 10_000_000 {
+        format!("{} kB", bytes.div_ceil(1000))
+    } else {
+        format!("{:.2} MB", (bytes as f64 / 1e4).ceil() / 1e2)
+    }
 }
