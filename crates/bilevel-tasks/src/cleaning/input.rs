@@ -90,9 +90,9 @@ impl<'a> Source<'a> {
     pub(super) fn rows_text(self) -> String {
         match self {
             Self::Digits => {
-                "pictures of handwritten digits (they come with the program)".to_owned()
+                "images of handwritten digits (they come with the program)".to_owned()
             }
-            Self::Idx { .. } => "pictures".to_owned(),
+            Self::Idx { .. } => "images".to_owned(),
             Self::Table(file) | Self::Npy { features: file, .. } => {
                 format!("rows of {}", file.display())
             }

@@ -135,7 +135,7 @@ pub(crate) static IAPTT: Entry = Entry {
         memory: "z, kept from one outer step to the next, and what --adjoint keeps",
         when: "inner problems that are not convex, where the end of training depends on its start",
         when_not: "a convex inner problem: basic is as good",
-        reference: "IAPTT-GM, Liu et al. 2021, arXiv 2110.00604",
+        reference: "IAPTT-GM, Liu et al. 2021, arXiv 2110.00455",
     },
 };
 
