@@ -158,7 +158,7 @@ pub trait Dynamics<T: Scalar>: Send + Sync {
     /// Checks the settings, before any use.
     ///
     /// # Errors
-    /// [`Error::Setting`](crate::Error::Setting) for a setting out of range.
+    /// [`Error::Setting`] for a setting out of range.
     fn validate(&self, x_len: usize, y_len: usize) -> Result<()>;
 }
 

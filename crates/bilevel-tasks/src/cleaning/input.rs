@@ -89,9 +89,7 @@ impl<'a> Source<'a> {
     /// What its rows are, after a number.
     pub(super) fn rows_text(self) -> String {
         match self {
-            Self::Digits => {
-                "images of handwritten digits (they come with the program)".to_owned()
-            }
+            Self::Digits => "images of handwritten digits (they come with the program)".to_owned(),
             Self::Idx { .. } => "images".to_owned(),
             Self::Table(file) | Self::Npy { features: file, .. } => {
                 format!("rows of {}", file.display())

@@ -84,7 +84,7 @@ impl<'a, T: Scalar> Rollout<'a, T> {
     /// `state = Φ_t(x, state)`.
     ///
     /// # Errors
-    /// If an objective fails, or [`Error::NonFinite`].
+    /// If an objective fails, or [`Error::NonFinite`](crate::Error::NonFinite).
     pub fn advance(&mut self, t: usize, state: &mut [T]) -> Result<()> {
         self.cx.step = t;
         self.dynamics.step(&mut self.cx, state)?;
@@ -95,7 +95,7 @@ impl<'a, T: Scalar> Rollout<'a, T> {
     /// in x.
     ///
     /// # Errors
-    /// If an objective fails, or [`Error::NonFinite`].
+    /// If an objective fails, or [`Error::NonFinite`](crate::Error::NonFinite).
     pub fn pull_back(&mut self, t: usize, state: &[T], next: &[T], bar: &mut [T]) -> Result<()> {
         self.cx.step = t;
         self.dynamics.pull_back(&mut self.cx, state, next, bar)?;
@@ -115,7 +115,7 @@ impl<'a, T: Scalar> Rollout<'a, T> {
     /// [`Rollout::advance`], and fills `tape`.
     ///
     /// # Errors
-    /// If an objective fails or keeps no tape, or [`Error::NonFinite`].
+    /// If an objective fails or keeps no tape, or [`Error::NonFinite`](crate::Error::NonFinite).
     pub fn advance_taped(&mut self, t: usize, state: &mut [T], tape: &mut [T]) -> Result<()> {
         expect_length("the tape of a step", self.tape_len(t)?, tape.len())?;
         self.dynamics.step_taped(&mut self.cx, state, tape)?;
@@ -125,7 +125,7 @@ impl<'a, T: Scalar> Rollout<'a, T> {
     /// [`Rollout::pull_back`] from the `tape` that [`Rollout::advance_taped`] filled.
     ///
     /// # Errors
-    /// If an objective fails or keeps no tape, or [`Error::NonFinite`].
+    /// If an objective fails or keeps no tape, or [`Error::NonFinite`](crate::Error::NonFinite).
     pub fn pull_back_taped(
         &mut self,
         t: usize,
@@ -143,7 +143,7 @@ impl<'a, T: Scalar> Rollout<'a, T> {
     /// `state = Φ_t(x, state)`, and its derivative along (dx, tangent) into `tangent`.
     ///
     /// # Errors
-    /// If an objective fails, or [`Error::NonFinite`].
+    /// If an objective fails, or [`Error::NonFinite`](crate::Error::NonFinite).
     pub fn push_forward(
         &mut self,
         t: usize,
@@ -161,7 +161,7 @@ impl<'a, T: Scalar> Rollout<'a, T> {
     /// f(x, y_K) at s_K = `state`.
     ///
     /// # Errors
-    /// If the outer objective fails, or [`Error::NonFinite`].
+    /// If the outer objective fails, or [`Error::NonFinite`](crate::Error::NonFinite).
     pub fn value(&mut self, state: &[T]) -> Result<T> {
         self.cx.value(&state[..self.cx.problem().y_len()])
     }
@@ -169,7 +169,7 @@ impl<'a, T: Scalar> Rollout<'a, T> {
     /// f(x, y_K); `bar` becomes the cotangent of s_K, and ∇_x f is collected.
     ///
     /// # Errors
-    /// If the outer objective fails, or [`Error::NonFinite`].
+    /// If the outer objective fails, or [`Error::NonFinite`](crate::Error::NonFinite).
     pub fn seed(&mut self, state: &[T], bar: &mut [T]) -> Result<T> {
         let value = self.value(state)?;
         let (y, draw) = (&state[..self.cx.problem().y_len()], self.cx.outer_draw());
@@ -184,7 +184,7 @@ impl<'a, T: Scalar> Rollout<'a, T> {
     /// is `bar`.
     ///
     /// # Errors
-    /// If an objective or the start fails, or [`Error::NonFinite`].
+    /// If an objective or the start fails, or [`Error::NonFinite`](crate::Error::NonFinite).
     pub fn finish(&mut self, bar: &[T], x_bar: &mut [T]) -> Result<()> {
         let y_bar = &bar[..self.cx.problem().y_len()];
         self.cx.finish(x_bar)?;
