@@ -196,7 +196,7 @@ fn sums_of_products_are_what_the_letters_say() {
     }
     for wrong in [
         "ij,jk",
-        "ij,jk->iz",
+        "ij,jk->iq",
         "ii,jk->i",
         "ij,kl,m->i",
         "ijk,jk->i",

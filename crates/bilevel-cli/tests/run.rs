@@ -125,8 +125,8 @@ fn wrong_files_are_refused_with_the_line() {
             "did you mean \"weight_decay\"?",
         ),
         (
-            "[mehtod]\nsteps = 3",
-            "line 1: unknown key \"mehtod\" at the top; did you mean \"method\"?",
+            "[methot]\nsteps = 3",
+            "line 1: unknown key \"methot\" at the top; did you mean \"method\"?",
         ),
         (
             "[method]\nzzz = 3\n[run]\npatienec = 2",
