@@ -125,8 +125,8 @@ fn wrong_files_are_refused_with_the_line() {
             "did you mean \"weight_decay\"?",
         ),
         (
-            "[methot]\nsteps = 3",
-            "line 1: unknown key \"methot\" at the top; did you mean \"method\"?",
+            "[method2]\nsteps = 3",
+            "line 1: unknown key \"method2\" at the top; did you mean \"method\"?",
         ),
         (
             "[method]\nzzz = 3\n[run]\npatienec = 2",
