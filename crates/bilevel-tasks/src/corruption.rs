@@ -1,58 +1,17 @@
 //! Wrong labels made on purpose, to measure how well they are found.
 
-use std::fmt;
+mod kind;
+
+pub use kind::CorruptionKind;
+
 use std::str::FromStr;
 
 use bilevel::Key;
 use rand::RngExt;
 use rand::seq::SliceRandom;
-use serde::{Deserialize, Serialize};
 
 use crate::Error;
 use crate::data::check_labels;
-
-/// What a corrupted label becomes.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, Default, Debug, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-#[non_exhaustive]
-pub enum CorruptionKind {
-    /// `other`: any other class, each as likely. Every chosen row becomes wrong.
-    #[default]
-    Other,
-    /// `uniform`: any class, each as likely. One in `classes` of the chosen rows keeps the
-    /// right label and is not wrong; some published code counts it as wrong, we do not.
-    Uniform,
-    /// `pairwise`: class c becomes c + 1, the last becomes the first. Every chosen row
-    /// becomes wrong.
-    Pairwise,
-}
-
-impl CorruptionKind {
-    /// All kinds, in the order of the documentation.
-    pub const ALL: [Self; 3] = [Self::Other, Self::Uniform, Self::Pairwise];
-
-    /// The name on the command line and in files.
-    #[must_use]
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Other => "other",
-            Self::Uniform => "uniform",
-            Self::Pairwise => "pairwise",
-        }
-    }
-
-    /// "other, uniform or pairwise".
-    pub(crate) fn names() -> String {
-        let [rest @ .., last] = Self::ALL.map(Self::name);
-        format!("{} or {last}", rest.join(", "))
-    }
-}
-
-impl fmt::Display for CorruptionKind {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.pad(self.name())
-    }
-}
 
 impl FromStr for CorruptionKind {
     type Err = Error;

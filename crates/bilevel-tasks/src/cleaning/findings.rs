@@ -1,6 +1,7 @@
 //! What is odd about the input: said before the run, and kept in `result.json`.
 
 mod duplicates;
+mod examples;
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -11,9 +12,8 @@ use super::split::CleaningData;
 use crate::count::{are, count};
 use crate::data::table::{ColumnScale, Missing, Prepared};
 use duplicates::Duplicates;
+use examples::examples;
 
-/// Examples in a message.
-const SHOWN: usize = 3;
 /// The part of `result.json` about the input.
 #[derive(Clone, PartialEq, Debug, Serialize)]
 pub struct Findings {
@@ -156,18 +156,4 @@ impl Findings {
     pub(super) fn missing_policy(&self) -> Option<Missing> {
         self.missing.as_ref().map(|missing| missing.policy)
     }
-}
-
-fn examples(texts: impl ExactSizeIterator<Item = String>) -> String {
-    let count = texts.len();
-    limited(texts, count, ", ")
-}
-
-/// The first few of `count` texts.
-fn limited(texts: impl Iterator<Item = String>, count: usize, separator: &str) -> String {
-    let mut shown: Vec<String> = texts.take(SHOWN).collect();
-    if count > SHOWN {
-        shown.push("…".to_owned());
-    }
-    shown.join(separator)
 }

@@ -1,14 +1,16 @@
 //! From files to training, trusted and test rows.
 
+mod rows;
 mod tables;
 
 use std::path::Path;
 
 use bilevel::Key;
 
+use rows::{draw, of_rows};
 use tables::Files;
 
-use super::findings::{Findings, MissingValues};
+use super::findings::Findings;
 use super::problem::CleaningProblem;
 use super::specification::DataSpecification;
 use super::split::{CleaningData, Split};
@@ -36,25 +38,6 @@ pub(super) struct Input {
     /// Names of the rows, by row number of the source.
     pub(super) ids: Option<Vec<String>>,
     pub(super) findings: Findings,
-}
-
-/// Rows, and what was learned of the tables that they come from.
-struct Rows {
-    data: CleaningData,
-    scaling: Option<Vec<ColumnScale>>,
-    ids: Option<Vec<String>>,
-    missing: Option<MissingValues>,
-}
-
-impl From<CleaningData> for Rows {
-    fn from(data: CleaningData) -> Self {
-        Self {
-            data,
-            scaling: None,
-            ids: None,
-            missing: None,
-        }
-    }
 }
 
 /// Where the rows come from.
@@ -333,39 +316,4 @@ fn idx(
             .into()
         }),
     }
-}
-
-/// Training and trusted rows of one source, drawn at random.
-fn draw(
-    given: &DataSpecification,
-    source: &Dataset,
-    trusted: usize,
-    file: &Path,
-    corruption: Option<&Corruption>,
-    key: Key,
-) -> Result<CleaningData, Error> {
-    let split = Split {
-        train: given
-            .train_rows
-            .unwrap_or(source.rows().saturating_sub(trusted)),
-        trusted,
-        test: 0,
-    };
-    CleaningData::draw(source, split, corruption, key).map_err(|error| {
-        let keys = vec![
-            ("train_rows", Some(split.train)),
-            ("trusted_rows", Some(trusted)),
-        ];
-        of_rows(keys, Some(file), error)
-    })
-}
-
-/// Says which numbers of rows were asked for.
-fn of_rows(keys: Vec<(&'static str, Option<usize>)>, file: Option<&Path>, error: Error) -> Error {
-    CleaningProblem::Rows {
-        keys,
-        file: file.map(Path::to_owned),
-        source: Box::new(error),
-    }
-    .into()
 }

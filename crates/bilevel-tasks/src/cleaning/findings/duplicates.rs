@@ -5,7 +5,7 @@ use crate::data::Dataset;
 use crate::data::duplicates::{same_features, shared_rows};
 use serde::Serialize;
 
-use super::{examples, limited};
+use super::examples::{examples, limited};
 use crate::count::count;
 
 /// Groups and pairs in `result.json`; how many there are is said in any case.

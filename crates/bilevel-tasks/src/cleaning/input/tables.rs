@@ -8,7 +8,7 @@ use super::super::findings::MissingValues;
 use super::super::problem::CleaningProblem;
 use super::super::specification::DataSpecification;
 use super::super::split::{CleaningData, RowNumbers};
-use super::{Rows, draw, of_rows};
+use super::rows::{Rows, draw, of_rows};
 use crate::Error;
 use crate::corruption::Corruption;
 use crate::data::Dataset;

@@ -1,0 +1,72 @@
+//! Rows that were read, and those that are drawn of them.
+
+use std::path::Path;
+
+use bilevel::Key;
+
+use super::super::findings::MissingValues;
+use super::super::problem::CleaningProblem;
+use super::super::specification::DataSpecification;
+use super::super::split::{CleaningData, Split};
+use crate::Error;
+use crate::corruption::Corruption;
+use crate::data::Dataset;
+use crate::data::table::ColumnScale;
+
+/// Rows, and what was learned of the tables that they come from.
+pub(super) struct Rows {
+    pub(super) data: CleaningData,
+    pub(super) scaling: Option<Vec<ColumnScale>>,
+    pub(super) ids: Option<Vec<String>>,
+    pub(super) missing: Option<MissingValues>,
+}
+
+impl From<CleaningData> for Rows {
+    fn from(data: CleaningData) -> Self {
+        Self {
+            data,
+            scaling: None,
+            ids: None,
+            missing: None,
+        }
+    }
+}
+
+/// Training and trusted rows of one source, drawn at random.
+pub(super) fn draw(
+    given: &DataSpecification,
+    source: &Dataset,
+    trusted: usize,
+    file: &Path,
+    corruption: Option<&Corruption>,
+    key: Key,
+) -> Result<CleaningData, Error> {
+    let split = Split {
+        train: given
+            .train_rows
+            .unwrap_or(source.rows().saturating_sub(trusted)),
+        trusted,
+        test: 0,
+    };
+    CleaningData::draw(source, split, corruption, key).map_err(|error| {
+        let keys = vec![
+            ("train_rows", Some(split.train)),
+            ("trusted_rows", Some(trusted)),
+        ];
+        of_rows(keys, Some(file), error)
+    })
+}
+
+/// Says which numbers of rows were asked for.
+pub(super) fn of_rows(
+    keys: Vec<(&'static str, Option<usize>)>,
+    file: Option<&Path>,
+    error: Error,
+) -> Error {
+    CleaningProblem::Rows {
+        keys,
+        file: file.map(Path::to_owned),
+        source: Box::new(error),
+    }
+    .into()
+}
