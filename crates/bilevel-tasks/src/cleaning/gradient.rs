@@ -1,10 +1,10 @@
 //! Whether the gradient that moves the weights is right.
 
+use bilevel::catalogue::Method;
 use bilevel::check::{gradient_check, random_direction};
 use bilevel::{At, Key, Stream};
 use serde::Serialize;
 
-use super::job::CleaningJob;
 use super::split::CleaningData;
 use super::{Cleaning, CleaningSettings};
 use crate::Error;
@@ -38,20 +38,24 @@ pub fn random_x(key: Key, rows: usize) -> Vec<f64> {
 
 /// The hypergradient of this very task and method against central differences, in double
 /// precision, on a sample of the rows and at a random x.
-pub(super) fn check(task: &CleaningJob) -> GradientCheck {
-    if !task.method.is_exact() {
+pub(super) fn check(
+    data: &CleaningData,
+    settings: &CleaningSettings,
+    method: &Method,
+    key: Key,
+) -> GradientCheck {
+    if !method.is_exact() {
         return GradientCheck {
             relative_error: None,
             passed: None,
         };
     }
     let compare = || -> Result<_, Error> {
-        let (data, settings) = sample(task)?;
-        let key = task.key;
+        let (data, settings) = sample(data, settings, method)?;
         let cleaning = Cleaning::<f64>::new(&data, &settings, key)?;
         let x = random_x(key, data.train().rows());
         let problem = cleaning.problem();
-        let method = task.method.build::<f64>(problem);
+        let method = method.build::<f64>(problem);
         Ok(gradient_check(
             &*method,
             &At::new(problem, &x, key),
@@ -73,36 +77,38 @@ pub(super) fn check(task: &CleaningJob) -> GradientCheck {
 
 /// At most so many rows, fewer where they are wide or the steps are many; mini-batches shrink
 /// with them.
-fn sample(task: &CleaningJob) -> Result<(CleaningData, CleaningSettings), Error> {
+fn sample(
+    data: &CleaningData,
+    settings: &CleaningSettings,
+    method: &Method,
+) -> Result<(CleaningData, CleaningSettings), Error> {
+    let (train, trusted) = (data.train(), data.trusted());
     // 32 trainings, each step of which takes two products.
-    let row = task
-        .settings
+    let row = settings
         .model
-        .y_len(task.data.train().columns(), task.data.train().classes())
+        .y_len(train.columns(), train.classes())
         .saturating_mul(64)
-        .saturating_mul(task.method.settings.steps);
+        .saturating_mul(method.settings.steps);
     let affordable = (CHECK_BUDGET / row.max(1)).clamp(20, CHECK_ROWS);
-    let rows = task.data.train().rows().min(affordable);
-    let trusted = task.data.trusted().rows();
-    let trusted = trusted.min(CHECK_TRUSTED_ROWS.min(affordable));
+    let rows = train.rows().min(affordable);
+    let trusted_rows = trusted.rows().min(CHECK_TRUSTED_ROWS.min(affordable));
     // The rows were drawn in random order.
     let first = |count: usize| (0..count).collect::<Vec<_>>();
-    let data = CleaningData::new(
-        task.data.train().select(&first(rows))?,
+    let sample = CleaningData::new(
+        train.select(&first(rows))?,
         None,
-        task.data.trusted().select(&first(trusted))?,
+        trusted.select(&first(trusted_rows))?,
         None,
     )?;
     let share = |batch: Option<usize>, of: usize, all: usize| {
         batch.map(|batch| (batch * of / all.max(1)).clamp(1, of))
     };
-    let settings = task.specification.training.settings();
-    Ok((
-        data,
-        CleaningSettings {
-            batch: share(settings.batch, rows, task.data.train().rows()),
-            trusted_batch: share(settings.trusted_batch, trusted, task.data.trusted().rows()),
-            ..settings
-        },
-    ))
+    let settings = CleaningSettings {
+        batch: share(settings.batch, rows, train.rows()),
+        trusted_batch: share(settings.trusted_batch, trusted_rows, trusted.rows()),
+        // Nothing is chosen here.
+        early_stopping: None,
+        ..settings.clone()
+    };
+    Ok((sample, settings))
 }

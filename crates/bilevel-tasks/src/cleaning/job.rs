@@ -216,7 +216,7 @@ impl CleaningJob {
         let simple = baselines::<f32>(&self.data, &trainer, self.key)?;
 
         stage(Stage::Checking);
-        let gradient_check = gradient::check(self);
+        let gradient_check = gradient::check(&self.data, &self.settings, &self.method, self.key);
         let metrics = cleaned.step.metrics.as_ref();
         let result = CleaningResult {
             method: self.method.name(),
