@@ -3,6 +3,7 @@
 mod chart;
 mod confusion;
 mod picture;
+mod short;
 mod suspects;
 
 use maud::{DOCTYPE, Markup, PreEscaped, html};
@@ -10,13 +11,12 @@ use maud::{DOCTYPE, Markup, PreEscaped, html};
 use super::{Facts, words};
 use crate::failure::Failure;
 use chart::{Series, chart};
+use short::short;
 
 /// What a page may load: nothing, even if a text of the data were taken for markup.
 const POLICY: &str = "default-src 'none'; style-src 'unsafe-inline'; img-src data:";
 /// How a page looks: at any width, light and dark.
 const STYLE: &str = include_str!("html/style.css");
-/// The longest text of the data that is shown whole.
-const LONGEST: usize = 80;
 
 /// The page as text.
 pub(crate) fn page(facts: &Facts<'_>) -> Result<String, Failure> {
@@ -155,13 +155,4 @@ fn repeat(facts: &Facts<'_>) -> Markup {
             p.note { "bilevel " (env!("CARGO_PKG_VERSION")) }
         }
     }
-}
-
-/// A text of the data, cut where it is endless.
-fn short(text: &str, longest: usize) -> String {
-    let mut cut: String = text.chars().take(longest).collect();
-    if cut.len() < text.len() {
-        cut.push('…');
-    }
-    cut
 }

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use maud::{Markup, html};
 
-use super::{LONGEST, short};
+use super::short::{LONGEST, short};
 use crate::report::Facts;
 use bilevel_tasks::count::count;
 

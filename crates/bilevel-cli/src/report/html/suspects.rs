@@ -4,7 +4,8 @@ use bilevel_tasks::cleaning::Score;
 use bilevel_tasks::data::table::ColumnScale;
 use maud::{Markup, html};
 
-use super::{LONGEST, picture, short};
+use super::picture;
+use super::short::{LONGEST, short};
 use crate::failure::Failure;
 use crate::report::Facts;
 use bilevel_tasks::count::count;
