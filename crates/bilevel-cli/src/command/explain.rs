@@ -1,90 +1,17 @@
 //! `bilevel explain`: what a method does, and what it would cost.
 
 mod page;
+mod result;
 
 use bilevel::catalogue::{Defaults, Method, Setting, Settings};
-use bilevel::{Cost, Oracles};
 use bilevel_tasks::cleaning::{CleaningSettings, Forecast, Sizes, TrainingSpecification};
 use bilevel_tasks::problem::ProblemOptions;
-use serde::Serialize;
 
 use crate::arguments::ExplainArguments;
 use crate::command::solve;
 use crate::failure::{Failure, spelled};
 use crate::folder::Folder;
-
-#[derive(Serialize)]
-struct ExplainResult {
-    method: String,
-    aliases: &'static [&'static str],
-    estimate: &'static str,
-    summary: &'static str,
-    update: &'static [&'static str],
-    oracles: &'static str,
-    time: &'static str,
-    memory: &'static str,
-    use_when: &'static str,
-    avoid_when: &'static str,
-    reference: &'static str,
-    /// Its own, besides those that every method has.
-    options: Vec<String>,
-    problem: ProblemFigures,
-    /// None where the method is refused for this problem.
-    prediction: Option<PredictionFigures>,
-    refused: Option<String>,
-}
-
-/// What the prediction is for.
-#[derive(Serialize)]
-struct ProblemFigures {
-    name: String,
-    /// None for a method that makes one step at a time.
-    steps: Option<usize>,
-    n: usize,
-    m: usize,
-    precision: &'static str,
-    threads: usize,
-}
-
-/// What one hypergradient is predicted to cost.
-#[derive(Serialize)]
-struct PredictionFigures {
-    inner_calls: OracleFigures,
-    outer_calls: OracleFigures,
-    /// In units of one gradient, by the usual rule.
-    gradients: f64,
-    /// In matrix products; None for objectives that are not traced.
-    flops: Option<f64>,
-    data_bytes: Option<usize>,
-    kept_bytes: usize,
-    work_bytes: usize,
-    peak_bytes: usize,
-}
-
-#[derive(Serialize)]
-struct OracleFigures {
-    values: f64,
-    grad_y: f64,
-    grad_x: f64,
-    pulls: f64,
-    pushes: f64,
-    linearizations: f64,
-    tape_pulls: f64,
-}
-
-impl From<Oracles> for OracleFigures {
-    fn from(oracles: Oracles) -> Self {
-        Self {
-            values: oracles.values,
-            grad_y: oracles.grad_y,
-            grad_x: oracles.grad_x,
-            pulls: oracles.pulls,
-            pushes: oracles.pushes,
-            linearizations: oracles.linearizations,
-            tape_pulls: oracles.tape_pulls,
-        }
-    }
-}
+use result::{ExplainResult, PredictionFigures, ProblemFigures};
 
 /// What is known of a method for a problem.
 struct Known {
@@ -238,21 +165,4 @@ fn of_problem(
         prediction,
         refused,
     })
-}
-
-impl PredictionFigures {
-    /// Of objectives of which nothing is known but how often they are asked.
-    fn of<T>(cost: &Cost, kept: usize) -> Self {
-        let work = cost.work_numbers;
-        Self {
-            inner_calls: cost.inner.into(),
-            outer_calls: cost.outer.into(),
-            gradients: cost.gradients(),
-            flops: None,
-            data_bytes: None,
-            kept_bytes: kept * size_of::<T>(),
-            work_bytes: work * size_of::<T>(),
-            peak_bytes: (kept + work) * size_of::<T>(),
-        }
-    }
 }

@@ -1,6 +1,6 @@
 //! The text of a page.
 
-use super::{ExplainResult, OracleFigures, PredictionFigures};
+use super::result::{ExplainResult, OracleFigures, PredictionFigures};
 
 /// As wide as a terminal.
 const WIDTH: usize = 100;

@@ -1,0 +1,96 @@
+//! What is said of a method.
+
+use bilevel::{Cost, Oracles};
+use serde::Serialize;
+
+/// Everything that is said of a method.
+#[derive(Serialize)]
+pub(super) struct ExplainResult {
+    pub(super) method: String,
+    pub(super) aliases: &'static [&'static str],
+    pub(super) estimate: &'static str,
+    pub(super) summary: &'static str,
+    pub(super) update: &'static [&'static str],
+    pub(super) oracles: &'static str,
+    pub(super) time: &'static str,
+    pub(super) memory: &'static str,
+    pub(super) use_when: &'static str,
+    pub(super) avoid_when: &'static str,
+    pub(super) reference: &'static str,
+    /// Its own, besides those that every method has.
+    pub(super) options: Vec<String>,
+    pub(super) problem: ProblemFigures,
+    /// None where the method is refused for this problem.
+    pub(super) prediction: Option<PredictionFigures>,
+    pub(super) refused: Option<String>,
+}
+
+/// What the prediction is for.
+#[derive(Serialize)]
+pub(super) struct ProblemFigures {
+    pub(super) name: String,
+    /// None for a method that makes one step at a time.
+    pub(super) steps: Option<usize>,
+    pub(super) n: usize,
+    pub(super) m: usize,
+    pub(super) precision: &'static str,
+    pub(super) threads: usize,
+}
+
+/// What one hypergradient is predicted to cost.
+#[derive(Serialize)]
+pub(super) struct PredictionFigures {
+    pub(super) inner_calls: OracleFigures,
+    pub(super) outer_calls: OracleFigures,
+    /// In units of one gradient, by the usual rule.
+    pub(super) gradients: f64,
+    /// In matrix products; None for objectives that are not traced.
+    pub(super) flops: Option<f64>,
+    pub(super) data_bytes: Option<usize>,
+    pub(super) kept_bytes: usize,
+    pub(super) work_bytes: usize,
+    pub(super) peak_bytes: usize,
+}
+
+/// How often an objective is asked.
+#[derive(Serialize)]
+pub(super) struct OracleFigures {
+    pub(super) values: f64,
+    pub(super) grad_y: f64,
+    pub(super) grad_x: f64,
+    pub(super) pulls: f64,
+    pub(super) pushes: f64,
+    pub(super) linearizations: f64,
+    pub(super) tape_pulls: f64,
+}
+
+impl From<Oracles> for OracleFigures {
+    fn from(oracles: Oracles) -> Self {
+        Self {
+            values: oracles.values,
+            grad_y: oracles.grad_y,
+            grad_x: oracles.grad_x,
+            pulls: oracles.pulls,
+            pushes: oracles.pushes,
+            linearizations: oracles.linearizations,
+            tape_pulls: oracles.tape_pulls,
+        }
+    }
+}
+
+impl PredictionFigures {
+    /// Of objectives of which nothing is known but how often they are asked.
+    pub(super) fn of<T>(cost: &Cost, kept: usize) -> Self {
+        let work = cost.work_numbers;
+        Self {
+            inner_calls: cost.inner.into(),
+            outer_calls: cost.outer.into(),
+            gradients: cost.gradients(),
+            flops: None,
+            data_bytes: None,
+            kept_bytes: kept * size_of::<T>(),
+            work_bytes: work * size_of::<T>(),
+            peak_bytes: (kept + work) * size_of::<T>(),
+        }
+    }
+}
