@@ -11,8 +11,8 @@ use bilevel_tasks::data::table::Missing;
 use bilevel_tasks::model::Model;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
-use crate::command::solve::SolverChoice;
 use crate::parse::{self, Numbers};
+use crate::solver::SolverChoice;
 pub(crate) use method::{MethodArguments, MethodOptions, TrainingArguments};
 
 /// Finds wrong labels by differentiating through training; checks and times that.

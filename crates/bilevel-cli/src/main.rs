@@ -12,6 +12,7 @@ mod pairs;
 mod parse;
 mod progress;
 mod report;
+mod solver;
 mod table;
 mod threads;
 

@@ -1,61 +1,33 @@
 //! `bilevel solve`: the test problems with known answers, by any method.
 
+mod deliver;
+mod result;
 mod simple;
+mod task;
 mod text;
 mod trajectory;
+
+pub(crate) use task::{first_task, kept_numbers, method_for, named};
 
 use std::time::Instant;
 
 use anyhow::anyhow;
-use bilevel::catalogue::{Defaults, Method, OptimizerChoice, Settings, choose};
+use bilevel::catalogue::{Method, OptimizerChoice, Settings, choose};
 use bilevel::optimizer::Projected;
 use bilevel::vector::norm;
-use bilevel::{Calls, Cost, Draw, Driver, Iterate, Key, Observer, Optimizer, Problem, RunState};
+use bilevel::{Calls, Driver, Iterate, Key, Observer, Optimizer, Problem, RunState};
 use bilevel_tasks::cleaning::OracleCalls;
-use bilevel_tasks::problem::{Outer, ProblemOptions, TestProblem, names, test_problem};
-use serde::Serialize;
+use bilevel_tasks::problem::{Outer, ProblemOptions, TestProblem};
 
 use crate::arguments::SolveArguments;
 use crate::failure::Failure;
 use crate::folder::Folder;
 use crate::parse;
 use crate::progress::line;
-pub(crate) use simple::SolverChoice;
+use crate::solver::SolverChoice;
+use deliver::deliver;
+use result::{SolveResult, known_optimum};
 use trajectory::Trajectory;
-
-/// What was reached.
-#[derive(Serialize)]
-pub(super) struct SolveResult {
-    problem: &'static str,
-    method: String,
-    x: Vec<f64>,
-    y: Vec<f64>,
-    /// Of the outer objective at (x, y).
-    f: f64,
-    /// Of the true objective: f at the inner solution that it likes best.
-    outer_gradient_norm: f64,
-    known_optimum: Option<KnownOptimum>,
-    distance: Option<f64>,
-    oracle_calls: OracleCalls,
-    seconds: f64,
-    outer_steps: usize,
-    /// K, where steps of training are counted.
-    steps: Option<usize>,
-    seed: u64,
-    /// What the method says of its last estimate.
-    status: String,
-    /// Estimates that were less than the method promises.
-    complaints: usize,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    adjoint_reason: Option<String>,
-}
-
-#[derive(Serialize)]
-struct KnownOptimum {
-    x: Vec<f64>,
-    y: Vec<f64>,
-    f: f64,
-}
 
 pub(crate) fn run(arguments: &SolveArguments) -> Result<(), Failure> {
     let common = &arguments.common;
@@ -135,29 +107,6 @@ pub(crate) fn run(arguments: &SolveArguments) -> Result<(), Failure> {
     deliver(arguments, &problem, &result, &seen.trajectory)
 }
 
-/// The method for one of the tasks of a problem; a pair that makes no sense is refused.
-pub(crate) fn method_for(
-    problem: &TestProblem,
-    task: &Problem<f64>,
-    settings: &Settings,
-    outer_steps: usize,
-) -> Result<Method, Failure> {
-    let defaults = Defaults {
-        steps: problem.defaults.steps,
-        step_size: problem.defaults.step_size,
-        ..Defaults::CLOSED_FORM
-    };
-    let method = Method::new(settings, defaults)?.kept_in(&problem.y_set)?;
-    let method = if task.outer().depends_on_x() || task.start().depends_on_x() {
-        method
-    } else {
-        method.expect_inner_weight(outer_steps)?
-    };
-    let built = method.build::<f64>(task);
-    built.validate(task).map_err(Failure::usage)?;
-    Ok(method)
-}
-
 fn problem(arguments: &SolveArguments) -> Result<TestProblem, Failure> {
     let numbers = |given: &Option<parse::Numbers>| given.as_ref().map(|given| given.0.clone());
     let options = ProblemOptions {
@@ -169,41 +118,6 @@ fn problem(arguments: &SolveArguments) -> Result<TestProblem, Failure> {
         seed: Key::from_seed(arguments.common.seed),
     };
     named(&arguments.problem, &options)
-}
-
-/// The problem of that name.
-pub(crate) fn named(name: &str, options: &ProblemOptions) -> Result<TestProblem, Failure> {
-    if !names().contains(&name) {
-        return Err(Failure::usage(anyhow!(
-            "expected the name of a problem, found {name:?}{}; known are {}",
-            parse::suggestion(name, names()),
-            names().join(", ")
-        )));
-    }
-    test_problem(name, options).map_err(Failure::usage)
-}
-
-/// One of the tasks: they differ in numbers alone.
-pub(crate) fn first_task(problem: &TestProblem, seed: u64) -> Result<Problem<f64>, Failure> {
-    let family = &problem.family;
-    let numbers = family.draw(Key::from_seed(seed), 0);
-    let number = numbers.first().copied().unwrap_or(0);
-    family.task(number).map_err(Failure::usage)
-}
-
-/// Numbers of states, buffers and tapes.
-pub(crate) fn kept_numbers(task: &Problem<f64>, cost: &Cost) -> Result<usize, Failure> {
-    let x = vec![0.0; task.x_len()];
-    let mut numbers = cost.kept_numbers;
-    for (objective, oracles) in [(task.inner(), cost.inner), (task.outer(), cost.outer)] {
-        if cost.kept_tapes > 0 && oracles.linearizations > 0.0 {
-            let tapes = (oracles.linearizations as usize).min(cost.kept_tapes);
-            let mut at = objective.at(&x).map_err(Failure::usage)?;
-            let len = at.tape().map_or(0, |tape| tape.tape_len(Draw::All));
-            numbers = numbers.saturating_add(tapes.saturating_mul(len));
-        }
-    }
-    Ok(numbers)
 }
 
 /// The method, and why its derivative was chosen, where there is a budget of memory.
@@ -248,14 +162,6 @@ fn optimizer(
     }
 }
 
-fn known_optimum(problem: &TestProblem) -> Option<KnownOptimum> {
-    problem.optimum.as_ref().map(|optimum| KnownOptimum {
-        x: optimum.x.clone(),
-        y: optimum.y.clone(),
-        f: optimum.f,
-    })
-}
-
 /// What is left of the iterates.
 struct Seen<'p> {
     problem: &'p TestProblem,
@@ -292,45 +198,5 @@ impl Observer<f64> for Seen<'_> {
             status: report.status.to_string(),
         });
         Ok(None)
-    }
-}
-
-/// Hands the result over, with the trajectory where one is asked for.
-fn deliver(
-    arguments: &SolveArguments,
-    problem: &TestProblem,
-    result: &SolveResult,
-    trajectory: &Trajectory,
-) -> Result<(), Failure> {
-    if let Some(path) = &arguments.trajectory {
-        std::fs::write(path, trajectory.csv()).map_err(|error| {
-            Failure::usage(anyhow!(error).context(format!(
-                "--trajectory {}: it cannot be written",
-                path.display()
-            )))
-        })?;
-    }
-    let common = &arguments.common;
-    let document = crate::output::json(result)?;
-    if common.out.is_some() {
-        Folder::create(common.out.as_deref(), "solve", |folder| {
-            folder.write("trajectory.csv", trajectory.csv())?;
-            folder.write("result.json", &document)
-        })?;
-    }
-    if result.complaints > 0 && !common.quiet {
-        line(&format!(
-            "warning: {} of {} estimates were less than the method promises; the last: {}",
-            result.complaints,
-            result.outer_steps + 1,
-            result.status
-        ));
-    }
-    if common.json {
-        crate::output::print(&document)
-    } else if common.quiet {
-        Ok(())
-    } else {
-        crate::output::print(&text::text(problem, result))
     }
 }

@@ -1,62 +1,22 @@
 //! Problems without an outer variable.
 
-use std::fmt;
-use std::str::FromStr;
 use std::time::Instant;
 
 use anyhow::anyhow;
-use bilevel::catalogue::{MethodChoice, Setting};
+use bilevel::catalogue::Setting;
 use bilevel::simple::{
     BigSam, FerrisMangasarian, SimpleBilevel, SimpleSolver, Solodov, SolutionStatus, Tikhonov,
 };
 use bilevel_tasks::cleaning::OracleCalls;
 use bilevel_tasks::problem::TestProblem;
 
+use super::deliver::deliver;
+use super::result::{SolveResult, known_optimum};
+use super::task::first_task;
 use super::trajectory::Trajectory;
-use super::{SolveResult, deliver, first_task, known_optimum};
 use crate::arguments::SolveArguments;
 use crate::failure::{Failure, spelled};
-use crate::parse;
-
-/// What solves a problem: a method, or a solver of problems without an outer variable.
-#[derive(Clone, Copy, Debug)]
-pub(crate) enum SolverChoice {
-    Method(MethodChoice),
-    Simple(SimpleChoice),
-}
-
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(crate) enum SimpleChoice {
-    BigSam,
-    Solodov,
-    Tikhonov,
-    FerrisMangasarian,
-}
-
-const SOLVERS: [(&str, SimpleChoice); 4] = [
-    ("big-sam", SimpleChoice::BigSam),
-    ("solodov", SimpleChoice::Solodov),
-    ("tikhonov", SimpleChoice::Tikhonov),
-    ("ferris-mangasarian", SimpleChoice::FerrisMangasarian),
-];
-
-impl FromStr for SolverChoice {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Self, String> {
-        if let Some((_, solver)) = SOLVERS.iter().find(|(name, _)| *name == text) {
-            return Ok(Self::Simple(*solver));
-        }
-        parse::method_or(text, &SOLVERS.map(|(name, _)| name)).map(Self::Method)
-    }
-}
-
-impl fmt::Display for SimpleChoice {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let name = SOLVERS.iter().find(|(_, solver)| solver == self);
-        formatter.write_str(name.map_or("", |(name, _)| name))
-    }
-}
+use crate::solver::{SOLVERS, SimpleChoice, SolverChoice};
 
 /// The solver with the settings that were typed.
 fn solver(

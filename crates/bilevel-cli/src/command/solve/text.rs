@@ -2,7 +2,7 @@
 
 use bilevel_tasks::problem::TestProblem;
 
-use super::SolveResult;
+use super::result::SolveResult;
 
 pub(super) fn text(problem: &TestProblem, result: &SolveResult) -> String {
     let mut text = format!(

@@ -1,0 +1,48 @@
+//! What a problem was solved to.
+
+use bilevel_tasks::cleaning::OracleCalls;
+use bilevel_tasks::problem::TestProblem;
+use serde::Serialize;
+
+/// What was reached.
+#[derive(Serialize)]
+pub(super) struct SolveResult {
+    pub(super) problem: &'static str,
+    pub(super) method: String,
+    pub(super) x: Vec<f64>,
+    pub(super) y: Vec<f64>,
+    /// Of the outer objective at (x, y).
+    pub(super) f: f64,
+    /// Of the true objective: f at the inner solution that it likes best.
+    pub(super) outer_gradient_norm: f64,
+    pub(super) known_optimum: Option<KnownOptimum>,
+    pub(super) distance: Option<f64>,
+    pub(super) oracle_calls: OracleCalls,
+    pub(super) seconds: f64,
+    pub(super) outer_steps: usize,
+    /// K, where steps of training are counted.
+    pub(super) steps: Option<usize>,
+    pub(super) seed: u64,
+    /// What the method says of its last estimate.
+    pub(super) status: String,
+    /// Estimates that were less than the method promises.
+    pub(super) complaints: usize,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) adjoint_reason: Option<String>,
+}
+
+#[derive(Serialize)]
+pub(super) struct KnownOptimum {
+    pub(super) x: Vec<f64>,
+    pub(super) y: Vec<f64>,
+    pub(super) f: f64,
+}
+
+/// The known optimum of a problem, as it is written.
+pub(super) fn known_optimum(problem: &TestProblem) -> Option<KnownOptimum> {
+    problem.optimum.as_ref().map(|optimum| KnownOptimum {
+        x: optimum.x.clone(),
+        y: optimum.y.clone(),
+        f: optimum.f,
+    })
+}
