@@ -1,11 +1,12 @@
-//! What ends the command, and the exit code that it ends with; what to type about it.
+//! What ends the command, and the exit code that it ends with.
 
 use std::error::Error as Cause;
 use std::fmt;
 
 use anyhow::Error;
-use bilevel::Hint;
 use bilevel::catalogue::{Refusal, TooLarge};
+
+use crate::advice::{Writing, advice};
 
 /// An error and its exit code: 1 for a check or a run that failed, 2 for bad usage or bad
 /// input.
@@ -45,18 +46,18 @@ impl Failure {
         }
     }
 
-    fn spell(&self, setting: &str) -> String {
+    fn writing(&self) -> Writing {
         if self.in_file {
-            setting.to_owned()
+            Writing::File
         } else {
-            spelled(setting)
+            Writing::Options
         }
     }
 
     /// What one of the causes says, with settings as they are written.
     fn message(&self, cause: &(dyn Cause + 'static)) -> String {
         use bilevel_tasks::Error as Tasks;
-        let spell = |setting: &str| self.spell(setting);
+        let spell = |setting: &str| self.writing().spell(setting);
         match cause.downcast_ref() {
             Some(Tasks::Cleaning(problem)) => return problem.message(&spell),
             Some(Tasks::Refused(refusal)) => return refusal.message(&spell),
@@ -67,46 +68,6 @@ impl Failure {
             None => cause.to_string(),
         }
     }
-
-    /// What to write about it.
-    fn advice(&self) -> Option<String> {
-        let hint = self.error.chain().find_map(hint)?;
-        Some(match hint {
-            Hint::LeaveOneOut(_) => "leave one of them out".to_owned(),
-            Hint::LeaveOut(setting) => format!("leave {} out", self.spell(setting)),
-            Hint::Use(settings) => {
-                let settings: Vec<String> = settings
-                    .iter()
-                    .map(|(name, value)| {
-                        let equals = if self.in_file { " = " } else { " " };
-                        format!("{}{equals}{value}", self.spell(name))
-                    })
-                    .collect();
-                let and = if self.in_file { " and " } else { " " };
-                format!("try {}", settings.join(and))
-            }
-            _ => return None,
-        })
-    }
-}
-
-/// A setting as it is typed: `--step-size`.
-pub(crate) fn spelled(setting: &str) -> String {
-    match setting {
-        "table" => "DATA".to_owned(),
-        setting => format!("--{}", setting.replace('_', "-")),
-    }
-}
-
-/// What can be done about a cause.
-fn hint(cause: &(dyn Cause + 'static)) -> Option<Hint> {
-    use bilevel_tasks::Error as Tasks;
-    match cause.downcast_ref() {
-        Some(Tasks::Cleaning(problem)) => return problem.hint(),
-        Some(Tasks::Refused(refusal)) => return refusal.hint(),
-        _ => {}
-    }
-    cause.downcast_ref::<Refusal>().and_then(Refusal::hint)
 }
 
 impl From<Refusal> for Failure {
@@ -135,7 +96,8 @@ impl fmt::Display for Failure {
             write!(f, "{separator}{cause}")?;
             said = cause;
         }
-        match self.advice() {
+        let writing = self.writing();
+        match self.error.chain().find_map(|cause| advice(cause, writing)) {
             None => Ok(()),
             Some(advice) => write!(f, "; {advice}"),
         }

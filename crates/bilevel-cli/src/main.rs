@@ -1,6 +1,7 @@
 //! The command `bilevel`.
 #![forbid(unsafe_code)]
 
+mod advice;
 mod arguments;
 mod command;
 mod failure;

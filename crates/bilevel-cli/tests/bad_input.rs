@@ -81,7 +81,7 @@ fn a_bad_table_is_one_message_and_no_folder() {
         ),
         (
             "text.csv --label y",
-            "row 1 (line 3), column \"b\": expected a number, found \"four\"",
+            "row 1 (line 3), column \"b\": expected a number, found \"four\"; --ignore b leaves the column out",
         ),
         (
             "comma.csv --label y",
@@ -89,7 +89,7 @@ fn a_bad_table_is_one_message_and_no_folder() {
         ),
         (
             "nan.csv --label y",
-            "nan.csv: row 1 (line 3), column \"b\": expected a number, found a missing value; missing cells: 1,",
+            "nan.csv: row 1 (line 3), column \"b\": expected a number, found a missing value; missing cells: 1, in 1 of 6 rows, in columns \"b\"; --missing mean fills them, --missing drop leaves such rows out",
         ),
         (
             "inf.csv --label y",
@@ -119,8 +119,8 @@ fn a_bad_table_is_one_message_and_no_folder() {
             "latin.csv --label y",
             "line 1, cell 2: expected a name in UTF-8",
         ),
-        ("utf16.csv --label y", "found UTF-16"),
-        ("sheet.csv --label y", "as a spreadsheet is"),
+        ("utf16.csv --label y", "found UTF-16; save it as UTF-8"),
+        ("sheet.csv --label y", "as a spreadsheet is; save it as CSV"),
         (
             "one.csv --label y",
             "one.csv: column \"y\": expected at least two different labels, found \"u\" alone",
@@ -139,7 +139,7 @@ fn a_bad_table_is_one_message_and_no_folder() {
         ),
         (
             "gap.csv --label y --missing drop",
-            "--missing drop would leave no row",
+            "found none among 3; --missing mean fills missing features",
         ),
         (
             "numbers.csv --label y",
@@ -149,7 +149,10 @@ fn a_bad_table_is_one_message_and_no_folder() {
             "cut.csv.gz --label y",
             "expected a whole gzip file, found it cut short",
         ),
-        ("good.csv", "--label COLUMN), one of \"a\", \"b\", \"y\""),
+        (
+            "good.csv",
+            "one of \"a\", \"b\", \"y\"; name it: --label COLUMN",
+        ),
         (
             "good.csv --label Y",
             "expected a column \"Y\" (the labels), found \"a\", \"b\", \"y\"; did you mean \"y\"?",
@@ -238,7 +241,7 @@ fn a_bad_table_is_one_message_and_no_folder() {
         ),
         (
             "--trusted wide.csv",
-            "found \"c\" too (--ignore c leaves it out",
+            "found \"c\" too: the columns are \"a\", \"b\"; --ignore c leaves the column out",
         ),
         ("--trusted empty.csv", "empty.csv: expected a first line"),
         (
@@ -435,7 +438,7 @@ fn a_bad_npy_file_is_one_message_and_no_folder() {
         ),
         (
             "x.npy --label y",
-            "found an NPY file: name it with --features",
+            "found an NPY file; name it with --features",
         ),
     ] {
         refused(
@@ -521,7 +524,7 @@ fn a_bad_idx_file_is_one_message_and_no_folder() {
         ),
         (
             "images --label y",
-            "found an IDX file: name it with --images",
+            "found an IDX file; name it with --images",
         ),
     ] {
         refused(

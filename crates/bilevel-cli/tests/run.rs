@@ -105,6 +105,7 @@ fn paths_start_at_the_file() {
 fn wrong_files_are_refused_with_the_line() {
     let folder = tempfile::tempdir().unwrap();
     let here = folder.path();
+    fs::write(here.join("t.csv"), "a,b,y\n1,x,u\n2,3,v\n").unwrap();
     for (text, part) in [
         // Unknown and misspelt keys.
         (
@@ -232,6 +233,14 @@ fn wrong_files_are_refused_with_the_line() {
         (
             "[data]\ntable = \"rows.csv\"",
             "expected trusted FILE, trusted_column COLUMN or trusted_rows N",
+        ),
+        (
+            "[data]\ntable = \"t.csv\"\ntrusted_rows = 1",
+            "name it: label = \"COLUMN\"",
+        ),
+        (
+            "[data]\ntable = \"t.csv\"\nlabel = \"y\"\ntrusted_rows = 1",
+            "found \"x\"; \"b\" in ignore leaves the column out",
         ),
         (
             "[method]\nmethod = \"basic\"\nschedule = \"constant:0.5\"",

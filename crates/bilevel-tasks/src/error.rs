@@ -9,6 +9,7 @@ use crate::corruption::CorruptionKind;
 use crate::data::idx::IdxProblem;
 use crate::data::npy::NpyProblem;
 use crate::data::table::TableProblem;
+use crate::hint::Hint;
 use crate::specification::SpecificationProblem;
 
 /// What is wrong with data or settings: what was expected, what was found, and where.
@@ -329,6 +330,19 @@ pub enum Error {
         /// The test problem.
         problem: &'static str,
     },
+}
+
+impl Error {
+    /// What can be done about it.
+    #[must_use]
+    pub fn hint(&self) -> Option<Hint> {
+        match self {
+            Self::Table { problem, .. } => problem.hint(),
+            Self::Cleaning(problem) => problem.hint().map(Hint::Settings),
+            Self::Refused(refusal) => refusal.hint().map(Hint::Settings),
+            _ => None,
+        }
+    }
 }
 
 impl From<CleaningProblem> for Error {

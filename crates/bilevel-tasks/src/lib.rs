@@ -8,6 +8,7 @@ pub mod cost;
 pub mod count;
 pub mod data;
 mod error;
+mod hint;
 pub mod metrics;
 pub mod model;
 pub mod problem;
@@ -16,6 +17,7 @@ pub mod stream;
 pub mod train;
 
 pub use error::Error;
+pub use hint::Hint;
 
 /// The chapters of the book, whose code is run as tests of the documentation.
 #[cfg(doctest)]

@@ -2,9 +2,8 @@
 //! what to type.
 
 /// What the user can do about an error. Settings have the names of [`Setting::name`](crate::catalogue::Setting::name);
-/// the method is called `method`.
+/// the method is called `method`. A program that shows errors should match every kind.
 #[derive(Clone, PartialEq, Eq, Debug)]
-#[non_exhaustive]
 pub enum Hint {
     /// Leave out one of these settings: they contradict each other.
     LeaveOneOut(Vec<&'static str>),

@@ -5,7 +5,7 @@ use bilevel_tasks::cleaning::TrainingSpecification;
 use clap::builder::{PossibleValue, PossibleValuesParser, ValueParser};
 use clap::{Arg, ArgMatches, Args, Command, FromArgMatches};
 
-use crate::failure::spelled;
+use crate::advice::spelled;
 use crate::parse;
 
 /// The settings of methods as options, without the method; which of them one has, `bilevel explain` says.

@@ -7,9 +7,10 @@ use bilevel::catalogue::{Defaults, Method, Setting, Settings};
 use bilevel_tasks::cleaning::{CleaningSettings, Forecast, Sizes, TrainingSpecification};
 use bilevel_tasks::problem::ProblemOptions;
 
+use crate::advice::spelled;
 use crate::arguments::ExplainArguments;
 use crate::command::solve;
-use crate::failure::{Failure, spelled};
+use crate::failure::Failure;
 use crate::folder::Folder;
 use result::{ExplainResult, PredictionFigures, ProblemFigures};
 

@@ -14,11 +14,13 @@
 mod cell;
 mod columns;
 mod header;
+mod kind;
 mod preparation;
 mod problem;
 mod text;
 
 pub use columns::{FeatureColumns, TableColumns};
+pub use kind::FileKind;
 pub use preparation::{ColumnScale, Missing, MissingFound, Preparation, Prepared};
 pub use problem::{Known, Place, TableProblem};
 

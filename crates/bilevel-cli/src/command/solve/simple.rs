@@ -14,8 +14,9 @@ use super::deliver::deliver;
 use super::result::{SolveResult, known_optimum};
 use super::task::first_task;
 use super::trajectory::Trajectory;
+use crate::advice::spelled;
 use crate::arguments::SolveArguments;
-use crate::failure::{Failure, spelled};
+use crate::failure::Failure;
 use crate::solver::{SOLVERS, SimpleChoice, SolverChoice};
 
 /// The solver with the settings that were typed.

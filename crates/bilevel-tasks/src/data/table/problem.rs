@@ -3,6 +3,9 @@
 use std::fmt;
 use std::io;
 
+use super::kind::FileKind;
+use crate::hint::Hint;
+
 /// Names shown of a long list.
 const SHOWN: usize = 10;
 /// Names further from what was given than this are no help.
@@ -76,7 +79,7 @@ pub enum TableProblem {
     #[error("expected a table as UTF-8 text, found {found}")]
     Kind {
         /// What the file's first bytes tell.
-        found: &'static str,
+        found: FileKind,
     },
     /// A gzip stream that is cut short or damaged.
     #[error("expected a whole gzip file, found it cut short or damaged: {source}")]
@@ -123,7 +126,7 @@ pub enum TableProblem {
         name: String,
     },
     /// It was not said which column holds the labels.
-    #[error("expected the name of the column of labels (--label COLUMN), one of {columns}")]
+    #[error("expected the name of the column of labels, one of {columns}")]
     LabelNotNamed {
         /// The columns that there are.
         columns: String,
@@ -151,9 +154,7 @@ pub enum TableProblem {
         second: &'static str,
     },
     /// A column that the first table has not.
-    #[error(
-        "expected the columns of {first}, found {name:?} too (--ignore {name} leaves it out of both): the columns are {known}"
-    )]
+    #[error("expected the columns of {first}, found {name:?} too: the columns are {known}")]
     ExtraColumn {
         /// The column.
         name: String,
@@ -201,9 +202,7 @@ pub enum TableProblem {
         found: String,
     },
     /// A feature that is not a number.
-    #[error(
-        "{place}: expected a number, found {found:?} (--ignore COLUMN leaves a column of text out)"
-    )]
+    #[error("{place}: expected a number, found {found:?}")]
     NotNumber {
         /// The cell.
         place: Place,
@@ -220,7 +219,7 @@ pub enum TableProblem {
     },
     /// Missing features.
     #[error(
-        "{place}: expected a number, found a missing value; missing cells: {cells}, in {rows} of {of} rows, in columns {columns} (--missing mean fills them, --missing drop leaves such rows out)"
+        "{place}: expected a number, found a missing value; missing cells: {cells}, in {rows} of {of} rows, in columns {columns}"
     )]
     Missing {
         /// The first missing cell.
@@ -235,9 +234,7 @@ pub enum TableProblem {
         columns: String,
     },
     /// Missing labels.
-    #[error(
-        "{place}: expected a label, found an empty cell; rows without a label: {rows} of {of} (--missing drop leaves such rows out)"
-    )]
+    #[error("{place}: expected a label, found an empty cell; rows without a label: {rows} of {of}")]
     MissingLabel {
         /// The first missing label.
         place: Place,
@@ -247,17 +244,13 @@ pub enum TableProblem {
         of: usize,
     },
     /// A column of missing values alone has no mean.
-    #[error(
-        "column {column:?}: expected at least one number, found missing values alone (--ignore {column} leaves it out)"
-    )]
+    #[error("column {column:?}: expected at least one number, found missing values alone")]
     NoNumbers {
         /// The column.
         column: String,
     },
     /// Every row has a missing value.
-    #[error(
-        "expected rows without missing values, found none among {of}: --missing drop would leave no row"
-    )]
+    #[error("expected rows without missing values to keep, found none among {of}")]
     AllDropped {
         /// Rows in all.
         of: usize,
@@ -302,4 +295,40 @@ pub enum TableProblem {
         /// The cell's text.
         found: String,
     },
+}
+
+impl TableProblem {
+    /// What can be done about it.
+    #[must_use]
+    pub fn hint(&self) -> Option<Hint> {
+        match self {
+            Self::Kind { found } => Some(Hint::OtherKind(*found)),
+            Self::LabelNotNamed { .. } => Some(Hint::NameLabel),
+            Self::ExtraColumn { name: column, .. } | Self::NoNumbers { column } => {
+                Some(Hint::IgnoreColumn(column.clone()))
+            }
+            Self::NotNumber { place, .. } => place.column.clone().map(Hint::IgnoreColumn),
+            Self::Missing { .. } => Some(Hint::FillOrDrop),
+            Self::MissingLabel { .. } => Some(Hint::Drop),
+            Self::AllDropped { .. } => Some(Hint::Fill),
+            Self::Gzip { .. }
+            | Self::Empty
+            | Self::NoRows
+            | Self::NoFeatures { .. }
+            | Self::HeaderText { .. }
+            | Self::NoName { .. }
+            | Self::SameName { .. }
+            | Self::NoColumn { .. }
+            | Self::TwoPurposes { .. }
+            | Self::Ragged { .. }
+            | Self::UnclosedQuote { .. }
+            | Self::BehindQuote { .. }
+            | Self::Text { .. }
+            | Self::Infinite { .. }
+            | Self::UnknownLabel { .. }
+            | Self::OneClass { .. }
+            | Self::ManyClasses { .. }
+            | Self::NotBoolean { .. } => None,
+        }
+    }
 }

@@ -8,28 +8,20 @@ use std::path::Path;
 use flate2::bufread::MultiGzDecoder;
 
 use super::TableProblem;
+use super::kind::FileKind;
 use crate::Error;
 
 const GZIP: &[u8] = &[0x1f, 0x8b];
 const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
 /// How files start that are taken for tables by mistake.
-const OTHER_KINDS: [(&[u8], &str); 7] = [
-    (
-        b"PK\x03\x04",
-        "a ZIP archive, as a spreadsheet is: save it as CSV",
-    ),
-    (b"PAR1", "a Parquet file: save it as CSV"),
-    (
-        b"\x93NUMPY",
-        "an NPY file: name it with --features and its labels with --labels",
-    ),
-    (
-        b"\x00\x00\x08",
-        "an IDX file: name it with --images and its labels with --labels",
-    ),
-    (b"\xff\xfe", "UTF-16: save it as UTF-8"),
-    (b"\xfe\xff", "UTF-16: save it as UTF-8"),
-    (b"\x89PNG", "a picture"),
+const OTHER_KINDS: [(&[u8], FileKind); 7] = [
+    (b"PK\x03\x04", FileKind::Zip),
+    (b"PAR1", FileKind::Parquet),
+    (b"\x93NUMPY", FileKind::Npy),
+    (b"\x00\x00\x08", FileKind::Idx),
+    (b"\xff\xfe", FileKind::Utf16),
+    (b"\xfe\xff", FileKind::Utf16),
+    (b"\x89PNG", FileKind::Png),
 ];
 /// As many bytes as the longest of these.
 const START: u64 = 6;
@@ -102,7 +94,7 @@ fn beginning(file: &mut impl Read) -> Result<Vec<u8>, Failure> {
 }
 
 fn text(mut start: Vec<u8>, rest: impl Read + 'static) -> Result<Box<dyn Read>, Failure> {
-    if let Some((_, found)) = OTHER_KINDS.iter().find(|(kind, _)| start.starts_with(kind)) {
+    if let Some(&(_, found)) = OTHER_KINDS.iter().find(|(kind, _)| start.starts_with(kind)) {
         return Err(TableProblem::Kind { found }.into());
     }
     if start.starts_with(BYTE_ORDER_MARK) {

@@ -1,0 +1,112 @@
+//! What to write about an error: the libraries say what is wrong and which kind of thing helps, this file in which
+//! words and options.
+
+use std::error::Error as Cause;
+
+use bilevel::Hint;
+use bilevel::catalogue::Refusal;
+use bilevel_tasks::Hint as DataHint;
+use bilevel_tasks::data::table::FileKind;
+
+/// Where the user writes settings.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Writing {
+    /// As options of the command.
+    Options,
+    /// As keys of a TOML file.
+    File,
+}
+
+impl Writing {
+    /// A setting as it is written.
+    pub(crate) fn spell(self, setting: &str) -> String {
+        match self {
+            Self::Options => spelled(setting),
+            Self::File => setting.to_owned(),
+        }
+    }
+
+    /// A setting with its value; a file has quotes around a text.
+    fn set(self, setting: &str, value: &str) -> String {
+        match self {
+            Self::Options => format!("{} {value}", spelled(setting)),
+            Self::File => format!("{setting} = {value:?}"),
+        }
+    }
+
+    fn ignore(self, column: &str) -> String {
+        match self {
+            Self::Options if column.contains(char::is_whitespace) => {
+                format!("--ignore '{column}'")
+            }
+            Self::Options => format!("--ignore {column}"),
+            Self::File => format!("{column:?} in ignore"),
+        }
+    }
+}
+
+/// A setting as it is typed: `--step-size`.
+pub(crate) fn spelled(setting: &str) -> String {
+    match setting {
+        "table" => "DATA".to_owned(),
+        setting => format!("--{}", setting.replace('_', "-")),
+    }
+}
+
+/// What can be done about a cause, if anything is known that helps.
+pub(crate) fn advice(cause: &(dyn Cause + 'static), writing: Writing) -> Option<String> {
+    if let Some(error) = cause.downcast_ref::<bilevel_tasks::Error>() {
+        return error.hint().and_then(|hint| of_data(&hint, writing));
+    }
+    let refusal = cause.downcast_ref::<Refusal>()?;
+    refusal.hint().map(|hint| of_settings(&hint, writing))
+}
+
+fn of_settings(hint: &Hint, writing: Writing) -> String {
+    match hint {
+        Hint::LeaveOneOut(_) => "leave one of them out".to_owned(),
+        Hint::LeaveOut(setting) => format!("leave {} out", writing.spell(setting)),
+        Hint::Use(settings) => {
+            let (equals, and) = match writing {
+                Writing::Options => (" ", " "),
+                Writing::File => (" = ", " and "),
+            };
+            let settings: Vec<String> = settings
+                .iter()
+                .map(|(name, value)| format!("{}{equals}{value}", writing.spell(name)))
+                .collect();
+            format!("try {}", settings.join(and))
+        }
+    }
+}
+
+fn of_data(hint: &DataHint, writing: Writing) -> Option<String> {
+    let set = |setting, value| writing.set(setting, value);
+    Some(match hint {
+        DataHint::Settings(hint) => of_settings(hint, writing),
+        DataHint::NameLabel => format!("name it: {}", set("label", "COLUMN")),
+        DataHint::IgnoreColumn(column) => {
+            format!("{} leaves the column out", writing.ignore(column))
+        }
+        DataHint::FillOrDrop => format!(
+            "{} fills them, {} leaves such rows out",
+            set("missing", "mean"),
+            set("missing", "drop")
+        ),
+        DataHint::Fill => format!("{} fills missing features", set("missing", "mean")),
+        DataHint::Drop => format!("{} leaves such rows out", set("missing", "drop")),
+        DataHint::OtherKind(FileKind::Zip | FileKind::Parquet) => "save it as CSV".to_owned(),
+        DataHint::OtherKind(FileKind::Utf16) => "save it as UTF-8".to_owned(),
+        DataHint::OtherKind(FileKind::Npy) => read_with("features", writing),
+        DataHint::OtherKind(FileKind::Idx) => read_with("images", writing),
+        DataHint::OtherKind(FileKind::Png) => return None,
+    })
+}
+
+fn read_with(setting: &str, writing: Writing) -> String {
+    format!(
+        "name it with {} and its labels with {}",
+        writing.spell(setting),
+        writing.spell("labels")
+    )
+}
