@@ -4,8 +4,8 @@
 use bilevel_tasks::checkpoint::{VERSION, fingerprint};
 use bilevel_tasks::cleaning::CleaningCheckpoint;
 
-/// The reader of checkpoints.
-pub fn checkpoint(bytes: &[u8]) {
+/// The reader of checkpoints; the memory that it needed.
+pub fn checkpoint(bytes: &[u8]) -> usize {
     crate::bounded(bytes, 32, |bytes| {
         let _ = CleaningCheckpoint::decode(bytes);
         let whole = sealed(bytes);
@@ -14,7 +14,7 @@ pub fn checkpoint(bytes: &[u8]) {
             let again = bilevel_tasks::checkpoint::encode(&read);
             assert!(again.is_ok_and(|again| again.len() <= whole.len()));
         }
-    });
+    })
 }
 
 /// A checkpoint with this payload.

@@ -32,4 +32,5 @@ fn seeds_and_corpus() {
     every_input("idx", bilevel_fuzz::idx);
     every_input("npy", bilevel_fuzz::npy);
     every_input("table", bilevel_fuzz::table);
+    every_input("checkpoint", bilevel_fuzz::checkpoint);
 }
