@@ -1,4 +1,4 @@
-//! What can be wrong with a traced function or its arguments.
+//! Errors of traced functions and their arguments.
 
 use std::fmt;
 use std::panic::Location;
@@ -8,36 +8,36 @@ use crate::graph::DType;
 /// The result of everything in this crate.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
-/// What was wrong with one operation.
+/// What is wrong with an operation.
 #[derive(Clone, PartialEq, Eq, Debug)]
 #[non_exhaustive]
 pub enum Fault {
-    /// The shapes of the operands do not fit.
+    /// The shapes of the operands do not match.
     Shape {
-        /// What was expected of them.
+        /// The expected shapes.
         expected: String,
     },
-    /// An axis that the operand does not have, or that is named twice.
+    /// An axis that the operand does not have, or that is given twice.
     Axis {
         /// The axis.
         axis: usize,
     },
-    /// An operand is of the wrong kind.
+    /// An operand has the wrong element type.
     DType {
-        /// What was expected.
+        /// The expected type.
         expected: DType,
-        /// What was found.
+        /// The type found.
         found: DType,
     },
     /// A variable belongs to another trace.
     Foreign,
-    /// A name that the function's inputs do not have.
+    /// The function has no input of this name.
     Unknown {
         /// The kind of input.
         what: &'static str,
         /// The name.
         name: String,
-        /// The names that there are.
+        /// The names that exist.
         known: String,
     },
 }
@@ -56,11 +56,11 @@ impl fmt::Display for Fault {
     }
 }
 
-/// What is wrong with a traced function, or with what it was called on.
+/// Why a function cannot be traced, compiled or called.
 #[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
-    /// An operation that makes no sense: the first one of the trace.
+    /// An invalid operation: the first one of the trace.
     #[error("{operation} of {}{}: {fault}", shapes(.operands), place(.location))]
     Operation {
         /// The operation.
@@ -69,31 +69,31 @@ pub enum Error {
         operands: Vec<Vec<usize>>,
         /// What is wrong.
         fault: Fault,
-        /// The caller's line, where a caller wrote the operation.
+        /// The line of the caller, if the operation was written by a caller.
         location: Option<&'static Location<'static>>,
     },
-    /// An objective has to be one number.
+    /// An objective whose result is not a scalar.
     #[error("an objective has to be a scalar, found a result of shape {shape:?}")]
     NotScalar {
-        /// The shape that was found.
+        /// The shape found.
         shape: Vec<usize>,
     },
-    /// An argument has another length than its input.
+    /// An argument has the wrong length.
     #[error("{what} has {found} numbers, expected {expected}")]
     Length {
         /// Which argument.
         what: String,
-        /// The length that was needed.
+        /// The expected length.
         expected: usize,
-        /// The length that was given.
+        /// The length found.
         found: usize,
     },
-    /// An argument of the wrong kind.
+    /// An argument has the wrong element type.
     #[error("argument {argument} holds no {expected}, which the function takes there")]
     Kind {
         /// Which argument.
         argument: usize,
-        /// What was expected.
+        /// The expected type.
         expected: DType,
     },
     /// An index is not below the size of the axis that it selects from.
@@ -101,22 +101,22 @@ pub enum Error {
     Index {
         /// Which argument.
         what: String,
-        /// Where in it.
+        /// The position of the index in it.
         place: usize,
         /// The index.
         index: u32,
         /// The size of the axis.
         size: usize,
     },
-    /// A function of which only the shapes are known was asked for numbers.
+    /// A function with known shapes but no data was evaluated.
     #[error("only the shapes of the data are known: bind the function to data first")]
     NotBound,
-    /// A plan that reads what it has not computed: a mistake of this crate.
+    /// A plan reads a value before computing it: a bug in this crate.
     #[error(
         "the result of node {node} ({operation}) is read before it is computed; please report this"
     )]
     Unplaced {
-        /// The primitive that computes it.
+        /// The primitive that computes the value.
         operation: &'static str,
         /// The number of its node.
         node: usize,
@@ -126,9 +126,9 @@ pub enum Error {
     Setting {
         /// The name of the setting.
         field: &'static str,
-        /// What is allowed.
+        /// The allowed range.
         range: &'static str,
-        /// What was given.
+        /// The value found.
         value: String,
     },
 }

@@ -1,4 +1,4 @@
-//! What a traced function becomes: primitives in order, each with a static shape.
+//! The form of a traced function: primitives in order, each with a static shape.
 
 use std::fmt;
 
@@ -9,11 +9,11 @@ pub use crate::rule::{Binary, Compare, Lines, Unary};
 /// The sizes of the axes of a tensor, outermost first; empty for a scalar.
 pub type Shape = Vec<usize>;
 
-/// Axes of a tensor at most: kernels walk them without allocating.
+/// The largest number of axes of a tensor: kernels walk them without allocating.
 pub(crate) const MOST_AXES: usize = 12;
 
-/// How many elements a tensor of this shape has, unless they are more than can be addressed.
-/// Axes without elements do not make up for huge ones, over which there may be a sum.
+/// The number of elements of a tensor of this shape; None if it cannot be addressed. Axes of size 0 do not make up for
+/// huge ones, because a sum over the huge ones is possible.
 pub(crate) fn element_count(shape: &[usize]) -> Option<usize> {
     let most = isize::MAX as usize / size_of::<f64>();
     let others = shape.iter().filter(|&&size| size > 0);
@@ -21,7 +21,7 @@ pub(crate) fn element_count(shape: &[usize]) -> Option<usize> {
     (count <= most).then(|| if shape.contains(&0) { 0 } else { count })
 }
 
-/// The number of a node in its graph. Operands stand before the nodes that use them.
+/// The number of a node in its graph. Operands come before the nodes that use them.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Debug)]
 pub struct NodeId(u32);
 
@@ -35,12 +35,12 @@ impl NodeId {
     }
 }
 
-/// What the elements of a tensor are.
+/// The element type of a tensor.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub enum DType {
-    /// Real numbers, `f32` or `f64` as the program is compiled.
+    /// Real numbers, `f32` or `f64`, depending on the compiled program.
     Real,
-    /// True or false, from a comparison.
+    /// Booleans, from a comparison.
     Mask,
     /// Non-negative integers that select rows or classes.
     Index,
@@ -56,80 +56,79 @@ impl fmt::Display for DType {
     }
 }
 
-/// A primitive. Their set is closed under differentiation: every rule in `rule/` is
-/// written in these.
+/// A primitive. The set is closed under differentiation: every derivative in `rule/` is written in these
+/// primitives.
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
 #[non_exhaustive]
 pub enum Op {
     /// The argument of this number.
     Input(usize),
-    /// A scalar, by the bits of an `f64`.
+    /// A scalar, stored as the bits of an `f64`.
     Constant(u64),
-    /// One operand, element by element.
+    /// A function of one operand, element by element.
     Unary(Unary),
-    /// Two operands of the same shape, element by element.
+    /// A function of two operands of the same shape, element by element.
     Binary(Binary),
-    /// Two operands of the same shape, element by element, to a mask.
+    /// A comparison of two operands of the same shape, element by element; the result is a mask.
     Compare(Compare),
     /// (mask, a, b): a where the mask is true, else b.
     Select,
-    /// The same elements in row-major order under another shape.
+    /// The same elements in row-major order in another shape.
     Reshape(Shape),
     /// Axis i of the result is axis `perm[i]` of the operand.
     Transpose(Vec<usize>),
     /// Axes of size 1 are repeated to reach this shape, which has the same rank.
     Broadcast(Shape),
-    /// `len` elements of an axis from `start` on.
+    /// `len` elements of an axis, starting at `start`.
     Slice {
         /// The axis.
         axis: usize,
         /// The first element.
         start: usize,
-        /// How many.
+        /// The number of elements.
         len: usize,
     },
     /// Zeros before and after the elements of an axis.
     Pad {
         /// The axis.
         axis: usize,
-        /// Zeros before.
+        /// The number of zeros before.
         before: usize,
-        /// Zeros after.
+        /// The number of zeros after.
         after: usize,
     },
     /// Two operands one after the other along an axis.
     Concat(usize),
-    /// The sum over these axes, which stay with size 1.
+    /// The sum over these axes, which are kept with size 1.
     Sum(Vec<usize>),
-    /// The maximum over these axes, which stay with size 1; −∞ where there is no element.
+    /// The maximum over these axes, which are kept with size 1; −∞ if there are no elements.
     Max(Vec<usize>),
-    /// (data, index): row `index[i]` of data at place i. Shapes (n, …), (b) → (b, …).
+    /// (data, index): row i of the result is row `index[i]` of data. Shapes (n, …), (b) → (b, …).
     TakeRows,
-    /// (rows, index): rows added at the places `index[i]` of zeros. Shapes (b, …), (b) →
-    /// (n, …) for n = this number.
+    /// (rows, index): adds row i to row `index[i]` of a tensor of zeros with this number n of rows. Shapes (b, …), (b)
+    /// → (n, …).
     AddRows(usize),
-    /// (data, index): the element `index[…]` of the last axis. Shapes (…, c), (…) → (…).
+    /// (data, index): element `index[…]` of the last axis. Shapes (…, c), (…) → (…).
     Pick,
-    /// (value, index): the value at place `index[…]` of zeros in a new last axis of this
-    /// size. Shapes (…), (…) → (…, c).
+    /// (value, index): a new last axis of this size c, with the value at position `index[…]` and zeros elsewhere.
+    /// Shapes (…), (…) → (…, c).
     Place(usize),
-    /// a·b over the last two axes, each transposed first if asked for; the axes before
-    /// are batches and the same in both.
+    /// a·b over the last two axes, each operand optionally transposed; the leading axes are
+    /// batches and equal in both.
     MatMul {
         /// Whether the left operand is transposed.
         left: bool,
         /// Whether the right operand is transposed.
         right: bool,
     },
-    /// Along some axes, the same for each place of the others.
+    /// A function along some axes, for each index of the other axes.
     Lines(Lines),
-    /// The operand itself, taken for a constant by every derivative.
+    /// The operand itself; every derivative treats it as a constant.
     StopGradient,
 }
 
 impl Op {
-    /// Whether every element of the result depends on the same element of each operand
-    /// alone.
+    /// Whether every element of the result depends only on the same element of each operand.
     #[must_use]
     pub fn is_elementwise(&self) -> bool {
         matches!(
@@ -139,41 +138,40 @@ impl Op {
     }
 }
 
-/// One primitive with its operands.
+/// A primitive with its operands.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Node {
-    /// What is computed.
+    /// The primitive.
     pub op: Op,
-    /// From what.
+    /// Its operands.
     pub operands: Vec<NodeId>,
     /// The shape of the result.
     pub shape: Shape,
-    /// What its elements are.
+    /// The element type of the result.
     pub dtype: DType,
 }
 
 impl Node {
-    /// How many elements the result has.
+    /// The number of elements of the result.
     #[must_use]
     pub fn len(&self) -> usize {
         let sizes = self.shape.iter();
         sizes.fold(1, |count: usize, &size| count.saturating_mul(size))
     }
 
-    /// Whether the result has no elements.
+    /// Whether the result is empty.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
 }
 
-/// A function from tensors to tensors, as primitives in an order in which they can be
-/// computed.
+/// A function from tensors to tensors: primitives in topological order.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub struct Graph {
     nodes: Vec<Node>,
     inputs: Vec<NodeId>,
-    /// What is computed.
+    /// The results of the function.
     pub outputs: Vec<NodeId>,
 }
 
@@ -184,36 +182,36 @@ impl Graph {
         Self::default()
     }
 
-    /// All nodes in order.
+    /// All nodes, in order.
     #[must_use]
     pub fn nodes(&self) -> &[Node] {
         &self.nodes
     }
 
-    /// The nodes with their numbers, in order.
+    /// The numbers of all nodes, in order.
     pub fn ids(&self) -> impl DoubleEndedIterator<Item = NodeId> + ExactSizeIterator + use<> {
         (0..self.nodes.len()).map(NodeId::new)
     }
 
-    /// The node of this number.
+    /// The node with this number.
     #[must_use]
     pub fn node(&self, id: NodeId) -> &Node {
         &self.nodes[id.index()]
     }
 
-    /// The shape of this node.
+    /// The shape of a node.
     #[must_use]
     pub fn shape(&self, id: NodeId) -> &[usize] {
         &self.node(id).shape
     }
 
-    /// The inputs in the order of the arguments.
+    /// The inputs, in the order of the arguments.
     #[must_use]
     pub fn inputs(&self) -> &[NodeId] {
         &self.inputs
     }
 
-    /// A further argument.
+    /// Appends an argument.
     pub fn input(&mut self, shape: Shape, dtype: DType) -> NodeId {
         let id = NodeId::new(self.nodes.len());
         self.nodes.push(Node {
@@ -226,7 +224,7 @@ impl Graph {
         id
     }
 
-    /// The scalar `value`.
+    /// Appends the scalar `value`.
     pub fn constant(&mut self, value: f64) -> NodeId {
         let id = NodeId::new(self.nodes.len());
         self.nodes.push(Node {
@@ -238,10 +236,10 @@ impl Graph {
         id
     }
 
-    /// A further node.
+    /// Appends a node.
     ///
     /// # Errors
-    /// [`Error::Operation`] if the operands do not fit.
+    /// [`Error::Operation`] if the operands are not valid for this primitive.
     pub fn push(&mut self, op: Op, operands: &[NodeId]) -> Result<NodeId> {
         let nodes: Vec<&Node> = operands
             .iter()
@@ -271,7 +269,7 @@ impl Graph {
         Ok(id)
     }
 
-    /// Fails if computed indices may be too large; those of an argument are checked when they come in.
+    /// Fails if computed indices may be too large. Indices in an argument are checked at the call.
     fn expect_indices(&self, op: &Op, nodes: &[&Node], operands: &[NodeId]) -> Result<(), Fault> {
         let (Some(size), Some(&index)) = (rule::selects(op, nodes), operands.last()) else {
             return Ok(());
@@ -284,7 +282,7 @@ impl Graph {
         }
     }
 
-    /// What the indices of a node are below, where the graph says so.
+    /// An exclusive upper bound of the indices of a node, if the graph determines one.
     fn below(&self, id: NodeId) -> Option<usize> {
         let node = self.node(id);
         match rule::below(self, node) {
@@ -294,14 +292,14 @@ impl Graph {
         }
     }
 
-    /// `value` everywhere, in the shape of `like`.
+    /// `value` in every element, in the shape of `like`.
     pub(crate) fn constant_like(&mut self, value: f64, like: NodeId) -> Result<NodeId> {
         let scalar = self.constant(value);
         let shape = self.shape(like).to_vec();
         self.expand(scalar, &shape)
     }
 
-    /// `id` in `shape`: axes are added in front and those of size 1 repeated, as NumPy does.
+    /// Broadcasts `id` to `shape` like NumPy: adds leading axes and repeats axes of size 1.
     pub(crate) fn expand(&mut self, id: NodeId, shape: &[usize]) -> Result<NodeId> {
         let own = self.shape(id);
         if own == shape {
@@ -321,7 +319,7 @@ impl Graph {
         }
     }
 
-    /// The number that every element of the node is, where the graph says so.
+    /// The common value of all elements of the node, if the graph determines one.
     pub(crate) fn uniform(&self, id: NodeId) -> Option<f64> {
         let node = self.node(id);
         if let Op::Constant(bits) = node.op {
@@ -360,7 +358,7 @@ impl Graph {
         self.push(Op::Reshape(shape.to_vec()), &[a])
     }
 
-    /// Whether each node depends on one of `on` (those themselves do).
+    /// For each node, whether it depends on one of `on` (true for those themselves).
     #[must_use]
     pub fn depends_on(&self, on: &[NodeId]) -> Vec<bool> {
         let mut depends = vec![false; self.nodes.len()];
@@ -375,7 +373,7 @@ impl Graph {
         depends
     }
 
-    /// Whether each node is needed for one of `roots` (those themselves are).
+    /// For each node, whether one of `roots` needs it (true for those themselves).
     #[must_use]
     pub fn needed_for(&self, roots: &[NodeId]) -> Vec<bool> {
         let mut needed = vec![false; self.nodes.len()];

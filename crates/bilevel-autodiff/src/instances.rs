@@ -1,6 +1,6 @@
-//! The kernels for `f32` and `f64`, compiled with this crate: in builds with little optimisation, such as
-//! those of tests, the crates and tests that use it then link them. Each would compile them anew, for most of
-//! its time.
+//! Compiles the kernels for `f32` and `f64` in this crate. In builds with little optimisation, such as test
+//! builds, dependent crates and tests then link them; otherwise each of them would spend most of its build time
+//! compiling them again.
 
 use crate::{Argument, Program, Result, Workspace};
 

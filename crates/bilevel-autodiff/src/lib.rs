@@ -1,12 +1,12 @@
 //! Tensors as traced graphs, with exact derivatives of any order, compiled for CPUs.
 //!
-//! Methods for bilevel problems need second derivatives of what they train on: products of a vector with
-//! ∇²_yy g and ∇²_xy g, once for each inner step. Here a function is written once, as plain arithmetic, and
-//! all of them follow.
+//! Methods for bilevel problems need second derivatives of the training objective: vector products with ∇²_yy g and
+//! ∇²_xy g, at each inner step. With this crate you write a function once, as plain arithmetic, and get all of its
+//! derivatives.
 //!
-//! **Trace.** [`trace`] runs a closure on [`Var`] handles and records what it does, with static shapes, as a
-//! [`Graph`]. The first operation that makes no sense comes back as an error with both shapes and the line that
-//! it stands on:
+//! **Trace.** [`trace`] runs a closure on [`Var`] handles and records its operations, with static shapes, as a
+//! [`Graph`]. The first invalid operation is returned as an error with the shapes of the operands and the source
+//! line:
 //!
 //! ```
 //! use bilevel_autodiff::{DType, trace};
@@ -16,9 +16,9 @@
 //! # Ok::<(), bilevel_autodiff::Error>(())
 //! ```
 //!
-//! **Transform.** A derivative is a graph again: [`transform::grad`], [`transform::vjp`] and
-//! [`transform::jvp`] add it to the graph, nest to any order, and are exact. Both second-order products of an
-//! objective are one pass, the derivative of its gradient along a direction (mixed mode, arXiv 2505.00793):
+//! **Transform.** A derivative is again a graph: [`transform::grad`], [`transform::vjp`] and
+//! [`transform::jvp`] append it to the graph, nest to any order, and are exact. One pass gives both second-order
+//! products of an objective: the derivative of its gradient along a direction (mixed mode, arXiv 2505.00793):
 //!
 //! ```
 //! use bilevel_autodiff::{DType, trace, transform};
@@ -34,9 +34,9 @@
 //! # Ok::<(), bilevel_autodiff::Error>(())
 //! ```
 //!
-//! **Compile.** [`Program::compile`] simplifies the graph, finds common parts, fuses what is element by element,
-//! cuts chains of rows into blocks that stay in cache, and gives every buffer its place in memory. What a run costs
-//! is known before the first: [`Program::cost`].
+//! **Compile.** [`Program::compile`] simplifies the graph, shares common subexpressions, fuses elementwise operations,
+//! splits chains of row operations into blocks that stay in cache, and assigns memory to every buffer. The cost of a
+//! run is known before the first run: [`Program::cost`].
 //!
 //! ```
 //! use bilevel_autodiff::{DType, Program, trace};
@@ -46,8 +46,8 @@
 //! # Ok::<(), bilevel_autodiff::Error>(())
 //! ```
 //!
-//! **Run.** [`Program::run`] on slices of `f32` or `f64`, in a [`Workspace`] that is used again, with the threads of
-//! the current rayon pool. The number of threads changes no bit of a result.
+//! **Run.** [`Program::run`] takes slices of `f32` or `f64` and a reusable [`Workspace`], and uses the threads of the
+//! current rayon pool. The result has the same bits for any number of threads.
 //!
 //! ```
 //! use bilevel_autodiff::{Argument, DType, Program, Workspace, trace};
@@ -59,11 +59,11 @@
 //! # Ok::<(), bilevel_autodiff::Error>(())
 //! ```
 //!
-//! # An own bilevel problem
+//! # Your own bilevel problem
 //!
-//! A [`Function`] bound to data is an [`Objective`](bilevel::Objective): state the inner and the outer function, and any
-//! method of `bilevel` differentiates through the training. How strongly should each weight of a regression be
-//! penalised, so that what is trained does well on other rows?
+//! A [`Function`] bound to data is an [`Objective`](bilevel::Objective): state the inner and the outer function, and
+//! any method of `bilevel` differentiates through the training. How strongly should each weight of a regression be
+//! penalised, so that the trained weights do well on other rows?
 //!
 //! ```
 #![doc = include_str!("../examples/own_problem.rs")]

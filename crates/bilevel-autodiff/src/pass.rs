@@ -1,4 +1,4 @@
-//! Graph → graph, same meaning: what runs is not what was written.
+//! Graph → graph passes that keep the meaning.
 
 mod common;
 mod dead;

@@ -1,5 +1,5 @@
-//! A plain interpreter of graphs, one node after the other, each as its definition reads:
-//! what the compiled programs are compared with.
+//! A plain interpreter of graphs that evaluates each node by its definition, in order. The tests compare
+//! compiled programs with it.
 
 use bilevel::Scalar;
 
@@ -12,8 +12,8 @@ pub use crate::rule::value::Value;
 /// The values of all outputs of `graph` for these arguments.
 ///
 /// # Errors
-/// [`Error::Length`] for an argument of the wrong kind or length, [`Error::Index`] for an index
-/// that is out of range.
+/// [`Error::Length`] for an argument of the wrong type or length, [`Error::Index`] for an index
+/// out of range.
 pub fn evaluate<T: Scalar>(graph: &Graph, arguments: &[Value<T>]) -> Result<Vec<Value<T>>> {
     let mut values: Vec<Value<T>> = Vec::with_capacity(graph.nodes().len());
     for node in graph.nodes() {

@@ -5,11 +5,11 @@ use std::io;
 use bilevel::Executor;
 use rayon::{ThreadPool, ThreadPoolBuilder};
 
-/// Runs tasks one a thread, for [`OverTasks`](bilevel::OverTasks) and [`Driver`](bilevel::Driver).
+/// Runs each task on a thread of its own, for [`OverTasks`](bilevel::OverTasks) and [`Driver`](bilevel::Driver).
 ///
-/// A program uses the rayon pool that it runs in. Each thread here is a pool of its own, so the
-/// programs of a task run on the thread of the task, and tasks do not wait for each other. This pays
-/// for at least as many tasks as threads; for few large tasks let the programs use the threads.
+/// A program uses the rayon pool that it runs in. Each thread here is its own pool, so the
+/// programs of a task run on the thread of the task, and tasks do not wait for each other. Use it
+/// if there are at least as many tasks as threads; for few large tasks, let the programs use the threads.
 ///
 /// ```
 /// use bilevel::{FixedStart, FirstOrder, Key, Memory, OverTasks, Problem, Result, TaskFamily, Unrolled};
@@ -40,10 +40,10 @@ pub struct TaskThreads {
 }
 
 impl TaskThreads {
-    /// Starts this many threads; 0 counts as 1.
+    /// Starts this number of threads; 0 counts as 1.
     ///
     /// # Errors
-    /// If the system gives no more threads.
+    /// If the system cannot start the threads.
     pub fn new(threads: usize) -> io::Result<Self> {
         let one = |_| ThreadPoolBuilder::new().num_threads(1).build();
         let pools = (0..threads.max(1)).map(one).collect::<Result<_, _>>();

@@ -1,4 +1,4 @@
-//! What a user writes: a closure over [`Var`] handles, traced once to a [`Graph`].
+//! The user's view: a closure over [`Var`] handles, traced once to a [`Graph`].
 
 mod compose;
 mod elementwise;
@@ -14,19 +14,19 @@ use crate::rule;
 
 type Place = &'static Location<'static>;
 
-/// Records the operations on its variables. The first one that makes no sense is kept, and
-/// what follows from it is ignored: nothing panics.
+/// Records the operations on its variables. It keeps the first error and ignores the
+/// operations that follow from it: nothing panics.
 #[derive(Debug, Default)]
 pub struct Tracer {
     graph: RefCell<Graph>,
     error: RefCell<Option<Error>>,
 }
 
-/// A tensor under trace: a handle that is copied freely.
+/// A tensor under trace: a handle that can be copied freely.
 ///
-/// Operators and functions of two tensors broadcast as NumPy does: axes are added in front, and
-/// axes of size 1 repeated. Numbers stand for scalars. A wrong operation gives a handle
-/// that swallows what follows; [`trace`] returns the error with the caller's line.
+/// Operators and functions of two tensors broadcast like NumPy: leading axes are added, and
+/// axes of size 1 are repeated. Numbers act as scalars. An invalid operation returns a placeholder, and later
+/// operations on it do nothing; [`trace`] returns the error with the caller's line.
 #[derive(Clone, Copy, Debug)]
 pub struct Var<'t> {
     tracer: &'t Tracer,
@@ -34,7 +34,7 @@ pub struct Var<'t> {
     id: Option<NodeId>,
 }
 
-/// Traces a function of tensors with the given shapes and kinds.
+/// Traces a function of tensors with the given shapes and element types.
 ///
 /// ```
 /// use bilevel_autodiff::{DType, trace};
@@ -46,14 +46,14 @@ pub struct Var<'t> {
 /// ```
 ///
 /// # Errors
-/// [`Error::Operation`]: the first operation that makes no sense.
+/// [`Error::Operation`]: the first invalid operation.
 #[track_caller]
 pub fn trace(
     inputs: &[(Shape, DType)],
     function: impl for<'t> FnOnce(&[Var<'t>]) -> Vec<Var<'t>>,
 ) -> Result<Graph> {
     let tracer = Tracer::default();
-    // Loops, not closures, so that an error has the line of the caller of this function.
+    // Loops instead of closures, so that an error has the line of this function's caller.
     let mut variables = Vec::with_capacity(inputs.len());
     for (shape, dtype) in inputs {
         variables.push(tracer.input(shape.clone(), *dtype));
@@ -66,7 +66,7 @@ pub fn trace(
 }
 
 impl Tracer {
-    /// A further argument of the function.
+    /// Appends an argument of the function.
     #[track_caller]
     pub fn input(&self, shape: Shape, dtype: DType) -> Var<'_> {
         if let Err(fault) = rule::expect_addressable(&shape) {
@@ -84,7 +84,7 @@ impl Tracer {
         }
     }
 
-    /// A number.
+    /// A scalar constant.
     pub fn constant(&self, value: f64) -> Var<'_> {
         let id = self.graph.borrow_mut().constant(value);
         Var {
@@ -93,7 +93,7 @@ impl Tracer {
         }
     }
 
-    /// Keeps the error if it is the first, and gives the handle that swallows the rest.
+    /// Keeps the error if it is the first, and returns a placeholder; later operations on it do nothing.
     pub(crate) fn fail(&self, error: Error) -> Var<'_> {
         self.error.borrow_mut().get_or_insert(error);
         Var {
@@ -120,7 +120,7 @@ impl Tracer {
         }
     }
 
-    /// The graph, with these outputs.
+    /// The graph with these outputs.
     pub(crate) fn finish(&self, outputs: &[Var<'_>]) -> Result<Graph> {
         if let Some(error) = self.error.borrow_mut().take() {
             return Err(error);
@@ -132,7 +132,7 @@ impl Tracer {
 }
 
 impl<'t> Var<'t> {
-    /// The shape; empty for a scalar, and after an error.
+    /// The shape; empty for a scalar and after an error.
     #[must_use]
     pub fn shape(self) -> Shape {
         self.id
@@ -187,7 +187,7 @@ impl<'t> Var<'t> {
         }
     }
 
-    /// All operands in their common shape.
+    /// All operands, broadcast to their common shape.
     fn broadcast_together(self, place: Place, op: &Op, others: &[Var<'t>]) -> Option<Vec<Var<'t>>> {
         let all: Vec<Var<'t>> = std::iter::once(self)
             .chain(others.iter().copied())
@@ -257,7 +257,7 @@ impl<'t> Var<'t> {
         self.tracer.constant(value)
     }
 
-    /// Any primitive of this operand and `others`, which have to be in the shapes that it takes.
+    /// Any primitive of this operand and `others`, which must have the shapes that it takes.
     #[track_caller]
     #[must_use]
     pub fn apply(self, op: Op, others: &[Self]) -> Self {
@@ -278,7 +278,7 @@ impl<'t> Var<'t> {
         self.push(Location::caller(), Op::Transpose(permutation.to_vec()), &[])
     }
 
-    /// The transposed of a matrix: the last two axes exchanged.
+    /// The transpose of a matrix: swaps the last two axes.
     #[track_caller]
     #[must_use]
     pub fn t(self) -> Self {
@@ -290,7 +290,7 @@ impl<'t> Var<'t> {
         self.push(Location::caller(), Op::Transpose(permutation), &[])
     }
 
-    /// In `shape`: axes are added in front and those of size 1 repeated.
+    /// Broadcasts to `shape`: adds leading axes and repeats axes of size 1.
     #[track_caller]
     #[must_use]
     pub fn broadcast(self, shape: &[usize]) -> Self {
@@ -299,12 +299,12 @@ impl<'t> Var<'t> {
         if fits {
             self.expanded(Location::caller(), shape)
         } else {
-            // An error that tells the operand's own shape.
+            // The error shows the original shape of the operand.
             self.push(Location::caller(), Op::Broadcast(shape.to_vec()), &[])
         }
     }
 
-    /// `len` elements of an axis from `start` on.
+    /// `len` elements of an axis, starting at `start`.
     #[track_caller]
     #[must_use]
     pub fn slice(self, axis: usize, start: usize, len: usize) -> Self {
@@ -323,14 +323,14 @@ impl<'t> Var<'t> {
         self.push(Location::caller(), op, &[])
     }
 
-    /// The elements of `other` after those of `self` along an axis.
+    /// `self` and `other`, concatenated along an axis.
     #[track_caller]
     #[must_use]
     pub fn concat(self, axis: usize, other: Self) -> Self {
         self.push(Location::caller(), Op::Concat(axis), &[other])
     }
 
-    /// The sum over these axes, which stay with size 1.
+    /// The sum over these axes, which are kept with size 1.
     #[track_caller]
     #[must_use]
     pub fn sum(self, axes: &[usize]) -> Self {
@@ -347,7 +347,7 @@ impl<'t> Var<'t> {
             .push(place, Op::Reshape(Vec::new()), &[])
     }
 
-    /// The mean of all elements, a scalar; NaN of none.
+    /// The mean of all elements, a scalar; NaN if there are none.
     #[track_caller]
     #[must_use]
     pub fn mean(self) -> Self {
@@ -355,15 +355,15 @@ impl<'t> Var<'t> {
         self.sum_all() * (1.0 / count as f64)
     }
 
-    /// The maximum over these axes, which stay with size 1. Elements that reach it together share
-    /// the derivative. NaN where any is one, −∞ of none.
+    /// The maximum over these axes, which are kept with size 1. Elements tied for the maximum share
+    /// the derivative. NaN if any element is NaN, −∞ if there are none.
     #[track_caller]
     #[must_use]
     pub fn max(self, axes: &[usize]) -> Self {
         self.push(Location::caller(), Op::Max(axes.to_vec()), &[])
     }
 
-    /// The matrix product over the last two axes; axes before them are batches.
+    /// The matrix product over the last two axes; leading axes are batches.
     #[track_caller]
     #[must_use]
     pub fn matmul(self, other: Self) -> Self {
@@ -374,14 +374,14 @@ impl<'t> Var<'t> {
         self.push(Location::caller(), op, &[other])
     }
 
-    /// Rows selected by a vector of indices.
+    /// The rows selected by a vector of indices.
     #[track_caller]
     #[must_use]
     pub fn take_rows(self, index: Self) -> Self {
         self.push(Location::caller(), Op::TakeRows, &[index])
     }
 
-    /// Rows added at these places of `rows` rows of zeros: the transposed of
+    /// Adds each row to the row of its index in a tensor of `rows` rows of zeros: the transpose of
     /// [`Var::take_rows`].
     #[track_caller]
     #[must_use]
@@ -389,15 +389,15 @@ impl<'t> Var<'t> {
         self.push(Location::caller(), Op::AddRows(rows), &[index])
     }
 
-    /// One element of the last axis for each place of the others: for each row the number of
-    /// its class.
+    /// One element of the last axis for each index of the other axes: for example, the entry of
+    /// each row's class.
     #[track_caller]
     #[must_use]
     pub fn pick(self, index: Self) -> Self {
         self.push(Location::caller(), Op::Pick, &[index])
     }
 
-    /// Each value at the place of its index in a new last axis of zeros: the transposed of
+    /// A new last axis with each value at the position of its index and zeros elsewhere: the transpose of
     /// [`Var::pick`].
     #[track_caller]
     #[must_use]
@@ -405,23 +405,23 @@ impl<'t> Var<'t> {
         self.push(Location::caller(), Op::Place(size), &[index])
     }
 
-    /// The same, taken for a constant by every derivative.
+    /// The same values; every derivative treats them as constants.
     #[track_caller]
     #[must_use]
     pub fn stop_gradient(self) -> Self {
         self.push(Location::caller(), Op::StopGradient, &[])
     }
 
-    /// ln Σ eˣ over an axis, which stays with size 1, without overflow.
+    /// ln Σ eˣ over an axis, which is kept with size 1, without overflow.
     #[track_caller]
     #[must_use]
     pub fn log_sum_exp(self, axis: usize) -> Self {
-        // Any shift gives the same value and derivatives.
+        // The shift changes neither the value nor the derivatives.
         let top = self.max(&[axis]).stop_gradient();
         (self - top).exp().sum(&[axis]).ln() + top
     }
 
-    /// softmax over an axis.
+    /// The softmax over an axis.
     #[track_caller]
     #[must_use]
     pub fn softmax(self, axis: usize) -> Self {
@@ -430,11 +430,11 @@ impl<'t> Var<'t> {
         powers / powers.sum(&[axis])
     }
 
-    /// −ln of the softmax probability of each row's class. Shapes (…, c) and indices (…) → (…).
+    /// The cross-entropy: −ln of the softmax probability of each row's class. Shapes (…, c) and indices (…) → (…).
     #[track_caller]
     #[must_use]
     pub fn cross_entropy(self, classes: Self) -> Self {
-        // First, since it is what tells that the classes do not fit.
+        // First, because this operation reports classes of the wrong shape.
         let picked = self.pick(classes);
         let shape = classes.shape();
         let axis = shape.len();

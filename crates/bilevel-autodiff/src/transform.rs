@@ -1,5 +1,5 @@
-//! Derivatives as graph → graph transforms. They append to a graph, so that they nest to any
-//! order and share what was computed before.
+//! Derivatives as graph → graph transforms. They append to the graph, so they nest to any
+//! order and share earlier computations.
 
 mod jvp;
 mod shapes;

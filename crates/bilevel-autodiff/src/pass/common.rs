@@ -1,4 +1,4 @@
-//! Common subexpressions: the same primitive of the same operands is computed once.
+//! Common subexpression elimination: the same primitive of the same operands is computed once.
 
 use std::collections::HashMap;
 
@@ -12,7 +12,7 @@ pub(crate) fn common(graph: &Graph) -> Result<Graph> {
     rebuild(graph, |new, _, node, operands| {
         let mut operands = operands.to_vec();
         if matches!(node.op, Op::Binary(Binary::Add | Binary::Mul)) {
-            // The order of these two does not change a bit.
+            // The order of the two operands does not change the result.
             operands.sort_unstable();
         }
         let key = (node.op.clone(), operands);

@@ -1,4 +1,4 @@
-//! What no output needs is left out; inputs stay.
+//! Dead code elimination: removes nodes that no output needs, but keeps all inputs.
 
 use crate::error::Result;
 use crate::graph::{Graph, NodeId, Op};

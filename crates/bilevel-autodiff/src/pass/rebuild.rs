@@ -1,10 +1,10 @@
-//! A graph built anew, node by node.
+//! Rebuilds a graph node by node.
 
 use crate::error::Result;
 use crate::graph::{Graph, Node, NodeId, Op};
 
-/// A new graph in which `build` has placed each node of `graph`, given the node and its
-/// operands in the new one. Inputs keep their numbers.
+/// A new graph. `build` adds each node of `graph` to it, given the node and its operands in
+/// the new graph. Inputs keep their numbers.
 pub(super) fn rebuild(
     graph: &Graph,
     mut build: impl FnMut(&mut Graph, NodeId, &Node, &[NodeId]) -> Result<NodeId>,
@@ -23,7 +23,7 @@ pub(super) fn rebuild(
     Ok(new)
 }
 
-/// The node as it is.
+/// Copies the node unchanged.
 pub(super) fn keep(new: &mut Graph, node: &Node, operands: &[NodeId]) -> Result<NodeId> {
     match node.op {
         Op::Constant(bits) => Ok(new.constant(f64::from_bits(bits))),

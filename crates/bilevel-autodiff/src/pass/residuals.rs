@@ -1,19 +1,20 @@
-//! What to keep of a first sweep for a second one: a cut through the graph with the fewest numbers.
+//! What to keep of a first sweep for a second one: the minimum cut through the graph, in numbers kept.
 //!
-//! What is cheap may be computed again from what is kept and from the inputs; matrix products, for example, may not.
+//! Cheap nodes may be recomputed from the kept ones and the inputs; others, such as matrix products, may not.
 
 use std::collections::VecDeque;
 
 use crate::graph::{DType, Graph, NodeId, Op};
 use crate::rule::{self, Recompute};
 
-/// Nodes that do not depend on `second`, the inputs that come later, and from which, with the other
-/// inputs, `outputs` follow without another matrix product that does not depend on `second`.
+/// The residuals: nodes that do not depend on `second` (the inputs that come later). From them and the other
+/// inputs, `outputs` can be computed without repeating a matrix product that does not depend on `second`.
 pub(crate) fn residuals(graph: &Graph, outputs: &[NodeId], second: &[NodeId]) -> Vec<NodeId> {
     let late = graph.depends_on(second);
     let needed = graph.needed_for(outputs);
     let early = |id: NodeId| needed[id.index()] && !late[id.index()];
-    // Two vertices a node, before and after it, with an edge that costs what keeping it costs.
+    // Two vertices per node, before and after it. The capacity of the edge between them is the cost of keeping the
+    // node.
     let count = graph.nodes().len();
     let (source, sink) = (2 * count, 2 * count + 1);
     let (before, after) = (|id: NodeId| 2 * id.index(), |id: NodeId| 2 * id.index() + 1);
@@ -34,7 +35,7 @@ pub(crate) fn residuals(graph: &Graph, outputs: &[NodeId], second: &[NodeId]) ->
             network.edge(source, before(id), Network::INFINITE);
         }
     }
-    // What the later part reads.
+    // The nodes that the second sweep reads.
     for id in graph
         .ids()
         .filter(|id| needed[id.index()] && late[id.index()])
@@ -55,7 +56,7 @@ pub(crate) fn residuals(graph: &Graph, outputs: &[NodeId], second: &[NodeId]) ->
 
 /// A flow network, for the minimum cut by shortest augmenting paths (Edmonds and Karp, 1972).
 struct Network {
-    /// To, and what is left of the capacity; the reverse edge has the number with the last bit changed.
+    /// Target and residual capacity; the reverse edge has the number with the last bit flipped.
     edges: Vec<(usize, u64)>,
     from: Vec<Vec<usize>>,
 }
@@ -77,7 +78,7 @@ impl Network {
         self.edges.push((a, 0));
     }
 
-    /// Which vertices still reach the sink when the flow is at its largest: the cut next to the sink.
+    /// Which vertices still reach the sink at maximum flow: the cut closest to the sink.
     fn cut(&mut self, source: usize, sink: usize) -> Vec<bool> {
         while let Some(path) = self.path(source, sink) {
             let least = path
@@ -86,7 +87,7 @@ impl Network {
                 .min()
                 .unwrap_or(0);
             if least >= Self::INFINITE / 2 {
-                // Nothing that may be kept separates the two.
+                // No set of nodes that may be kept separates the two.
                 break;
             }
             for edge in path {
@@ -99,7 +100,7 @@ impl Network {
         let mut queue = VecDeque::from([sink]);
         while let Some(vertex) = queue.pop_front() {
             for &edge in &self.from[vertex] {
-                // The edge into this vertex is the reverse of the one out of it.
+                // The edge into this vertex is the reverse of the edge out of it.
                 let (neighbour, left) = (self.edges[edge].0, self.edges[edge ^ 1].1);
                 if left > 0 && !reaches[neighbour] {
                     reaches[neighbour] = true;

@@ -1,5 +1,5 @@
-//! Algebra on single nodes: neutral elements, constants, shapes that undo each other,
-//! transposed operands of matrix products, as the records of the primitives know them.
+//! Local algebraic simplification: neutral elements, constants, reshapes that undo each other,
+//! transposed operands of matrix products. The rules are in the records of the primitives.
 
 use crate::error::Result;
 use crate::graph::Graph;

@@ -1,4 +1,4 @@
-//! What is written in primitives: statistics over axes, layers of networks, shapes.
+//! Functions composed of primitives: statistics over axes, layers of networks, shapes.
 
 mod einsum;
 
@@ -9,7 +9,7 @@ use crate::error::{Error, Fault};
 use crate::graph::Op;
 
 impl<'t> Var<'t> {
-    /// The mean over these axes, which stay with size 1; NaN of none.
+    /// The mean over these axes, which are kept with size 1; NaN if there are no elements.
     #[track_caller]
     #[must_use]
     pub fn mean_over(self, axes: &[usize]) -> Self {
@@ -17,27 +17,27 @@ impl<'t> Var<'t> {
         self.sum(axes) * (1.0 / count)
     }
 
-    /// The mean of (x − mean)² over these axes, which stay with size 1.
+    /// The mean of (x − mean)² over these axes, which are kept with size 1.
     #[track_caller]
     #[must_use]
     pub fn variance(self, axes: &[usize]) -> Self {
         (self - self.mean_over(axes)).square().mean_over(axes)
     }
 
-    /// The Euclidean norm √Σx² over these axes, which stay with size 1. Its derivative where all are 0 is taken for 0.
+    /// The Euclidean norm √Σx² over these axes, which are kept with size 1. Its derivative at 0 is taken as 0.
     #[track_caller]
     #[must_use]
     pub fn norm(self, axes: &[usize]) -> Self {
         let square = self.square().sum(axes);
         let (zero, one) = (self.number(0.0), self.number(1.0));
-        // No derivative passes by the root at 0: it would be NaN.
+        // The derivative must not go through the root at 0: it would be NaN.
         let safe = zero.less(square).select(square, one);
-        // A NaN stays one.
+        // NaN stays NaN.
         zero.less(square)
             .select(safe.sqrt(), square.stop_gradient())
     }
 
-    /// Not below `least` and not above `most`; a NaN stays one. At the ends the derivative is 1.
+    /// Clamps to at least `least` and at most `most`; NaN stays NaN. At the ends the derivative is 1.
     #[track_caller]
     #[must_use]
     pub fn clamp(self, least: f64, most: f64) -> Self {
@@ -45,7 +45,7 @@ impl<'t> Var<'t> {
         self.maximum(least).minimum(most)
     }
 
-    /// x · Φ(x), where Φ is the distribution function of the normal distribution: the exact form.
+    /// x · Φ(x) with the distribution function Φ of the normal distribution: the exact GELU.
     #[track_caller]
     #[must_use]
     pub fn gelu(self) -> Self {
@@ -62,8 +62,8 @@ impl<'t> Var<'t> {
         centred / (variance + epsilon).sqrt()
     }
 
-    /// Each element is 0 with probability `rate`, and otherwise divided by 1 − `rate`. `uniform` are numbers of [0, 1)
-    /// in the same shape, an argument that is drawn anew for each step: [`bilevel::Key::uniforms`].
+    /// Dropout: each element is 0 with probability `rate`, otherwise divided by 1 − `rate`. `uniform` holds numbers in
+    /// [0, 1) in the same shape: an argument that is drawn for each step, see [`bilevel::Key::uniforms`].
     #[track_caller]
     #[must_use]
     pub fn dropout(self, uniform: Self, rate: f64) -> Self {
@@ -76,7 +76,7 @@ impl<'t> Var<'t> {
         kept.select(self * (1.0 / (1.0 - rate)), zero)
     }
 
-    /// Itself and `others`, all of the same shape, one after the other along a new axis.
+    /// Stacks `self` and `others`, all of the same shape, along a new axis.
     #[track_caller]
     #[must_use]
     pub fn stack(self, axis: usize, others: &[Self]) -> Self {
@@ -88,7 +88,7 @@ impl<'t> Var<'t> {
         all
     }
 
-    /// Without an axis, which has size 1.
+    /// Removes an axis of size 1.
     #[track_caller]
     #[must_use]
     pub fn squeeze(self, axis: usize) -> Self {
@@ -103,7 +103,7 @@ impl<'t> Var<'t> {
         self.push(Location::caller(), Op::Reshape(shape), &[])
     }
 
-    /// With a new axis of size 1 at this place.
+    /// Inserts a new axis of size 1 at this position.
     #[track_caller]
     #[must_use]
     pub fn unsqueeze(self, axis: usize) -> Self {
@@ -132,7 +132,7 @@ impl<'t> Var<'t> {
         self.push(place, op, &[other])
     }
 
-    /// The sum over these axes, which do not stay.
+    /// The sum over these axes, which are removed.
     fn summed_away(self, place: Place, axes: &[usize]) -> Self {
         let shape = self.shape().into_iter().enumerate();
         let rest = shape.filter(|(axis, _)| !axes.contains(axis));
@@ -141,14 +141,14 @@ impl<'t> Var<'t> {
         sum.push(place, Op::Reshape(rest), &[])
     }
 
-    /// How many elements these axes have; those that there are.
+    /// How many elements these axes have; ignores axes that do not exist.
     fn count(self, axes: &[usize]) -> f64 {
         let shape = self.shape();
         let sizes = axes.iter().filter_map(|&axis| shape.get(axis));
         sizes.product::<usize>() as f64
     }
 
-    /// An operation that is not possible.
+    /// The error of an invalid operation.
     fn refused(
         self,
         place: Place,

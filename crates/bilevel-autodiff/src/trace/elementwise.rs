@@ -1,4 +1,4 @@
-//! Functions of each element.
+//! Elementwise functions.
 
 use std::panic::Location;
 
@@ -55,21 +55,21 @@ impl Var<'_> {
         self.unary(Unary::Softplus)
     }
 
-    /// max(x, 0); its derivative at 0 is taken for 0. A NaN stays one.
+    /// max(x, 0); its derivative at 0 is taken as 0. NaN stays NaN.
     #[track_caller]
     #[must_use]
     pub fn relu(self) -> Self {
         self.unary(Unary::Relu)
     }
 
-    /// |x|; its derivative at 0 is taken for 0.
+    /// |x|; its derivative at 0 is taken as 0.
     #[track_caller]
     #[must_use]
     pub fn abs(self) -> Self {
         self.unary(Unary::Abs)
     }
 
-    /// −1, 0 or 1. A NaN stays one.
+    /// The sign: −1, 0 or 1. NaN stays NaN.
     #[track_caller]
     #[must_use]
     pub fn sign(self) -> Self {
@@ -90,21 +90,21 @@ impl Var<'_> {
         self.unary(Unary::Cos)
     }
 
-    /// The error function, 2/√π · ∫₀ˣ e⁻ᵗ² dt, within a unit in the last place.
+    /// The error function, 2/√π · ∫₀ˣ e⁻ᵗ² dt, to within one unit in the last place.
     #[track_caller]
     #[must_use]
     pub fn erf(self) -> Self {
         self.unary(Unary::Erf)
     }
 
-    /// ln(1 + x), exact for small x too.
+    /// ln(1 + x), accurate also for small x.
     #[track_caller]
     #[must_use]
     pub fn log1p(self) -> Self {
         self.unary(Unary::Log1p)
     }
 
-    /// eˣ − 1, exact for small x too.
+    /// eˣ − 1, accurate also for small x.
     #[track_caller]
     #[must_use]
     pub fn expm1(self) -> Self {
@@ -118,8 +118,8 @@ impl Var<'_> {
         self.binary(Binary::Mul, self)
     }
 
-    /// x to the power of `exponent`, element by element; NaN for a negative x and an exponent that is not
-    /// whole. The derivative in a variable exponent is xᵉ·ln x, NaN at x = 0: for a number, use
+    /// x to the power of `exponent`, element by element; NaN for a negative x and an exponent that is not an
+    /// integer. The derivative in a variable exponent is xᵉ·ln x, NaN at x = 0: for a constant exponent, use
     /// [`Var::powf`].
     #[track_caller]
     #[must_use]
@@ -127,30 +127,30 @@ impl Var<'_> {
         self.binary(Binary::Pow, exponent)
     }
 
-    /// x to the power of a number. A whole exponent of at least 0 has all derivatives at 0 too.
+    /// x to the power of a constant. With an integer exponent of at least 0, all derivatives also exist at 0.
     #[track_caller]
     #[must_use]
     pub fn powf(self, exponent: f64) -> Self {
         self.binary(Binary::Pow, self.number(exponent))
     }
 
-    /// The larger of the two; where they are equal, the first is the one that has a derivative. NaN
-    /// where either is one.
+    /// The larger of the two; for equal values, the first gets the whole derivative. NaN if either
+    /// is NaN.
     #[track_caller]
     #[must_use]
     pub fn maximum(self, other: Self) -> Self {
         self.binary(Binary::Max, other)
     }
 
-    /// The smaller of the two; where they are equal, the first is the one that has a derivative. NaN
-    /// where either is one.
+    /// The smaller of the two; for equal values, the first gets the whole derivative. NaN if either
+    /// is NaN.
     #[track_caller]
     #[must_use]
     pub fn minimum(self, other: Self) -> Self {
         self.binary(Binary::Min, other)
     }
 
-    /// The angle of the point (`x`, self), in (−π, π]. It has no derivative at (0, 0): NaN.
+    /// The angle of the point (`x`, self), in (−π, π]. The derivative at (0, 0) is NaN.
     #[track_caller]
     #[must_use]
     pub fn atan2(self, x: Self) -> Self {
@@ -182,7 +182,7 @@ impl Var<'_> {
         self.elementwise(Location::caller(), Op::Compare(Compare::Equal), &[other])
     }
 
-    /// Of a mask: `a` where it is true, else `b`.
+    /// For a mask: `a` where it is true, else `b`.
     #[track_caller]
     #[must_use]
     pub fn select(self, a: Self, b: Self) -> Self {

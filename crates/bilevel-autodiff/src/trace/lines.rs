@@ -1,4 +1,4 @@
-//! Functions along some axes, the same for each place of the others.
+//! Functions along some axes, for each index of the other axes.
 
 use std::panic::Location;
 
@@ -6,7 +6,7 @@ use super::Var;
 use crate::graph::{Lines, Op};
 
 impl Var<'_> {
-    /// The sum of all elements of an axis up to each one.
+    /// The cumulative sum along an axis: element i is the sum of the elements up to and including i.
     #[track_caller]
     #[must_use]
     pub fn cumsum(self, axis: usize) -> Self {
@@ -17,7 +17,8 @@ impl Var<'_> {
         self.push(Location::caller(), Op::Lines(op), &[])
     }
 
-    /// The product over these axes, which stay with size 1; 1 of none. It has all derivatives where elements are 0.
+    /// The product over these axes, which are kept with size 1; 1 if there are no elements. All derivatives are also
+    /// right where elements are 0.
     #[track_caller]
     #[must_use]
     pub fn product(self, axes: &[usize]) -> Self {
@@ -27,8 +28,8 @@ impl Var<'_> {
         })
     }
 
-    /// The elements `index[…]` of an axis. The indices have the shape of the result, which differs on that axis
-    /// alone.
+    /// The elements `index[…]` of an axis. The indices have the shape of the result, which may differ from the
+    /// operand's only in that axis.
     #[track_caller]
     #[must_use]
     pub fn gather(self, axis: usize, index: Self) -> Self {
@@ -36,7 +37,7 @@ impl Var<'_> {
         self.push(Location::caller(), op, &[index])
     }
 
-    /// Values added at the places `index[…]` of an axis of zeros of this size: the transposed of [`Var::gather`].
+    /// Adds values at the positions `index[…]` of an axis of zeros of this size: the transpose of [`Var::gather`].
     #[track_caller]
     #[must_use]
     pub fn scatter(self, axis: usize, index: Self, size: usize) -> Self {
@@ -44,25 +45,25 @@ impl Var<'_> {
         self.push(Location::caller(), op, &[index])
     }
 
-    /// The indices of the elements of an axis in ascending order, for [`Var::gather`]: −0 is 0, a NaN is last, and of
-    /// equal ones the first is first. They have no derivative.
+    /// The indices that sort an axis in ascending order, for [`Var::gather`]: −0 equals 0, NaN comes last, and the
+    /// sort is stable. Indices have no derivative.
     #[track_caller]
     #[must_use]
     pub fn argsort(self, axis: usize) -> Self {
         self.push(Location::caller(), Op::Lines(Lines::ArgSort { axis }), &[])
     }
 
-    /// The elements of an axis in ascending order, as [`Var::argsort`] has them: each passes its derivative on to where
-    /// it was.
+    /// The elements of an axis in ascending order, as with [`Var::argsort`]. Each cotangent goes back to the element's
+    /// original position.
     #[track_caller]
     #[must_use]
     pub fn sort(self, axis: usize) -> Self {
         self.gather(axis, self.argsort(axis))
     }
 
-    /// The lower triangle L with L·Lᵀ = A, of the symmetric part A = (self + selfᵀ)/2 over the last two axes. Its lower
-    /// triangle is NaN where A is not positive definite. About n³/3 operations, not blocked: for matrices of up to a
-    /// few hundred rows.
+    /// The lower Cholesky factor L with L·Lᵀ = A, for the symmetric part A = (self + selfᵀ)/2 over the last two axes.
+    /// Its lower triangle is NaN if A is not positive definite. About n³/3 operations, not blocked: for matrices of up
+    /// to a few hundred rows.
     #[track_caller]
     #[must_use]
     pub fn cholesky(self) -> Self {
@@ -70,8 +71,8 @@ impl Var<'_> {
         symmetric.push(Location::caller(), Op::Lines(Lines::Cholesky), &[])
     }
 
-    /// L⁻¹·`right` over the last two axes, of which L is the lower triangle of self; nothing else of it is read. A zero on
-    /// its diagonal gives infinities or NaN.
+    /// L⁻¹·`right` over the last two axes, where L is the lower triangle of self; the upper triangle is not read. A
+    /// zero on the diagonal gives infinities or NaN.
     #[track_caller]
     #[must_use]
     pub fn solve_triangular(self, right: Self) -> Self {

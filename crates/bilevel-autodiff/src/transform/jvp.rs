@@ -5,15 +5,15 @@ use crate::error::Result;
 use crate::graph::{Graph, NodeId};
 use crate::rule;
 
-/// Appends ∂outputs/∂(inputs)·tangents: for each output its tangent, None where it is zero.
+/// Appends ∂outputs/∂(inputs)·tangents: the tangent of each output, None if it is zero.
 /// `inputs` are pairs of a node and its tangent.
 ///
-/// Applied to a gradient it is the mixed mode (MixFlow-MG, arXiv 2505.00793): the directional
+/// Applied to a gradient, this is mixed mode (MixFlow-MG, arXiv 2505.00793): the directional
 /// derivative of ∇_(x,y) h along (0, v) is (∇²_xy h·v, ∇²_yy h·v), by the symmetry of second
 /// derivatives, without a second tape.
 ///
 /// # Errors
-/// [`Error::Operation`](crate::Error::Operation) if a tangent has not the shape of its node.
+/// [`Error::Operation`](crate::Error::Operation) if a tangent does not have the shape of its node.
 pub fn jvp(
     graph: &mut Graph,
     inputs: &[(NodeId, NodeId)],

@@ -1,9 +1,9 @@
-//! What the arguments of a transform have to look like.
+//! Checks of the arguments of transforms.
 
 use crate::error::{Error, Fault, Result};
 use crate::graph::{DType, Graph, NodeId};
 
-/// Fails unless every second of these is of real numbers in the shape of the first.
+/// Fails unless the second node of each pair holds real numbers in the shape of the first.
 pub(super) fn expect_same_shapes(
     graph: &Graph,
     operation: &'static str,

@@ -5,11 +5,11 @@ use crate::error::{Error, Result};
 use crate::graph::{Graph, NodeId};
 use crate::rule::{self, sum_of};
 
-/// Appends (∂outputs/∂wrt)ᵀ·bars: for each of `wrt` its cotangent, None where no output
+/// Appends (∂outputs/∂wrt)ᵀ·bars: the cotangent of each of `wrt`, None if no output
 /// depends on it. `outputs` are pairs of a node and its cotangent.
 ///
 /// # Errors
-/// [`Error::Operation`] if a cotangent has not the shape of its output.
+/// [`Error::Operation`] if a cotangent does not have the shape of its output.
 pub fn vjp(
     graph: &mut Graph,
     outputs: &[(NodeId, NodeId)],
@@ -42,11 +42,11 @@ pub fn vjp(
     Ok(wrt.iter().map(|id| bars[id.index()]).collect())
 }
 
-/// Appends the gradient of the scalar `output` with respect to each of `wrt`; zeros where it
-/// does not depend on it.
+/// Appends the gradient of the scalar `output` with respect to each of `wrt`; zeros if it
+/// does not depend on one.
 ///
 /// # Errors
-/// [`Error::NotScalar`] if the output has more than one element or none.
+/// [`Error::NotScalar`] if the output does not have exactly one element.
 pub fn grad(graph: &mut Graph, output: NodeId, wrt: &[NodeId]) -> Result<Vec<NodeId>> {
     if graph.node(output).len() != 1 {
         return Err(Error::NotScalar {

@@ -1,22 +1,22 @@
-//! Sums of products, by the letters of axes.
+//! Sums of products, with letters for axes.
 
 use std::panic::Location;
 
 use crate::trace::{Place, Var};
 
-/// An operand with a letter for each of its axes.
+/// An operand with one letter for each of its axes.
 struct Term<'t> {
     var: Var<'t>,
     letters: Vec<char>,
 }
 
 impl<'t> Var<'t> {
-    /// Σ of the product of itself and `others`, as `letters` say: a letter for each axis of each operand, and those of
-    /// the result after the arrow; letters that the result does not have are summed over. "ij,jk->ik" is the matrix
-    /// product, "bij,bj->bi" one for each b, "ij->ji" the transposed, "ij->" the sum. Operands are multiplied from the
-    /// left to the right, each pair as a matrix product.
+    /// The einsum of `self` and `others`. `letters` has a letter for each axis of each operand and, after the arrow,
+    /// those of the result; letters that the result does not have are summed over. "ij,jk->ik" is the matrix product,
+    /// "bij,bj->bi" a matrix–vector product for each b, "ij->ji" the transpose, "ij->" the sum. The operands are
+    /// multiplied from left to right, each pair as a matrix product.
     ///
-    /// No operand may have a letter twice, and the arrow has to be there.
+    /// A letter may occur only once in each operand, and the arrow is required.
     #[track_caller]
     #[must_use]
     pub fn einsum(self, letters: &str, others: &[Self]) -> Self {
@@ -80,7 +80,7 @@ impl<'t> Var<'t> {
     }
 }
 
-/// The sum over the letters that are not wanted.
+/// Sums over the letters that are not wanted.
 fn summed<'t>(place: Place, term: Term<'t>, wanted: impl Fn(&char) -> bool) -> Term<'t> {
     let axes: Vec<usize> = (0..term.letters.len())
         .filter(|&axis| !wanted(&term.letters[axis]))
@@ -93,7 +93,7 @@ fn summed<'t>(place: Place, term: Term<'t>, wanted: impl Fn(&char) -> bool) -> T
     Term { var, letters }
 }
 
-/// With its letters in this order.
+/// The value of the term with its letters in this order.
 fn ordered<'t>(place: Place, term: &Term<'t>, letters: &[char]) -> Term<'t> {
     let axes: Vec<usize> = letters
         .iter()
@@ -105,7 +105,7 @@ fn ordered<'t>(place: Place, term: &Term<'t>, letters: &[char]) -> Term<'t> {
     }
 }
 
-/// The product of two terms, with the letters that are wanted: those of both first, then those of each.
+/// The product of two terms, with the wanted letters: first those of both, then those of each.
 fn pair<'t>(place: Place, a: Term<'t>, b: Term<'t>, wanted: impl Fn(&char) -> bool) -> Term<'t> {
     let (in_a, in_b) = (a.letters.clone(), b.letters.clone());
     let a = summed(place, a, |letter| wanted(letter) || in_b.contains(letter));
