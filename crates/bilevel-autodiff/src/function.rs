@@ -1,7 +1,7 @@
-//! Traced functions of (x, y, data), apart from the data that they are bound to.
+//! Traced functions of (x, y, data), without the data.
 //!
-//! A [`Function`] is written once. For each set of shapes it is traced and compiled once ([`Compiled`]); binding it
-//! to data of shapes that it knows compiles nothing ([`Bound`]), so that a thousand tasks cost one compilation.
+//! You write a [`Function`] once. It is traced and compiled once for each set of shapes ([`Compiled`]); binding it
+//! to data of known shapes compiles nothing ([`Bound`]), so a thousand tasks cost one compilation.
 
 mod arguments;
 mod at;
@@ -41,11 +41,11 @@ use crate::trace::Var;
 use known::Known;
 use source::Closure;
 
-/// A function h(x, y, data) in plain arithmetic, with all derivatives that methods ask for.
+/// A function h(x, y, data) in plain arithmetic, with all derivatives that methods need.
 ///
-/// It belongs to no data: [`Function::bind`] makes an objective of it, where its result is one number;
-/// [`Function::evaluate`] gives a result of any shape. Shapes may differ from one binding to the next;
-/// what was compiled for the same shapes is used again.
+/// It contains no data: [`Function::bind`] makes an objective of it, if its result is a scalar;
+/// [`Function::evaluate`] returns a result of any shape. Shapes may differ from one binding to the next;
+/// programs compiled for the same shapes are reused.
 ///
 /// ```
 /// use bilevel::Layout;
@@ -67,13 +67,13 @@ pub struct Function<T> {
 }
 
 impl<T: Real> Function<T> {
-    /// A function of the parts of x and y and of the data. It is traced when shapes are
-    /// first known, and must do the same each time.
+    /// A function of the parts of x and y and of the data. The closure is traced once for each set of shapes,
+    /// and must do the same each time.
     pub fn new(closure: impl for<'t> Fn(&Inputs<'t>) -> Var<'t> + Send + Sync + 'static) -> Self {
         Self::with(Settings::default(), closure)
     }
 
-    /// The same with other settings.
+    /// The same function with other settings.
     pub fn with(
         settings: Settings,
         closure: impl for<'t> Fn(&Inputs<'t>) -> Var<'t> + Send + Sync + 'static,
@@ -86,27 +86,27 @@ impl<T: Real> Function<T> {
         }
     }
 
-    /// The objective on these data, in x and y of these layouts. Values are shared; a matrix of which columns are left
-    /// out is copied once.
+    /// The objective on these data, with x and y of these layouts. Values are shared; a matrix of which columns are
+    /// left out is copied once.
     ///
-    /// Which zeros are left out is chosen here, from the shape of a matrix and how full it is. Data of other fullness
-    /// may be compiled anew; matrices of few rows are taken as they are, so that they never are.
+    /// Which zeros are left out is decided here, from the shape of a matrix and its density. Data of other density may
+    /// need a new compilation; matrices of few rows are used unchanged, so they never do.
     ///
     /// # Errors
-    /// The first operation that makes no sense, with its line; [`Error::NotScalar`](crate::Error::NotScalar); data
-    /// whose lengths do not fit; [`Error::Index`](crate::Error::Index) for a label that is not below the number of
-    /// classes it selects from; a batch that is empty or larger than the number of rows.
+    /// The first invalid operation, with its line; [`Error::NotScalar`](crate::Error::NotScalar); data of the wrong
+    /// length; [`Error::Index`](crate::Error::Index) for a label that is not below the number of classes it selects
+    /// from; a batch that is empty or larger than the number of rows.
     pub fn bind(&self, x: &Layout, y: &Layout, data: Data<T>) -> Result<Bound<T>> {
         let bound = self.bind_with(x, y, data, self.settings)?;
         bound.compiled.expect_scalar()?;
         Ok(bound)
     }
 
-    /// The result for all rows of these data, row-major, at x and y of these layouts.
+    /// The result for all rows of these data, row-major, for x and y of these layouts.
     ///
     /// # Errors
-    /// As [`Function::bind`], but a result of any shape is fine;
-    /// [`Error::Length`](crate::Error::Length) for x or y of another length.
+    /// As [`Function::bind`], but a result of any shape is allowed;
+    /// [`Error::Length`](crate::Error::Length) for x or y of the wrong length.
     pub fn evaluate(
         &self,
         (x_layout, x): (&Layout, &[T]),
@@ -122,7 +122,7 @@ impl<T: Real> Function<T> {
                 });
             }
         }
-        // One product with a matrix is less than a copy of it.
+        // A single product with a matrix costs less than a copy of it.
         let as_it_is = Settings {
             columns: false,
             sparse: false,
@@ -180,7 +180,7 @@ impl<T: Real> Function<T> {
         })
     }
 
-    /// The function for data of these shapes, of which nothing is left out: what it will cost, without data.
+    /// The function compiled for data of these shapes, without leaving out zeros: its cost is known without data.
     ///
     /// # Errors
     /// As [`Function::bind`].
@@ -195,13 +195,13 @@ impl<T: Real> Function<T> {
         Ok(compiled)
     }
 
-    /// How many programs were compiled so far, of all shapes.
+    /// The number of programs compiled so far, for all shapes.
     #[must_use]
     pub fn programs_compiled(&self) -> usize {
         self.programs.load(Ordering::Relaxed)
     }
 
-    /// Asks what is known of these shapes, after it was traced for them.
+    /// Traces the function for these shapes, if necessary, and calls `ask` on the result.
     fn known<R>(
         &self,
         x: &Layout,
@@ -209,7 +209,7 @@ impl<T: Real> Function<T> {
         shapes: &Shapes,
         ask: impl FnOnce(&mut Known<T>) -> Result<R>,
     ) -> Result<R> {
-        // Whoever panicked did not leave anything half done.
+        // A panic elsewhere cannot leave the list in an invalid state.
         let mut all = self.known.lock().unwrap_or_else(PoisonError::into_inner);
         let number = match all.iter().position(|known| known.is_for(x, y, shapes)) {
             Some(number) => number,

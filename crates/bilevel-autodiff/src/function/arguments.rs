@@ -1,11 +1,11 @@
-//! The arguments and results of a call, in lists whose memory is used again.
+//! The arguments and results of a call, in lists whose memory is reused.
 
 use bilevel::Layout;
 
 use crate::runtime::Argument;
 use crate::runtime::cpu::kernel::Real;
 
-/// The memory of the lists between calls: both are empty.
+/// The memory of the lists between calls; both lists are empty.
 pub(super) struct Lists<T: 'static> {
     arguments: Vec<Argument<'static, T>>,
     results: Vec<&'static mut [T]>,
@@ -21,9 +21,9 @@ impl<T> Default for Lists<T> {
 }
 
 impl<T: Real> Lists<T> {
-    /// Empty lists of what is borrowed for a call.
+    /// Empty lists for the borrows of a call.
     pub(super) fn lend<'s>(&mut self) -> (Arguments<'s, T>, Results<'s, T>) {
-        // An empty list is collected into the memory that it came from.
+        // Collecting an empty list reuses its allocation.
         let arguments = std::mem::take(&mut self.arguments);
         let results = std::mem::take(&mut self.results);
         (
@@ -58,7 +58,7 @@ impl<'s, T> Arguments<'s, T> {
         self.push(Argument::Real(values));
     }
 
-    /// The parts of a flat variable, which has the length of the layout.
+    /// The parts of a flat variable of the layout's length.
     pub(super) fn parts(&mut self, layout: &Layout, values: &'s [T]) {
         for part in layout.parts() {
             self.real(&values[part.start..part.start + part.len()]);
@@ -70,7 +70,7 @@ impl<'s, T> Arguments<'s, T> {
     }
 }
 
-/// The places of results of a call.
+/// The output buffers of a call.
 pub(super) struct Results<'s, T>(Vec<&'s mut [T]>);
 
 impl<'s, T> Results<'s, T> {
@@ -78,7 +78,7 @@ impl<'s, T> Results<'s, T> {
         self.0.push(values);
     }
 
-    /// The parts of a flat variable, which has the length of the layout.
+    /// The parts of a flat variable of the layout's length.
     pub(super) fn parts(&mut self, layout: &Layout, mut values: &'s mut [T]) {
         for part in layout.parts() {
             let (own, rest) = std::mem::take(&mut values).split_at_mut(part.len());

@@ -8,10 +8,10 @@ use crate::runtime::matrix::Matrix;
 
 /// A [`Function`](super::Function) bound to data: an objective h(x, y; draw) of `bilevel`.
 ///
-/// What depends on x alone is found and computed once for each x, not once for each step. The
-/// gradient is one program; both second-order products are one program more, in mixed mode. The programs
-/// are those of the function for these shapes, and shared by everything that is bound to data of the same
-/// shapes.
+/// Values that depend only on x are computed once for each x instead of once for each step. The
+/// gradient is one program; both second-order products are one more program, in mixed mode. The programs
+/// belong to the function for these shapes; everything bound to data of the same shapes shares
+/// them.
 ///
 /// ```
 /// use bilevel::{Draw, Layout, Objective, objective::AtX};
@@ -30,12 +30,12 @@ use crate::runtime::matrix::Matrix;
 /// ```
 pub struct Bound<T> {
     pub(super) compiled: Arc<Compiled<T>>,
-    /// Of each tensor of the data, without the columns that are left out.
+    /// Each tensor of the data, without the columns that are left out.
     pub(super) tensors: Vec<Matrix<T>>,
     pub(super) labels: Vec<Arc<[u32]>>,
-    /// The columns that are left of tensors without those that are zero.
+    /// For tensors without their zero columns: the columns that are left.
     pub(super) columns: Vec<Arc<[u32]>>,
-    /// The tensors that are matrices with many zeros.
+    /// Tensors that are matrices with many zeros.
     pub(super) sparse: Vec<Option<Packable<T>>>,
 }
 

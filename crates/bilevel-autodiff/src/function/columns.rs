@@ -1,8 +1,8 @@
-//! Columns of the data that are zero in every row, such as the border of pictures: a product leaves them
-//! out, and gives the same.
+//! Columns of the data that are zero in every row, such as the border of images: matrix products leave them
+//! out, with the same result.
 //!
-//! A·W = A'·W', where A' has the other columns of A and W' the rows of W that belong to them. The graph is
-//! rewritten before it is differentiated, so that all derivatives follow.
+//! A·W = A'·W', where A' has the nonzero columns of A and W' the corresponding rows of W. The graph is
+//! rewritten before it is differentiated, so all derivatives follow.
 
 use std::sync::Arc;
 
@@ -12,10 +12,10 @@ use crate::error::Result;
 use crate::graph::{DType, Graph, NodeId, Op};
 use crate::runtime::cpu::kernel::Real;
 
-/// At least so many of a tensor's columns have to be zero to be worth a copy of the others: one of 8.
+/// The inverse of the smallest fraction of zero columns (1 of 8) that is worth a copy of the other columns.
 const WORTH_A_COPY: usize = 8;
 
-/// The columns of a matrix that are not zero, if they are few enough to be worth a copy.
+/// The nonzero columns of a matrix, if they are few enough to be worth a copy.
 pub(super) fn used<T: Real>(values: &[T], shape: &[usize]) -> Option<Arc<[u32]>> {
     let &[rows, columns] = shape else {
         return None;
@@ -26,7 +26,7 @@ pub(super) fn used<T: Real>(values: &[T], shape: &[usize]) -> Option<Arc<[u32]>>
     let mut used = vec![false; columns];
     for row in values.chunks_exact(columns) {
         for (used, value) in used.iter_mut().zip(row) {
-            // A NaN counts.
+            // NaN counts as nonzero.
             *used |= *value != T::zero();
         }
     }
@@ -36,8 +36,8 @@ pub(super) fn used<T: Real>(values: &[T], shape: &[usize]) -> Option<Arc<[u32]>>
     (used.len() + columns / WORTH_A_COPY <= columns).then_some(used)
 }
 
-/// The function on the compact matrix in place of tensor `number` of the data, with the numbers of its
-/// columns as a further input; None if it is used for anything but products from the left.
+/// The function on the compact matrix instead of tensor `number` of the data, with the numbers of the kept
+/// columns as a further input; None if the tensor is used for anything except as left operand of products.
 pub(super) fn rewrite(source: &Source, number: usize, count: usize) -> Result<Option<Source>> {
     let Source { graph, roles } = source;
     let data = roles.data[number];

@@ -1,4 +1,4 @@
-//! What calls of a function cost, known before the first.
+//! The cost of calls of a function, known before the first call.
 
 use std::sync::Arc;
 
@@ -11,7 +11,7 @@ use crate::runtime::cpu::kernel::Real;
 use crate::runtime::matrix::Matrix;
 use crate::runtime::{Cost, Footprint};
 
-/// What a method asks of a traced objective, each one program.
+/// The calls of a traced objective by a method; each is one program.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Call {
     /// h.
@@ -24,9 +24,9 @@ pub enum Call {
     Pull,
     /// ∇²_yy h·dy + ∇²_yx h·dx.
     Push,
-    /// ∇_y h with what the products need.
+    /// ∇_y h and the residuals for the products.
     Linearize,
-    /// The products of [`Call::Pull`] from it.
+    /// The products of [`Call::Pull`] from these residuals.
     PullTape,
 }
 
@@ -45,7 +45,7 @@ impl Call {
 }
 
 impl<T: Real> Compiled<T> {
-    /// What one call costs with so many threads, on a batch where there is one; known before the first.
+    /// The cost of one call with this number of threads, on a batch if there is one.
     ///
     /// # Errors
     /// If its program cannot be compiled.
@@ -54,9 +54,9 @@ impl<T: Real> Compiled<T> {
         Ok(programs.get(call.which())?.cost(threads))
     }
 
-    /// Bytes of a handle (see [`Objective::at`](bilevel::Objective::at)) that makes these calls with so many
-    /// threads, on batches where there are any: the memory in which its programs run one after the other, and
-    /// what it keeps of x.
+    /// Bytes of a handle (see [`Objective::at`](bilevel::Objective::at)) that makes these calls with this number of
+    /// threads, on batches if there are any: the shared workspace of its programs, which run one after the other, and
+    /// the values that depend only on x.
     ///
     /// # Errors
     /// If a program cannot be compiled.
@@ -87,7 +87,7 @@ impl<T: Real> Compiled<T> {
         Ok(self.variant(true).programs.tape()?.lens.iter().sum())
     }
 
-    /// Bytes of the data that it is bound to, as they are kept.
+    /// Bytes of the data that the function is bound to, as stored.
     #[must_use]
     pub fn data_bytes(&self) -> usize {
         let tensors = self.shapes.tensors.iter().zip(&self.kept_columns);
@@ -104,8 +104,8 @@ impl<T: Real> Compiled<T> {
 }
 
 impl<T: Real> Bound<T> {
-    /// Bytes of the packed forms of matrices with many zeros that the programs of these calls multiply by, beside
-    /// those of the data; on batches there are none.
+    /// Bytes of the packed forms of matrices with many zeros that the programs of these calls use, in addition to
+    /// the data; batches have none.
     ///
     /// # Errors
     /// If a program cannot be compiled.

@@ -6,18 +6,18 @@ use super::shapes::Shapes;
 use crate::error::{Error, Result};
 use crate::runtime::cpu::kernel::Real;
 
-/// The data of a function: tensors with a row for each sample, labels of the rows, and tensors that
-/// belong to no row. Mini-batches take rows of the first two. Values are shared, not copied.
+/// The data of a function: tensors with a row for each sample, labels of the rows, and tensors
+/// without rows. Mini-batches select rows of the first two. Values are shared, not copied.
 #[derive(Clone, Debug)]
 pub struct Data<T> {
     pub(super) shapes: Shapes,
-    /// Of each tensor.
+    /// The values of each tensor.
     pub(super) tensors: Vec<Arc<[T]>>,
     pub(super) labels: Vec<Arc<[u32]>>,
 }
 
 impl<T: Real> Data<T> {
-    /// Data of so many rows; 0 where there are none.
+    /// Data with this number of rows; 0 if there are none.
     #[must_use]
     pub fn new(rows: usize) -> Self {
         Self {
@@ -41,7 +41,7 @@ impl<T: Real> Data<T> {
         self
     }
 
-    /// A number of a class for each row.
+    /// Labels: a class number for each row.
     #[must_use]
     pub fn labels(mut self, name: &str, labels: impl Into<Arc<[u32]>>) -> Self {
         self.shapes = self.shapes.labels(name);
@@ -49,7 +49,7 @@ impl<T: Real> Data<T> {
         self
     }
 
-    /// A tensor that belongs to no row.
+    /// A tensor without rows.
     #[must_use]
     pub fn whole(mut self, name: &str, values: impl Into<Arc<[T]>>, shape: &[usize]) -> Self {
         self.shapes = self.shapes.whole(name, shape);
@@ -57,20 +57,20 @@ impl<T: Real> Data<T> {
         self
     }
 
-    /// Rows of a mini-batch, whose numbers a [`Draw`](bilevel::Draw) says; None for all rows at every step.
+    /// The size of mini-batches, whose rows a [`Draw`](bilevel::Draw) selects; None for all rows at every step.
     #[must_use]
     pub fn batch(mut self, rows: impl Into<Option<usize>>) -> Self {
         self.shapes = self.shapes.batch(rows);
         self
     }
 
-    /// How many rows there are.
+    /// The number of rows.
     #[must_use]
     pub fn row_count(&self) -> usize {
         self.shapes.rows
     }
 
-    /// The shapes alone.
+    /// Only the shapes.
     #[must_use]
     pub fn shapes(&self) -> &Shapes {
         &self.shapes

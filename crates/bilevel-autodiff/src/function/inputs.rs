@@ -1,4 +1,4 @@
-//! How the closure of a function gets at x, y and the data.
+//! The closure's access to x, y and the data.
 
 use bilevel::Layout;
 
@@ -8,12 +8,12 @@ use crate::error::{Error, Fault};
 use crate::graph::DType;
 use crate::trace::{Tracer, Var};
 
-/// What the closure of a function gets: the parts of x and y by their names in the layouts, and
-/// the data by theirs. A name that there is not is an error of the trace.
+/// The argument of a function's closure: the parts of x and y, by their names in the layouts, and the
+/// data, by name. An unknown name is an error of the trace.
 #[derive(Debug)]
 pub struct Inputs<'t> {
     tracer: &'t Tracer,
-    /// Rows of the data, and of what is looked at here.
+    /// The number of rows of the data, and of those seen here.
     all_rows: usize,
     rows: usize,
     batch: Option<Var<'t>>,
@@ -24,7 +24,7 @@ pub struct Inputs<'t> {
 }
 
 impl<'t> Inputs<'t> {
-    /// With a `batch` for so many of the rows.
+    /// With a `batch`, for a batch of this number of rows.
     pub(super) fn new(
         tracer: &'t Tracer,
         x_layout: &Layout,
@@ -80,7 +80,7 @@ impl<'t> Inputs<'t> {
         }
     }
 
-    /// How many rows the data have here: all, or those of a batch.
+    /// The number of rows seen here: all rows of the data, or those of a batch.
     #[must_use]
     pub fn rows(&self) -> usize {
         self.rows
@@ -93,14 +93,14 @@ impl<'t> Inputs<'t> {
         self.find("part of x", name, &self.x)
     }
 
-    /// A part of x with a row for each row of the data: the rows of the batch.
+    /// A part of x with a row for each row of the data; in a batch, only the rows of the batch.
     #[track_caller]
     #[must_use]
     pub fn x_rows(&self, name: &str) -> Var<'t> {
         let var = self.find("part of x", name, &self.x);
         let shape = var.shape();
         if shape.first() != Some(&self.all_rows) {
-            // After another error this one is not kept.
+            // Only the first error is kept.
             return self.tracer.fail(Error::Operation {
                 operation: "x_rows",
                 operands: vec![shape],
@@ -123,7 +123,7 @@ impl<'t> Inputs<'t> {
         self.find("part of y", name, &self.y)
     }
 
-    /// A tensor of the data; the rows of the batch, where it has rows.
+    /// A tensor of the data; in a batch, only the rows of the batch, if the tensor has rows.
     #[track_caller]
     #[must_use]
     pub fn data(&self, name: &str) -> Var<'t> {
@@ -140,14 +140,14 @@ impl<'t> Inputs<'t> {
         }
     }
 
-    /// The labels of the rows.
+    /// Labels of the rows.
     #[track_caller]
     #[must_use]
     pub fn labels(&self, name: &str) -> Var<'t> {
         self.find("labels", name, &self.labels)
     }
 
-    /// A scalar.
+    /// A scalar constant.
     #[must_use]
     pub fn number(&self, value: f64) -> Var<'t> {
         self.tracer.constant(value)
@@ -159,7 +159,7 @@ impl<'t> Inputs<'t> {
             return var;
         }
         let known: Vec<&str> = among.iter().map(|(own, _)| own.as_str()).collect();
-        // Not in a closure, whose caller would be this line.
+        // Not in a closure: `Location::caller` would return this line.
         self.tracer.fail(Error::Operation {
             operation: "input",
             operands: Vec::new(),

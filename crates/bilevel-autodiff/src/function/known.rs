@@ -1,4 +1,4 @@
-//! What a function knows of one set of shapes.
+//! A function for one set of shapes.
 
 use std::sync::Arc;
 use std::sync::atomic::AtomicUsize;
@@ -14,31 +14,31 @@ use crate::error::Result;
 use crate::runtime::cpu::kernel::Real;
 use crate::runtime::cpu::packed::Fill;
 
-/// A function traced for these shapes, and what was compiled of it.
+/// A function traced for these shapes, and its compiled forms.
 pub(super) struct Known<T> {
     x: Layout,
     y: Layout,
     shapes: Shapes,
-    /// As traced, and on fewer columns: with how many of each tensor were asked for.
+    /// The traced function, and its rewrites to fewer columns, by the requested number of columns of each tensor.
     sources: Vec<(Vec<Option<usize>>, Arc<Sources>)>,
     compiled: Vec<ForData<T>>,
 }
 
-/// What was compiled for some data of the shapes.
+/// The function compiled for certain data of these shapes.
 struct ForData<T> {
-    /// How many columns of each tensor were asked for.
+    /// The requested number of columns of each tensor.
     counts: Vec<Option<usize>>,
-    /// How full its packed form is.
+    /// The density of the packed form of each tensor.
     fills: Vec<Option<Fill>>,
     compiled: Arc<Compiled<T>>,
 }
 
-/// A function on all rows, and on a batch where batches are smaller.
+/// A function on all rows, and on a batch if batches are smaller.
 #[derive(Clone)]
 pub(super) struct Sources {
     all: Source,
     batched: Option<Source>,
-    /// How many columns of each tensor are kept, where others are left out.
+    /// The number of columns kept of each tensor, if columns are left out.
     pub(super) kept: Vec<Option<usize>>,
 }
 
@@ -73,7 +73,7 @@ impl<T: Real> Known<T> {
         self.shapes == *shapes && self.y == *y && self.x == *x
     }
 
-    /// The function on so many columns of each tensor, where it allows that.
+    /// The function on this number of columns of each tensor, for tensors that allow it.
     pub(super) fn sources(&mut self, counts: &[Option<usize>]) -> Result<Arc<Sources>> {
         if let Some((_, known)) = self.sources.iter().find(|(of, _)| of == counts) {
             return Ok(known.clone());
@@ -99,7 +99,7 @@ impl<T: Real> Known<T> {
         Ok(sources)
     }
 
-    /// The function on so many columns of each tensor, compiled for data that are so full.
+    /// The function on this number of columns of each tensor, compiled for data of this density.
     pub(super) fn compiled(
         &mut self,
         counts: &[Option<usize>],

@@ -130,7 +130,7 @@ impl<T: Real> Taped<T> for BoundAtX<'_, T> {
         let compiled = self.bound.compiled();
         let rows = compiled.shapes.row_count();
         let drawn = compiled.batch().and_then(|batch| draw.rows(rows, batch));
-        // A program that cannot be compiled is an error as soon as it is run.
+        // If the program cannot be compiled, running it returns the error.
         let tape = compiled.variant(drawn.is_some()).programs.tape();
         tape.map_or(0, |tape| tape.lens.iter().sum())
     }

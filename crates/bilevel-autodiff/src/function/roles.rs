@@ -1,4 +1,4 @@
-//! What the inputs of a traced function are.
+//! The roles of the inputs of a traced function.
 
 use crate::graph::NodeId;
 
@@ -9,7 +9,7 @@ pub(super) struct Roles {
     pub(super) y: Vec<NodeId>,
     pub(super) data: Vec<NodeId>,
     pub(super) labels: Vec<NodeId>,
-    /// Numbers of the columns of tensors without those that are zero.
+    /// For tensors without their zero columns: the numbers of the kept columns.
     pub(super) columns: Vec<NodeId>,
     pub(super) batch: Option<NodeId>,
 }

@@ -1,10 +1,10 @@
-//! The shapes of data: all that a function has to know of them to be compiled.
+//! The shapes of data: enough to compile a function.
 
 use crate::error::{Error, Result};
 
-/// The names and shapes of the data of a function, and how their rows are drawn.
+/// The names and shapes of the data of a function, and the size of mini-batches.
 ///
-/// [`Data`](super::Data) has the values too. Shapes alone are enough to know what a function costs.
+/// [`Data`](super::Data) also has the values. Shapes are enough to know the cost of a function.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Shapes {
     pub(super) rows: usize,
@@ -17,25 +17,25 @@ pub struct Shapes {
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub(super) struct TensorShape {
     pub(super) name: String,
-    /// With the axis of rows, where it has rows.
+    /// Including the axis of rows, if it has rows.
     pub(super) shape: Vec<usize>,
     pub(super) by_row: bool,
 }
 
 impl TensorShape {
-    /// How many numbers it has.
+    /// The number of elements.
     pub(super) fn len(&self) -> usize {
         self.shape.iter().product()
     }
 
-    /// Numbers of a row.
+    /// The number of elements in a row.
     pub(super) fn width(&self) -> usize {
         self.shape.iter().skip(1).product()
     }
 }
 
 impl Shapes {
-    /// Data of so many rows; 0 where there are none.
+    /// Data with this number of rows; 0 if there are none.
     #[must_use]
     pub fn new(rows: usize) -> Self {
         Self {
@@ -59,14 +59,14 @@ impl Shapes {
         self
     }
 
-    /// A class for each row.
+    /// Labels: a class number for each row.
     #[must_use]
     pub fn labels(mut self, name: &str) -> Self {
         self.labels.push(name.to_owned());
         self
     }
 
-    /// A tensor that belongs to no row.
+    /// A tensor without rows.
     #[must_use]
     pub fn whole(mut self, name: &str, shape: &[usize]) -> Self {
         self.tensors.push(TensorShape {
@@ -77,20 +77,20 @@ impl Shapes {
         self
     }
 
-    /// Rows of a mini-batch; None for all rows at every step.
+    /// The size of mini-batches; None for all rows at every step.
     #[must_use]
     pub fn batch(mut self, rows: impl Into<Option<usize>>) -> Self {
         self.batch = rows.into();
         self
     }
 
-    /// How many rows there are.
+    /// The number of rows.
     #[must_use]
     pub fn row_count(&self) -> usize {
         self.rows
     }
 
-    /// The rows of a batch that is smaller than all rows.
+    /// The number of rows of a batch, if it is smaller than all rows.
     pub(super) fn smaller_batch(&self) -> Option<usize> {
         self.batch.filter(|&batch| batch < self.rows)
     }

@@ -1,4 +1,4 @@
-//! A function as it was traced, before it is cut and differentiated.
+//! A traced function, before staging and differentiation.
 
 use bilevel::Layout;
 
@@ -21,7 +21,7 @@ pub(super) struct Source {
 }
 
 impl Source {
-    /// Traces the closure, for so many rows where there is a `batch`.
+    /// Traces the closure; with a `batch`, for this number of rows.
     pub(super) fn trace(
         closure: &Closure,
         (x, y): (&Layout, &Layout),
@@ -36,7 +36,7 @@ impl Source {
         Ok(Self { graph, roles })
     }
 
-    /// Of each list of labels, what they have to be below: the sizes of the axes that they select from.
+    /// For each list of labels, the exclusive upper bound: the size of the axes that it selects from.
     pub(super) fn label_bounds(&self) -> Vec<usize> {
         let labels = self.roles.labels.iter();
         labels.map(|&input| bound(&self.graph, input)).collect()

@@ -1,19 +1,19 @@
-//! Staging: the cut between what depends on x (and data) alone and what depends on y or the batch.
+//! Staging: separates what depends only on x (and data) from what depends on y or the batch.
 //!
-//! h(x, y) = h̃(ρ(x), y). ρ is computed once for each x, and its derivative applied once for each sweep.
+//! h(x, y) = h̃(ρ(x), y). ρ is computed once for each x, and its derivative is applied once for each sweep.
 
 use super::source::Source;
 use crate::error::Result;
 use crate::graph::{DType, Graph, NodeId, Op};
 
-/// An objective after the cut.
+/// A staged objective.
 pub(super) struct Staged {
-    /// ρ: x parts, data ↦ what crosses the cut and is not an x part or a tensor of the data itself.
+    /// ρ: x parts, data ↦ the crossing tensors that are not themselves x parts or data.
     pub(super) rho: Graph,
-    /// h̃: what crosses, y parts, data, labels, batch ↦ h.
+    /// h̃: crossing tensors, y parts, data, labels, batch ↦ h.
     pub(super) h: Graph,
     pub(super) crossing: Vec<Crossing>,
-    /// How many x parts, y parts, tensors, labels.
+    /// The numbers of x parts, y parts, tensors and labels.
     pub(super) counts: Counts,
 }
 
@@ -26,12 +26,12 @@ pub(super) struct Counts {
     pub(super) batch: usize,
 }
 
-/// A tensor that crosses the cut.
+/// A tensor that the early part passes to the late part.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) struct Crossing {
     pub(super) from: Origin,
     pub(super) len: usize,
-    /// Whether it depends on x: then it has a cotangent.
+    /// Whether it depends on x, and so has a cotangent.
     pub(super) depends_on_x: bool,
 }
 
@@ -59,7 +59,8 @@ impl Staged {
         let needed = graph.needed_for(&graph.outputs);
         let is_early = |id: NodeId| staged && on_inputs[id.index()] && !late[id.index()];
 
-        // What the late part reads of the early one, with what only repeats elements left to it.
+        // What the late part reads from the early part. Operations that only repeat or move elements are left to the
+        // late part.
         let mut crossing: Vec<NodeId> = Vec::new();
         let mut moved = vec![false; graph.nodes().len()];
         let mut read: Vec<NodeId> = graph.outputs.clone();
@@ -74,13 +75,13 @@ impl Staged {
             }
             let node = graph.node(id);
             match node.op {
-                // The late part has the data anyway.
+                // The late part has the data as inputs.
                 Op::Input(_) if !roles.x.contains(&id) => {}
                 Op::Broadcast(_) | Op::Reshape(_) | Op::Transpose(_) | Op::StopGradient => {
                     moved[id.index()] = true;
                     read.extend(&node.operands);
                 }
-                // A mask is no result of a program: what is compared crosses.
+                // A program cannot return a mask: the compared values cross instead.
                 _ if node.dtype != DType::Real => {
                     moved[id.index()] = true;
                     read.extend(&node.operands);
@@ -130,7 +131,7 @@ impl Staged {
     }
 }
 
-/// h̃ as a graph of its own.
+/// h̃ as a separate graph.
 fn late_part(source: &Source, crossing: &[NodeId]) -> Result<Graph> {
     let Source { graph, roles } = source;
     let mut new = Graph::new();
@@ -150,13 +151,13 @@ fn late_part(source: &Source, crossing: &[NodeId]) -> Result<Graph> {
     Ok(new)
 }
 
-/// ρ with the x parts, the data and, where they are those of all rows, the labels as its inputs, in this
+/// ρ with the x parts, the data and, unless they belong to a batch, the labels as its inputs, in this
 /// order.
 fn early_part(source: &Source, rho: &Graph) -> Result<Graph> {
     let roles = &source.roles;
     let mut new = Graph::new();
     let mut placed: Vec<Option<NodeId>> = vec![None; rho.nodes().len()];
-    // The labels of a batch are late.
+    // The labels of a batch belong to the late part.
     let labels = roles.labels.iter().filter(|_| roles.batch.is_none());
     let inputs = roles.x.iter().chain(&roles.data).chain(labels);
     for &id in inputs.chain(&roles.columns) {
@@ -167,7 +168,7 @@ fn early_part(source: &Source, rho: &Graph) -> Result<Graph> {
     Ok(new)
 }
 
-/// Copies what the outputs need beyond what is placed already.
+/// Copies the nodes that the outputs need and that are not copied yet.
 pub(super) fn copy_needed(
     graph: &Graph,
     new: &mut Graph,

@@ -1,4 +1,4 @@
-//! Which zeros of the data are left out: chosen when a function is bound, from shapes and fullness alone.
+//! Which zeros of the data are left out: decided when a function is bound, only from shapes and density.
 
 use std::sync::Arc;
 
@@ -9,10 +9,10 @@ use crate::runtime::cpu::kernel::Real;
 use crate::runtime::cpu::packed::Packable;
 use crate::runtime::matrix::Matrix;
 
-/// Matrices of fewer rows are taken as they are: what is saved is less than a compilation for the zeros of each.
+/// Matrices of fewer rows are used unchanged: the saving is smaller than the cost of compiling for each one's zeros.
 const FEWEST_ROWS: usize = 32;
 
-/// Of each tensor the columns that are not zero, where it is worth a copy of them.
+/// For each tensor, its nonzero columns, if they are worth a copy.
 pub(super) fn columns<T: Real>(
     shapes: &Shapes,
     tensors: &[Arc<[T]>],
