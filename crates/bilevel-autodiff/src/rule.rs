@@ -1,7 +1,7 @@
-//! The primitives, one record each: `rule/` has a file for each of them with all that is known of it.
+//! The primitives, one record each. Each has a file in `rule/` with everything about it.
 //!
-//! A derivative is written in primitives, so that derivatives of any order are right by
-//! construction. `None` stands for a tangent or a cotangent that is zero.
+//! A derivative is written in primitives, so derivatives of any order are right by
+//! construction. `None` means a zero tangent or cotangent.
 
 mod add_rows;
 mod axes;
@@ -42,18 +42,18 @@ use crate::error::{Error, Fault, Result};
 use crate::graph::{DType, Graph, MOST_AXES, Node, NodeId, Op, Shape, element_count};
 use crate::rule::value::{Operand, Value};
 
-/// All that is known of one primitive. What nothing can be assumed of has no default.
+/// Everything about one primitive. A method has a default only if there is a safe one.
 pub(crate) trait Primitive {
-    /// The name for messages.
+    /// The name in messages.
     fn name(&self) -> &'static str;
 
-    /// How many operands it takes.
+    /// The number of operands.
     fn arity(&self) -> usize;
 
-    /// The shape and kind of the result.
+    /// The shape and element type of the result.
     fn infer(&self, operands: &[&Node]) -> Result<(Shape, DType), Fault>;
 
-    /// The tangent of the result from those of the operands, of which at least one is not zero.
+    /// The tangent of the result from those of the operands, at least one of which is not zero.
     fn jvp(
         &self,
         graph: &mut Graph,
@@ -61,29 +61,29 @@ pub(crate) trait Primitive {
         tangents: &[Option<NodeId>],
     ) -> Result<Option<NodeId>>;
 
-    /// The cotangents of the operands from that of the result, `bar`.
+    /// The cotangents of the operands from the result's cotangent `bar`.
     fn vjp(&self, graph: &mut Graph, at: Site<'_>, bar: NodeId) -> Result<Vec<Option<NodeId>>>;
 
-    /// Which axes are walked together, and which are summed over.
+    /// Which axes of operands and result correspond, and which are summed over.
     fn axes(&self, node: &Node, operands: &[&Node]) -> Axes;
 
-    /// What the result is, as plainly as it can be said.
+    /// The definition of the result, as plain as possible.
     fn define<T: Scalar>(&self, node: &Node, operands: &[Operand<'_, T>]) -> Result<Value<T>>;
 
-    /// Whether it may be computed again where its result was not kept.
+    /// Whether a result that was not kept may be recomputed.
     fn recompute(&self) -> Recompute;
 
-    /// What the indices in the last operand have to be below, if it holds indices.
+    /// The exclusive upper bound of the indices in the last operand, if it holds indices.
     fn selects(&self, _operands: &[&Node]) -> Option<usize> {
         None
     }
 
-    /// What computed indices are below; those of an argument are checked when they come in.
+    /// The exclusive upper bound of computed indices. Indices in an argument are checked at the call.
     fn below(&self, _operands: &[&Node]) -> Below {
         Below::Unknown
     }
 
-    /// A node that means the same and is cheaper, in a graph that is built anew.
+    /// An equivalent but cheaper node, in a graph that is being rebuilt.
     fn simpler(
         &self,
         _new: &mut Graph,
@@ -94,7 +94,7 @@ pub(crate) trait Primitive {
     }
 }
 
-/// A node that is differentiated.
+/// The node to differentiate.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Site<'a> {
     pub(crate) id: NodeId,
@@ -107,21 +107,21 @@ impl Site<'_> {
     }
 }
 
-/// Whether a result may be computed again from a tape that does not hold it.
+/// Whether a result may be recomputed from a tape that does not hold it.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum Recompute {
-    /// It costs about as much as reading its operands.
+    /// Yes: it costs about as much as reading its operands.
     Cheap,
-    /// It is kept.
+    /// No: it is kept.
     Never,
 }
 
-/// What the indices of a node are below.
+/// The exclusive upper bound of the indices of a node.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum Below {
-    /// Nothing that the graph knows.
+    /// The graph does not determine one.
     Unknown,
-    /// The same as those of the first operand.
+    /// The same as for the first operand.
     AsOperand,
     /// This number.
     This(usize),
@@ -133,7 +133,7 @@ macro_rules! with {
         $run
     }};
 }
-/// Runs an expression with the record of a primitive: the one place that knows which belongs to which.
+/// Runs an expression with the record of a primitive: the only place that maps primitives to records.
 macro_rules! record {
     ($op:expr, $record:ident => $run:expr) => {
         match $op {
@@ -169,14 +169,14 @@ macro_rules! record {
 }
 
 impl Op {
-    /// The name for messages.
+    /// The name in messages.
     #[must_use]
     pub fn name(&self) -> &'static str {
         record!(self, record => record.name())
     }
 }
 
-/// The shape and kind of the result.
+/// The shape and element type of the result.
 pub(crate) fn infer(op: &Op, operands: &[&Node]) -> Result<(Shape, DType), Fault> {
     record!(op, record => {
         let count = record.arity();
@@ -203,19 +203,19 @@ pub(crate) fn jvp(
     record!(&node.op, record => record.jvp(graph, at, tangents))
 }
 
-/// The cotangents of the operands of node `id` from its own, `bar`.
+/// The cotangents of the operands of node `id` from its own cotangent `bar`.
 pub(crate) fn vjp(graph: &mut Graph, id: NodeId, bar: NodeId) -> Result<Vec<Option<NodeId>>> {
     let node = graph.node(id).clone();
     let at = Site { id, node: &node };
     record!(&node.op, record => record.vjp(graph, at, bar))
 }
 
-/// How the axes of a node and of its operands are walked.
+/// How the axes of a node and its operands correspond.
 pub(crate) fn axes(graph: &Graph, node: &Node) -> Axes {
     record!(&node.op, record => record.axes(node, &operands(graph, node)))
 }
 
-/// The value of a node that is neither an input nor wrong.
+/// The value of a node that is valid and not an input.
 pub(crate) fn define<T: Scalar>(node: &Node, operands: &[Operand<'_, T>]) -> Result<Value<T>> {
     record!(&node.op, record => record.define(node, operands))
 }
@@ -224,17 +224,17 @@ pub(crate) fn recompute(op: &Op) -> Recompute {
     record!(op, record => record.recompute())
 }
 
-/// What the indices in the last operand of a node have to be below, if it holds indices.
+/// The exclusive upper bound of the indices in the last operand of a node, if it holds indices.
 pub(crate) fn selects(op: &Op, operands: &[&Node]) -> Option<usize> {
     record!(op, record => record.selects(operands))
 }
 
-/// What the indices of a node are below.
+/// The exclusive upper bound of the indices of a node.
 pub(crate) fn below(graph: &Graph, node: &Node) -> Below {
     record!(&node.op, record => record.below(&operands(graph, node)))
 }
 
-/// A node that means the same as this one of these operands, if a simpler one does.
+/// A simpler equivalent of this node with these operands, if there is one.
 pub(crate) fn simpler(new: &mut Graph, node: &Node, operands: &[NodeId]) -> Result<Option<NodeId>> {
     record!(&node.op, record => record.simpler(new, node, operands))
 }
@@ -243,7 +243,7 @@ fn operands<'g>(graph: &'g Graph, node: &Node) -> Vec<&'g Node> {
     node.operands.iter().map(|&id| graph.node(id)).collect()
 }
 
-/// The tangent of what is linear in its first operand; the second, if any, holds indices.
+/// The tangent of a primitive that is linear in its first operand; the second, if any, holds indices.
 fn linear(graph: &mut Graph, at: Site<'_>, tangents: &[Option<NodeId>]) -> Result<Option<NodeId>> {
     let Some(tangent) = tangents[0] else {
         return Ok(None);
@@ -253,7 +253,7 @@ fn linear(graph: &mut Graph, at: Site<'_>, tangents: &[Option<NodeId>]) -> Resul
     graph.push(at.node.op.clone(), &operands).map(Some)
 }
 
-/// Fails if a tensor has more axes than kernels walk, or if no memory could hold it.
+/// Fails if a tensor has more axes than the kernels support, or more elements than memory can address.
 pub(crate) fn expect_addressable(shape: &[usize]) -> Result<(), Fault> {
     match element_count(shape) {
         Some(_) if shape.len() > MOST_AXES => Err(shape_fault(format!(
@@ -266,7 +266,7 @@ pub(crate) fn expect_addressable(shape: &[usize]) -> Result<(), Fault> {
     }
 }
 
-/// Fails unless the node holds `expected`.
+/// Fails unless the node has the element type `expected`.
 fn expect_dtype(node: &Node, expected: DType) -> Result<(), Fault> {
     if node.dtype == expected {
         Ok(())
@@ -278,7 +278,7 @@ fn expect_dtype(node: &Node, expected: DType) -> Result<(), Fault> {
     }
 }
 
-/// Fails for indices: they only select, and stay in the order in which they came.
+/// Fails for indices: they are only used to select, and their order never changes.
 fn expect_no_indices(node: &Node) -> Result<(), Fault> {
     match node.dtype {
         DType::Index => expect_dtype(node, DType::Real),
@@ -286,7 +286,7 @@ fn expect_no_indices(node: &Node) -> Result<(), Fault> {
     }
 }
 
-/// Fails unless `axis` is one of the node's.
+/// Fails unless the node has this axis.
 fn expect_axis(node: &Node, axis: usize) -> Result<(), Fault> {
     if axis < node.shape.len() {
         Ok(())
@@ -295,7 +295,7 @@ fn expect_axis(node: &Node, axis: usize) -> Result<(), Fault> {
     }
 }
 
-/// The shape in which these axes, each named once, have size 1.
+/// The shape with size 1 for these axes; each may be given only once.
 fn reduced(a: &Node, axes: &[usize]) -> Result<Shape, Fault> {
     let mut shape = a.shape.clone();
     for (place, &axis) in axes.iter().enumerate() {
@@ -327,13 +327,13 @@ fn checked(index: &[u32], size: usize) -> Result<&[u32]> {
     }
 }
 
-/// `value` everywhere in this shape.
+/// `value` in every element, in this shape.
 fn fill(graph: &mut Graph, value: f64, shape: &[usize]) -> Result<NodeId> {
     let scalar = graph.constant(value);
     graph.expand(scalar, shape)
 }
 
-/// a + b, either of which may be zero.
+/// a + b; None means zero.
 pub(crate) fn sum_of(
     graph: &mut Graph,
     a: Option<NodeId>,

@@ -1,4 +1,4 @@
-//! Rows added at the places `index[i]` of zeros. Shapes (b, …), (b) → (n, …).
+//! Adds row i to row `index[i]` of a tensor of zeros. Shapes (b, …), (b) → (n, …).
 
 use bilevel::Scalar;
 
@@ -10,7 +10,7 @@ use crate::error::{Fault, Result};
 use crate::graph::{DType, Graph, Node, NodeId, Op, Shape};
 use crate::rule::value::{Operand, Value, coordinates, place};
 
-/// To so many rows.
+/// The number of rows of the result.
 pub(super) struct AddRows(pub(super) usize);
 
 impl Primitive for AddRows {

@@ -1,38 +1,38 @@
-//! How the axes of a primitive are walked: what cuts into rows and stages are derived from.
+//! How the axes of a primitive's operands and result correspond: the basis for splitting work into rows and stages.
 
-/// What an operand gives to an axis of the result.
+/// How an axis of the result depends on an operand.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum Link {
-    /// Its axis of this number: an element of the result needs the same elements of it alone, and may be
-    /// computed without the others.
+    /// It corresponds to this axis of the operand: an element of the result needs only the same elements of it, and
+    /// may be computed without the others.
     Same(usize),
-    /// Its axis of this number has the same elements, but the result is not computed along it piece by piece.
+    /// It corresponds to this axis of the operand, but the result cannot be computed along it in blocks.
     Linked(usize),
-    /// The same for all elements of the axis.
+    /// All elements of the axis need the same elements of the operand.
     Repeated,
-    /// Any of its elements.
+    /// An element may need any elements of the operand.
     Mixed,
 }
 
 /// An axis that is summed over.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub(crate) struct Summed {
-    /// For each operand its axis.
+    /// The axis of each operand.
     pub(crate) axes: Vec<usize>,
-    /// Whether sums over parts of the axis are computed, which are then added up.
+    /// Whether partial sums over blocks of the axis are computed and then added.
     pub(crate) in_parts: bool,
 }
 
-/// How the axes of a primitive and of its operands are walked.
+/// How the axes of a primitive and its operands correspond.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub(crate) struct Axes {
-    /// For each operand, for each axis of the result.
+    /// For each operand and each axis of the result.
     pub(crate) links: Vec<Vec<Link>>,
     pub(crate) summed: Vec<Summed>,
 }
 
 impl Axes {
-    /// Of `count` operands, all like the result.
+    /// For `count` operands in the shape of the result.
     pub(crate) fn elementwise(rank: usize, count: usize) -> Self {
         Self::of(vec![(0..rank).map(Link::Same).collect(); count])
     }
@@ -44,7 +44,7 @@ impl Axes {
         }
     }
 
-    /// Of one operand of the same rank, all axes of which are walked together but for those named.
+    /// For `count` operands of the result's rank, all axes of which correspond except the given ones.
     pub(crate) fn but(rank: usize, count: usize, axes: &[usize]) -> Self {
         let link = |axis: usize| {
             if axes.contains(&axis) {
@@ -56,7 +56,7 @@ impl Axes {
         Self::of(vec![(0..rank).map(link).collect(); count])
     }
 
-    /// Of one operand of the same rank: axes of the same size are the same, the others are as `other` says.
+    /// For one operand of the same rank: axes of equal size correspond, the others are `other`.
     pub(crate) fn where_equal(shape: &[usize], operand: &[usize], other: Link) -> Self {
         let link = |axis: usize| {
             if shape[axis] == operand[axis] {
@@ -69,8 +69,8 @@ impl Axes {
     }
 }
 
-/// Pairs of axes of two shapes with the same elements in row-major order that are the same: the same
-/// size, with as many elements after each.
+/// Pairs of corresponding axes of two shapes with the same elements in row-major order: the same
+/// size and the same stride.
 pub(crate) fn matching_axes(a: &[usize], b: &[usize]) -> Vec<(usize, usize)> {
     let after = |shape: &[usize], axis: usize| shape[axis + 1..].iter().product::<usize>();
     let mut pairs = Vec::new();

@@ -1,4 +1,4 @@
-//! Functions of two numbers, element by element: an entry each.
+//! Elementwise functions of two numbers, one entry each.
 
 mod simpler;
 
@@ -10,7 +10,7 @@ use crate::error::{Fault, Result};
 use crate::graph::{DType, Graph, Node, NodeId, Op, Shape};
 use crate::rule::value::{Operand, Value};
 
-/// What the derivatives of a function are written in: its operands and its result.
+/// The building blocks of a function's derivatives: its operands and its result.
 #[derive(Clone, Copy)]
 struct Of {
     a: NodeId,
@@ -18,7 +18,7 @@ struct Of {
     out: NodeId,
 }
 
-/// An entry is: the name, numbers of both operands at which it is smooth, the definition, and v · ∂f/∂a and
+/// An entry: the name, numbers of both operands where the function is smooth, the definition, and v · ∂f/∂a and
 /// v · ∂f/∂b.
 macro_rules! functions {
     ($($function:ident $name:literal on $first:ident, $second:ident {
@@ -26,7 +26,7 @@ macro_rules! functions {
         |$graph:ident, $of:tt, $v:tt| $by_first:expr,
         |$graph2:ident, $of2:tt, $v2:tt| $by_second:expr $(,)?
     })*) => {
-        /// Element by element, of two operands of the same shape.
+        /// An elementwise function of two operands of the same shape.
         #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
         #[expect(missing_docs, reason = "the functions of these names")]
         #[non_exhaustive]
@@ -50,7 +50,7 @@ macro_rules! functions {
                 }
             }
 
-            /// The function itself.
+            /// The value of the function.
             fn of<T: Scalar>(self, a: T, b: T) -> T {
                 match self {
                     $(Self::$function => {
@@ -60,7 +60,7 @@ macro_rules! functions {
                 }
             }
 
-            /// v · ∂f/∂a or v · ∂f/∂b, None where that is zero.
+            /// v · ∂f/∂a or v · ∂f/∂b; None if it is zero.
             fn times_derivative(
                 self,
                 graph: &mut Graph,
@@ -115,7 +115,7 @@ functions! {
             graph.mul(v, partial).map(Some)
         },
     }
-    // A NaN stays one.
+    // NaN stays NaN.
     Max "maximum" on Any, Apart {
         |a, b| if b <= a || a.is_nan() { a } else { b },
         |graph, of, v| where_holds(graph, [of.b, of.a], v, true),
@@ -140,7 +140,7 @@ functions! {
 fn by_base(graph: &mut Graph, of: Of, v: NodeId) -> Result<Option<NodeId>> {
     let Of { a, b, .. } = of;
     match graph.uniform(b) {
-        // Step by step down to a constant: b·aᵇ⁻¹ alone is 0·0⁻¹ at a = 0 after a few derivatives.
+        // Steps down to a constant: with only b·aᵇ⁻¹, the result at a = 0 would be 0·0⁻¹ after a few derivatives.
         Some(0.0) => Ok(None),
         Some(1.0) => Ok(Some(v)),
         Some(exponent) => {
@@ -163,7 +163,7 @@ fn by_base(graph: &mut Graph, of: Of, v: NodeId) -> Result<Option<NodeId>> {
     }
 }
 
-/// v where small ≤ large is `holds`, else 0: the first operand has the derivative where both are equal.
+/// v where small ≤ large equals `holds`, else 0: the first operand gets the derivative for equal values.
 fn where_holds(
     graph: &mut Graph,
     [small, large]: [NodeId; 2],

@@ -1,4 +1,4 @@
-//! Axes of size 1 repeated.
+//! Repeats axes of size 1.
 
 use bilevel::Scalar;
 
@@ -8,7 +8,7 @@ use crate::error::{Fault, Result};
 use crate::graph::{DType, Graph, Node, NodeId, Op, Shape};
 use crate::rule::value::{Operand, Value, all, place};
 
-/// To this shape, which has the same rank.
+/// The shape of the result, which has the same rank.
 pub(super) struct Broadcast<'a>(pub(super) &'a [usize]);
 
 impl Primitive for Broadcast<'_> {

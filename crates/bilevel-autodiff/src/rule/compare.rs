@@ -1,4 +1,4 @@
-//! Comparison element by element, of two operands of the same shape, to a mask.
+//! Elementwise comparison of two operands of the same shape; the result is a mask.
 
 use bilevel::Scalar;
 
@@ -8,7 +8,7 @@ use crate::error::{Fault, Result};
 use crate::graph::{DType, Graph, Node, NodeId, Op, Shape};
 use crate::rule::value::{Operand, Value};
 
-/// Comparison element by element, of two operands of the same shape.
+/// An elementwise comparison of two operands of the same shape.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 #[expect(missing_docs, reason = "the relations of these names")]
 #[non_exhaustive]
@@ -74,7 +74,7 @@ impl Primitive for Compare {
     }
 }
 
-/// Of signs: smooth, with ties.
+/// Operands are signs: locally constant, with ties.
 pub(super) fn sample(relation: Compare, draw: &mut dyn Draw) -> Sample {
     let shape = draw.shape(0, 4);
     let operands = vec![(shape.clone(), Numbers::Signs), (shape, Numbers::Signs)];

@@ -1,4 +1,4 @@
-//! Two operands one after the other along an axis.
+//! Concatenates two operands along an axis.
 
 use bilevel::Scalar;
 
@@ -81,7 +81,7 @@ impl Primitive for Concat {
                 first.node.len() + place(&at, &second.node.shape)
             }
         });
-        // Of both, the second after the first.
+        // The elements of both, the second after the first.
         let both = match first.value.clone() {
             Value::Real(mut values) => {
                 values.extend(second.value.real());

@@ -1,4 +1,4 @@
-//! What is not computed: arguments and constants. They bring their shapes.
+//! Nodes that are not computed: arguments and constants. They state their own shapes.
 
 use bilevel::Scalar;
 
@@ -10,7 +10,7 @@ use crate::rule::value::{Operand, Value};
 /// An argument.
 pub(super) struct Input;
 
-/// A scalar, by the bits of an `f64`.
+/// A scalar, stored as the bits of an `f64`.
 pub(super) struct Constant(pub(super) u64);
 
 macro_rules! given {
@@ -58,7 +58,7 @@ macro_rules! given {
     };
 }
 
-// The interpreter reads arguments where they are.
+// The interpreter reads arguments directly.
 given!(Input, "input", |self| Vec::new());
 given!(Constant, "constant", |self| vec![T::from_f64(
     f64::from_bits(self.0)

@@ -1,4 +1,4 @@
-//! Every primitive, in a list that cannot be incomplete.
+//! A list of all primitives that the compiler keeps complete.
 
 use super::sample::{Draw, Sample};
 use super::{
@@ -9,7 +9,7 @@ use crate::graph::Op;
 
 macro_rules! kinds {
     ($($kind:ident: $pattern:pat, $sample:path;)*) => {
-        /// A primitive without its numbers.
+        /// A primitive without its parameters.
         #[derive(Clone, Copy, PartialEq, Eq, Debug)]
         #[expect(missing_docs, reason = "the primitives of these names")]
         #[non_exhaustive]
@@ -24,7 +24,7 @@ macro_rules! kinds {
         }
 
         impl Kind {
-            /// All of them.
+            /// All kinds.
             #[must_use]
             pub fn all() -> Vec<Self> {
                 let mut all = vec![Self::Input, Self::Constant, $(Self::$kind,)*];
@@ -35,7 +35,8 @@ macro_rules! kinds {
                 all
             }
 
-            /// The match is over all primitives: a new one does not compile without its line here.
+            /// The kind of a primitive. The match is exhaustive: a new primitive does not compile without its line
+            /// here.
             #[must_use]
             pub fn of(op: &Op) -> Self {
                 match op {
@@ -49,7 +50,7 @@ macro_rules! kinds {
                 }
             }
 
-            /// A random case, at a point where the primitive is smooth; None of what is not computed.
+            /// A random case, at a point where the primitive is smooth; None if it is not computed.
             pub fn sample(self, draw: &mut dyn Draw) -> Option<Sample> {
                 Some(match self {
                     Self::Input | Self::Constant => return None,

@@ -1,4 +1,4 @@
-//! Primitives along some axes, the same for each place of the others: all operands and the result have the same
+//! Primitives along some axes, for each index of the other axes. All operands and the result have the same
 //! number of axes.
 
 mod argsort;
@@ -21,34 +21,34 @@ use crate::error::{Fault, Result};
 use crate::graph::{DType, Graph, Node, NodeId, Op, Shape};
 use crate::rule::value::{Operand, Value, all, coordinates, place};
 
-/// What such a primitive is beside its record.
+/// The properties of such a primitive in addition to its record.
 trait Line: Primitive {
     /// The axes along which it is computed.
     fn along(&self, rank: usize) -> Vec<usize>;
 
-    /// Numbers that the kernel needs for itself, for this first operand.
+    /// The length of the kernel's scratch buffer, for this first operand.
     fn scratch(&self, _first: &Node) -> usize {
         0
     }
 
-    /// Operations for each element of the result, roughly.
+    /// A rough number of operations per element of the result.
     fn work(&self, _first: &Node) -> usize {
         1
     }
 }
 
-/// Along some axes, the same for each place of the others.
+/// A primitive along some axes, for each index of the other axes.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 #[non_exhaustive]
 pub enum Lines {
-    /// The sum of all elements of an axis up to each one.
+    /// The cumulative sum along an axis.
     CumSum {
         /// The axis.
         axis: usize,
-        /// From each one on instead.
+        /// From the end: sums from each element on.
         reverse: bool,
     },
-    /// The product over an axis, which stays with size 1.
+    /// The product over an axis, which is kept with size 1.
     Product {
         /// The axis.
         axis: usize,
@@ -58,22 +58,22 @@ pub enum Lines {
         /// The axis.
         axis: usize,
     },
-    /// (values, index): values added at the places `index[…]` of an axis of zeros.
+    /// (values, index): adds values at the positions `index[…]` of an axis of zeros.
     Scatter {
         /// The axis.
         axis: usize,
         /// Its size.
         size: usize,
     },
-    /// The indices of the elements of an axis in ascending order, NaN last; of equal ones the first is first.
+    /// The indices that sort an axis in ascending order (stable), NaN last.
     ArgSort {
         /// The axis.
         axis: usize,
     },
-    /// The lower triangle L with L·Lᵀ = A over the last two axes. Of A the lower triangle is read; L is NaN where A is
-    /// not positive definite.
+    /// The lower Cholesky factor L with L·Lᵀ = A over the last two axes. Only the lower triangle of A is read; L is
+    /// NaN if A is not positive definite.
     Cholesky,
-    /// (L, B): L⁻¹·B over the last two axes for a lower triangle L, of which nothing else is read.
+    /// (L, B): L⁻¹·B over the last two axes for a lower triangle L; only that triangle is read.
     Solve {
         /// L⁻ᵀ·B instead.
         transposed: bool,
@@ -117,7 +117,7 @@ macro_rules! line {
 }
 
 impl Lines {
-    /// All of them, without their numbers.
+    /// All of them, without their parameters.
     #[must_use]
     pub fn all() -> Vec<Self> {
         let first = Self::CumSum {
@@ -127,7 +127,7 @@ impl Lines {
         std::iter::successors(Some(first), |line| line.next()).collect()
     }
 
-    /// The one after this one. The match is over all: a new one does not compile without its place here.
+    /// The next one. The match is exhaustive: a new primitive does not compile without its line here.
     fn next(self) -> Option<Self> {
         match self {
             Self::CumSum { .. } => Some(Self::Gather { axis: 0 }),
@@ -140,7 +140,7 @@ impl Lines {
         }
     }
 
-    /// Itself without its numbers.
+    /// The same primitive without its parameters.
     #[must_use]
     pub fn kind(self) -> Self {
         let same = |other: &Self| std::mem::discriminant(other) == std::mem::discriminant(&self);
@@ -152,17 +152,17 @@ impl Lines {
         line!(self, record => record.along(rank))
     }
 
-    /// Numbers that the kernel needs for itself, for this first operand.
+    /// The length of the kernel's scratch buffer, for this first operand.
     pub(crate) fn scratch(self, first: &Node) -> usize {
         line!(self, record => record.scratch(first))
     }
 
-    /// Operations for each element of the result, roughly.
+    /// A rough number of operations per element of the result.
     pub(crate) fn work(self, first: &Node) -> usize {
         line!(self, record => record.work(first))
     }
 
-    /// A random case; of a first operand in this shape, if one is given and fits.
+    /// A random case; `shape`, if given, is the shape of the first operand. None if it does not fit.
     pub fn sample(self, draw: &mut dyn Draw, shape: Option<&[usize]>) -> Option<Sample> {
         match self {
             Self::CumSum { .. } => cumsum::sample(draw, shape),
@@ -223,7 +223,7 @@ impl Primitive for Lines {
     }
 }
 
-/// The axis of a random first operand: of the shape that is given, if it has any, or of a new one.
+/// The shape of a first operand (the given one, or a random one) and a random axis of it; None for a scalar.
 fn drawn(draw: &mut dyn Draw, shape: Option<&[usize]>) -> Option<(Shape, usize)> {
     let shape = match shape {
         Some(shape) => shape.to_vec(),
@@ -247,7 +247,7 @@ fn square(draw: &mut dyn Draw, shape: Option<&[usize]>) -> Option<Shape> {
     }
 }
 
-/// Fails unless the last two axes are those of square matrices of numbers.
+/// Fails unless the node is a batch of square matrices of real numbers.
 fn expect_square(a: &Node) -> Result<(), Fault> {
     expect_dtype(a, DType::Real)?;
     match a.shape[..] {

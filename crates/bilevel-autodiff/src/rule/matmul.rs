@@ -8,14 +8,14 @@ use crate::error::{Fault, Result};
 use crate::graph::{DType, Graph, Node, NodeId, Op, Shape};
 use crate::rule::value::{Operand, Value, all, place};
 
-/// a·b over the last two axes, each transposed first if asked for.
+/// a·b over the last two axes, each optionally transposed.
 pub(super) struct MatMul {
     pub(super) left: bool,
     pub(super) right: bool,
 }
 
 impl MatMul {
-    /// For operands of `rank`: the axes (m, k) of the left one and (k, n) of the right one.
+    /// For operands of this `rank`: the axes (m, k) of the left and (k, n) of the right one.
     fn sides(&self, rank: usize) -> [(usize, usize); 2] {
         let of = |transposed| {
             if transposed {
@@ -76,7 +76,7 @@ impl Primitive for MatMul {
         sum_of(graph, left, right)
     }
 
-    /// C = A·B: Ā = C̄·Bᵀ and B̄ = Aᵀ·C̄, each transposed where the operand is.
+    /// C = A·B: Ā = C̄·Bᵀ and B̄ = Aᵀ·C̄, each transposed if the operand is.
     fn vjp(&self, graph: &mut Graph, at: Site<'_>, bar: NodeId) -> Result<Vec<Option<NodeId>>> {
         let (a, b) = (at.operand(0), at.operand(1));
         let (left, right) = (self.left, self.right);
@@ -142,7 +142,7 @@ impl Primitive for MatMul {
     }
 }
 
-/// The operand without a transposition of its last two axes.
+/// Removes a transposition of the operand's last two axes, and flips `flag` for it.
 fn untransposed(graph: &Graph, id: NodeId, flag: bool) -> (NodeId, bool) {
     let node = graph.node(id);
     if let Op::Transpose(permutation) = &node.op {

@@ -1,4 +1,4 @@
-//! The maximum over axes, which stay with size 1; −∞ where there is no element.
+//! The maximum over axes, which are kept with size 1; −∞ if there are no elements.
 
 use bilevel::Scalar;
 
@@ -11,8 +11,8 @@ use crate::rule::value::{Operand, Value, coordinates, place};
 pub(super) struct Max<'a>(pub(super) &'a [usize]);
 
 impl Max<'_> {
-    /// The share of each element in the maximum: 1 where it is the only one that reaches it,
-    /// 1/n where n do, 0 elsewhere. Constant almost everywhere.
+    /// The share of each element in the maximum: 1 if it is the only one that attains it,
+    /// 1/n if n do, else 0. Constant almost everywhere.
     fn share(&self, graph: &mut Graph, at: Site<'_>) -> Result<NodeId> {
         let a = at.operand(0);
         let shape = graph.shape(a).to_vec();
@@ -70,7 +70,7 @@ impl Primitive for Max<'_> {
         let mut tops = vec![T::neg_infinity(); node.len()];
         for (i, &v) in value.real().iter().enumerate() {
             let top = &mut tops[place(&coordinates(i, &a.shape), &node.shape)];
-            // A NaN stays one.
+            // NaN stays NaN.
             if v > *top || v.is_nan() {
                 *top = v;
             }
@@ -91,7 +91,7 @@ impl Primitive for Max<'_> {
 
 pub(super) fn sample(draw: &mut dyn Draw) -> Sample {
     let shape = draw.shape(1, 4);
-    // The maximum of nothing is a constant, −∞.
+    // The maximum over no elements is a constant, −∞.
     let mut axes = draw.subset(shape.len());
     axes.retain(|&axis| shape[axis] > 0);
     Sample::of(Op::Max(axes), vec![(shape, Numbers::Distinct)])

@@ -1,4 +1,4 @@
-//! The element `index[…]` of the last axis. Shapes (…, c), (…) → (…).
+//! Element `index[…]` of the last axis. Shapes (…, c), (…) → (…).
 
 use bilevel::Scalar;
 

@@ -1,4 +1,4 @@
-//! The value at place `index[…]` of zeros in a new last axis. Shapes (…), (…) → (…, c).
+//! A new last axis with the value at position `index[…]` and zeros elsewhere. Shapes (…), (…) → (…, c).
 
 use bilevel::Scalar;
 

@@ -1,4 +1,4 @@
-//! The same elements in row-major order under another shape.
+//! The same elements in row-major order in another shape.
 
 use bilevel::Scalar;
 
@@ -49,7 +49,7 @@ impl Primitive for Reshape<'_> {
         for (from, to) in matching_axes(&operands[0].shape, &node.shape) {
             links[to] = match node.dtype {
                 DType::Real | DType::Mask => Link::Same(from),
-                // A view of the argument: there is no copy of indices, block by block or whole.
+                // A view of the argument: indices are never copied, neither in blocks nor as a whole.
                 DType::Index => Link::Linked(from),
             };
         }

@@ -1,8 +1,8 @@
-//! How the tests draw a random case of a primitive.
+//! Random cases of a primitive, for the tests.
 
 use crate::graph::{Op, Shape};
 
-/// Where random cases come from.
+/// A source of random cases.
 pub trait Draw {
     /// One of 0, …, n − 1.
     fn below(&mut self, n: usize) -> usize;
@@ -17,13 +17,13 @@ pub trait Draw {
         [0, 1, 1, 1, 2, 2, 2, 3, 3, 3][self.below(10)]
     }
 
-    /// A shape of at least `least` axes and at most `most`.
+    /// A shape of `least` to `most` axes.
     fn shape(&mut self, least: usize, most: usize) -> Shape {
         let rank = least + self.below(most - least + 1);
         (0..rank).map(|_| self.size()).collect()
     }
 
-    /// 0, …, n − 1 in any order.
+    /// 0, …, n − 1 in random order.
     fn permutation(&mut self, n: usize) -> Vec<usize> {
         let mut order: Vec<usize> = (0..n).collect();
         for i in (1..n).rev() {
@@ -32,44 +32,44 @@ pub trait Draw {
         order
     }
 
-    /// Each of 0, …, n − 1 or not.
+    /// A random subset of 0, …, n − 1.
     fn subset(&mut self, n: usize) -> Vec<usize> {
         (0..n).filter(|_| self.chance()).collect()
     }
 }
 
-/// The elements of an operand, such that the primitive is smooth there.
+/// The elements of an operand, chosen so that the primitive is smooth there.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 #[non_exhaustive]
 pub enum Numbers {
-    /// Of both signs.
+    /// Numbers of both signs.
     Any,
-    /// Of both signs, not near 0.
+    /// Numbers of both signs, not near 0.
     Away,
-    /// Positive, not near 0.
+    /// Positive numbers, not near 0.
     Positive,
-    /// No two of them near each other.
+    /// Numbers that are not near each other.
     Distinct,
-    /// Nowhere near the operand before.
+    /// Numbers that are not near the previous operand.
     Apart,
-    /// The signs of numbers.
+    /// Signs of numbers.
     Signs,
-    /// True or false.
+    /// A mask.
     Mask,
     /// Symmetric matrices with positive eigenvalues.
     Definite,
     /// Matrices whose lower triangle is well conditioned.
     Triangle,
-    /// Indices below this.
+    /// Indices below this number.
     Index(usize),
 }
 
-/// A primitive with the shapes of its operands and what they hold.
+/// A primitive with the shapes and elements of its operands.
 #[derive(Clone, PartialEq, Debug)]
 pub struct Sample {
     /// The primitive.
     pub op: Op,
-    /// Of each operand.
+    /// The shape and elements of each operand.
     pub operands: Vec<(Shape, Numbers)>,
 }
 

@@ -10,7 +10,7 @@ use crate::error::{Fault, Result};
 use crate::graph::{DType, Graph, Node, NodeId, Op, Shape};
 use crate::rule::value::{Operand, Value, all, place};
 
-/// `len` elements of an axis from `start` on.
+/// `len` elements of an axis, starting at `start`.
 pub(super) struct Slice {
     pub(super) axis: usize,
     pub(super) start: usize,

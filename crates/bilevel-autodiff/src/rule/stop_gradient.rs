@@ -1,4 +1,4 @@
-//! A constant for every derivative.
+//! The operand; every derivative treats it as a constant.
 
 use bilevel::Scalar;
 
@@ -34,7 +34,7 @@ impl Primitive for StopGradient {
     fn axes(&self, node: &Node, _: &[&Node]) -> Axes {
         match node.dtype {
             DType::Real | DType::Mask => Axes::elementwise(node.shape.len(), 1),
-            // A view of the argument: there is no copy of indices, block by block or whole.
+            // A view of the argument: indices are never copied, neither in blocks nor as a whole.
             DType::Index => Axes::of(vec![(0..node.shape.len()).map(Link::Linked).collect()]),
         }
     }

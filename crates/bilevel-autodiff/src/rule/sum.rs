@@ -1,4 +1,4 @@
-//! The sum over axes, which stay with size 1.
+//! The sum over axes, which are kept with size 1.
 
 use bilevel::Scalar;
 
@@ -80,7 +80,7 @@ impl Primitive for Sum<'_> {
         let Op::Broadcast(to) = &inner.op else {
             return Ok(None);
         };
-        // Each element of an axis that was repeated counts so many times.
+        // The sum over a repeated axis is a multiple of the element.
         let from = new.shape(inner.operands[0]).to_vec();
         let repeated = |axis: &usize| from[*axis] != to[*axis];
         if !axes.iter().any(repeated) {

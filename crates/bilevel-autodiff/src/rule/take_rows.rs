@@ -1,4 +1,4 @@
-//! Row `index[i]` of data at place i. Shapes (n, …), (b) → (b, …).
+//! Row i of the result is row `index[i]` of data. Shapes (n, …), (b) → (b, …).
 
 use bilevel::Scalar;
 

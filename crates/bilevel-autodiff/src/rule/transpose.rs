@@ -1,4 +1,4 @@
-//! Axes in another order.
+//! Permutes axes.
 
 use bilevel::Scalar;
 
@@ -95,7 +95,7 @@ fn simpler(new: &mut Graph, permutation: &[usize], a: NodeId) -> Result<Option<N
             |id| Ok(Some(id)),
         );
     }
-    // Only axes of size 1 move: the elements stay in order.
+    // If only axes of size 1 move, the elements stay in order.
     let long: Vec<usize> = permutation
         .iter()
         .copied()

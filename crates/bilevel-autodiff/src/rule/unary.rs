@@ -1,4 +1,4 @@
-//! Functions of one number, element by element: an entry each.
+//! Elementwise functions of one number, one entry each.
 
 use bilevel::Scalar;
 
@@ -8,14 +8,14 @@ use crate::error::{Fault, Result};
 use crate::graph::{DType, Graph, Node, NodeId, Op, Shape};
 use crate::rule::value::{Operand, Value};
 
-/// An entry is: the name, numbers at which it is smooth, the definition, and v · f'(a) for the operand a and the
+/// An entry: the name, numbers where the function is smooth, the definition, and v · f'(a) for the operand a and the
 /// result `out`.
 macro_rules! functions {
     ($($function:ident $name:literal on $numbers:ident {
         $define:expr,
         |$graph:ident, $a:tt, $out:tt, $v:tt| $derivative:expr $(,)?
     })*) => {
-        /// Element by element, of one operand.
+        /// An elementwise function of one operand.
         #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
         #[expect(missing_docs, reason = "the functions of these names")]
         #[non_exhaustive]
@@ -39,7 +39,7 @@ macro_rules! functions {
                 }
             }
 
-            /// The function itself.
+            /// The value of the function.
             fn of<T: Scalar>(self, a: T) -> T {
                 match self {
                     $(Self::$function => {
@@ -49,7 +49,7 @@ macro_rules! functions {
                 }
             }
 
-            /// v · f'(a), None where that is zero.
+            /// v · f'(a); None if it is zero.
             fn times_derivative(
                 self,
                 graph: &mut Graph,
@@ -139,7 +139,7 @@ functions! {
             }
         },
         |graph, a, out, v| {
-            // The derivative at 0 is taken for 0, as everywhere. The result tells where it is 1, so that its argument
+            // The derivative at 0 is taken as 0, as usual. It is computed from the result, so that the operand
             // need not be kept.
             let zero = graph.constant_like(0.0, a)?;
             let positive = graph.push(Op::Compare(Compare::Less), &[zero, out])?;
@@ -160,7 +160,7 @@ functions! {
             } else if a < T::zero() {
                 -T::one()
             } else {
-                // Zero, or a NaN.
+                // Zero or NaN.
                 a
             }
         },
@@ -202,7 +202,7 @@ functions! {
     Expm1 "expm1" on Any {
         |a| a.exp_m1(),
         |graph, a, _, v| {
-            // Not the result plus 1, which has no digits left where it is near −1.
+            // Not the result plus 1, which has no significant digits if the result is near −1.
             let power = graph.unary(Unary::Exp, a)?;
             graph.mul(v, power).map(Some)
         },

@@ -1,4 +1,4 @@
-//! Tensors as the definitions of primitives see them: elements in row-major order.
+//! Tensors for the definitions of primitives: elements in row-major order.
 
 use bilevel::Scalar;
 
@@ -32,7 +32,7 @@ impl<T: Scalar> Value<T> {
         }
     }
 
-    /// The numbers; none of a mask or of indices.
+    /// The real numbers; empty for a mask or indices.
     #[must_use]
     pub fn real(&self) -> &[T] {
         match self {
@@ -55,7 +55,7 @@ impl<T: Scalar> Value<T> {
         }
     }
 
-    /// The elements at these places, in this order.
+    /// The elements at these positions, in this order.
     pub(crate) fn select(&self, places: impl Iterator<Item = usize>) -> Self {
         match self {
             Self::Real(values) => Self::Real(places.map(|i| values[i]).collect()),
@@ -72,7 +72,7 @@ pub(crate) struct Operand<'a, T> {
     pub(crate) value: &'a Value<T>,
 }
 
-/// The coordinates of the element at a place of row-major order.
+/// The coordinates of the element at a row-major position.
 pub(crate) fn coordinates(mut place: usize, shape: &[usize]) -> Vec<usize> {
     let mut at = vec![0; shape.len()];
     for (at, &size) in at.iter_mut().zip(shape).rev() {
@@ -82,8 +82,8 @@ pub(crate) fn coordinates(mut place: usize, shape: &[usize]) -> Vec<usize> {
     at
 }
 
-/// The place of the element at these coordinates. An axis of size 1 is read at its one element:
-/// broadcasting.
+/// The position of the element at these coordinates. With broadcasting: an axis of size 1 is always read at its
+/// only element.
 pub(crate) fn place(at: &[usize], shape: &[usize]) -> usize {
     at.iter().zip(shape).fold(0, |place, (&at, &size)| {
         place * size + at.min(size.saturating_sub(1))

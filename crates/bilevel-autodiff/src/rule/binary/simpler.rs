@@ -1,13 +1,13 @@
 //! Algebra of two numbers: neutral elements, constants, signs.
 //!
-//! As everywhere in compilers of this kind, 0·x is 0 for an infinite x too.
+//! As usual in such compilers, 0·x is 0 even for an infinite x.
 
 use super::super::fill;
 use super::{Binary, Unary};
 use crate::error::Result;
 use crate::graph::{Graph, NodeId, Op};
 
-/// Of two constants, for the functions that are the same in every precision.
+/// The value for two constants, for functions whose result does not depend on the precision.
 fn constant(binary: Binary, x: f64, y: f64) -> Option<f64> {
     let values = [
         (Binary::Add, x + y),
@@ -74,12 +74,12 @@ pub(super) fn simpler(
             }
             (None, None) => Ok(None),
         },
-        // Without an identity here, a function stays as it is.
+        // Functions without an identity here stay unchanged.
         (_, _, _) => Ok(None),
     }
 }
 
-/// value · (other · a) as one product.
+/// value · (other · a) as a single product.
 fn scaled_again(new: &mut Graph, value: f64, a: NodeId, shape: &[usize]) -> Result<Option<NodeId>> {
     let inner = new.node(a).clone();
     if inner.op == Op::Unary(Unary::Neg) {

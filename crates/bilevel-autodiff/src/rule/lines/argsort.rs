@@ -1,4 +1,4 @@
-//! The indices of the elements of an axis in ascending order, NaN last; of equal ones the first is first.
+//! The indices that sort an axis in ascending order (stable), NaN last.
 
 use super::*;
 
@@ -54,7 +54,7 @@ impl Primitive for ArgSort {
 
     fn define<T: Scalar>(&self, node: &Node, operands: &[Operand<'_, T>]) -> Result<Value<T>> {
         let a = operands[0].value.real();
-        // How many stand before it.
+        // The rank of each element: how many come before it.
         let ranks = all(node).map(|at| {
             let own = a[place(&at, &node.shape)];
             let mut from = at.clone();
@@ -84,7 +84,7 @@ impl Primitive for ArgSort {
     }
 }
 
-/// Of numbers that are not near each other.
+/// A case with numbers that are not near each other.
 pub(super) fn sample(draw: &mut dyn Draw, shape: Option<&[usize]>) -> Option<Sample> {
     let (shape, axis) = drawn(draw, shape)?;
     let op = Op::Lines(Lines::ArgSort { axis });

@@ -1,4 +1,4 @@
-//! The lower triangle L with L·Lᵀ = A.
+//! The lower Cholesky factor L with L·Lᵀ = A.
 
 use super::*;
 
@@ -50,7 +50,7 @@ impl Primitive for Cholesky {
     }
 
     fn vjp(&self, graph: &mut Graph, at: Site<'_>, bar: NodeId) -> Result<Vec<Option<NodeId>>> {
-        // With P = Φ(Lᵀ·L̄) and S = L⁻ᵀ·P·L⁻¹: Φ(S + Sᵀ), as only the lower triangle is read.
+        // With P = Φ(Lᵀ·L̄) and S = L⁻ᵀ·P·L⁻¹: Ā = Φ(S + Sᵀ), because only the lower triangle is read.
         let inner = triangle::product(graph, at.id, bar, [true, false])?;
         let inner = triangle::lower(graph, inner, 0.5)?;
         let half = triangle::solve(graph, at.id, inner, true)?;
@@ -99,7 +99,7 @@ impl Primitive for Cholesky {
     }
 }
 
-/// Of positive definite matrices.
+/// A case with positive definite matrices.
 pub(super) fn sample(draw: &mut dyn Draw, shape: Option<&[usize]>) -> Option<Sample> {
     let shape = square(draw, shape)?;
     let op = Op::Lines(Lines::Cholesky);

@@ -1,4 +1,4 @@
-//! The sum of all elements of an axis up to each one, or from each one on.
+//! The cumulative sum along an axis, from the start or from the end.
 
 use super::*;
 
@@ -74,7 +74,7 @@ impl Primitive for CumSum {
     }
 }
 
-/// Of any numbers.
+/// A case with any numbers.
 pub(super) fn sample(draw: &mut dyn Draw, shape: Option<&[usize]>) -> Option<Sample> {
     let (shape, axis) = drawn(draw, shape)?;
     let reverse = draw.chance();

@@ -79,7 +79,7 @@ impl Primitive for Gather {
     }
 }
 
-/// Of any numbers.
+/// A case with any numbers.
 pub(super) fn sample(draw: &mut dyn Draw, shape: Option<&[usize]>) -> Option<Sample> {
     let (shape, axis) = drawn(draw, shape)?;
     let size = shape[axis];

@@ -1,4 +1,4 @@
-//! The product over an axis, which stays with size 1.
+//! The product over an axis, which is kept with size 1.
 
 use super::*;
 
@@ -7,7 +7,7 @@ pub(super) struct Product {
 }
 
 impl Product {
-    /// The halves of an axis; a single element in the middle is left over.
+    /// The two halves of an axis; of an odd axis, also its last element.
     fn halves(&self, graph: &mut Graph, a: NodeId) -> Result<([NodeId; 2], Option<NodeId>)> {
         let (axis, size) = (self.axis, graph.shape(a)[self.axis]);
         let mut part = |start, len| graph.push(Op::Slice { axis, start, len }, &[a]);
@@ -16,7 +16,8 @@ impl Product {
         Ok((halves, rest))
     }
 
-    /// The product of one element fewer in each step. Unlike Π a / aᵢ it has all derivatives where elements are 0.
+    /// The product and its tangent, by halving the axis. Unlike with Π a / aᵢ, all derivatives are right where
+    /// elements are 0.
     fn derivative(
         &self,
         graph: &mut Graph,
@@ -36,7 +37,7 @@ impl Product {
         Ok((value, d_value))
     }
 
-    /// The product, and the cotangent of each element for that of the product.
+    /// The cotangent of each element, from the product's cotangent `bar`.
     fn cotangent(&self, graph: &mut Graph, a: NodeId, bar: NodeId) -> Result<NodeId> {
         if graph.shape(a)[self.axis] == 1 {
             return Ok(bar);
@@ -103,7 +104,7 @@ impl Primitive for Product {
             return Ok(None);
         };
         if graph.shape(tangent)[self.axis] == 0 {
-            // 1, whatever there is.
+            // 1, independent of the operand.
             return Ok(None);
         }
         let (_, tangent) = self.derivative(graph, at.operand(0), tangent)?;
@@ -137,7 +138,7 @@ impl Primitive for Product {
     }
 }
 
-/// Of any numbers.
+/// A case with any numbers.
 pub(super) fn sample(draw: &mut dyn Draw, shape: Option<&[usize]>) -> Option<Sample> {
     let (shape, axis) = drawn(draw, shape)?;
     let op = Op::Lines(Lines::Product { axis });

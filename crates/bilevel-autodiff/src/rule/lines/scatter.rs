@@ -1,4 +1,4 @@
-//! (values, index): values added at the places `index[…]` of an axis of zeros.
+//! (values, index): adds values at the positions `index[…]` of an axis of zeros.
 
 use super::*;
 
@@ -78,7 +78,7 @@ impl Primitive for Scatter {
     }
 }
 
-/// Of any numbers.
+/// A case with any numbers.
 pub(super) fn sample(draw: &mut dyn Draw, shape: Option<&[usize]>) -> Option<Sample> {
     let (shape, axis) = drawn(draw, shape)?;
     let size = usize::from(shape[axis] > 0) + draw.below(4);

@@ -1,4 +1,4 @@
-//! (L, B): L⁻¹·B or L⁻ᵀ·B for a lower triangle L, of which nothing else is read.
+//! (L, B): L⁻¹·B or L⁻ᵀ·B for a lower triangle L; only that triangle is read.
 
 use super::*;
 
@@ -57,7 +57,7 @@ impl Primitive for Solve {
     }
 
     fn vjp(&self, graph: &mut Graph, at: Site<'_>, bar: NodeId) -> Result<Vec<Option<NodeId>>> {
-        // B̄ = L⁻ᵀ·X̄ and L̄ = −B̄·Xᵀ, or its transposed.
+        // B̄ = L⁻ᵀ·X̄ and L̄ = −B̄·Xᵀ, or its transpose.
         let b_bar = triangle::solve(graph, at.operand(0), bar, !self.transposed)?;
         let l_bar = if self.transposed {
             triangle::product(graph, at.id, b_bar, [false, true])?
@@ -105,7 +105,7 @@ impl Primitive for Solve {
     }
 }
 
-/// Of triangles that are well conditioned.
+/// A case with well-conditioned triangles.
 pub(super) fn sample(draw: &mut dyn Draw, shape: Option<&[usize]>) -> Option<Sample> {
     let shape = square(draw, shape)?;
     let mut right = shape.clone();

@@ -1,8 +1,8 @@
-//! Triangles of matrices, for derivatives: written in primitives.
+//! Triangles of matrices for derivatives, written in primitives.
 
 use super::*;
 
-/// The number of each row, or of each column, in this shape.
+/// The row number (or column number) of each element, in this shape.
 fn numbers(graph: &mut Graph, shape: &[usize], axis: usize) -> Result<NodeId> {
     let mut own = vec![1; shape.len()];
     own[axis] = shape[axis];
@@ -16,7 +16,7 @@ fn numbers(graph: &mut Graph, shape: &[usize], axis: usize) -> Result<NodeId> {
     graph.expand(numbers, shape)
 }
 
-/// The lower triangle with `diagonal` times the diagonal, zeros elsewhere.
+/// The lower triangle with the diagonal scaled by `diagonal`, zeros elsewhere.
 pub(super) fn lower(graph: &mut Graph, a: NodeId, diagonal: f64) -> Result<NodeId> {
     let shape = graph.shape(a).to_vec();
     let rank = shape.len();
@@ -34,7 +34,7 @@ pub(super) fn lower(graph: &mut Graph, a: NodeId, diagonal: f64) -> Result<NodeI
     graph.push(Op::Select, &[below, a, rest])
 }
 
-/// The last two axes exchanged.
+/// Swaps the last two axes.
 pub(super) fn transposed(graph: &mut Graph, a: NodeId) -> Result<NodeId> {
     let rank = graph.shape(a).len();
     let mut axes: Vec<usize> = (0..rank).collect();
@@ -47,7 +47,7 @@ pub(super) fn solve(graph: &mut Graph, l: NodeId, b: NodeId, transposed: bool) -
     graph.push(Op::Lines(Lines::Solve { transposed }), &[l, b])
 }
 
-/// a·b, each transposed first if asked for.
+/// a·b, each optionally transposed.
 pub(super) fn product(
     graph: &mut Graph,
     a: NodeId,
