@@ -121,6 +121,13 @@ pub enum Error {
         /// The number of its node.
         node: usize,
     },
+    /// A program that makes no sense, or was run in a way that makes none: a mistake of this crate, found before
+    /// anything is computed.
+    #[error("a program cannot be compiled or run: {what}; please report this")]
+    Plan {
+        /// What is wrong with it.
+        what: &'static str,
+    },
     /// A setting is outside its range.
     #[error("{field} must be {range}, found {value}")]
     Setting {

@@ -35,7 +35,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use bilevel::Layout;
 
 use crate::error::{Error, Result};
-use crate::runtime::cpu::kernel::Real;
+use crate::real::Real;
 use crate::runtime::matrix::Matrix;
 use crate::trace::Var;
 use known::Known;
@@ -162,10 +162,10 @@ impl<T: Real> Function<T> {
             });
             columns.extend(used);
         }
-        let sparse = zeros::sparse(&shapes, &matrices, settings);
-        let fills: Vec<_> = sparse
+        let prepared = zeros::prepared(&shapes, &matrices, settings);
+        let fills: Vec<_> = prepared
             .iter()
-            .map(|matrix| matrix.as_ref().map(|matrix| matrix.fill))
+            .map(|matrix| matrix.as_ref().map(|matrix| matrix.fill()))
             .collect();
         let compiled = self.known(x, y, &shapes, |known| {
             known.compiled(&counts, &fills, settings, &self.programs)
@@ -176,7 +176,7 @@ impl<T: Real> Function<T> {
             tensors: matrices,
             labels,
             columns,
-            sparse,
+            prepared,
         })
     }
 

@@ -5,13 +5,12 @@ use std::sync::Arc;
 use crate::error::{Error, Fault, Result};
 use crate::graph::{DType, Graph, NodeId};
 use crate::pass;
+use crate::real::Real;
 use crate::rule::{self, Below};
-use crate::runtime::cpu::kernel::{Real, lanes};
-use crate::runtime::cpu::machine::Workspace;
-use crate::runtime::cpu::packed::{Lines, Packed};
-use crate::runtime::cpu::partition::Partition;
-use crate::runtime::cpu::plan::{Numbers, Plan};
-use crate::runtime::{Argument, Cost, Delivery, Footprint, Options, Passes};
+use crate::runtime::{
+    Argument, Cost, Device, Executable, Footprint, Options, Partition, Passes, Prepared, Selected,
+    Workspace,
+};
 
 /// A compiled graph: a function of tensors, with every place in memory known before it runs.
 ///
@@ -29,8 +28,7 @@ use crate::runtime::{Argument, Cost, Delivery, Footprint, Options, Passes};
 /// ```
 #[derive(Clone, Debug)]
 pub struct Program<T> {
-    plan: Plan,
-    constants: Vec<T>,
+    executable: Arc<dyn Executable<T>>,
     inputs: Vec<Input>,
     outputs: Vec<usize>,
 }
@@ -49,7 +47,7 @@ impl<T: Real> Program<T> {
     /// # Errors
     /// If an output holds no real numbers.
     pub fn compile(graph: &Graph) -> Result<Self> {
-        Self::with(graph, &Options::default())
+        Self::with(graph, Device::default(), &Options::default())
     }
 
     /// The same with some passes left out, to compare.
@@ -61,11 +59,19 @@ impl<T: Real> Program<T> {
             passes,
             ..Options::default()
         };
-        Self::with(graph, &options)
+        Self::with(graph, Device::default(), &options)
+    }
+
+    /// The same for another device.
+    ///
+    /// # Errors
+    /// As [`Program::compile`].
+    pub fn compile_for(graph: &Graph, device: Device) -> Result<Self> {
+        Self::with(graph, device, &Options::default())
     }
 
     /// The same with arguments and results in other forms.
-    pub(crate) fn with(graph: &Graph, options: &Options) -> Result<Self> {
+    pub(crate) fn with(graph: &Graph, device: Device, options: &Options) -> Result<Self> {
         for &output in &graph.outputs {
             let found = graph.node(output).dtype;
             if found != DType::Real {
@@ -93,13 +99,6 @@ impl<T: Real> Program<T> {
             }
         }
         let graph = optimise(graph, options.passes)?;
-        let mut deliveries = options.deliveries.clone();
-        deliveries.resize(graph.outputs.len(), Delivery::default());
-        let numbers = Numbers {
-            size: size_of::<T>(),
-            lanes: lanes::<T>(),
-        };
-        let plan = Plan::new(&graph, options, &deliveries, numbers)?;
         let inputs = graph
             .inputs()
             .iter()
@@ -114,14 +113,13 @@ impl<T: Real> Program<T> {
             })
             .collect();
         Ok(Self {
-            constants: plan.constants.iter().map(|&c| T::from_f64(c)).collect(),
+            executable: device.runtime().compile(&graph, options)?,
             inputs,
             outputs: graph
                 .outputs
                 .iter()
                 .map(|&id| graph.node(id).len())
                 .collect(),
-            plan,
         })
     }
 
@@ -135,25 +133,19 @@ impl<T: Real> Program<T> {
         arguments: &[Argument<'_, T>],
         outputs: &mut [&mut [T]],
     ) -> Result<()> {
-        self.run_packed(workspace, &[], arguments, outputs)
+        self.run_with(workspace, None, arguments, outputs)
     }
 
-    /// The same with the matrices of [`Program::packed`], in its order.
-    pub(crate) fn run_packed(
+    /// The same with what [`Program::select`] gave.
+    pub(crate) fn run_with(
         &self,
         workspace: &mut Workspace<T>,
-        packed: &[Arc<Packed<T>>],
+        selected: Option<&dyn Selected>,
         arguments: &[Argument<'_, T>],
         outputs: &mut [&mut [T]],
     ) -> Result<()> {
-        expect_length(
-            || "the list of packed matrices".to_owned(),
-            self.plan.packed.len(),
-            packed.len(),
-        )?;
         self.check(arguments, outputs)?;
-        workspace.run(&self.plan, &self.constants, packed, arguments, outputs);
-        Ok(())
+        self.executable.run(workspace, selected, arguments, outputs)
     }
 
     fn check(&self, arguments: &[Argument<'_, T>], outputs: &[&mut [T]]) -> Result<()> {
@@ -203,21 +195,25 @@ impl<T: Real> Program<T> {
     /// What a run costs with so many threads.
     #[must_use]
     pub fn cost(&self, threads: usize) -> Cost {
-        self.plan.cost(size_of::<T>(), threads)
+        self.executable.cost(threads)
     }
 
     /// How many numbers a run with so many threads needs beside its arguments and results.
     pub(crate) fn memory(&self, threads: usize) -> Footprint {
-        self.plan.memory(threads)
+        self.executable.footprint(threads)
     }
 
-    /// The packed matrices that it multiplies by: which argument each is, and of which lines.
-    pub(crate) fn packed(&self) -> &[(usize, Lines)] {
-        &self.plan.packed
+    /// What it uses of prepared matrices, each given by the number of its argument.
+    pub(crate) fn select<'a>(
+        &self,
+        prepared: &dyn Fn(usize) -> Option<&'a dyn Prepared>,
+    ) -> Result<Option<Box<dyn Selected>>> {
+        self.executable.select(prepared)
     }
 
-    pub(crate) fn partition(&self) -> Partition {
-        self.plan.partition
+    /// How it cuts rows, for a program that gives it blocks.
+    pub(crate) fn partition(&self) -> Option<Partition> {
+        self.executable.partition()
     }
 }
 
@@ -280,7 +276,11 @@ mod tests {
     use crate::trace::trace;
 
     /// Results with the first argument as it is, and with something between its rows.
-    fn results(graph: &Graph, (rows, columns, stride): (usize, usize, usize)) -> Vec<Vec<u64>> {
+    fn results(
+        graph: &Graph,
+        device: Device,
+        (rows, columns, stride): (usize, usize, usize),
+    ) -> Vec<Vec<u64>> {
         // What is between the rows must not be read.
         let mut a = vec![f64::NAN; rows * stride];
         for (i, row) in a.chunks_exact_mut(stride).enumerate() {
@@ -299,7 +299,7 @@ mod tests {
             }],
             ..Options::default()
         };
-        let program = Program::<f64>::with(graph, &options).unwrap();
+        let program = Program::<f64>::with(graph, device, &options).unwrap();
         let mut outputs: Vec<Vec<f64>> = graph
             .outputs
             .iter()
@@ -344,16 +344,18 @@ mod tests {
                 ]
             })
             .unwrap();
-            let expected = results(&graph, (rows, columns, columns));
-            assert!(
-                expected
-                    .iter()
-                    .flatten()
-                    .all(|&bits| !f64::from_bits(bits).is_nan())
-            );
-            for stride in [columns.next_multiple_of(8), columns + 3] {
-                let found = results(&graph, (rows, columns, stride));
-                assert_eq!(found, expected, "{rows} x {columns} at {stride}");
+            for device in [Device::Cpu, Device::Interpreter] {
+                let expected = results(&graph, device, (rows, columns, columns));
+                assert!(
+                    expected
+                        .iter()
+                        .flatten()
+                        .all(|&bits| !f64::from_bits(bits).is_nan())
+                );
+                for stride in [columns.next_multiple_of(8), columns + 3] {
+                    let found = results(&graph, device, (rows, columns, stride));
+                    assert_eq!(found, expected, "{device:?} {rows} x {columns} at {stride}");
+                }
             }
         }
     }
@@ -374,7 +376,7 @@ mod tests {
                     .to_vec(),
                 ..Options::default()
             };
-            let failed = Program::<f64>::with(&graph, &options);
+            let failed = Program::<f64>::with(&graph, Device::Cpu, &options);
             assert!(matches!(failed, Err(Error::Setting { .. })));
         }
     }

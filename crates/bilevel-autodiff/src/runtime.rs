@@ -1,120 +1,91 @@
-//! What programs are compiled for, and how they are asked for.
+//! The seam for runtimes: a graph is compiled once and then runs on slices of the host.
+//!
+//! A runtime implements [`Runtime`] and [`Executable`] in a folder of its own and is a variant of [`Device`]. No
+//! public type has a parameter for it, and nothing outside its folder knows its programs, its memory or its forms of
+//! data.
 
+pub(crate) mod cost;
 pub(crate) mod cpu;
+mod device;
+mod interpreter;
 pub(crate) mod matrix;
+mod options;
+mod partition;
+mod prepared;
+mod workspace;
 
-use cpu::packed::Fill;
-use cpu::partition::Partition;
+use std::fmt::Debug;
+use std::sync::Arc;
 
-/// Which passes a program is compiled with; all unless a test wants to know what one of them does.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct Passes {
-    /// Algebra on single nodes.
-    pub simplify: bool,
-    /// Common subexpressions.
-    pub common: bool,
-    /// Elementwise primitives in a row run chunk by chunk.
-    pub fuse: bool,
-    /// Chains of rows run block by block.
-    pub row_block: bool,
-}
+pub use cost::Cost;
+pub(crate) use cost::Footprint;
+pub use device::Device;
+pub use options::Passes;
+pub(crate) use options::{Delivery, Form, Options};
+pub(crate) use partition::Partition;
+pub(crate) use prepared::{Fill, Prepared, Selected};
+pub use workspace::Workspace;
 
-impl Default for Passes {
-    fn default() -> Self {
-        Self {
-            simplify: true,
-            common: true,
-            fuse: true,
-            row_block: true,
-        }
+use crate::error::Result;
+use crate::graph::{Graph, NodeId};
+use matrix::Matrix;
+
+/// Something that compiles graphs. What is optional has a default: a runtime that prepares nothing and hands over
+/// nothing block by block only compiles.
+pub(crate) trait Runtime<T> {
+    /// Compiles an optimised graph.
+    ///
+    /// # Errors
+    /// [`Error::Setting`](crate::Error::Setting) for options that it does not have.
+    fn compile(&self, graph: &Graph, options: &Options) -> Result<Arc<dyn Executable<T>>>;
+
+    /// A matrix of bound data in a form that is faster to multiply by, if there is one.
+    fn prepare(&self, _matrix: &Matrix<T>) -> Option<Box<dyn Prepared>> {
+        None
+    }
+
+    /// How many rows a node is cut into, and along which axis, if a program of this graph can take it or give it
+    /// block by block.
+    fn blocks(&self, _graph: &Graph, _passes: Passes, _id: NodeId) -> Option<(usize, usize)> {
+        None
     }
 }
 
-impl Passes {
-    /// None at all.
-    pub const NONE: Self = Self {
-        simplify: false,
-        common: false,
-        fuse: false,
-        row_block: false,
-    };
-}
+/// A compiled graph. Whoever calls it has checked the lengths of arguments and results and the range of indices.
+pub(crate) trait Executable<T>: Debug + Send + Sync {
+    /// Writes all results. Nothing is allocated once the workspace has been used.
+    ///
+    /// # Errors
+    /// [`Error::Plan`](crate::Error::Plan) if `selected` is not what [`Executable::select`] gave.
+    fn run(
+        &self,
+        workspace: &mut Workspace<T>,
+        selected: Option<&dyn Selected>,
+        arguments: &[Argument<'_, T>],
+        results: &mut [&mut [T]],
+    ) -> Result<()>;
 
-/// What one run of a program costs, known before the first.
-#[derive(Clone, Copy, PartialEq, Debug, Default)]
-pub struct Cost {
-    /// Floating-point operations in matrix products, a multiplication and an addition counted as two.
-    pub product_flops: f64,
-    /// Elements computed by everything else.
-    pub elements: f64,
-    /// Bytes that instructions read and write, wherever they are.
-    pub bytes_moved: f64,
-    /// Bytes that a run needs beside its arguments and results: arena, partial sums, and the memory of
-    /// a block for each thread that runs it.
-    pub peak_bytes: usize,
-}
-
-/// How many numbers a run needs, and for what.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
-pub(crate) struct Footprint {
-    pub(crate) arena: usize,
-    pub(crate) partial: usize,
-    /// Of all threads.
-    pub(crate) blocks: usize,
-}
-
-impl Footprint {
-    /// Of a workspace in which both run.
-    pub(crate) fn with(self, other: Self) -> Self {
-        Self {
-            arena: self.arena.max(other.arena),
-            partial: self.partial.max(other.partial),
-            blocks: self.blocks.max(other.blocks),
-        }
+    /// What it uses of prepared matrices, each given by the number of its argument.
+    ///
+    /// # Errors
+    /// [`Error::Plan`](crate::Error::Plan) if one that it needs is not there.
+    fn select<'a>(
+        &self,
+        _prepared: &dyn Fn(usize) -> Option<&'a dyn Prepared>,
+    ) -> Result<Option<Box<dyn Selected>>> {
+        Ok(None)
     }
 
-    pub(crate) fn numbers(self) -> usize {
-        self.arena + self.partial + self.blocks
+    /// What a run costs with so many threads.
+    fn cost(&self, threads: usize) -> Cost;
+
+    /// How many numbers a run with so many threads needs beside its arguments and results.
+    fn footprint(&self, threads: usize) -> Footprint;
+
+    /// How it cuts rows, for a program that gives it blocks.
+    fn partition(&self) -> Option<Partition> {
+        None
     }
-}
-
-/// How a result is delivered.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
-pub(crate) struct Delivery {
-    /// Added to what is there.
-    pub(crate) add: bool,
-    /// Block by block, as the program has it, to be read by a program with the same blocks.
-    pub(crate) blocked: bool,
-}
-
-/// How a graph is compiled.
-#[derive(Clone, Debug, Default)]
-pub(crate) struct Options {
-    pub(crate) passes: Passes,
-    /// For each result; those that are missing are plain.
-    pub(crate) deliveries: Vec<Delivery>,
-    /// For each argument; those that are missing are plain.
-    pub(crate) inputs: Vec<Form>,
-    /// The blocks of the program that gave what comes block by block.
-    pub(crate) partition: Option<Partition>,
-}
-
-impl Options {
-    /// How an argument comes.
-    pub(crate) fn form(&self, number: usize) -> Form {
-        self.inputs.get(number).copied().unwrap_or_default()
-    }
-}
-
-/// How an argument comes, whenever a program runs.
-#[derive(Clone, Copy, PartialEq, Debug, Default)]
-pub(crate) struct Form {
-    /// Block by block, from another program.
-    pub(crate) blocked: bool,
-    /// Of a matrix with something between its rows: from one row to the next ([`matrix::Matrix::stride`]).
-    pub(crate) stride: Option<usize>,
-    /// Of a matrix that comes packed too: how much is kept of it.
-    pub(crate) fill: Option<Fill>,
 }
 
 /// An argument of a program.

@@ -3,7 +3,7 @@ use bilevel::check::{random_direction, second_order_check};
 use bilevel::vector::{axpy, dot};
 use bilevel::{Draw, Key, Layout, Objective};
 use bilevel_autodiff::reference::Value;
-use bilevel_autodiff::{Bound, Data, Function, Inputs, Passes, Settings, Var};
+use bilevel_autodiff::{Bound, Data, Device, Function, Inputs, Passes, Settings, Var};
 use proptest::prelude::*;
 
 use crate::common::case::{Style, random_case};
@@ -114,6 +114,7 @@ fn objective(body: Body, rows: usize, batch: Option<usize>, settings: Settings) 
 }
 
 const PLAIN: Settings = Settings {
+    device: Device::Interpreter,
     passes: Passes::NONE,
     staged: false,
     columns: false,
@@ -123,7 +124,11 @@ const PLAIN: Settings = Settings {
 /// Settings that all mean the same.
 fn variants() -> Vec<Settings> {
     let all = Passes::default();
-    let mut variants = vec![Settings::default()];
+    let interpreted = Settings {
+        device: Device::Interpreter,
+        ..Settings::default()
+    };
+    let mut variants = vec![Settings::default(), interpreted];
     for passes in [
         all,
         Passes::NONE,
@@ -142,6 +147,7 @@ fn variants() -> Vec<Settings> {
         },
     ] {
         variants.extend([false, true].map(|staged| Settings {
+            device: Device::Cpu,
             passes,
             staged,
             columns: staged,
@@ -335,6 +341,7 @@ fn random_objective(seed: u64, rows: usize) -> bool {
     for staged in [false, true] {
         for passes in [Passes::NONE, Passes::default()] {
             let settings = Settings {
+                device: Device::Cpu,
                 passes,
                 staged,
                 columns: staged,

@@ -1,6 +1,6 @@
 //! Bound functions at the edges: no x, few rows, many parts; and what cannot be is an error.
 use bilevel::{Draw, Key, Layout, Objective};
-use bilevel_autodiff::{Bound, Data, Error, Function, Inputs, Passes, Settings, Var};
+use bilevel_autodiff::{Bound, Data, Device, Error, Function, Inputs, Passes, Settings, Var};
 
 use crate::common::objective::{assert_same, everything};
 
@@ -143,6 +143,7 @@ fn two_kinds_of_rows() {
     let x: Vec<f64> = (0..500).map(|i| (0.3 * i as f64).sin()).collect();
     let figures = |passes, staged| {
         let settings = Settings {
+            device: Device::Cpu,
             passes,
             staged,
             columns: staged,

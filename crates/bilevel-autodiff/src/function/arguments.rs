@@ -2,8 +2,8 @@
 
 use bilevel::Layout;
 
+use crate::real::Real;
 use crate::runtime::Argument;
-use crate::runtime::cpu::kernel::Real;
 
 /// The memory of the lists between calls; both lists are empty.
 pub(super) struct Lists<T: 'static> {

@@ -1,7 +1,5 @@
 //! A bound function at a fixed x: the programs with their memory.
 
-use std::sync::Arc;
-
 use bilevel::objective::{AtX, SecondOrder, Taped};
 use bilevel::{Draw, Layout, Objective};
 
@@ -10,10 +8,8 @@ use super::bound::Bound;
 use super::programs::{Programs, Which};
 use super::stage::{Crossing, Origin};
 use crate::error::Result;
-use crate::runtime::Argument;
-use crate::runtime::cpu::kernel::Real;
-use crate::runtime::cpu::machine::Workspace;
-use crate::runtime::cpu::packed::Packed;
+use crate::real::Real;
+use crate::runtime::{Argument, Selected, Workspace};
 
 impl<T: Real> Objective<T> for Bound<T> {
     fn x_layout(&self) -> &Layout {
@@ -69,8 +65,8 @@ pub(super) struct Side<'a, T> {
     /// Tangents of the results of ρ that depend on x, for products with a direction.
     pub(super) tangents: Vec<Vec<T>>,
     collected: bool,
-    /// The packed matrices of each program that has run.
-    packed: [Option<Vec<Arc<Packed<T>>>>; Which::COUNT],
+    /// What each program that has run uses of the prepared matrices.
+    selected: [Option<Option<Box<dyn Selected>>>; Which::COUNT],
 }
 
 impl<'a, T: Real> BoundAtX<'a, T> {
@@ -131,9 +127,9 @@ impl<'a, T: Real> BoundAtX<'a, T> {
         let side = Side::get(sides, batched, (bound, x), lists, workspace)?;
         side.collected |= collects;
         let program = side.programs.get(which)?;
-        let packed: &[_] = match &mut side.packed[which as usize] {
-            Some(packed) => packed,
-            empty => empty.insert(bound.packed(side.programs, which)?),
+        let selected = match &mut side.selected[which as usize] {
+            Some(selected) => selected,
+            empty => empty.insert(bound.select(side.programs, which)?),
         };
         let compiled = &*bound.compiled;
         let (mut arguments, mut places) = lists.lend();
@@ -164,7 +160,12 @@ impl<'a, T: Real> BoundAtX<'a, T> {
         }
         more(&mut arguments, &side.tangents);
         results(&mut places, &mut side.bars);
-        program.run_packed(workspace, packed, arguments.all(), places.all())?;
+        program.run_with(
+            workspace,
+            selected.as_deref(),
+            arguments.all(),
+            places.all(),
+        )?;
         lists.take_back(arguments, places);
         Ok(())
     }
@@ -230,7 +231,7 @@ impl<'a, T: Real> Side<'a, T> {
             bars: on_x.map(|c| vec![T::zero(); c.len]).collect(),
             tangents: Vec::new(),
             collected: false,
-            packed: Default::default(),
+            selected: Default::default(),
         })
     }
 }
@@ -249,19 +250,17 @@ impl<T: Real> Bound<T> {
         Ok(out)
     }
 
-    /// The packed matrices that a program multiplies by.
-    pub(super) fn packed(
+    /// What a program uses of the prepared matrices.
+    pub(super) fn select(
         &self,
         programs: &Programs<T>,
         which: Which,
-    ) -> Result<Vec<Arc<Packed<T>>>> {
-        let program = programs.get(which)?;
+    ) -> Result<Option<Box<dyn Selected>>> {
         let first = programs.first_tensor();
-        let packed = program.packed().iter().filter_map(|&(input, lines)| {
-            let matrix = self.sparse.get(input.checked_sub(first)?)?.as_ref()?;
-            Some(matrix.packed(lines, program.partition()))
-        });
-        Ok(packed.collect())
+        programs.get(which)?.select(&|input| {
+            let tensor = input.checked_sub(first)?;
+            self.prepared.get(tensor)?.as_deref()
+        })
     }
 }
 

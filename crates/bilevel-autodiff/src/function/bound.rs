@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::compiled::Compiled;
-use crate::runtime::cpu::packed::Packable;
+use crate::runtime::Prepared;
 use crate::runtime::matrix::Matrix;
 
 /// A [`Function`](super::Function) bound to data: an objective h(x, y; draw) of `bilevel`.
@@ -35,8 +35,8 @@ pub struct Bound<T> {
     pub(super) labels: Vec<Arc<[u32]>>,
     /// For tensors without their zero columns: the columns that are left.
     pub(super) columns: Vec<Arc<[u32]>>,
-    /// Tensors that are matrices with many zeros.
-    pub(super) sparse: Vec<Option<Packable<T>>>,
+    /// Of each tensor: what the runtime has prepared of it.
+    pub(super) prepared: Vec<Option<Box<dyn Prepared>>>,
 }
 
 impl<T> Bound<T> {

@@ -10,7 +10,7 @@ use super::roles::Roles;
 use super::source::Source;
 use crate::error::Result;
 use crate::graph::{DType, Graph, NodeId, Op};
-use crate::runtime::cpu::kernel::Real;
+use crate::real::Real;
 
 /// The inverse of the smallest fraction of zero columns (1 of 8) that is worth a copy of the other columns.
 const WORTH_A_COPY: usize = 8;

@@ -12,9 +12,9 @@ use super::shapes::Shapes;
 use super::source::Source;
 use super::stage::Staged;
 use crate::error::{Error, Result};
+use crate::real::Real;
+use crate::runtime::Fill;
 use crate::runtime::Form;
-use crate::runtime::cpu::kernel::Real;
-use crate::runtime::cpu::packed::Fill;
 use crate::runtime::matrix::padded;
 
 /// A [`Function`](super::Function) for given shapes. Its programs are compiled when they are first needed.
@@ -64,7 +64,7 @@ impl<T: Real> Compiled<T> {
         };
         let variant = |source: &Source, fills: &[Option<Fill>]| -> Result<Variant<T>> {
             let staged = Staged::new(source, settings.staged)?;
-            let programs = Programs::new(&staged, settings.passes, &forms(fills), compiled.clone());
+            let programs = Programs::new(&staged, settings, &forms(fills), compiled.clone());
             Ok(Variant { staged, programs })
         };
         let mut label_bounds = all.label_bounds();

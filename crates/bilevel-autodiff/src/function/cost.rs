@@ -1,13 +1,13 @@
 //! The cost of calls of a function, known before the first call.
 
-use std::sync::Arc;
+use std::collections::BTreeMap;
 
 use super::bound::Bound;
 use super::compiled::Compiled;
 use super::programs::Which;
 use crate::error::Result;
 use crate::graph::{Graph, NodeId};
-use crate::runtime::cpu::kernel::Real;
+use crate::real::Real;
 use crate::runtime::matrix::Matrix;
 use crate::runtime::{Cost, Footprint};
 
@@ -111,15 +111,16 @@ impl<T: Real> Bound<T> {
     /// If a program cannot be compiled.
     pub fn packed_bytes(&self, calls: &[Call]) -> Result<usize> {
         let programs = &self.compiled.variant(true).programs;
-        let mut all = Vec::new();
+        let mut all = BTreeMap::new();
+        let mut kept = Vec::new();
         for &call in calls {
-            for packed in self.packed(programs, call.which())? {
-                if !all.iter().any(|known| Arc::ptr_eq(known, &packed)) {
-                    all.push(packed);
-                }
+            if let Some(selected) = self.select(programs, call.which())? {
+                all.extend(selected.sizes());
+                // While they are counted no other form can have the number of one of them.
+                kept.push(selected);
             }
         }
-        Ok(all.iter().map(|packed| packed.bytes()).sum())
+        Ok(all.values().sum())
     }
 }
 

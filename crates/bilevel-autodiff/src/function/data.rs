@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::shapes::Shapes;
 use crate::error::{Error, Result};
-use crate::runtime::cpu::kernel::Real;
+use crate::real::Real;
 
 /// The data of a function: tensors with a row for each sample, labels of the rows, and tensors
 /// without rows. Mini-batches select rows of the first two. Values are shared, not copied.

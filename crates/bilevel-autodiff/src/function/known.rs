@@ -11,8 +11,8 @@ use super::settings::Settings;
 use super::shapes::Shapes;
 use super::source::{Closure, Source};
 use crate::error::Result;
-use crate::runtime::cpu::kernel::Real;
-use crate::runtime::cpu::packed::Fill;
+use crate::real::Real;
+use crate::runtime::Fill;
 
 /// A function traced for these shapes, and its compiled forms.
 pub(super) struct Known<T> {

@@ -6,7 +6,7 @@ use bilevel::objective::{SecondOrder, Taped};
 use super::at::{BoundAtX, expect, rho_arguments};
 use super::programs::Which;
 use super::stage::{Crossing, Origin};
-use crate::runtime::cpu::kernel::Real;
+use crate::real::Real;
 
 impl<T: Real> SecondOrder<T> for BoundAtX<'_, T> {
     fn pull(&mut self, y: &[T], draw: Draw, v: &[T], y_bar: &mut [T]) -> bilevel::Result<()> {

@@ -3,14 +3,14 @@
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, OnceLock};
 
+use super::settings::Settings;
 use super::stage::Staged;
 use crate::error::Result;
 use crate::graph::{DType, Graph, NodeId};
 use crate::pass::residuals;
 use crate::program::{Program, optimise};
-use crate::runtime::cpu::kernel::Real;
-use crate::runtime::cpu::plan::can_be_blocked;
-use crate::runtime::{Delivery, Form, Options, Passes};
+use crate::real::Real;
+use crate::runtime::{Delivery, Form, Options};
 use crate::transform::{grad, jvp, vjp};
 
 /// A program that is compiled once, or whose error is kept.
@@ -37,7 +37,7 @@ impl Which {
 /// All programs of h̃ and ρ. Their arguments are those of h̃: what crosses the cut, y parts, data, labels,
 /// batch; then what each says.
 pub(super) struct Programs<T> {
-    passes: Passes,
+    settings: Settings,
     /// Of the arguments of h̃, and of those of ρ.
     forms: Vec<Form>,
     rho_forms: Vec<Form>,
@@ -79,7 +79,7 @@ impl<T: Real> Programs<T> {
     /// `forms` are those of the tensors of the data; `compiled` counts.
     pub(super) fn new(
         staged: &Staged,
-        passes: Passes,
+        settings: Settings,
         forms: &[Form],
         compiled: Arc<AtomicUsize>,
     ) -> Self {
@@ -104,7 +104,7 @@ impl<T: Real> Programs<T> {
             all
         };
         Self {
-            passes,
+            settings,
             forms: with_data(crossing + counts.y),
             rho_forms: with_data(counts.x),
             first_tensor: crossing + counts.y,
@@ -154,7 +154,7 @@ impl<T: Real> Programs<T> {
 
     fn compile_with(&self, graph: &Graph, added: &[bool], forms: &[Form]) -> Result<Program<T>> {
         let options = Options {
-            passes: self.passes,
+            passes: self.settings.passes,
             deliveries: added
                 .iter()
                 .map(|&add| Delivery {
@@ -170,7 +170,7 @@ impl<T: Real> Programs<T> {
 
     fn counted(&self, graph: &Graph, options: &Options) -> Result<Program<T>> {
         self.compiled.fetch_add(1, Ordering::Relaxed);
-        Program::with(graph, options)
+        Program::with(graph, self.settings.device, options)
     }
 
     /// h.
@@ -304,7 +304,7 @@ impl<T: Real> Programs<T> {
         graph.outputs = gradient;
         graph.outputs.extend(products);
         // One optimised graph for both, so that both know the nodes that are kept.
-        let graph = optimise(&graph, self.passes)?;
+        let graph = optimise(&graph, self.settings.passes)?;
         let inputs = graph.inputs().len();
         let v = graph.inputs()[inputs - self.y.len()..].to_vec();
         let (gradient, products) = graph.outputs.split_at(gradients);
@@ -314,12 +314,13 @@ impl<T: Real> Programs<T> {
         let first = without_last(&graph, self.y.len(), gradient, &kept)?;
         let (second, places) = from_kept(&graph, &kept, products)?;
         // Block by block where both cut the same rows.
+        let runtime = self.settings.device.runtime::<T>();
         let blocked: Vec<bool> = first.outputs[gradients..]
             .iter()
             .zip(&places)
             .map(|(&id, &place)| {
-                let rows = can_be_blocked(&second, self.passes, place);
-                rows.is_some() && rows == can_be_blocked(&first, self.passes, id)
+                let rows = runtime.blocks(&second, self.settings.passes, place);
+                rows.is_some() && rows == runtime.blocks(&first, self.settings.passes, id)
             })
             .collect();
         let mut inputs = self.forms.clone();
@@ -331,7 +332,7 @@ impl<T: Real> Programs<T> {
         let pull = self.counted(
             &second,
             &Options {
-                passes: self.passes,
+                passes: self.settings.passes,
                 deliveries: vec![
                     Delivery {
                         add: true,
@@ -351,10 +352,10 @@ impl<T: Real> Programs<T> {
         let linearize = self.counted(
             &first,
             &Options {
-                passes: self.passes,
+                passes: self.settings.passes,
                 deliveries,
                 inputs: self.forms.clone(),
-                partition: Some(pull.partition()).filter(|_| blocked.contains(&true)),
+                partition: pull.partition().filter(|_| blocked.contains(&true)),
             },
         )?;
         Ok(TapePrograms {

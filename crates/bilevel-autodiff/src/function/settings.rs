@@ -1,10 +1,12 @@
 //! How functions are compiled.
 
-use crate::runtime::Passes;
+use crate::runtime::{Device, Passes};
 
 /// How a function is compiled; the defaults are for use, the rest for comparisons.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Settings {
+    /// What its programs are compiled for.
+    pub device: Device,
     /// The passes of its programs.
     pub passes: Passes,
     /// Whether work on x alone is done once for each x.
@@ -19,6 +21,7 @@ pub struct Settings {
 impl Default for Settings {
     fn default() -> Self {
         Self {
+            device: Device::default(),
             passes: Passes::default(),
             staged: true,
             columns: true,

@@ -5,8 +5,8 @@ use std::sync::Arc;
 use super::columns;
 use super::settings::Settings;
 use super::shapes::Shapes;
-use crate::runtime::cpu::kernel::Real;
-use crate::runtime::cpu::packed::Packable;
+use crate::real::Real;
+use crate::runtime::Prepared;
 use crate::runtime::matrix::Matrix;
 
 /// Matrices of fewer rows are used unchanged: the saving is smaller than the cost of compiling for each one's zeros.
@@ -27,14 +27,15 @@ pub(super) fn columns<T: Real>(
         .collect()
 }
 
-/// The tensors that are matrices with many zeros, without the columns that are left out.
-pub(super) fn sparse<T: Real>(
+/// What the runtime prepares of matrices with many zeros, without the columns that are left out.
+pub(super) fn prepared<T: Real>(
     shapes: &Shapes,
     matrices: &[Matrix<T>],
     settings: Settings,
-) -> Vec<Option<Packable<T>>> {
+) -> Vec<Option<Box<dyn Prepared>>> {
+    let runtime = settings.device.runtime::<T>();
     let of = |shape: &[usize], matrix: &Matrix<T>| match *shape {
-        [rows, _] if settings.sparse && rows >= FEWEST_ROWS => Packable::of(matrix),
+        [rows, _] if settings.sparse && rows >= FEWEST_ROWS => runtime.prepare(matrix),
         _ => None,
     };
     let all = shapes.tensors.iter().zip(matrices);

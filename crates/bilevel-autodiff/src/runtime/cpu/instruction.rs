@@ -230,13 +230,26 @@ pub(crate) struct LinesKernel {
     pub(crate) work: usize,
 }
 
+/// What an instruction does at a place.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Access {
+    /// Reads numbers.
+    Read,
+    /// Reads indices.
+    Index,
+    /// Writes numbers.
+    Write,
+}
+
 impl Instruction {
-    /// Every place that is read or written; the written one last.
-    pub(crate) fn places_mut(&mut self) -> Vec<&mut At> {
+    /// Every place that is read or written; what is written comes last, but in fused kernels after each step.
+    pub(crate) fn accesses_mut(&mut self) -> Vec<(Access, &mut At)> {
+        use Access::{Index, Read, Write};
         match self {
             Self::Elementwise(e) => {
-                let mut all: Vec<&mut At> = e.operands.iter_mut().map(|o| &mut o.at).collect();
-                all.push(&mut e.out);
+                let operands = e.operands.iter_mut();
+                let mut all: Vec<_> = operands.map(|o| (Read, &mut o.at)).collect();
+                all.push((Write, &mut e.out));
                 all
             }
             Self::Fused(fused) => {
@@ -244,44 +257,62 @@ impl Instruction {
                 for step in &mut fused.steps {
                     for operand in &mut step.operands {
                         if let FusedOperand::Outside(operand) = operand {
-                            all.push(&mut operand.at);
+                            all.push((Read, &mut operand.at));
                         }
                     }
                     if let FusedOut::Outside(at) = &mut step.out {
-                        all.push(at);
+                        all.push((Write, at));
                     }
                 }
                 all
             }
-            Self::Copy { from, to, .. } => vec![from, to],
-            Self::Zero { to, .. } => vec![to],
-            Self::Reduce(r) => vec![&mut r.from, &mut r.to],
-            Self::MatMul(p) => vec![&mut p.a.at, &mut p.b.at, &mut p.c.at],
+            Self::Copy { from, to, .. } => vec![(Read, from), (Write, to)],
+            Self::Zero { to, .. } => vec![(Write, to)],
+            Self::Reduce(r) => vec![(Read, &mut r.from), (Write, &mut r.to)],
+            Self::MatMul(p) => vec![
+                (Read, &mut p.a.at),
+                (Read, &mut p.b.at),
+                (Write, &mut p.c.at),
+            ],
             Self::Packed(p) => {
                 let (PackedOperand::Strips { at, .. } | PackedOperand::Matrix(Matrix { at, .. })) =
                     &mut p.b;
-                vec![at, &mut p.strip, &mut p.c.at]
+                vec![(Read, at), (Write, &mut p.strip), (Write, &mut p.c.at)]
             }
             Self::TakeRows {
                 data, index, to, ..
-            } => vec![data, index, to],
+            } => vec![(Read, data), (Index, index), (Write, to)],
             Self::AddRows {
                 from, index, to, ..
-            } => vec![from, index, to],
+            } => vec![(Read, from), (Index, index), (Write, to)],
             Self::Lines(k) => {
-                let mut all = vec![&mut k.first];
-                all.extend(&mut k.second);
-                all.extend(&mut k.scratch);
-                all.push(&mut k.out);
+                let second = match k.function {
+                    Lines::Gather { .. } | Lines::Scatter { .. } => Index,
+                    Lines::CumSum { .. }
+                    | Lines::Product { .. }
+                    | Lines::ArgSort { .. }
+                    | Lines::Cholesky
+                    | Lines::Solve { .. } => Read,
+                };
+                let mut all = vec![(Read, &mut k.first)];
+                all.extend(k.second.iter_mut().map(|at| (second, at)));
+                all.extend(k.scratch.iter_mut().map(|at| (Write, at)));
+                all.push((Write, &mut k.out));
                 all
             }
             Self::Select(s) => {
-                if s.scatter {
-                    vec![&mut s.value, &mut s.index, &mut s.data]
+                let (from, to) = if s.scatter {
+                    (&mut s.value, &mut s.data)
                 } else {
-                    vec![&mut s.data, &mut s.index, &mut s.value]
-                }
+                    (&mut s.data, &mut s.value)
+                };
+                vec![(Read, from), (Index, &mut s.index), (Write, to)]
             }
         }
+    }
+
+    /// The places of [`Instruction::accesses_mut`].
+    pub(crate) fn places_mut(&mut self) -> impl Iterator<Item = &mut At> {
+        self.accesses_mut().into_iter().map(|(_, at)| at)
     }
 }

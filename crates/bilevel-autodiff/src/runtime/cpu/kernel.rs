@@ -11,20 +11,20 @@ mod elementwise;
 mod frame;
 mod lines;
 mod matmul;
-mod real;
 mod reduce;
 mod select;
 mod vector;
+mod vectorised;
 mod walk;
 
-pub(crate) use frame::{Frame, Slot};
-pub use real::Real;
-pub(crate) use real::lanes;
+pub(crate) use frame::Frame;
+pub(crate) use vectorised::Vectorised;
+pub(crate) use vectorised::lanes;
 
 use super::instruction::Instruction;
 
 /// Runs one instruction on this block.
-pub(crate) fn run<T: Real>(frame: &Frame<'_, T>, instruction: &Instruction) {
+pub(crate) fn run<T: Vectorised>(frame: &Frame<'_, T>, instruction: &Instruction) {
     match instruction {
         Instruction::Elementwise(kernel) => elementwise::run(frame, kernel),
         Instruction::Fused(kernel) => elementwise::run_fused(frame, kernel),

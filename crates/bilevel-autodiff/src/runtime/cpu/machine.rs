@@ -3,35 +3,36 @@
 
 use std::sync::Arc;
 
-use super::kernel::{self, Frame, Real, Slot};
+use super::kernel::{self, Frame, Vectorised};
 use super::packed::Packed;
 use super::plan::{Merge, PhaseCode, Plan};
 use super::threads::each;
 use super::view::{At, Space};
 use crate::runtime::Argument;
 
-/// The memory that a program runs in: it grows when it is first needed and is then used again, so that
-/// a run allocates nothing.
+/// What a workspace keeps for the CPU between runs.
 #[derive(Debug)]
-pub struct Workspace<T> {
+pub(crate) struct Memory<T> {
     arena: Vec<T>,
     partial: Vec<T>,
     /// One after the other for each thread: the memory of a block, and that of a chunk.
     blocks: Vec<T>,
-    inputs: Vec<Slot<T>>,
+    inputs: Vec<*const T>,
+    indices: Vec<*const u32>,
     outputs: Vec<*mut T>,
 }
 
 // Safety: the pointers are used during a run alone, which borrows what they point to.
-unsafe impl<T: Send> Send for Workspace<T> {}
+unsafe impl<T: Send> Send for Memory<T> {}
 
-impl<T> Default for Workspace<T> {
+impl<T> Default for Memory<T> {
     fn default() -> Self {
         Self {
             arena: Vec::new(),
             partial: Vec::new(),
             blocks: Vec::new(),
             inputs: Vec::new(),
+            indices: Vec::new(),
             outputs: Vec::new(),
         }
     }
@@ -43,7 +44,7 @@ const WORTH_A_THREAD: f64 = 200_000.0;
 /// Fewer partial sums than this are not; the other threads have just had work and are still awake.
 const MERGE_WORTH_A_THREAD: usize = 50_000;
 
-impl<T: Real> Workspace<T> {
+impl<T: Vectorised> Memory<T> {
     /// Runs the plan. The lengths of arguments and results, and the range of indices, are those that
     /// the plan was made for.
     pub(crate) fn run(
@@ -60,17 +61,20 @@ impl<T: Real> Workspace<T> {
         grow(&mut self.partial, memory.partial);
         grow(&mut self.blocks, memory.blocks);
         self.inputs.clear();
-        self.inputs
-            .extend(arguments.iter().map(|argument| match argument {
-                Argument::Real(values) => Slot::Real(values.as_ptr()),
-                Argument::Index(values) => Slot::Index(values.as_ptr()),
-            }));
+        self.indices.clear();
+        for argument in arguments {
+            match argument {
+                Argument::Real(values) => self.inputs.push(values.as_ptr()),
+                Argument::Index(values) => self.indices.push(values.as_ptr()),
+            }
+        }
         self.outputs.clear();
         self.outputs
             .extend(outputs.iter_mut().map(|output| output.as_mut_ptr()));
         let blocks = aligned(&mut self.blocks);
         let frame = Frame {
             inputs: &self.inputs,
+            indices: &self.indices,
             outputs: &self.outputs,
             constants: constants.as_ptr(),
             packed,
@@ -103,12 +107,12 @@ impl<T: Real> Workspace<T> {
 const SPARE: usize = 16;
 
 /// The first number that starts a line of the cache: vectors that cross one take longer.
-fn aligned<T: Real>(memory: &mut Vec<T>) -> *mut T {
+fn aligned<T: Vectorised>(memory: &mut Vec<T>) -> *mut T {
     let start = memory.as_mut_ptr();
     start.wrapping_add(start.align_offset(64).min(SPARE))
 }
 
-fn grow<T: Real>(memory: &mut Vec<T>, len: usize) {
+fn grow<T: Vectorised>(memory: &mut Vec<T>, len: usize) {
     let len = len + SPARE;
     if memory.len() < len {
         // Fresh memory, not a larger copy of what is not needed any more, nor beside it.
@@ -117,7 +121,7 @@ fn grow<T: Real>(memory: &mut Vec<T>, len: usize) {
     }
 }
 
-fn run_rows<T: Real>(
+fn run_rows<T: Vectorised>(
     plan: &Plan,
     code: &PhaseCode,
     frame: &Frame<'_, T>,
@@ -177,7 +181,12 @@ const TILE_COLUMNS: usize = 16;
 
 /// Adds up a tile of the partial sums of all groups, in the order of the groups. Partial sums stand column by
 /// column, results row by row.
-fn add_up<T: Real>(plan: &Plan, merge: &Merge, (rows, tile): (usize, usize), frame: &Frame<'_, T>) {
+fn add_up<T: Vectorised>(
+    plan: &Plan,
+    merge: &Merge,
+    (rows, tile): (usize, usize),
+    frame: &Frame<'_, T>,
+) {
     let row_tiles = rows.div_ceil(TILE_ROWS);
     let (row, column) = (
         tile % row_tiles * TILE_ROWS,

@@ -15,11 +15,11 @@ use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use bilevel::Scalar;
 
 use super::limits::HEIGHT;
-use super::partition::Partition;
 use super::threads::each;
 use crate::runtime::matrix::Matrix;
+use crate::runtime::{Fill, Partition, Prepared};
 use pack::Block;
-pub(crate) use panels::{Fill, Lines, Panels};
+pub(crate) use panels::{Lines, Panels};
 pub(crate) use worth::Product;
 
 /// Rows that tell how full the panels of a matrix are.
@@ -30,7 +30,7 @@ const SAMPLE: usize = 320;
 pub(crate) struct Packable<T> {
     matrix: Matrix<T>,
     /// Estimated from some of the rows.
-    pub(crate) fill: Fill,
+    fill: Fill,
     packed: Mutex<Vec<Arc<Packed<T>>>>,
 }
 
@@ -101,6 +101,12 @@ impl<T: Scalar> Packable<T> {
         });
         all.push(packed.clone());
         packed
+    }
+}
+
+impl<T: Scalar> Prepared for Packable<T> {
+    fn fill(&self) -> Fill {
+        self.fill
     }
 }
 

@@ -11,14 +11,13 @@ mod widths;
 
 pub(crate) use code::{Merge, Numbers, PhaseCode};
 
-use super::instruction::Instruction;
+use super::instruction::{Access, Instruction};
 use super::limits::CHUNK;
 use super::packed::Lines;
-use super::partition::Partition;
-use super::view::{Extent, Space};
+use super::view::{At, Extent, Space};
 use crate::error::{Error, Result};
-use crate::graph::{Graph, NodeId};
-use crate::runtime::{Cost, Delivery, Footprint, Options, Passes};
+use crate::graph::{DType, Graph, NodeId};
+use crate::runtime::{Cost, Delivery, Footprint, Options, Partition, Passes};
 use lower::Lowering;
 use phase::{Kind, Phases};
 use row_axes::RowAxes;
@@ -43,13 +42,10 @@ pub(crate) struct Plan {
 }
 
 impl Plan {
-    /// Plans a graph that has a delivery for each output.
-    pub(crate) fn new(
-        graph: &Graph,
-        options: &Options,
-        deliveries: &[Delivery],
-        numbers: Numbers,
-    ) -> Result<Self> {
+    pub(crate) fn new(graph: &Graph, options: &Options, numbers: Numbers) -> Result<Self> {
+        let mut deliveries = options.deliveries.clone();
+        deliveries.resize(graph.outputs.len(), Delivery::default());
+        let deliveries = &*deliveries;
         let passes = options.passes;
         let rows = if passes.row_block {
             RowAxes::find(graph)
@@ -85,14 +81,15 @@ impl Plan {
             fuse::fuse(&mut code);
         }
         let places = places::find(&buffers, &mut code, partition.block_rows);
+        let inputs = Inputs::of(graph);
         for phase in &mut code {
             let named = phase
                 .prelude
                 .iter_mut()
                 .chain(&mut phase.instructions)
-                .flat_map(Instruction::places_mut)
-                .chain(phase.merges.iter_mut().map(|merge| &mut merge.to));
-            for at in named {
+                .flat_map(Instruction::accesses_mut)
+                .chain(phase.merges.iter_mut().map(|m| (Access::Write, &mut m.to)));
+            for (access, at) in named {
                 if let Space::Buffer(number) = at.space {
                     at.offset += places.offsets[number];
                     at.space = match buffers[number].phase {
@@ -100,6 +97,7 @@ impl Plan {
                         None => Space::Arena,
                     };
                 }
+                inputs.resolve(access, at)?;
             }
         }
         let effort = code
@@ -171,6 +169,59 @@ impl Plan {
         }
         cost.peak_bytes = self.memory(threads).numbers() * size;
         cost
+    }
+}
+
+/// The arguments by what they hold.
+struct Inputs {
+    /// Of each: its kind, and its number among those of this kind.
+    numbers: Vec<(DType, usize)>,
+}
+
+impl Inputs {
+    fn of(graph: &Graph) -> Self {
+        let mut counts = [0; 2];
+        let number = |&id: &NodeId| {
+            let dtype = graph.node(id).dtype;
+            let count = &mut counts[usize::from(dtype == DType::Index)];
+            *count += 1;
+            (dtype, *count - 1)
+        };
+        Self {
+            numbers: graph.inputs().iter().map(number).collect(),
+        }
+    }
+
+    /// Counts the argument at this place among those of its kind.
+    ///
+    /// This is the guarantee that kernels rest on: numbers are read where there are numbers, indices where there
+    /// are indices, and nothing is written to what is only read.
+    fn resolve(&self, access: Access, at: &mut At) -> Result<()> {
+        let fail = |what| Err(Error::Plan { what });
+        match (access, at.space) {
+            (_, Space::Buffer(_)) => return fail("a buffer has no place"),
+            (_, Space::Indices(_)) => return fail("a place is named twice"),
+            (Access::Read, Space::Input(number)) => match self.numbers.get(number) {
+                Some(&(DType::Real, number)) => at.space = Space::Input(number),
+                _ => return fail("an argument is read as numbers and holds none"),
+            },
+            (Access::Index, Space::Input(number)) => match self.numbers.get(number) {
+                Some(&(DType::Index, number)) => at.space = Space::Indices(number),
+                _ => return fail("an argument is read as indices and holds none"),
+            },
+            (Access::Index, Space::Constant | Space::Partial) => {
+                return fail("numbers are read as indices");
+            }
+            (Access::Write, Space::Input(_) | Space::Constant) => {
+                return fail("an argument or a constant is written");
+            }
+            (
+                Access::Read | Access::Index | Access::Write,
+                Space::Output(_) | Space::Arena | Space::Block | Space::Partial,
+            )
+            | (Access::Read, Space::Constant) => {}
+        }
+        Ok(())
     }
 }
 
@@ -273,7 +324,7 @@ fn exported(graph: &Graph, phases: &Phases, needed: &[bool]) -> Vec<bool> {
 
 /// How the node is cut where it can be handed over block by block in this graph, row by row and read by
 /// rows alone: how many rows, and along which axis.
-pub(crate) fn can_be_blocked(graph: &Graph, passes: Passes, id: NodeId) -> Option<(usize, usize)> {
+pub(super) fn can_be_blocked(graph: &Graph, passes: Passes, id: NodeId) -> Option<(usize, usize)> {
     if !passes.row_block {
         return None;
     }
@@ -321,4 +372,46 @@ fn expect_blocks(
         }
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_no_kernel_may_touch_fails_the_compilation() {
+        let mut graph = Graph::new();
+        for dtype in [DType::Index, DType::Real, DType::Index, DType::Real] {
+            graph.input(vec![2], dtype);
+        }
+        let inputs = Inputs::of(&graph);
+        let resolved = |access, space| {
+            let mut at = At::start(space, 3);
+            inputs.resolve(access, &mut at).map(|()| at.space)
+        };
+        assert_eq!(resolved(Access::Read, Space::Input(3)), Ok(Space::Input(1)));
+        assert_eq!(
+            resolved(Access::Index, Space::Input(2)),
+            Ok(Space::Indices(1))
+        );
+        assert_eq!(resolved(Access::Index, Space::Block), Ok(Space::Block));
+        assert_eq!(resolved(Access::Read, Space::Constant), Ok(Space::Constant));
+        assert_eq!(resolved(Access::Write, Space::Arena), Ok(Space::Arena));
+        for (access, space) in [
+            (Access::Read, Space::Input(2)),
+            (Access::Read, Space::Input(4)),
+            (Access::Index, Space::Input(3)),
+            (Access::Index, Space::Constant),
+            (Access::Write, Space::Input(1)),
+            (Access::Write, Space::Constant),
+            (Access::Read, Space::Buffer(0)),
+            (Access::Read, Space::Indices(0)),
+        ] {
+            let found = resolved(access, space);
+            assert!(
+                matches!(found, Err(Error::Plan { .. })),
+                "{access:?} {space:?}"
+            );
+        }
+    }
 }

@@ -56,8 +56,10 @@ impl Stride {
 /// A memory.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub(crate) enum Space {
-    /// An argument.
+    /// An argument; in a finished plan counted among those that hold numbers.
     Input(usize),
+    /// An argument that holds indices, counted among those, in a finished plan.
+    Indices(usize),
     /// A result.
     Output(usize),
     /// Numbers that are known when a program is compiled.

@@ -1,18 +1,24 @@
 //! Elements moved from strides to strides.
 
 use super::frame::Frame;
-use super::real::Real;
+use super::vectorised::Vectorised;
 use super::walk::walk;
 use crate::graph::MOST_AXES;
 use crate::runtime::cpu::instruction::CopyAxis;
 use crate::runtime::cpu::view::At;
 
-pub(super) fn zero<T: Real>(frame: &Frame<'_, T>, to: At, count: usize) {
+pub(super) fn zero<T: Vectorised>(frame: &Frame<'_, T>, to: At, count: usize) {
     // Safety: the plan's guarantee, see the head of the module.
     unsafe { std::slice::from_raw_parts_mut(frame.write(to), count) }.fill(T::zero());
 }
 
-pub(super) fn run<T: Real>(frame: &Frame<'_, T>, from: At, to: At, axes: &[CopyAxis], add: bool) {
+pub(super) fn run<T: Vectorised>(
+    frame: &Frame<'_, T>,
+    from: At,
+    to: At,
+    axes: &[CopyAxis],
+    add: bool,
+) {
     let (from, to) = (frame.read(from), frame.write(to));
     let mut resolved = [(0_usize, [0_isize; 2]); MOST_AXES];
     for (slot, axis) in resolved.iter_mut().zip(axes) {

@@ -3,7 +3,7 @@
 use pulp::{Arch, Simd, WithSimd};
 
 use super::frame::Frame;
-use super::real::Real;
+use super::vectorised::Vectorised;
 use crate::graph::{Binary, Compare, Unary};
 use crate::runtime::cpu::instruction::{Elementwise, Function, Fused, FusedOperand, FusedOut};
 use crate::runtime::cpu::limits::CHUNK;
@@ -16,7 +16,7 @@ struct Walked<T> {
     walks: bool,
 }
 
-pub(super) fn run<T: Real>(frame: &Frame<'_, T>, kernel: &Elementwise) {
+pub(super) fn run<T: Vectorised>(frame: &Frame<'_, T>, kernel: &Elementwise) {
     let lanes = kernel.lanes.at(frame.rows);
     let mut operands = [Walked {
         start: std::ptr::null(),
@@ -41,7 +41,7 @@ pub(super) fn run<T: Real>(frame: &Frame<'_, T>, kernel: &Elementwise) {
     });
 }
 
-pub(super) fn run_fused<T: Real>(frame: &Frame<'_, T>, kernel: &Fused) {
+pub(super) fn run_fused<T: Vectorised>(frame: &Frame<'_, T>, kernel: &Fused) {
     let lanes = kernel.lanes.at(frame.rows);
     if lanes == 0 || kernel.inner == 0 {
         return;
@@ -109,7 +109,7 @@ struct Kernel<T> {
     out: *mut T,
 }
 
-impl<T: Real> WithSimd for Kernel<T> {
+impl<T: Vectorised> WithSimd for Kernel<T> {
     type Output = ();
 
     #[inline(always)]
@@ -129,7 +129,7 @@ impl<T: Real> WithSimd for Kernel<T> {
     }
 }
 
-impl<T: Real> Kernel<T> {
+impl<T: Vectorised> Kernel<T> {
     #[inline(always)]
     fn dispatch<const FUSED: bool>(&self) {
         let (zero, one) = (T::zero(), T::one());

@@ -1,22 +1,18 @@
 //! The memories that kernels read and write.
 
+use std::ptr::NonNull;
 use std::sync::Arc;
 
-use super::real::Real;
+use super::vectorised::Vectorised;
 use crate::runtime::cpu::packed::Packed;
 use crate::runtime::cpu::view::{At, Space};
-
-/// An argument as the kernels see it.
-#[derive(Clone, Copy, Debug)]
-pub(crate) enum Slot<T> {
-    Real(*const T),
-    Index(*const u32),
-}
 
 /// The memories as one block sees them.
 #[derive(Clone, Copy)]
 pub(crate) struct Frame<'a, T> {
-    pub(crate) inputs: &'a [Slot<T>],
+    /// Arguments that hold numbers, and those that hold indices.
+    pub(crate) inputs: &'a [*const T],
+    pub(crate) indices: &'a [*const u32],
     pub(crate) outputs: &'a [*mut T],
     pub(crate) constants: *const T,
     pub(crate) packed: &'a [Arc<Packed<T>>],
@@ -34,11 +30,11 @@ pub(crate) struct Frame<'a, T> {
 }
 
 // Safety: blocks that run at the same time write to different places, as the module says.
-unsafe impl<T: Real> Send for Frame<'_, T> {}
+unsafe impl<T: Vectorised> Send for Frame<'_, T> {}
 // Safety: as above.
-unsafe impl<T: Real> Sync for Frame<'_, T> {}
+unsafe impl<T: Vectorised> Sync for Frame<'_, T> {}
 
-impl<T: Real> Frame<'_, T> {
+impl<T: Vectorised> Frame<'_, T> {
     pub(crate) fn offset(&self, at: At) -> usize {
         at.offset + at.per_row * self.first_row + at.times_rows * self.rows
     }
@@ -51,15 +47,14 @@ impl<T: Real> Frame<'_, T> {
     /// Where `at` is, to read.
     pub(crate) fn read(&self, at: At) -> *const T {
         let base: *const T = match at.space {
-            Space::Input(number) => match self.inputs[number] {
-                Slot::Real(base) => base,
-                Slot::Index(_) => std::ptr::null(),
-            },
+            Space::Input(number) => self.inputs[number],
             Space::Output(number) => self.outputs[number],
             Space::Constant => self.constants,
-            Space::Arena | Space::Buffer(_) => self.arena,
+            Space::Arena => self.arena,
             Space::Block => self.block,
             Space::Partial => self.partial,
+            // Not in a plan: `Inputs::resolve`.
+            Space::Buffer(_) | Space::Indices(_) => NonNull::dangling().as_ptr(),
         };
         base.wrapping_add(self.offset(at))
     }
@@ -68,21 +63,25 @@ impl<T: Real> Frame<'_, T> {
     pub(crate) fn write(&self, at: At) -> *mut T {
         let base = match at.space {
             Space::Output(number) => self.outputs[number],
+            Space::Arena => self.arena,
             Space::Block => self.block,
             Space::Partial => self.partial,
-            _ => self.arena,
+            // As above.
+            Space::Input(_) | Space::Indices(_) | Space::Constant | Space::Buffer(_) => {
+                NonNull::dangling().as_ptr()
+            }
         };
         base.wrapping_add(self.offset(at))
     }
 
     /// Where the indices of `at` are.
     pub(crate) fn index(&self, at: At) -> Indices<T> {
-        if let Space::Input(number) = at.space
-            && let Slot::Index(base) = self.inputs[number]
-        {
-            return Indices::Given(base.wrapping_add(self.offset(at)));
+        match at.space {
+            Space::Indices(number) => {
+                Indices::Given(self.indices[number].wrapping_add(self.offset(at)))
+            }
+            _ => Indices::Computed(self.read(at)),
         }
-        Indices::Computed(self.read(at))
     }
 }
 
@@ -93,7 +92,7 @@ pub(crate) enum Indices<T> {
     Computed(*const T),
 }
 
-impl<T: Real> Indices<T> {
+impl<T: Vectorised> Indices<T> {
     /// # Safety
     /// There is an index at this offset.
     #[inline(always)]

@@ -3,7 +3,7 @@
 use std::cmp::Ordering;
 
 use super::frame::{Frame, Indices};
-use super::real::Real;
+use super::vectorised::Vectorised;
 use super::walk::walk;
 use crate::graph::{Lines, MOST_AXES};
 use crate::runtime::cpu::instruction::LinesKernel;
@@ -17,7 +17,7 @@ struct Part<T> {
     strides: [isize; 2],
 }
 
-impl<T: Real> Part<T> {
+impl<T: Vectorised> Part<T> {
     fn place(self, [i, j]: [usize; 2]) -> *mut T {
         let offset = self.strides[0] * i as isize + self.strides[1] * j as isize;
         self.start.wrapping_offset(offset)
@@ -36,7 +36,7 @@ impl<T: Real> Part<T> {
     }
 }
 
-pub(super) fn run<T: Real>(frame: &Frame<'_, T>, kernel: &LinesKernel) {
+pub(super) fn run<T: Vectorised>(frame: &Frame<'_, T>, kernel: &LinesKernel) {
     let lanes = kernel.lanes.at(frame.rows);
     let lane = kernel.lane.map(|stride| stride.at(frame.rows));
     let mut axes = [(0_usize, [0_isize; 3]); MOST_AXES];
@@ -99,7 +99,7 @@ pub(super) fn run<T: Real>(frame: &Frame<'_, T>, kernel: &LinesKernel) {
     });
 }
 
-fn cumsum<T: Real>(a: Part<T>, out: Part<T>, reverse: bool) {
+fn cumsum<T: Vectorised>(a: Part<T>, out: Part<T>, reverse: bool) {
     let mut sum = T::zero();
     for step in 0..a.sizes[0] {
         let i = if reverse { a.sizes[0] - 1 - step } else { step };
@@ -108,7 +108,7 @@ fn cumsum<T: Real>(a: Part<T>, out: Part<T>, reverse: bool) {
     }
 }
 
-fn product<T: Real>(a: Part<T>, out: Part<T>) {
+fn product<T: Vectorised>(a: Part<T>, out: Part<T>) {
     let mut product = T::one();
     for i in 0..a.sizes[0] {
         product *= a.get([i, 0]);
@@ -116,13 +116,13 @@ fn product<T: Real>(a: Part<T>, out: Part<T>) {
     out.set([0, 0], product);
 }
 
-fn gather<T: Real>(a: Part<T>, index: Indices<T>, at: (isize, isize), out: Part<T>) {
+fn gather<T: Vectorised>(a: Part<T>, index: Indices<T>, at: (isize, isize), out: Part<T>) {
     for i in 0..out.sizes[0] {
         out.set([i, 0], a.get([chosen(index, at, i), 0]));
     }
 }
 
-fn scatter<T: Real>(a: Part<T>, index: Indices<T>, at: (isize, isize), out: Part<T>) {
+fn scatter<T: Vectorised>(a: Part<T>, index: Indices<T>, at: (isize, isize), out: Part<T>) {
     for i in 0..out.sizes[0] {
         out.set([i, 0], T::zero());
     }
@@ -132,12 +132,12 @@ fn scatter<T: Real>(a: Part<T>, index: Indices<T>, at: (isize, isize), out: Part
     }
 }
 
-fn chosen<T: Real>(index: Indices<T>, (start, stride): (isize, isize), i: usize) -> usize {
+fn chosen<T: Vectorised>(index: Indices<T>, (start, stride): (isize, isize), i: usize) -> usize {
     // Safety: the plan's guarantee, see the head of the module.
     unsafe { index.at(start + stride * i as isize) }
 }
 
-fn argsort<T: Real>(a: Part<T>, scratch: *mut T, out: Part<T>) {
+fn argsort<T: Vectorised>(a: Part<T>, scratch: *mut T, out: Part<T>) {
     let count = a.sizes[0];
     if count == 0 {
         return;
@@ -163,7 +163,7 @@ fn argsort<T: Real>(a: Part<T>, scratch: *mut T, out: Part<T>) {
     }
 }
 
-fn cholesky<T: Real>(a: Part<T>, l: Part<T>) {
+fn cholesky<T: Vectorised>(a: Part<T>, l: Part<T>) {
     let n = a.sizes[0];
     let mut definite = true;
     for j in 0..n {
@@ -192,7 +192,7 @@ fn cholesky<T: Real>(a: Part<T>, l: Part<T>) {
     }
 }
 
-fn solve<T: Real>(l: Part<T>, b: Part<T>, x: Part<T>, transposed: bool) {
+fn solve<T: Vectorised>(l: Part<T>, b: Part<T>, x: Part<T>, transposed: bool) {
     let n = l.sizes[0];
     for column in 0..x.sizes[1] {
         for step in 0..n {

@@ -6,7 +6,7 @@ mod packed;
 mod wide;
 
 use super::frame::Frame;
-use super::real::{Real, vectorised};
+use super::vectorised::{Vectorised, vectorised};
 use super::walk::walk;
 use crate::graph::MOST_AXES;
 use crate::runtime::cpu::instruction::{self, MatMul, PackedOperand};
@@ -21,7 +21,7 @@ const LEAST_ROWS: usize = 13;
 /// Columns of a wide product at least for which its rows are transposed.
 const TRANSPOSED_COLUMNS: usize = 64;
 
-pub(super) fn run<T: Real>(frame: &Frame<'_, T>, kernel: &MatMul) {
+pub(super) fn run<T: Vectorised>(frame: &Frame<'_, T>, kernel: &MatMul) {
     let rows = frame.rows;
     let product = Product {
         m: kernel.m.at(rows),
@@ -62,7 +62,7 @@ pub(super) fn run<T: Real>(frame: &Frame<'_, T>, kernel: &MatMul) {
     );
 }
 
-pub(super) fn run_packed<T: Real>(frame: &Frame<'_, T>, kernel: &instruction::PackedProduct) {
+pub(super) fn run_packed<T: Vectorised>(frame: &Frame<'_, T>, kernel: &instruction::PackedProduct) {
     let rows = frame.rows;
     let b = match kernel.b {
         PackedOperand::Strips { at, len } => Other::Strips {
@@ -120,7 +120,7 @@ struct Product<T> {
     add: bool,
 }
 
-impl<T: Real> Product<T> {
+impl<T: Vectorised> Product<T> {
     fn run(self) {
         for product in [self, self.transposed()] {
             if product.is_wide() {

@@ -6,15 +6,15 @@
 use pulp::{Arch, Simd, WithSimd};
 
 use super::frame::Frame;
-use super::real::{Real, vectorised};
 use super::vector::{Kernel, Lanes};
+use super::vectorised::{Vectorised, vectorised};
 use crate::runtime::cpu::instruction::{Reduce, Reduction};
 use crate::runtime::cpu::view::Stride;
 
 /// Axes of a tensor at most; the trace refuses more.
 const MOST: usize = crate::graph::MOST_AXES;
 
-pub(super) fn run<T: Real>(frame: &Frame<'_, T>, kernel: &Reduce) {
+pub(super) fn run<T: Vectorised>(frame: &Frame<'_, T>, kernel: &Reduce) {
     if kernel.reduction == Reduction::Accumulate {
         vectorised(Totals { frame, kernel });
     } else {
@@ -28,7 +28,7 @@ struct Totals<'k, 'f, T> {
     kernel: &'k Reduce,
 }
 
-impl<T: Real> Kernel<T> for Totals<'_, '_, T> {
+impl<T: Vectorised> Kernel<T> for Totals<'_, '_, T> {
     #[inline(always)]
     fn run<W: Lanes<T>>(self, lanes: W) {
         let Self { frame, kernel } = self;
@@ -61,7 +61,7 @@ struct EachRow<'k, 'f, T> {
     kernel: &'k Reduce,
 }
 
-impl<T: Real> WithSimd for EachRow<'_, '_, T> {
+impl<T: Vectorised> WithSimd for EachRow<'_, '_, T> {
     type Output = ();
 
     #[inline(always)]
@@ -150,7 +150,7 @@ impl Odometer {
 
 /// A NaN stays one.
 #[inline(always)]
-fn larger<T: Real>(top: T, a: T) -> T {
+fn larger<T: Vectorised>(top: T, a: T) -> T {
     if a > top || a.is_nan() { a } else { top }
 }
 
@@ -159,7 +159,12 @@ fn larger<T: Real>(top: T, a: T) -> T {
 /// # Safety
 /// `count` numbers can be read from `from` on, `stride` apart.
 #[inline(always)]
-unsafe fn sum_of<T: Real, W: Lanes<T>>(lanes: W, from: *const T, count: usize, stride: isize) -> T {
+unsafe fn sum_of<T: Vectorised, W: Lanes<T>>(
+    lanes: W,
+    from: *const T,
+    count: usize,
+    stride: isize,
+) -> T {
     const VECTORS: usize = 4;
     let mut total = T::zero();
     let mut i = 0;

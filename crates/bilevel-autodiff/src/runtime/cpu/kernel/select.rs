@@ -1,13 +1,13 @@
 //! Rows and classes selected by indices, which were checked where they came in.
 
 use super::frame::Frame;
-use super::real::Real;
+use super::vectorised::Vectorised;
 use super::walk::walk;
 use crate::graph::MOST_AXES;
 use crate::runtime::cpu::instruction::SelectClass;
 use crate::runtime::cpu::view::At;
 
-pub(super) fn take_rows<T: Real>(
+pub(super) fn take_rows<T: Vectorised>(
     frame: &Frame<'_, T>,
     (data, data_row): (At, usize),
     index: At,
@@ -26,7 +26,7 @@ pub(super) fn take_rows<T: Real>(
     }
 }
 
-pub(super) fn add_rows<T: Real>(
+pub(super) fn add_rows<T: Vectorised>(
     frame: &Frame<'_, T>,
     from: At,
     index: At,
@@ -50,7 +50,7 @@ pub(super) fn add_rows<T: Real>(
     }
 }
 
-pub(super) fn run<T: Real>(frame: &Frame<'_, T>, kernel: &SelectClass) {
+pub(super) fn run<T: Vectorised>(frame: &Frame<'_, T>, kernel: &SelectClass) {
     let lanes = kernel.lanes.at(frame.rows);
     let lane = kernel.lane.map(|stride| stride.at(frame.rows));
     let class = kernel.class.at(frame.rows);

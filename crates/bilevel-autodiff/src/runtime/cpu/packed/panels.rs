@@ -1,5 +1,6 @@
 //! What is left of a block of rows when most of its zeros are left out.
 
+use crate::runtime::Fill;
 use crate::runtime::cpu::limits::HEIGHT;
 
 /// What the lines of a packed matrix are.
@@ -11,18 +12,12 @@ pub(crate) enum Lines {
     Columns,
 }
 
-/// How much of a matrix its panels keep, as a share of all numbers.
-#[derive(Clone, Copy, PartialEq, Debug)]
-pub(crate) struct Fill {
-    pub(crate) rows: f64,
-    pub(crate) columns: f64,
-}
-
-impl Fill {
-    pub(crate) fn of(self, lines: Lines) -> f64 {
-        match lines {
-            Lines::Rows => self.rows,
-            Lines::Columns => self.columns,
+impl Lines {
+    /// How much the panels of these lines keep.
+    pub(crate) fn fill(self, fill: Fill) -> f64 {
+        match self {
+            Self::Rows => fill.rows,
+            Self::Columns => fill.columns,
         }
     }
 }

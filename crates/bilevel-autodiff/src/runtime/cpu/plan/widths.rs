@@ -4,8 +4,8 @@ use super::phase::{Kind, Phases};
 use super::row_axes::RowAxes;
 use crate::graph::{Graph, NodeId, Op};
 use crate::runtime::Options;
+use crate::runtime::Partition;
 use crate::runtime::cpu::limits::MOST_SHARED;
-use crate::runtime::cpu::partition::Partition;
 
 /// `partial` are the numbers of the partial sums of a group, each number of `size` bytes.
 pub(super) fn choose(rows: usize, widths: Widths, partial: usize, size: usize) -> Partition {

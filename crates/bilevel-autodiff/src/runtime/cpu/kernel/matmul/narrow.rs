@@ -4,8 +4,8 @@
 // Loops over registers, which are unrolled: an index says more than an iterator.
 #![allow(clippy::needless_range_loop)]
 
-use crate::runtime::cpu::kernel::real::Real;
 use crate::runtime::cpu::kernel::vector::{Kernel, Lanes};
+use crate::runtime::cpu::kernel::vectorised::Vectorised;
 
 /// Columns that are worked on together at most: with two vectors of the large operand their sums fill
 /// the registers.
@@ -54,7 +54,7 @@ pub(super) struct Dots<T> {
     pub(super) add: bool,
 }
 
-impl<T: Real> Kernel<T> for Dots<T> {
+impl<T: Vectorised> Kernel<T> for Dots<T> {
     #[inline(always)]
     fn run<W: Lanes<T>>(self, lanes: W) {
         if self.inner * self.columns <= STAYING {
@@ -83,7 +83,7 @@ impl<T: Real> Kernel<T> for Dots<T> {
     }
 }
 
-impl<T: Real> Dots<T> {
+impl<T: Vectorised> Dots<T> {
     /// Some rows, C columns: these stay in the first-level cache.
     #[inline(always)]
     fn down<W: Lanes<T>, const C: usize>(
@@ -170,7 +170,7 @@ pub(super) struct Updates<T> {
     pub(super) add: bool,
 }
 
-impl<T: Real> Kernel<T> for Updates<T> {
+impl<T: Vectorised> Kernel<T> for Updates<T> {
     #[inline(always)]
     fn run<W: Lanes<T>>(self, lanes: W) {
         let mut column = 0;
@@ -182,7 +182,7 @@ impl<T: Real> Kernel<T> for Updates<T> {
     }
 }
 
-impl<T: Real> Updates<T> {
+impl<T: Vectorised> Updates<T> {
     #[inline(always)]
     fn down<W: Lanes<T>, const C: usize>(&self, lanes: W, column: usize) {
         let mut row = 0;

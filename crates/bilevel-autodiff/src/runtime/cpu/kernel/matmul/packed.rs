@@ -5,8 +5,8 @@
 
 use std::ops::Range;
 
-use crate::runtime::cpu::kernel::real::Real;
 use crate::runtime::cpu::kernel::vector::{Kernel, Lanes};
+use crate::runtime::cpu::kernel::vectorised::Vectorised;
 use crate::runtime::cpu::limits::{HEIGHT, STRIP_VECTORS as VECTORS};
 use crate::runtime::cpu::packed::Panels;
 
@@ -55,7 +55,7 @@ struct Target<T> {
     add: bool,
 }
 
-impl<T: Real> Kernel<T> for PackedProduct<'_, T> {
+impl<T: Vectorised> Kernel<T> for PackedProduct<'_, T> {
     #[inline(always)]
     fn run<W: Lanes<T>>(self, lanes: W) {
         let width = VECTORS * W::COUNT;
@@ -106,7 +106,7 @@ impl<T: Real> Kernel<T> for PackedProduct<'_, T> {
     }
 }
 
-impl<T: Real> PackedProduct<'_, T> {
+impl<T: Vectorised> PackedProduct<'_, T> {
     /// Packs columns into the strip, row by row.
     #[inline(always)]
     fn pack<W: Lanes<T>>(

@@ -6,8 +6,8 @@
 
 use std::mem::MaybeUninit;
 
-use crate::runtime::cpu::kernel::real::Real;
 use crate::runtime::cpu::kernel::vector::{Kernel, Lanes};
+use crate::runtime::cpu::kernel::vectorised::Vectorised;
 
 /// Columns at least: from here on all are cut into pieces of five and six.
 pub(super) const LEAST_COLUMNS: usize = 20;
@@ -54,7 +54,7 @@ struct Tile<T> {
     live: usize,
 }
 
-impl<T: Real> Kernel<T> for Wide<T> {
+impl<T: Vectorised> Kernel<T> for Wide<T> {
     #[inline(always)]
     fn run<W: Lanes<T>>(self, lanes: W) {
         if self.b_column == 1 {
@@ -65,7 +65,7 @@ impl<T: Real> Kernel<T> for Wide<T> {
     }
 }
 
-impl<T: Real> Wide<T> {
+impl<T: Vectorised> Wide<T> {
     /// `SIDE`: the elements of a row of b follow each other; else those of a column.
     #[inline(always)]
     fn all<W: Lanes<T>, const SIDE: bool>(&self, lanes: W) {

@@ -41,7 +41,7 @@ impl Lowering<'_> {
             _ => return None,
         };
         let (input, fill) = fill(place)?;
-        let fill = fill.of(lines);
+        let fill = lines.fill(fill);
         let columns = node.shape[1 - place];
         let product = packed::Product {
             fill,

@@ -5,31 +5,24 @@ use pulp::{Arch, Simd, WithSimd};
 
 use super::vector::{Kernel, Lanes, Of};
 
-/// `f32` or `f64`: what a program computes with.
-///
-/// It is [`Scalar`] with an exponential of plain arithmetic, which the compiler turns into
-/// vector instructions. The trait is implemented for the two types and not meant to be implemented outside.
-pub trait Real: Scalar {
+/// What kernels need of a type of number beside [`Scalar`]: an exponential of plain arithmetic, which the compiler
+/// turns into vector instructions, and the vectors of the machine.
+pub trait Vectorised: Scalar {
     /// eˣ within 2 units in the last place; `FUSED` says that a fused multiply-add is an instruction.
-    #[doc(hidden)]
     #[must_use]
     fn exponential<const FUSED: bool>(self) -> Self;
 
     /// `self · b + c`, rounded once if there is an instruction for it.
-    #[doc(hidden)]
     #[must_use]
     fn multiply_add<const FUSED: bool>(self, b: Self, c: Self) -> Self;
 
     /// An index in the place of a number: its bits.
-    #[doc(hidden)]
     fn from_index(index: u32) -> Self;
 
-    /// The index that [`Real::from_index`] placed here.
-    #[doc(hidden)]
+    /// The index that [`Vectorised::from_index`] placed here.
     fn index(self) -> usize;
 
     /// Runs a kernel with the vectors of this type.
-    #[doc(hidden)]
     fn with_lanes<S: Simd>(simd: S, kernel: impl Kernel<Self>);
 }
 
@@ -53,7 +46,7 @@ const INVERSE_FACTORIALS: [f64; 13] = [
 macro_rules! real {
     ($type:ty, $bits:ty, $signed:ty, $magic:expr, $bias:expr, $mantissa:expr, $high:expr, $low:expr,
      $least:expr, $most:expr, $terms:expr) => {
-        impl Real for $type {
+        impl Vectorised for $type {
             #[inline(always)]
             fn exponential<const FUSED: bool>(self) -> Self {
                 // x = n ln 2 + r; e^x = 2^n e^r. Adding the magic number rounds to an integer, which then
@@ -134,9 +127,9 @@ real!(
 );
 
 /// Runs a kernel with the vectors of the machine.
-pub(crate) fn vectorised<T: Real>(kernel: impl Kernel<T>) {
-    struct Vectorised<T, K>(K, std::marker::PhantomData<T>);
-    impl<T: Real, K: Kernel<T>> WithSimd for Vectorised<T, K> {
+pub(crate) fn vectorised<T: Vectorised>(kernel: impl Kernel<T>) {
+    struct Run<T, K>(K, std::marker::PhantomData<T>);
+    impl<T: Vectorised, K: Kernel<T>> WithSimd for Run<T, K> {
         type Output = ();
 
         #[inline(always)]
@@ -144,11 +137,11 @@ pub(crate) fn vectorised<T: Real>(kernel: impl Kernel<T>) {
             T::with_lanes(simd, self.0);
         }
     }
-    Arch::new().dispatch(Vectorised(kernel, std::marker::PhantomData::<T>));
+    Arch::new().dispatch(Run(kernel, std::marker::PhantomData::<T>));
 }
 
 /// How many numbers a vector of this machine has.
-pub(crate) fn lanes<T: Real>() -> usize {
+pub(crate) fn lanes<T: Vectorised>() -> usize {
     struct Count<'a>(&'a mut usize);
     impl<T> Kernel<T> for Count<'_> {
         #[inline(always)]
@@ -163,7 +156,7 @@ pub(crate) fn lanes<T: Real>() -> usize {
 
 #[cfg(test)]
 mod tests {
-    use super::Real;
+    use super::Vectorised;
 
     #[test]
     fn exponentials_are_right_to_two_units() {
