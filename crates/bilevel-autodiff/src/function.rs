@@ -23,7 +23,6 @@ mod zeros;
 
 pub use bound::Bound;
 pub use compiled::Compiled;
-pub use cost::Call;
 pub use data::Data;
 pub use inputs::Inputs;
 pub use settings::Settings;

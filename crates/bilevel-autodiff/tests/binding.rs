@@ -1,6 +1,6 @@
 //! A function is compiled for shapes: other data of the same shapes compile nothing, and give what is theirs.
-use bilevel::{Draw, Key, Layout, Objective};
-use bilevel_autodiff::{Bound, Call, Data, Error, Function, Inputs, Shapes, Var};
+use bilevel::{Draw, Key, Layout, Objective, Oracle};
+use bilevel_autodiff::{Bound, Data, Error, Function, Inputs, Shapes, Var};
 
 const ROWS: usize = 5;
 const COLUMNS: usize = 7;
@@ -148,7 +148,7 @@ fn shapes_alone_tell_the_cost() {
     let bound = bind(&function, task(1, 300).batch(50));
     assert!(std::ptr::eq(&*known, bound.compiled()));
     assert_eq!(
-        known.cost(Call::GradY, 1).unwrap().product_flops,
+        known.cost(Oracle::GradY, 1).unwrap().product_flops,
         4.0 * 50.0 * 3.0 * COLUMNS as f64
     );
     assert_eq!(known.data_bytes(), 300 * (8 * COLUMNS + 4));

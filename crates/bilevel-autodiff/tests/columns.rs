@@ -2,8 +2,8 @@
 
 use bilevel::objective::Objective;
 use bilevel::vector::relative_difference;
-use bilevel::{Draw, Key, Layout};
-use bilevel_autodiff::{Bound, Call, Data, Function, Inputs, Settings, Var};
+use bilevel::{Draw, Key, Layout, Oracle};
+use bilevel_autodiff::{Bound, Data, Function, Inputs, Settings, Var};
 
 const ROWS: usize = 50;
 const COLUMNS: usize = 40;
@@ -104,7 +104,7 @@ fn nothing_changes_but_the_work() {
                     relative_difference(&everything(&with, draw), &everything(&without, draw));
                 assert!(difference < 1e-14, "{difference} {batch:?} {draw:?}");
             }
-            let flops = |h: &Bound<f64>| h.compiled().cost(Call::GradY, 1).unwrap().product_flops;
+            let flops = |h: &Bound<f64>| h.compiled().cost(Oracle::GradY, 1).unwrap().product_flops;
             let share = flops(&with) / flops(&without);
             assert!((share - expected).abs() < 1e-9, "{share} {expected}");
         }

@@ -2,8 +2,8 @@
 
 use std::sync::Mutex;
 
-use bilevel::{Draw, Key, Layout, Objective};
-use bilevel_autodiff::{Bound, Call, Data, Function, Inputs, Settings, Var};
+use bilevel::{Draw, Key, Layout, Objective, Oracle};
+use bilevel_autodiff::{Bound, Data, Function, Inputs, Settings, Var};
 
 use crate::common::objective::{Figure, assert_same, everything};
 
@@ -100,7 +100,7 @@ fn figures(shape: Shape, h: &Bound<f64>) -> Vec<Figure> {
 }
 
 fn flops(h: &Bound<f64>) -> f64 {
-    h.compiled().cost(Call::GradY, 1).unwrap().product_flops
+    h.compiled().cost(Oracle::GradY, 1).unwrap().product_flops
 }
 
 fn shapes() -> Vec<Shape> {
@@ -163,7 +163,7 @@ fn dense_data_are_multiplied_as_they_are() {
     let features = shape.features(Key::from_seed(1));
     let [with, without] = [true, false].map(|on| shape.traced(features.clone(), on, network));
     assert_eq!(flops(&with), flops(&without));
-    assert_eq!(with.packed_bytes(&[Call::GradY]).unwrap(), 0);
+    assert_eq!(with.packed_bytes(&[Oracle::GradY]).unwrap(), 0);
 }
 
 #[test]
@@ -182,7 +182,7 @@ fn a_nan_is_not_left_out() {
     for (value, expected) in [(0.0, false), (f64::NAN, true)] {
         features[61] = value;
         let h = shape.traced(features.clone(), true, logits);
-        assert!(h.packed_bytes(&[Call::Value]).unwrap() > 0);
+        assert!(h.packed_bytes(&[Oracle::Value]).unwrap() > 0);
         let found = h.at(&[0.0; 400]).unwrap().value(&y, Draw::All).unwrap();
         assert_eq!(found.is_nan(), expected);
     }

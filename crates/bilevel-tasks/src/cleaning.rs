@@ -26,8 +26,8 @@ pub use forecast::{Forecast, Sizes};
 pub use gradient::{GradientCheck, random_x};
 pub use job::{CleaningJob, Stage};
 pub use outcome::{
-    Baselines, CallFigures, CleaningOutcome, CleaningResult, HistoryLine, OracleCalls, Score,
-    scaling_csv, scores_csv,
+    Baselines, CleaningOutcome, CleaningResult, HistoryLine, OracleCalls, Score, scaling_csv,
+    scores_csv,
 };
 pub use problem::CleaningProblem;
 pub use run::{Cleaned, CleaningState, Kept, OuterStep, Progress, Watch};

@@ -1,7 +1,7 @@
 //! What a hypergradient of traced objectives costs, known before the first.
 
-use bilevel::{Cost, Oracles};
-use bilevel_autodiff::{Bound, Call, Compiled, Result};
+use bilevel::{Cost, Oracle};
+use bilevel_autodiff::{Bound, Compiled, Result};
 
 use crate::model::Real;
 
@@ -85,38 +85,23 @@ impl<'o, T: Real> Programs<'o, T> {
         };
         for (number, oracles) in [cost.inner, cost.outer].into_iter().enumerate() {
             let objective = self.functions[number];
-            let calls: Vec<(Call, f64)> = calls(oracles)
-                .into_iter()
-                .filter(|&(_, count)| count > 0.0)
-                .collect();
-            for &(call, count) in &calls {
+            let asked = || oracles.iter().filter(|&(_, count)| count > 0.0);
+            for (oracle, count) in asked() {
                 prediction.product_flops +=
-                    objective.cost(call, self.threads)?.product_flops * count;
+                    objective.cost(oracle, self.threads)?.product_flops * count;
             }
-            let calls: Vec<Call> = calls.into_iter().map(|(call, _)| call).collect();
+            let asked: Vec<Oracle> = asked().map(|(oracle, _)| oracle).collect();
             prediction.data_bytes += objective.data_bytes();
             if let Some(bound) = self.bound {
-                prediction.data_bytes += bound[number].packed_bytes(&calls)?;
+                prediction.data_bytes += bound[number].packed_bytes(&asked)?;
             }
-            prediction.work_bytes += objective.handle_bytes(&calls, self.threads)?;
-            if cost.kept_tapes > 0 && oracles.linearizations > 0.0 {
+            prediction.work_bytes += objective.handle_bytes(&asked, self.threads)?;
+            if cost.kept_tapes > 0 && oracles[Oracle::Linearize] > 0.0 {
                 // A step has a tape of an objective only where it looks at it.
-                let tapes = (oracles.linearizations as usize).min(cost.kept_tapes);
+                let tapes = (oracles[Oracle::Linearize] as usize).min(cost.kept_tapes);
                 prediction.kept_bytes += tapes * objective.tape_numbers()? * size_of::<T>();
             }
         }
         Ok(prediction)
     }
-}
-
-fn calls(oracles: Oracles) -> [(Call, f64); 7] {
-    [
-        (Call::Value, oracles.values),
-        (Call::GradY, oracles.grad_y),
-        (Call::GradX, oracles.grad_x),
-        (Call::Pull, oracles.pulls),
-        (Call::Push, oracles.pushes),
-        (Call::Linearize, oracles.linearizations),
-        (Call::PullTape, oracles.tape_pulls),
-    ]
 }

@@ -4,7 +4,7 @@ use bilevel::check::{forward_check, gradient_check, replay_check};
 use bilevel::driver::Why;
 use bilevel::{
     Adam, Adjoint, At, Checkpointed, Error, Field, FirstOrder, GradientDescent, Hyper,
-    HyperGradient, Key, Reverse, Unrolled,
+    HyperGradient, Key, Oracle, Reverse, Unrolled,
 };
 use bilevel_tasks::cleaning::{
     Baseline, Cleaned, Cleaning, CleaningData, CleaningSettings, OuterStep, Split, baselines, kept,
@@ -94,10 +94,10 @@ fn wrong_labels_are_found_and_the_improved_model_finds_them_sooner() {
     assert!(history.iter().all(|step| step.held_out.is_none()));
     assert_eq!((improved.step.step, improved.why), (5, Why::LastStep));
     // K gradients and K pulls of each objective at each of six points, and the seeds.
-    assert_eq!(improved.inner_calls.grad_y, 6 * 30);
-    assert_eq!(improved.inner_calls.pulls, 6 * 30);
-    assert_eq!(improved.outer_calls.grad_y, 6 * 31);
-    assert_eq!(basic.outer_calls.pulls, 0);
+    assert_eq!(improved.inner_calls[Oracle::GradY], 6 * 30);
+    assert_eq!(improved.inner_calls[Oracle::Pull], 6 * 30);
+    assert_eq!(improved.outer_calls[Oracle::GradY], 6 * 31);
+    assert_eq!(basic.outer_calls[Oracle::Pull], 0);
 }
 
 #[test]

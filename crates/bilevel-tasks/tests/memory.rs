@@ -4,9 +4,9 @@ use std::sync::Arc;
 
 use bilevel::{
     Adjoint, At, Checkpointed, Field, FixedStart, GradientDescent, Hyper, HyperGradient, Key,
-    Memory, Problem, Reverse, ReverseTape, Unrolled,
+    Memory, Oracle, Problem, Reverse, ReverseTape, Unrolled,
 };
-use bilevel_autodiff::{Bound, Call};
+use bilevel_autodiff::Bound;
 use bilevel_tasks::cost::{Prediction, Programs};
 use bilevel_tasks::data::{Dataset, numbered_classes};
 use bilevel_tasks::model::{Examples, LossSettings, Model, Real};
@@ -156,7 +156,7 @@ fn memory_is_as_predicted<T: Real>() {
                 });
                 let cost = case.cost(steps, kept, aggregate);
                 if batch.is_none() {
-                    let packed = case.inner.packed_bytes(&[Call::GradY]).unwrap();
+                    let packed = case.inner.packed_bytes(&[Oracle::GradY]).unwrap();
                     assert_eq!(packed > 0, every > 1, "{what}");
                 }
                 // Data, programs and the compiler's own memory among it.

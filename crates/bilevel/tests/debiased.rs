@@ -4,8 +4,8 @@ use crate::common::{self, X_LEN, problem, x};
 use bilevel::vector::{norm, relative_difference};
 use bilevel::{
     Adaptive, Adjoint, At, Checkpointed, Closures, Debiased, Dynamics, Error, FirstOrder,
-    FixedStart, Forward, GradientDescent, Hyper, HyperGradient, Key, Memory, Probability, Problem,
-    Reverse, Scalar, StartFromX, Truncated, Unrolled,
+    FixedStart, Forward, GradientDescent, Hyper, HyperGradient, Key, Memory, Oracle, Probability,
+    Problem, Reverse, Scalar, StartFromX, Truncated, Unrolled,
 };
 
 fn dynamics() -> GradientDescent<f64> {
@@ -189,8 +189,8 @@ fn expected_gradients_are_linear_in_the_steps() {
         );
         let dear = k * (k - 1.0) / 2.0 + 1.0;
         let foreseen = method.cost(&problem).inner;
-        assert!((foreseen.grad_y - (k + dear / k)).abs() < 1e-9);
-        assert!((foreseen.pulls - 1.0).abs() < 1e-12);
+        assert!((foreseen[Oracle::GradY] - (k + dear / k)).abs() < 1e-9);
+        assert!((foreseen[Oracle::Pull] - 1.0).abs() < 1e-12);
         let mut calls = 0;
         for draw in 0..DRAWS {
             let mut out = [0.0; X_LEN];
@@ -201,16 +201,16 @@ fn expected_gradients_are_linear_in_the_steps() {
                     &mut out,
                 )
                 .unwrap();
-            calls += report.inner_calls.grad_y;
+            calls += report.inner_calls[Oracle::GradY];
         }
         let mean = calls as f64 / DRAWS as f64;
         let error = dear * (1.0 / k * (1.0 - 1.0 / k) / DRAWS as f64).sqrt();
         assert!(
-            (mean - foreseen.grad_y).abs() < 5.0 * error,
+            (mean - foreseen[Oracle::GradY]).abs() < 5.0 * error,
             "K = {steps}: {mean} ± {error} against {}",
-            foreseen.grad_y
+            foreseen[Oracle::GradY]
         );
-        per_step.push(foreseen.grad_y / k);
+        per_step.push(foreseen[Oracle::GradY] / k);
     }
     // The exact method in constant memory makes K/2 a step: 32 at K = 64.
     assert!(
@@ -350,7 +350,10 @@ fn ufo_picks_its_cheap_part() {
                 &mut [0.0; X_LEN],
             )
             .unwrap();
-        (report.inner_calls.grad_y, report.inner_calls.pulls)
+        (
+            report.inner_calls[Oracle::GradY],
+            report.inner_calls[Oracle::Pull],
+        )
     };
     let cleaning = problem(8, 0.0, false);
     assert_eq!(calls(&with(&cleaning), &cleaning), (6, 1));

@@ -2,6 +2,7 @@
 
 use crate::closed::{Quadratic, Ridge};
 use crate::common::implicit::{cg, descent, implicit};
+use crate::common::toys::assert_calls;
 use bilevel::check::gradient_check;
 use bilevel::driver::{Driver, RunState};
 use bilevel::dynamics::Transform;
@@ -9,8 +10,8 @@ use bilevel::linear::{ConjugateGradient, FixedPoint, LinearSolver, Neumann};
 use bilevel::vector::relative_difference;
 use bilevel::{
     At, Closures, Draw, Dynamics, ElasticNet, FixedStart, Hyper, HyperGradient, Implicit,
-    InnerAdam, Key, Memory, Momentum, Problem, ProximalGradient, Report, Scalar, Sgd, Unrolled,
-    WarmStart,
+    InnerAdam, Key, Memory, Momentum, Oracle, Problem, ProximalGradient, Report, Scalar, Sgd,
+    Unrolled, WarmStart,
 };
 
 fn solvers<T: Scalar>(tolerance: f64) -> Vec<Box<dyn LinearSolver<T>>> {
@@ -112,9 +113,9 @@ fn conjugate_gradient_needs_as_many_products_as_there_are_distinct_eigenvalues()
         let (_, report) = method.gradient(&problem, &[0.3, 0.8], key).unwrap();
         assert_eq!(report.figure("linear products"), Some(expected));
         // One push each, and the one pull is the product with the mixed derivatives.
-        assert_eq!(report.inner_calls.pushes, expected as u64);
-        assert_eq!(report.inner_calls.pulls, 1);
-        assert_eq!(report.inner_calls.grad_y, 301);
+        assert_eq!(report.inner_calls[Oracle::Push], expected as u64);
+        assert_eq!(report.inner_calls[Oracle::Pull], 1);
+        assert_eq!(report.inner_calls[Oracle::GradY], 301);
     }
 }
 
@@ -158,13 +159,7 @@ fn the_cost_is_foreseen() {
                 )
                 .unwrap();
             if outer_step == 1 {
-                let (cost, calls) = (method.cost(&problem), report.inner_calls);
-                assert_eq!(cost.inner.grad_y, calls.grad_y as f64, "{name}");
-                assert_eq!(cost.inner.pulls, calls.pulls as f64, "{name}");
-                assert_eq!(cost.inner.pushes, calls.pushes as f64, "{name}");
-                let calls = report.outer_calls;
-                assert_eq!(cost.outer.grad_y, calls.grad_y as f64, "{name}");
-                assert_eq!(cost.outer.values, calls.values as f64, "{name}");
+                assert_calls(name, &report, &method.cost(&problem));
             }
         }
     }

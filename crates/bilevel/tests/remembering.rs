@@ -5,10 +5,9 @@
 use std::sync::{Arc, Mutex};
 
 use crate::common::remembering::methods;
-use crate::common::toys::{self, assert_near, entering, quadratic, run};
+use crate::common::toys::{self, assert_calls, assert_near, entering, quadratic, run};
 use bilevel::{
-    At, Bounds, Calls, Closures, Draw, F2sa, FixedStart, HyperGradient, Key, Memory, Oracles,
-    Problem, Set,
+    At, Bounds, Closures, Draw, F2sa, FixedStart, HyperGradient, Key, Memory, Problem, Set,
 };
 
 fn key() -> Key {
@@ -66,29 +65,6 @@ fn batches(batch: usize) -> Batches {
     Batches { problem, seen }
 }
 
-fn assert_calls(what: &str, calls: Calls, foreseen: Oracles) {
-    let found = [
-        calls.values,
-        calls.grad_y,
-        calls.grad_x,
-        calls.pulls,
-        calls.pushes,
-    ];
-    let expected = [
-        foreseen.values,
-        foreseen.grad_y + foreseen.linearizations,
-        foreseen.grad_x,
-        foreseen.pulls + foreseen.tape_pulls,
-        foreseen.pushes,
-    ];
-    for (found, expected) in found.into_iter().zip(expected) {
-        assert!(
-            (found as f64 - expected).abs() < 1e-9,
-            "{what}: {calls:?} is not {foreseen:?}"
-        );
-    }
-}
-
 #[test]
 fn costs_are_foreseen_and_evaluations_agree_with_estimates() {
     for (inner, outer) in [(true, true), (true, false), (false, true)] {
@@ -131,8 +107,7 @@ fn assert_foreseen(name: &str, method: &dyn HyperGradient<f64>, problem: &Proble
             continue;
         }
         if report.figure("truncation").is_none_or(|k| k == 6.0) {
-            assert_calls(name, report.inner_calls, foreseen.inner);
-            assert_calls(name, report.outer_calls, foreseen.outer);
+            assert_calls(name, &report, &foreseen);
             compared += 1;
         }
         let moves = problem.outer().depends_on_x() || h[0] != 0.0;

@@ -7,8 +7,8 @@ use bilevel::check::gradient_check;
 use bilevel::dynamics::Transform;
 use bilevel::vector::relative_difference;
 use bilevel::{
-    At, Closures, Error, Field, FixedStart, Hyper, HyperGradient, Key, Memory, Momentum, Problem,
-    Ratio, Reversible, StartFromX, Unrolled,
+    At, Closures, Error, Field, FixedStart, Hyper, HyperGradient, Key, Memory, Momentum, Oracle,
+    Problem, Ratio, Reversible, StartFromX, Unrolled,
 };
 
 fn ratio(numerator: u32, denominator: u32) -> Ratio {
@@ -187,7 +187,10 @@ fn single_precision_comes_back_too() {
         .unwrap();
     assert!(gradient.iter().all(|g| g.is_finite() && *g != 0.0));
     assert_eq!(
-        (report.inner_calls.grad_y, report.inner_calls.pulls),
+        (
+            report.inner_calls[Oracle::GradY],
+            report.inner_calls[Oracle::Pull]
+        ),
         (200, 100)
     );
 }

@@ -7,7 +7,7 @@ use bilevel::simple::{
 };
 use bilevel::vector::norm;
 use bilevel::{
-    At, Bounds, Closures, Error, FixedStart, GradientDescent, Hyper, Key, Problem, Scalar,
+    At, Bounds, Closures, Error, FixedStart, GradientDescent, Hyper, Key, Oracle, Problem, Scalar,
     Sequence, Set,
 };
 
@@ -78,7 +78,7 @@ fn big_sam_errs_by_one_over_k() {
         assert!((error / expected - 1.0).abs() < 0.05, "{steps}: {error}");
         assert!((solution.y[1] - 3.0).abs() < 0.1 * error);
         assert_eq!(solution.steps, steps);
-        assert_eq!(solution.outer_calls.grad_y, steps as u64);
+        assert_eq!(solution.outer_calls[Oracle::GradY], steps as u64);
         assert_eq!(solution.status, SolutionStatus::Good);
     }
 }

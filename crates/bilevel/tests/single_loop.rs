@@ -1,6 +1,7 @@
 //! SOBA and stocBiO: to the known optimum, with all rows and with mini-batches.
 
 use crate::closed::{Quadratic, Ridge};
+use crate::common::toys::assert_calls;
 use bilevel::driver::{Driver, RunState};
 use bilevel::vector::{norm, relative_difference};
 use bilevel::{
@@ -206,26 +207,7 @@ fn costs_are_foreseen_and_runs_continue_to_the_same_bits() {
         let (_, report) = method
             .gradient(&problem, &[0.0; 3], Key::from_seed(0))
             .unwrap();
-        let (cost, inner, outer) = (
-            method.cost(&problem),
-            report.inner_calls,
-            report.outer_calls,
-        );
-        let calls = [
-            inner.grad_y,
-            inner.pulls,
-            inner.pushes,
-            outer.grad_y,
-            outer.values,
-        ];
-        let foreseen = [
-            cost.inner.grad_y,
-            cost.inner.pulls,
-            cost.inner.pushes,
-            cost.outer.grad_y,
-            cost.outer.values,
-        ];
-        assert_eq!(calls.map(|calls| calls as f64), foreseen);
+        assert_calls("a single loop", &report, &method.cost(&problem));
     }
 }
 

@@ -5,7 +5,7 @@ use bilevel::adjoint::Rollout;
 use bilevel::dynamics::Transform;
 use bilevel::{
     Adjoint, At, Bounds, Calls, Checkpointed, Closures, Error, Field, FixedStart, Forward,
-    GradientDescent, Hyper, HyperGradient, Key, Memory, Problem, Reverse, ReverseTape, Set,
+    GradientDescent, Hyper, HyperGradient, Key, Memory, Oracle, Problem, Reverse, ReverseTape, Set,
     Truncated, Unrolled,
 };
 
@@ -76,21 +76,12 @@ fn work(
 }
 
 fn calls(grad_y: u64, pulls: u64) -> Calls {
-    Calls {
-        grad_y,
-        pulls,
-        ..Calls::default()
-    }
+    Calls::of([(Oracle::GradY, grad_y), (Oracle::Pull, pulls)])
 }
 
 /// The seed asks for the value and both gradients of the outer objective.
 fn seed() -> Calls {
-    Calls {
-        values: 1,
-        grad_y: 1,
-        grad_x: 1,
-        ..Calls::default()
-    }
+    Calls::of([(Oracle::Value, 1), (Oracle::GradY, 1), (Oracle::GradX, 1)])
 }
 
 /// A product that looked at y again instead of the tape would work the rows out again.

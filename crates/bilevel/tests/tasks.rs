@@ -6,9 +6,9 @@ use crate::common;
 use crate::counterexample::{Bowl, Bowls};
 use bilevel::{
     Adaptive, At, CallingThread, Calls, Checkpointed, Closures, Cost, Debiased, Error, Executor,
-    FirstOrder, FixedStart, GradientDescent, HyperGradient, Key, Memory, OrderedMean, OverTasks,
-    Probability, Problem, Remembers, Report, Result, Reverse, Status, T1T2, TaskEstimate,
-    TaskFamily, Threads, Unrolled,
+    FirstOrder, FixedStart, GradientDescent, HyperGradient, Key, Memory, Oracle, OrderedMean,
+    OverTasks, Probability, Problem, Remembers, Report, Result, Reverse, Status, T1T2,
+    TaskEstimate, TaskFamily, Threads, Unrolled,
 };
 use proptest::prelude::*;
 
@@ -45,10 +45,7 @@ impl HyperGradient<f64> for Recorder {
         let mut seen = self.seen.lock().unwrap();
         seen.push((key, outer_step, slope[0], times));
         out[0] = slope[0];
-        let calls = Calls {
-            grad_y: 1,
-            ..Calls::default()
-        };
+        let calls = Calls::of([(Oracle::GradY, 1)]);
         let mut report = Report::new(2.0 * slope[0], x.to_vec(), calls, Calls::default());
         report.add_figure("times", times);
         if seen.len() == 2 {
@@ -120,7 +117,7 @@ fn the_mean_is_taken_in_order() {
         report.value,
         third * (2.0 * b) + third * (2.0 * a) + third * (2.0 * b)
     );
-    assert_eq!(report.inner_calls.grad_y, 3);
+    assert_eq!(report.inner_calls[Oracle::GradY], 3);
     assert!(report.y.is_empty());
     assert_eq!(report.status, Status::NotContraction { ratio: 2.0 });
     assert_eq!(report.figure("times"), Some(2.0));

@@ -1,7 +1,7 @@
 //! A bound function at a fixed x: the programs with their memory.
 
 use bilevel::objective::{AtX, SecondOrder, Taped};
-use bilevel::{Draw, Layout, Objective};
+use bilevel::{Draw, Layout, Objective, Oracle};
 
 use super::arguments::{Arguments, Lists, Results};
 use super::bound::Bound;
@@ -127,7 +127,7 @@ impl<'a, T: Real> BoundAtX<'a, T> {
         let side = Side::get(sides, batched, (bound, x), lists, workspace)?;
         side.collected |= collects;
         let program = side.programs.get(which)?;
-        let selected = match &mut side.selected[which as usize] {
+        let selected = match &mut side.selected[which.index()] {
             Some(selected) => selected,
             empty => empty.insert(bound.select(side.programs, which)?),
         };
@@ -243,7 +243,7 @@ impl<T: Real> Bound<T> {
         BoundAtX::new(self, x).run(
             Draw::All,
             y,
-            (Which::Value, false),
+            (Oracle::Value.into(), false),
             |_, _| {},
             |results, _| results.push(&mut out),
         )?;
@@ -308,7 +308,7 @@ impl<T: Real> AtX<T> for BoundAtX<'_, T> {
         self.run(
             draw,
             y,
-            (Which::Value, false),
+            (Oracle::Value.into(), false),
             |_, _| {},
             |results, _| results.push(&mut value),
         )?;
@@ -322,7 +322,7 @@ impl<T: Real> AtX<T> for BoundAtX<'_, T> {
         self.run(
             draw,
             y,
-            (Which::GradY, false),
+            (Oracle::GradY.into(), false),
             |_, _| {},
             |results, _| results.parts(layout, out),
         )?;
@@ -338,7 +338,7 @@ impl<T: Real> AtX<T> for BoundAtX<'_, T> {
         self.run(
             draw,
             y,
-            (Which::GradX, true),
+            (Oracle::GradX.into(), true),
             |arguments, _| arguments.real(&scale),
             |results, bars| bars.iter_mut().for_each(|bar| results.push(bar)),
         )?;

@@ -2,70 +2,38 @@
 
 use std::collections::BTreeMap;
 
+use bilevel::Oracle;
+
 use super::bound::Bound;
 use super::compiled::Compiled;
-use super::programs::Which;
 use crate::error::Result;
 use crate::graph::{Graph, NodeId};
 use crate::real::Real;
 use crate::runtime::matrix::Matrix;
 use crate::runtime::{Cost, Footprint};
 
-/// The calls of a traced objective by a method; each is one program.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Call {
-    /// h.
-    Value,
-    /// ∇_y h.
-    GradY,
-    /// ∇_x h.
-    GradX,
-    /// ∇²_yy h·v and ∇²_xy h·v.
-    Pull,
-    /// ∇²_yy h·dy + ∇²_yx h·dx.
-    Push,
-    /// ∇_y h and the residuals for the products.
-    Linearize,
-    /// The products of [`Call::Pull`] from these residuals.
-    PullTape,
-}
-
-impl Call {
-    fn which(self) -> Which {
-        match self {
-            Self::Value => Which::Value,
-            Self::GradY => Which::GradY,
-            Self::GradX => Which::GradX,
-            Self::Pull => Which::Pull,
-            Self::Push => Which::Push,
-            Self::Linearize => Which::Linearize,
-            Self::PullTape => Which::PullTape,
-        }
-    }
-}
-
 impl<T: Real> Compiled<T> {
-    /// The cost of one call with this number of threads, on a batch if there is one.
+    /// The cost of one call of an oracle with this number of threads, on a batch if there is one.
     ///
     /// # Errors
     /// If its program cannot be compiled.
-    pub fn cost(&self, call: Call, threads: usize) -> Result<Cost> {
+    pub fn cost(&self, oracle: Oracle, threads: usize) -> Result<Cost> {
         let programs = &self.variant(true).programs;
-        Ok(programs.get(call.which())?.cost(threads))
+        Ok(programs.get(oracle.into())?.cost(threads))
     }
 
-    /// Bytes of a handle (see [`Objective::at`](bilevel::Objective::at)) that makes these calls with this number of
+    /// Bytes of a handle (see [`Objective::at`](bilevel::Objective::at)) that calls these oracles with this number of
     /// threads, on batches if there are any: the shared workspace of its programs, which run one after the other, and
     /// the values that depend only on x.
     ///
     /// # Errors
     /// If a program cannot be compiled.
-    pub fn handle_bytes(&self, calls: &[Call], threads: usize) -> Result<usize> {
+    pub fn handle_bytes(&self, oracles: &[Oracle], threads: usize) -> Result<usize> {
         let variant = self.variant(true);
         let (staged, programs) = (&variant.staged, &variant.programs);
         let mut memory = Footprint::default();
-        for &call in calls {
-            memory = memory.with(programs.get(call.which())?.memory(threads));
+        for &oracle in oracles {
+            memory = memory.with(programs.get(oracle.into())?.memory(threads));
         }
         let rho: usize = lens(&staged.rho, &staged.rho.outputs).sum();
         if rho > 0 {
@@ -104,17 +72,17 @@ impl<T: Real> Compiled<T> {
 }
 
 impl<T: Real> Bound<T> {
-    /// Bytes of the packed forms of matrices with many zeros that the programs of these calls use, in addition to
+    /// Bytes of the packed forms of matrices with many zeros that the programs of these oracles use, in addition to
     /// the data; batches have none.
     ///
     /// # Errors
     /// If a program cannot be compiled.
-    pub fn packed_bytes(&self, calls: &[Call]) -> Result<usize> {
+    pub fn packed_bytes(&self, oracles: &[Oracle]) -> Result<usize> {
         let programs = &self.compiled.variant(true).programs;
         let mut all = BTreeMap::new();
         let mut kept = Vec::new();
-        for &call in calls {
-            if let Some(selected) = self.select(programs, call.which())? {
+        for &oracle in oracles {
+            if let Some(selected) = self.select(programs, oracle.into())? {
                 all.extend(selected.sizes());
                 // While they are counted no other form can have the number of one of them.
                 kept.push(selected);

@@ -1,7 +1,7 @@
 //! The second-order products of a traced objective at a fixed x.
 
-use bilevel::Draw;
 use bilevel::objective::{SecondOrder, Taped};
+use bilevel::{Draw, Oracle};
 
 use super::at::{BoundAtX, expect, rho_arguments};
 use super::programs::Which;
@@ -17,7 +17,7 @@ impl<T: Real> SecondOrder<T> for BoundAtX<'_, T> {
         self.run(
             draw,
             y,
-            (Which::Pull, true),
+            (Oracle::Pull.into(), true),
             |arguments, _| arguments.parts(layout, v),
             |results, bars| {
                 results.parts(layout, y_bar);
@@ -72,7 +72,7 @@ impl<T: Real> BoundAtX<'_, T> {
         }
         let which = match &gradient {
             Some(_) => Which::PushWithGradient,
-            None => Which::Push,
+            None => Oracle::Push.into(),
         };
         let batched = self.draw(draw);
         let x = self.x;
@@ -151,7 +151,7 @@ impl<T: Real> Taped<T> for BoundAtX<'_, T> {
         self.run(
             draw,
             y,
-            (Which::Linearize, false),
+            (Oracle::Linearize.into(), false),
             |_, _| {},
             |results, _| {
                 results.parts(layout, out);
@@ -184,7 +184,7 @@ impl<T: Real> Taped<T> for BoundAtX<'_, T> {
         self.run(
             draw,
             y,
-            (Which::PullTape, true),
+            (Oracle::PullTape.into(), true),
             |arguments, _| {
                 arguments.parts(layout, v);
                 let mut start = 0;

@@ -3,6 +3,8 @@
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, OnceLock};
 
+use bilevel::Oracle;
+
 use super::settings::Settings;
 use super::stage::Staged;
 use crate::error::Result;
@@ -19,19 +21,28 @@ type Lazy<T> = OnceLock<Result<Program<T>>>;
 /// A program of h̃.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) enum Which {
-    Value,
-    GradY,
-    GradX,
-    Pull,
-    Push,
+    Of(Oracle),
+    /// [`Oracle::GradY`] and [`Oracle::Push`] in one.
     PushWithGradient,
-    Linearize,
-    PullTape,
 }
 
 impl Which {
     /// How many there are.
-    pub(super) const COUNT: usize = 8;
+    pub(super) const COUNT: usize = Oracle::ALL.len() + 1;
+
+    /// Its number, below [`Which::COUNT`].
+    pub(super) fn index(self) -> usize {
+        match self {
+            Self::Of(oracle) => oracle.index(),
+            Self::PushWithGradient => Oracle::ALL.len(),
+        }
+    }
+}
+
+impl From<Oracle> for Which {
+    fn from(oracle: Oracle) -> Self {
+        Self::Of(oracle)
+    }
 }
 
 /// All programs of h̃ and ρ. Their arguments are those of h̃: what crosses the cut, y parts, data, labels,
@@ -131,14 +142,14 @@ impl<T: Real> Programs<T> {
     /// A program of h̃.
     pub(super) fn get(&self, which: Which) -> Result<&Program<T>> {
         match which {
-            Which::Value => self.value(),
-            Which::GradY => self.grad_y(),
-            Which::GradX => self.grad_x(),
-            Which::Pull => self.pull(),
-            Which::Push => self.push(),
+            Which::Of(Oracle::Value) => self.value(),
+            Which::Of(Oracle::GradY) => self.grad_y(),
+            Which::Of(Oracle::GradX) => self.grad_x(),
+            Which::Of(Oracle::Pull) => self.pull(),
+            Which::Of(Oracle::Push) => self.push(),
             Which::PushWithGradient => self.push_with_gradient(),
-            Which::Linearize => Ok(&self.tape()?.linearize),
-            Which::PullTape => Ok(&self.tape()?.pull),
+            Which::Of(Oracle::Linearize) => Ok(&self.tape()?.linearize),
+            Which::Of(Oracle::PullTape) => Ok(&self.tape()?.pull),
         }
     }
 

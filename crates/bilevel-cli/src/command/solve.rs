@@ -91,8 +91,8 @@ pub(crate) fn run(arguments: &SolveArguments) -> Result<(), Failure> {
         distance: problem.distance(&state.x, &last.y),
         known_optimum: known_optimum(&problem),
         oracle_calls: OracleCalls {
-            inner: seen.inner.into(),
-            outer: seen.outer.into(),
+            inner: seen.inner,
+            outer: seen.outer,
         },
         seconds,
         outer_steps: state.outer_step,

@@ -136,31 +136,9 @@ pub struct HistoryLine<'s> {
 #[derive(Clone, PartialEq, Debug, Serialize)]
 pub struct OracleCalls {
     /// Of the inner objective.
-    pub inner: CallFigures,
+    pub inner: Calls,
     /// Of the outer objective.
-    pub outer: CallFigures,
-}
-
-/// Calls of one objective, by kind.
-#[derive(Clone, PartialEq, Debug, Serialize)]
-pub struct CallFigures {
-    values: u64,
-    grad_y: u64,
-    grad_x: u64,
-    pulls: u64,
-    pushes: u64,
-}
-
-impl From<Calls> for CallFigures {
-    fn from(calls: Calls) -> Self {
-        Self {
-            values: calls.values,
-            grad_y: calls.grad_y,
-            grad_x: calls.grad_x,
-            pulls: calls.pulls,
-            pushes: calls.pushes,
-        }
-    }
+    pub outer: Calls,
 }
 
 impl<'s> From<&'s OuterStep> for HistoryLine<'s> {
@@ -177,8 +155,8 @@ impl<'s> From<&'s OuterStep> for HistoryLine<'s> {
             status: step.complaint.as_deref(),
             figures: &step.figures,
             oracle_calls: OracleCalls {
-                inner: step.inner_calls.into(),
-                outer: step.outer_calls.into(),
+                inner: step.inner_calls,
+                outer: step.outer_calls,
             },
         }
     }
@@ -280,4 +258,30 @@ pub fn scaling_csv(scaling: &[ColumnScale]) -> Result<Vec<u8>, csv::Error> {
     writer
         .into_inner()
         .map_err(|error| error.into_error().into())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use bilevel::Oracle;
+
+    /// A checkpoint that was written earlier is still read.
+    #[test]
+    fn calls_are_stored_as_ever() {
+        let calls = Calls::of([
+            (Oracle::Value, 1),
+            (Oracle::GradY, 2),
+            (Oracle::GradX, 3),
+            (Oracle::Pull, 4),
+            (Oracle::Push, 5),
+        ]);
+        let text = toml::to_string(&calls).unwrap();
+        let expected = "values = 1\ngrad_y = 2\ngrad_x = 3\npulls = 4\npushes = 5\n";
+        assert_eq!(text, expected);
+        assert_eq!(toml::from_str::<Calls>(&text).unwrap(), calls);
+        assert!(toml::from_str::<Calls>("values = 1").is_err());
+        let bytes = postcard::to_stdvec(&calls).unwrap();
+        assert_eq!(bytes, [1, 2, 3, 4, 5]);
+        assert_eq!(postcard::from_bytes::<Calls>(&bytes).unwrap(), calls);
+    }
 }

@@ -3,7 +3,7 @@
 use super::{Adjoint, Paths, Rollout};
 use crate::error::require;
 use crate::vector::dot;
-use crate::{Error, Oracles, Result, Scalar, Sweeps};
+use crate::{Error, Oracle, Oracles, Result, Scalar, Sweeps};
 
 /// Forward mode over all of x (forward-HG, arXiv 1703.01785), one number of x at a time:
 ///
@@ -66,16 +66,11 @@ impl<T: Scalar> Adjoint<T> for Forward {
             return Ok(());
         }
         let (steps, sweeps) = (steps as f64, x_len as f64);
-        let reverse = Oracles {
-            grad_y: steps,
-            pulls: steps,
-            ..Oracles::default()
-        };
-        let forward = Oracles {
-            grad_y: sweeps * steps,
-            pushes: sweeps * steps,
-            ..Oracles::default()
-        };
+        let reverse = Oracles::of([(Oracle::GradY, steps), (Oracle::Pull, steps)]);
+        let forward = Oracles::of([
+            (Oracle::GradY, sweeps * steps),
+            (Oracle::Push, sweeps * steps),
+        ]);
         Err(Error::TooCostly {
             method: "forward mode",
             x_len,

@@ -5,7 +5,7 @@ use super::{HyperGradient, Report};
 use crate::dynamics::{Field, Weights};
 use crate::error::{expect_length, positive, require};
 use crate::vector::{axpy, norm, scale_into};
-use crate::{At, Cost, Memory, Oracles, Problem, Remembers, Result, Scalar, Sequence, Set};
+use crate::{At, Cost, Memory, Oracle, Oracles, Problem, Remembers, Result, Scalar, Sequence, Set};
 
 /// The single-loop averaged method of multipliers, sl-BAMM (Liu et al., 2023, arXiv 2302.03407):
 /// one step each for y, the multiplier v and x, with φ = (1 − μ) g + μ f in place of g.
@@ -154,11 +154,7 @@ impl<T: Scalar> HyperGradient<T> for Bamm<T> {
     }
 
     fn cost(&self, problem: &Problem<T>) -> Cost {
-        let of_average = Oracles {
-            grad_y: 1.0,
-            pulls: 1.0,
-            ..Oracles::default()
-        };
+        let of_average = Oracles::of([(Oracle::GradY, 1.0), (Oracle::Pull, 1.0)]);
         Cost {
             inner: of_average,
             outer: of_average + Oracles::of_seed(problem),

@@ -7,7 +7,7 @@ use super::{HyperGradient, Report};
 use crate::dynamics::Field;
 use crate::error::positive;
 use crate::vector::{axpy, dot};
-use crate::{At, Cost, Memory, Oracles, Problem, Remembers, Result, Scalar, Set};
+use crate::{At, Cost, Memory, Oracle, Oracles, Problem, Remembers, Result, Scalar, Set};
 
 /// Bilevel optimization made easy, BOME (Ye et al., 2022, arXiv 2209.08709): x and y together
 /// descend on f, as far as the gap q(x, y) = g(x, y) − g(x, z) still falls at a given rate.
@@ -151,16 +151,8 @@ impl<T: Scalar> HyperGradient<T> for Bome<T> {
     fn cost(&self, problem: &Problem<T>) -> Cost {
         let (inner, outer) = penalised_oracles(problem);
         Cost {
-            inner: inner
-                + Oracles {
-                    grad_y: self.steps as f64 + 1.0,
-                    ..Oracles::default()
-                },
-            outer: outer
-                + Oracles {
-                    grad_y: 1.0,
-                    ..Oracles::default()
-                },
+            inner: inner + Oracles::of([(Oracle::GradY, self.steps as f64 + 1.0)]),
+            outer: outer + Oracles::of([(Oracle::GradY, 1.0)]),
             work_numbers: InnerLoop::work_numbers(problem) + 5 * problem.y_len() + problem.x_len(),
             ..Cost::default()
         }

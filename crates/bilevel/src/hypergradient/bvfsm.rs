@@ -7,7 +7,7 @@ use super::{HyperGradient, Report};
 use crate::dynamics::{Field, Weights};
 use crate::error::{positive, require};
 use crate::vector::{axpy, dot};
-use crate::{At, Cost, Memory, Oracles, Problem, Remembers, Result, Scalar, Sequence, Set};
+use crate::{At, Cost, Memory, Oracle, Oracles, Problem, Remembers, Result, Scalar, Sequence, Set};
 
 /// Value-function based sequential minimisation, BVFSM (Liu et al., 2021, arXiv 2110.04974), with a
 /// logarithmic barrier: the inner problem becomes the constraint g(x, y) ≤ min g(x, ·) + μ‖·‖².
@@ -210,16 +210,11 @@ impl<T: Scalar> HyperGradient<T> for Bvfsm<T> {
         let (inner, outer) = penalised_oracles(problem);
         Cost {
             inner: inner
-                + Oracles {
-                    values: 2.0 * y_steps,
-                    grad_y: z_steps + y_steps,
-                    ..Oracles::default()
-                },
-            outer: outer
-                + Oracles {
-                    grad_y: y_steps,
-                    ..Oracles::default()
-                },
+                + Oracles::of([
+                    (Oracle::Value, 2.0 * y_steps),
+                    (Oracle::GradY, z_steps + y_steps),
+                ]),
+            outer: outer + Oracles::of([(Oracle::GradY, y_steps)]),
             work_numbers: InnerLoop::work_numbers(problem) + 4 * problem.y_len(),
             ..Cost::default()
         }

@@ -6,7 +6,7 @@ use super::inner_loop::{
 use super::{HyperGradient, Report};
 use crate::dynamics::Field;
 use crate::error::positive;
-use crate::{At, Cost, Memory, Oracles, Problem, Remembers, Result, Scalar, Sequence, Set};
+use crate::{At, Cost, Memory, Oracle, Oracles, Problem, Remembers, Result, Scalar, Sequence, Set};
 
 /// The fully first-order method F2SA (Kwon et al., 2023, arXiv 2301.10945): the hypergradient of
 /// the penalised problem min f + λ (g(x, y) − min g(x, ·)), with warm-started loops for both
@@ -116,16 +116,8 @@ impl<T: Scalar> HyperGradient<T> for F2sa<T> {
         let steps = self.steps as f64;
         let (inner, outer) = penalised_oracles(problem);
         Cost {
-            inner: inner
-                + Oracles {
-                    grad_y: 2.0 * steps,
-                    ..Oracles::default()
-                },
-            outer: outer
-                + Oracles {
-                    grad_y: steps,
-                    ..Oracles::default()
-                },
+            inner: inner + Oracles::of([(Oracle::GradY, 2.0 * steps)]),
+            outer: outer + Oracles::of([(Oracle::GradY, steps)]),
             work_numbers: InnerLoop::work_numbers(problem) + 4 * problem.y_len(),
             ..Cost::default()
         }

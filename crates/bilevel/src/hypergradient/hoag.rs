@@ -9,7 +9,7 @@ use crate::dynamics::{Dynamics, GradientDescent};
 use crate::error::{expect_length, require};
 use crate::linear::{ConjugateGradient, LinearOperator, LinearSolver, Solution, System};
 use crate::vector::norm;
-use crate::{At, Cost, Memory, Oracles, Problem, Remembers, Result, Scalar, Sequence};
+use crate::{At, Cost, Memory, Oracle, Oracles, Problem, Remembers, Result, Scalar, Sequence};
 
 /// HOAG (Pedregosa, 2016, arXiv 1602.02355): [`Implicit`](super::Implicit) with a tolerance ε_k
 /// that shrinks from outer step to outer step.
@@ -222,12 +222,11 @@ impl<T: Scalar> HyperGradient<T> for Hoag<T> {
         let y_len = problem.y_len();
         let state_len = self.dynamics.state_len(y_len);
         Cost {
-            inner: Oracles {
-                grad_y: steps + looks as f64,
-                pushes: self.max_products as f64,
-                pulls: 1.0,
-                ..Oracles::default()
-            },
+            inner: Oracles::of([
+                (Oracle::GradY, steps + looks as f64),
+                (Oracle::Push, self.max_products as f64),
+                (Oracle::Pull, 1.0),
+            ]),
             outer: Oracles::of_seed(problem),
             work_numbers: 2 * state_len
                 + 9 * y_len

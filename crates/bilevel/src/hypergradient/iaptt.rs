@@ -4,7 +4,7 @@ use super::{HyperGradient, Report, Unrolled};
 use crate::adjoint::{Paths, Rollout};
 use crate::error::{expect_length, positive};
 use crate::vector::axpy;
-use crate::{At, Cost, Memory, Oracles, Problem, Remembers, Result, Scalar, Set};
+use crate::{At, Cost, Memory, Oracle, Oracles, Problem, Remembers, Result, Scalar, Set};
 
 /// Initialization auxiliary and pessimistic trajectory truncation, IAPTT-GM (Liu et al., 2021,
 /// arXiv 2110.00455): for inner problems that are not convex, where the end of training depends on
@@ -158,10 +158,8 @@ impl<T: Scalar> HyperGradient<T> for Iaptt<T> {
     fn cost(&self, problem: &Problem<T>) -> Cost {
         let steps = self.unrolled.steps;
         let (inner, outer) = self.unrolled.dynamics.gradients(steps);
-        let of = |grad_y: f64, values: usize| Oracles {
-            values: values as f64,
-            grad_y,
-            ..Oracles::default()
+        let of = |grad_y: f64, values: usize| {
+            Oracles::of([(Oracle::Value, values as f64), (Oracle::GradY, grad_y)])
         };
         let mut cost = self.unrolled.cost(problem);
         cost.inner += of(inner, 0);

@@ -9,7 +9,7 @@ use crate::adjoint::{Paths, Rollout};
 use crate::dynamics::{Dynamics, GradientDescent};
 use crate::error::{expect_length, require};
 use crate::linear::{ConjugateGradient, LinearSolver, System};
-use crate::{At, Cost, Error, Memory, Oracles, Problem, Remembers, Result, Scalar};
+use crate::{At, Cost, Error, Memory, Oracle, Oracles, Problem, Remembers, Result, Scalar};
 
 /// Differentiates the solution of the inner problem, not the steps towards it (AID).
 ///
@@ -216,27 +216,21 @@ impl<T: Scalar> HyperGradient<T> for Implicit<T> {
         let (inner_steps, outer_steps) = self.dynamics.gradients(self.steps);
         let share = |gradients: f64| gradients / self.steps.max(1) as f64;
         let (state_len, y_len) = (self.dynamics.state_len(problem.y_len()), problem.y_len());
-        let mut inner = Oracles {
-            grad_y: inner_steps,
-            ..Oracles::default()
-        };
-        let mut outer = Oracles {
-            grad_y: outer_steps,
-            ..Oracles::default()
-        };
+        let mut inner = Oracles::of([(Oracle::GradY, inner_steps)]);
+        let mut outer = Oracles::of([(Oracle::GradY, outer_steps)]);
         match self.solver.system() {
             System::InnerHessian => {
-                inner.grad_y += f64::from(self.stationarity.is_some());
-                inner.pushes = products;
-                inner.pulls = 1.0;
+                inner[Oracle::GradY] += f64::from(self.stationarity.is_some());
+                inner[Oracle::Push] = products;
+                inner[Oracle::Pull] = 1.0;
             }
             System::StepMap => {
                 for (oracles, each) in [
                     (&mut inner, share(inner_steps)),
                     (&mut outer, share(outer_steps)),
                 ] {
-                    oracles.grad_y += each;
-                    oracles.pulls = (products + 1.0) * each;
+                    oracles[Oracle::GradY] += each;
+                    oracles[Oracle::Pull] = (products + 1.0) * each;
                 }
             }
         }

@@ -5,7 +5,7 @@ use crate::adjoint::Paths;
 use crate::dynamics::{Context, Field, GradientDescent, Weights};
 use crate::error::{expect_length, require};
 use crate::vector::axpy;
-use crate::{At, Memory, Oracles, Problem, Result, Scalar, Set};
+use crate::{At, Memory, Oracle, Oracles, Problem, Result, Scalar, Set};
 
 /// g alone.
 pub(super) const INNER: Weights = Weights {
@@ -223,16 +223,17 @@ pub(super) fn distance<T: Scalar>(y: &[T], z: &[T]) -> f64 {
 
 /// What [`InnerLoop::collect_penalised`] asks for, and the values of a report with the gap.
 pub(super) fn penalised_oracles<T: Scalar>(problem: &Problem<T>) -> (Oracles, Oracles) {
-    let inner = Oracles {
-        values: 2.0,
-        grad_x: 2.0 * f64::from(problem.inner().depends_on_x()),
-        ..Oracles::default()
-    };
-    let outer = Oracles {
-        values: 1.0,
-        grad_x: f64::from(problem.outer().depends_on_x()),
-        ..Oracles::default()
-    };
+    let inner = Oracles::of([
+        (Oracle::Value, 2.0),
+        (
+            Oracle::GradX,
+            2.0 * f64::from(problem.inner().depends_on_x()),
+        ),
+    ]);
+    let outer = Oracles::of([
+        (Oracle::Value, 1.0),
+        (Oracle::GradX, f64::from(problem.outer().depends_on_x())),
+    ]);
     (inner, outer)
 }
 

@@ -4,7 +4,7 @@ use super::inner_loop::{INNER, InnerLoop, distance, expect_x_enters, penalised_o
 use super::{HyperGradient, Report};
 use crate::dynamics::{Field, Weights};
 use crate::error::positive;
-use crate::{At, Cost, Memory, Oracles, Problem, Remembers, Result, Scalar, Sequence, Set};
+use crate::{At, Cost, Memory, Oracle, Oracles, Problem, Remembers, Result, Scalar, Sequence, Set};
 
 /// The Moreau-envelope based Hessian-free algorithm, MEHA (Liu et al., 2024, arXiv 2405.09927): one
 /// step each for x, y and z on f/c + g − v, where v(x, y) = min over z of g(x, z) + ‖z − y‖²/(2γ).
@@ -132,16 +132,8 @@ impl<T: Scalar> HyperGradient<T> for Meha<T> {
     fn cost(&self, problem: &Problem<T>) -> Cost {
         let (inner, outer) = penalised_oracles(problem);
         Cost {
-            inner: inner
-                + Oracles {
-                    grad_y: 2.0,
-                    ..Oracles::default()
-                },
-            outer: outer
-                + Oracles {
-                    grad_y: 1.0,
-                    ..Oracles::default()
-                },
+            inner: inner + Oracles::of([(Oracle::GradY, 2.0)]),
+            outer: outer + Oracles::of([(Oracle::GradY, 1.0)]),
             work_numbers: InnerLoop::work_numbers(problem) + 4 * problem.y_len(),
             ..Cost::default()
         }

@@ -6,7 +6,7 @@ use crate::adjoint::Paths;
 use crate::dynamics::Field;
 use crate::error::{positive, require};
 use crate::vector::{axpy, dot, norm};
-use crate::{At, Cost, Memory, Oracles, Problem, Remembers, Result, Scalar, Set};
+use crate::{At, Cost, Memory, Oracle, Oracles, Problem, Remembers, Result, Scalar, Set};
 
 /// The one-stage hypergradient of DARTS (Liu et al., 2019, arXiv 1806.09055): how f after one more
 /// step depends on x, with a finite difference instead of second derivatives.
@@ -178,18 +178,22 @@ impl<T: Scalar> HyperGradient<T> for OneStage<T> {
         let (inner, outer) = self.field.gradients(self.steps + usize::from(ahead));
         let difference = 2.0 * f64::from(ahead);
         Cost {
-            inner: Oracles {
-                grad_y: inner,
-                grad_x: difference * f64::from(problem.inner().depends_on_x()),
-                ..Oracles::default()
-            },
-            outer: Oracles {
-                values: 1.0,
-                grad_y: outer + f64::from(ahead),
-                grad_x: f64::from(problem.outer().depends_on_x())
-                    * (1.0 + difference * f64::from(self.field.uses_outer())),
-                ..Oracles::default()
-            },
+            inner: Oracles::of([
+                (Oracle::GradY, inner),
+                (
+                    Oracle::GradX,
+                    difference * f64::from(problem.inner().depends_on_x()),
+                ),
+            ]),
+            outer: Oracles::of([
+                (Oracle::Value, 1.0),
+                (Oracle::GradY, outer + f64::from(ahead)),
+                (
+                    Oracle::GradX,
+                    f64::from(problem.outer().depends_on_x())
+                        * (1.0 + difference * f64::from(self.field.uses_outer())),
+                ),
+            ]),
             work_numbers: InnerLoop::work_numbers(problem) + 6 * problem.y_len(),
             ..Cost::default()
         }

@@ -6,7 +6,7 @@ use super::inner_loop::{
 use super::{HyperGradient, Report};
 use crate::dynamics::Field;
 use crate::error::positive;
-use crate::{At, Cost, Memory, Oracles, Problem, Remembers, Result, Scalar, Sequence, Set};
+use crate::{At, Cost, Memory, Oracle, Oracles, Problem, Remembers, Result, Scalar, Sequence, Set};
 
 /// Penalty-based bilevel gradient descent with the value function, V-PBGD (Shen and Chen, 2023,
 /// arXiv 2302.05185): x and y descend together on f + γ (g(x, y) − min g(x, ·)).
@@ -127,16 +127,8 @@ impl<T: Scalar> HyperGradient<T> for Pbgd<T> {
     fn cost(&self, problem: &Problem<T>) -> Cost {
         let (inner, outer) = penalised_oracles(problem);
         Cost {
-            inner: inner
-                + Oracles {
-                    grad_y: self.steps as f64 + 1.0,
-                    ..Oracles::default()
-                },
-            outer: outer
-                + Oracles {
-                    grad_y: 1.0,
-                    ..Oracles::default()
-                },
+            inner: inner + Oracles::of([(Oracle::GradY, self.steps as f64 + 1.0)]),
+            outer: outer + Oracles::of([(Oracle::GradY, 1.0)]),
             work_numbers: InnerLoop::work_numbers(problem) + 4 * problem.y_len(),
             ..Cost::default()
         }

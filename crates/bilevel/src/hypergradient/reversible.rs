@@ -10,7 +10,7 @@ use super::{HyperGradient, Report};
 use crate::adjoint::{Paths, Rollout};
 use crate::dynamics::{Dynamics, Field, Hyper};
 use crate::error::require;
-use crate::{At, Cost, Error, Memory, Oracles, Problem, Result, Scalar};
+use crate::{At, Cost, Error, Memory, Oracle, Oracles, Problem, Result, Scalar};
 
 /// The exact hypergradient of training with [`Momentum`](crate::Momentum), without a stored trajectory:
 /// the backward sweep reverses the steps themselves (Maclaurin, Duvenaud and Adams, arXiv 1502.03492).
@@ -166,10 +166,11 @@ impl<T: Scalar> HyperGradient<T> for Reversible {
         let dynamics = self.dynamics::<T>();
         let (inner, outer) = dynamics.gradients(self.steps);
         let (inner_again, outer_again) = dynamics.pull_gradients(self.steps);
-        let share = |gradients: f64, again: f64| Oracles {
-            grad_y: 2.0 * gradients + again,
-            pulls: gradients,
-            ..Oracles::default()
+        let share = |gradients: f64, again: f64| {
+            Oracles::of([
+                (Oracle::GradY, 2.0 * gradients + again),
+                (Oracle::Pull, gradients),
+            ])
         };
         let len = problem.y_len();
         let bits = self.steps as f64 * -self.momentum.value().log2();

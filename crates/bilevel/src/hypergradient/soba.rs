@@ -5,7 +5,7 @@ use super::inner_loop::InnerLoop;
 use super::{HyperGradient, Report};
 use crate::dynamics::GradientDescent;
 use crate::vector::{axpy, norm};
-use crate::{At, Cost, Memory, Oracles, Problem, Remembers, Result, Scalar, Sequence, Set};
+use crate::{At, Cost, Memory, Oracle, Oracles, Problem, Remembers, Result, Scalar, Sequence, Set};
 
 /// SOBA (Dagréou, Ablin, Vaiter and Moreau, 2022, arXiv 2201.13409): y, the solution v of the
 /// linear system and x move together, one step each.
@@ -132,11 +132,7 @@ impl<T: Scalar> HyperGradient<T> for Soba {
 
     fn cost(&self, problem: &Problem<T>) -> Cost {
         Cost {
-            inner: Oracles {
-                grad_y: 1.0,
-                pulls: 1.0,
-                ..Oracles::default()
-            },
+            inner: Oracles::of([(Oracle::GradY, 1.0), (Oracle::Pull, 1.0)]),
             outer: Oracles::of_seed(problem),
             // y, v, −v, the residual and the next y, and y and v in the memory.
             work_numbers: 7 * problem.y_len() + InnerLoop::work_numbers(problem),

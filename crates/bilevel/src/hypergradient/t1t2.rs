@@ -5,7 +5,7 @@ use super::{HyperGradient, Report};
 use crate::adjoint::{Paths, Rollout};
 use crate::dynamics::{Dynamics, GradientDescent};
 use crate::error::expect_length;
-use crate::{At, Cost, Memory, Oracles, Problem, Remembers, Result, Scalar};
+use crate::{At, Cost, Memory, Oracle, Oracles, Problem, Remembers, Result, Scalar};
 
 /// T1–T2 (Luketina et al., 2016, arXiv 1511.06727): training goes on from one outer step to the
 /// next, and only its last step is differentiated.
@@ -122,10 +122,11 @@ impl<T: Scalar> HyperGradient<T> for T1T2<T> {
         let (inner, outer) = self.dynamics.gradients(self.steps);
         let (inner_again, outer_again) = self.dynamics.pull_gradients(self.steps);
         let steps = self.steps.max(1) as f64;
-        let of = |gradients: f64, again: f64| Oracles {
-            grad_y: gradients + again / steps,
-            pulls: gradients / steps,
-            ..Oracles::default()
+        let of = |gradients: f64, again: f64| {
+            Oracles::of([
+                (Oracle::GradY, gradients + again / steps),
+                (Oracle::Pull, gradients / steps),
+            ])
         };
         Cost {
             inner: of(inner, inner_again),

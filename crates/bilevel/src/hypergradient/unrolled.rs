@@ -4,7 +4,7 @@ use super::{HyperGradient, Report};
 use crate::adjoint::{Adjoint, Paths, Reverse, Rollout};
 use crate::dynamics::{Dynamics, GradientDescent};
 use crate::error::require;
-use crate::{At, Cost, Error, Memory, Oracles, Problem, Result, Role, Scalar};
+use crate::{At, Cost, Error, Memory, Oracle, Oracles, Problem, Result, Role, Scalar};
 
 /// Differentiates K steps of training exactly, or as the adjoint does.
 ///
@@ -114,14 +114,16 @@ impl<T: Scalar> HyperGradient<T> for Unrolled<T> {
         let share = |gradients: f64, again: f64| {
             let steps = self.steps.max(1) as f64;
             let each = gradients / steps;
-            Oracles {
-                grad_y: sweeps.steps * each + sweeps.pulls * again / steps,
-                linearizations: sweeps.taped_steps * each,
-                pulls: sweeps.pulls * each,
-                tape_pulls: sweeps.tape_pulls * each,
-                pushes: sweeps.pushes * each,
-                ..Oracles::default()
-            }
+            Oracles::of([
+                (
+                    Oracle::GradY,
+                    sweeps.steps * each + sweeps.pulls * again / steps,
+                ),
+                (Oracle::Linearize, sweeps.taped_steps * each),
+                (Oracle::Pull, sweeps.pulls * each),
+                (Oracle::PullTape, sweeps.tape_pulls * each),
+                (Oracle::Push, sweeps.pushes * each),
+            ])
         };
         let state_len = self.dynamics.state_len(problem.y_len());
         Cost {

@@ -1,55 +1,11 @@
 //! Counting the calls of an objective.
 
-use std::ops::{Add, AddAssign};
-
 use super::{AtX, SecondOrder, Taped};
-use crate::{Draw, Error, Result, Role, Scalar};
+use crate::{Draw, Error, Oracle, PerOracle, Result, Role, Scalar};
 
 /// How often each oracle of an objective was called; the literature compares methods in
-/// these units.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
-#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
-pub struct Calls {
-    /// Values h.
-    pub values: u64,
-    /// Gradients ∇_y h, including those of [`Taped::linearize`].
-    pub grad_y: u64,
-    /// Gradients ∇_x h.
-    pub grad_x: u64,
-    /// Products of [`SecondOrder::pull`] or [`Taped::pull_tape`]: ∇²_yy h v and ∇²_xy h v
-    /// together.
-    pub pulls: u64,
-    /// Products of [`SecondOrder::push`].
-    pub pushes: u64,
-}
-
-impl Calls {
-    /// All calls together.
-    #[must_use]
-    pub fn total(self) -> u64 {
-        self.values + self.grad_y + self.grad_x + self.pulls + self.pushes
-    }
-}
-
-impl Add for Calls {
-    type Output = Self;
-
-    fn add(self, other: Self) -> Self {
-        Self {
-            values: self.values + other.values,
-            grad_y: self.grad_y + other.grad_y,
-            grad_x: self.grad_x + other.grad_x,
-            pulls: self.pulls + other.pulls,
-            pushes: self.pushes + other.pushes,
-        }
-    }
-}
-
-impl AddAssign for Calls {
-    fn add_assign(&mut self, other: Self) {
-        *self = *self + other;
-    }
-}
+/// these units. A call that uses a tape counts as one without, see [`Oracle::untaped`].
+pub type Calls = PerOracle<u64>;
 
 /// An objective at a fixed x that counts its calls and knows its [`Role`], so that an
 /// error can name it.
@@ -81,7 +37,7 @@ impl<'a, T: Scalar> Counted<'a, T> {
     /// # Errors
     /// If the objective fails.
     pub fn value(&mut self, y: &[T], draw: Draw) -> Result<T> {
-        self.calls.values += 1;
+        self.count(Oracle::Value);
         self.at
             .value(y, draw)
             .map_err(|error| error.in_role(self.role))
@@ -92,7 +48,7 @@ impl<'a, T: Scalar> Counted<'a, T> {
     /// # Errors
     /// If the objective fails.
     pub fn grad_y(&mut self, y: &[T], draw: Draw, out: &mut [T]) -> Result<()> {
-        self.calls.grad_y += 1;
+        self.count(Oracle::GradY);
         self.at
             .grad_y(y, draw, out)
             .map_err(|error| error.in_role(self.role))
@@ -103,7 +59,7 @@ impl<'a, T: Scalar> Counted<'a, T> {
     /// # Errors
     /// If the objective fails.
     pub fn grad_x(&mut self, y: &[T], draw: Draw, scale: T) -> Result<()> {
-        self.calls.grad_x += 1;
+        self.count(Oracle::GradX);
         self.at
             .grad_x(y, draw, scale)
             .map_err(|error| error.in_role(self.role))
@@ -114,7 +70,7 @@ impl<'a, T: Scalar> Counted<'a, T> {
     /// # Errors
     /// [`Error::NoSecondOrder`], or if the objective fails.
     pub fn pull(&mut self, y: &[T], draw: Draw, v: &[T], y_bar: &mut [T]) -> Result<()> {
-        self.calls.pulls += 1;
+        self.count(Oracle::Pull);
         let role = self.role;
         self.second_order("the pull-back")?
             .pull(y, draw, v, y_bar)
@@ -126,7 +82,7 @@ impl<'a, T: Scalar> Counted<'a, T> {
     /// # Errors
     /// [`Error::NoSecondOrder`], or if the objective fails.
     pub fn push(&mut self, y: &[T], draw: Draw, dx: &[T], dy: &[T], out: &mut [T]) -> Result<()> {
-        self.calls.pushes += 1;
+        self.count(Oracle::Push);
         let role = self.role;
         self.second_order("the push-forward")?
             .push(y, draw, dx, dy, out)
@@ -146,13 +102,15 @@ impl<'a, T: Scalar> Counted<'a, T> {
         gradient: &mut [T],
         out: &mut [T],
     ) -> Result<bool> {
-        self.calls.pushes += 1;
+        self.count(Oracle::Push);
         let role = self.role;
         let found = self
             .second_order("the push-forward")?
             .push_with_gradient(y, draw, along, gradient, out)
             .map_err(|error| error.in_role(role))?;
-        self.calls.grad_y += u64::from(found);
+        if found {
+            self.count(Oracle::GradY);
+        }
         Ok(found)
     }
 
@@ -169,7 +127,7 @@ impl<'a, T: Scalar> Counted<'a, T> {
     /// # Errors
     /// [`Error::NoTape`], or if the objective fails.
     pub fn linearize(&mut self, y: &[T], draw: Draw, out: &mut [T], tape: &mut [T]) -> Result<()> {
-        self.calls.grad_y += 1;
+        self.count(Oracle::Linearize);
         let role = self.role;
         self.tape("the taped step")?
             .linearize(y, draw, out, tape)
@@ -189,7 +147,7 @@ impl<'a, T: Scalar> Counted<'a, T> {
         v: &[T],
         y_bar: &mut [T],
     ) -> Result<()> {
-        self.calls.pulls += 1;
+        self.count(Oracle::PullTape);
         let role = self.role;
         self.tape("the taped pull-back")?
             .pull_tape(y, draw, tape, v, y_bar)
@@ -206,6 +164,10 @@ impl<'a, T: Scalar> Counted<'a, T> {
             .map_err(|error| error.in_role(self.role))
     }
 
+    fn count(&mut self, oracle: Oracle) {
+        self.calls[oracle.untaped()] += 1;
+    }
+
     fn second_order(&mut self, needed_by: &'static str) -> Result<&mut dyn SecondOrder<T>> {
         let role = self.role;
         self.at
@@ -216,5 +178,36 @@ impl<'a, T: Scalar> Counted<'a, T> {
     fn tape(&mut self, needed_by: &'static str) -> Result<&mut dyn Taped<T>> {
         let role = self.role;
         self.at.tape().ok_or(Error::NoTape { role, needed_by })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::Objective;
+    use crate::objective::Closures;
+
+    #[test]
+    fn calls_of_every_oracle_are_counted() {
+        let h = Closures::<f64>::new(1, 1, |_, _, _| 0.0, |_, _, _, _| ())
+            .with_grad_x(|_, _, _, _| ())
+            .with_second_order(|_, _, _, _, _, _| (), |_, _, _, _, _, _| ())
+            .with_tape(|_| 1, |_, _, _, _, _| (), |_, _, _, _, _, _, _| ());
+        let (mut out, mut tape, y) = ([0.0], [0.0], [0.0]);
+        for oracle in Oracle::ALL {
+            let mut counted = Counted::new(h.at(&[0.0]).unwrap(), Role::Inner);
+            match oracle {
+                Oracle::Value => counted.value(&y, Draw::All).map(|_| ()),
+                Oracle::GradY => counted.grad_y(&y, Draw::All, &mut out),
+                Oracle::GradX => counted.grad_x(&y, Draw::All, 1.0),
+                Oracle::Pull => counted.pull(&y, Draw::All, &y, &mut out),
+                Oracle::Push => counted.push(&y, Draw::All, &y, &y, &mut out),
+                Oracle::Linearize => counted.linearize(&y, Draw::All, &mut out, &mut tape),
+                Oracle::PullTape => counted.pull_tape(&y, Draw::All, &tape, &y, &mut out),
+            }
+            .unwrap();
+            let once = Calls::of([(oracle.untaped(), 1)]);
+            assert_eq!(counted.calls(), once, "{oracle:?}");
+        }
     }
 }

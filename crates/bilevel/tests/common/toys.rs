@@ -3,7 +3,7 @@
 use bilevel::driver::RunState;
 use bilevel::optimizer::Projected;
 use bilevel::{
-    At, Bounds, Closures, Driver, FixedStart, HyperGradient, Key, Memory, Optimizer, Problem,
+    At, Bounds, Closures, Cost, Driver, FixedStart, HyperGradient, Key, Memory, Optimizer, Problem,
     Report, Scalar, Sgd,
 };
 
@@ -240,6 +240,19 @@ pub(crate) fn estimates<T: Scalar>(
             (out.clone(), report)
         })
         .unzip()
+}
+
+/// That an estimate made the calls that were predicted.
+pub(crate) fn assert_calls(what: &str, report: &Report<f64>, predicted: &Cost) {
+    for (calls, predicted) in [
+        (report.inner_calls, predicted.inner.untaped()),
+        (report.outer_calls, predicted.outer.untaped()),
+    ] {
+        for (oracle, found) in calls.iter() {
+            let name = format!("{what}, {}", oracle.name());
+            assert_near(&name, found as f64, predicted[oracle], 1e-9);
+        }
+    }
 }
 
 /// That `found` is `expected` but for `tolerance`.

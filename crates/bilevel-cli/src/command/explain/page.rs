@@ -1,6 +1,8 @@
 //! The text of a page.
 
-use super::result::{ExplainResult, OracleFigures, PredictionFigures};
+use bilevel::Oracles;
+
+use super::result::{ExplainResult, PredictionFigures};
 
 /// As wide as a terminal.
 const WIDTH: usize = 100;
@@ -58,8 +60,8 @@ pub(super) fn text(result: &ExplainResult) -> String {
 
 fn predicted(prediction: &PredictionFigures) -> String {
     let megabytes = |bytes: usize| format!("{:.2} MB", bytes as f64 / 1e6);
-    let mut text = labelled("Of g", &calls(&prediction.inner_calls));
-    text += &labelled("Of f", &calls(&prediction.outer_calls));
+    let mut text = labelled("Of g", &calls(prediction.inner_calls));
+    text += &labelled("Of f", &calls(prediction.outer_calls));
     let mut work = format!(
         "as of about {:.0} gradients by the usual rule (a product counts for two)",
         prediction.gradients
@@ -82,15 +84,14 @@ fn predicted(prediction: &PredictionFigures) -> String {
     )
 }
 
-fn calls(oracles: &OracleFigures) -> String {
-    let named = [
-        (oracles.values, "value"),
-        (oracles.grad_y + oracles.linearizations, "gradient in y"),
-        (oracles.grad_x, "gradient in x"),
-        (oracles.pulls, "product"),
-        (oracles.tape_pulls, "product from a tape"),
-        (oracles.pushes, "product forward"),
-    ];
+fn calls(oracles: Oracles) -> String {
+    let mut named: Vec<(f64, &str)> = vec![];
+    for (oracle, count) in oracles.iter() {
+        match named.iter_mut().find(|(_, text)| *text == oracle.text()) {
+            Some((sum, _)) => *sum += count,
+            None => named.push((count, oracle.text())),
+        }
+    }
     let present: Vec<String> = named
         .iter()
         .filter(|(count, _)| *count > 0.0)

@@ -1,7 +1,7 @@
 //! What is said of a method.
 
 use bilevel::{Cost, Oracles};
-use serde::Serialize;
+use serde::{Serialize, Serializer};
 
 /// Everything that is said of a method.
 #[derive(Serialize)]
@@ -40,8 +40,10 @@ pub(super) struct ProblemFigures {
 /// What one hypergradient is predicted to cost.
 #[derive(Serialize)]
 pub(super) struct PredictionFigures {
-    pub(super) inner_calls: OracleFigures,
-    pub(super) outer_calls: OracleFigures,
+    #[serde(serialize_with = "by_name")]
+    pub(super) inner_calls: Oracles,
+    #[serde(serialize_with = "by_name")]
+    pub(super) outer_calls: Oracles,
     /// In units of one gradient, by the usual rule.
     pub(super) gradients: f64,
     /// In matrix products; None for objectives that are not traced.
@@ -52,30 +54,9 @@ pub(super) struct PredictionFigures {
     pub(super) peak_bytes: usize,
 }
 
-/// How often an objective is asked.
-#[derive(Serialize)]
-pub(super) struct OracleFigures {
-    pub(super) values: f64,
-    pub(super) grad_y: f64,
-    pub(super) grad_x: f64,
-    pub(super) pulls: f64,
-    pub(super) pushes: f64,
-    pub(super) linearizations: f64,
-    pub(super) tape_pulls: f64,
-}
-
-impl From<Oracles> for OracleFigures {
-    fn from(oracles: Oracles) -> Self {
-        Self {
-            values: oracles.values,
-            grad_y: oracles.grad_y,
-            grad_x: oracles.grad_x,
-            pulls: oracles.pulls,
-            pushes: oracles.pushes,
-            linearizations: oracles.linearizations,
-            tape_pulls: oracles.tape_pulls,
-        }
-    }
+/// Calls by the names of the oracles.
+fn by_name<S: Serializer>(calls: &Oracles, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.collect_map(calls.iter().map(|(oracle, count)| (oracle.name(), count)))
 }
 
 impl PredictionFigures {
@@ -83,8 +64,8 @@ impl PredictionFigures {
     pub(super) fn of<T>(cost: &Cost, kept: usize) -> Self {
         let work = cost.work_numbers;
         Self {
-            inner_calls: cost.inner.into(),
-            outer_calls: cost.outer.into(),
+            inner_calls: cost.inner,
+            outer_calls: cost.outer,
             gradients: cost.gradients(),
             flops: None,
             data_bytes: None,

@@ -122,8 +122,8 @@ pub(super) fn run(arguments: &SolveArguments, problem: &TestProblem) -> Result<(
         known_optimum: known_optimum(problem),
         distance: problem.distance(&problem.start, &solution.y),
         oracle_calls: OracleCalls {
-            inner: solution.inner_calls.into(),
-            outer: solution.outer_calls.into(),
+            inner: solution.inner_calls,
+            outer: solution.outer_calls,
         },
         seconds: begin.elapsed().as_secs_f64(),
         outer_steps: 0,

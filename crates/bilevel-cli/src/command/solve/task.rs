@@ -2,7 +2,7 @@
 
 use anyhow::anyhow;
 use bilevel::catalogue::{Defaults, Method, Settings};
-use bilevel::{Cost, Draw, Key, Problem};
+use bilevel::{Cost, Draw, Key, Oracle, Problem};
 use bilevel_tasks::problem::{ProblemOptions, TestProblem, names, test_problem};
 
 use crate::failure::Failure;
@@ -56,8 +56,8 @@ pub(crate) fn kept_numbers(task: &Problem<f64>, cost: &Cost) -> Result<usize, Fa
     let x = vec![0.0; task.x_len()];
     let mut numbers = cost.kept_numbers;
     for (objective, oracles) in [(task.inner(), cost.inner), (task.outer(), cost.outer)] {
-        if cost.kept_tapes > 0 && oracles.linearizations > 0.0 {
-            let tapes = (oracles.linearizations as usize).min(cost.kept_tapes);
+        if cost.kept_tapes > 0 && oracles[Oracle::Linearize] > 0.0 {
+            let tapes = (oracles[Oracle::Linearize] as usize).min(cost.kept_tapes);
             let mut at = objective.at(&x).map_err(Failure::usage)?;
             let len = at.tape().map_or(0, |tape| tape.tape_len(Draw::All));
             numbers = numbers.saturating_add(tapes.saturating_mul(len));
