@@ -51,21 +51,21 @@ use crate::metrics::CleaningMetrics;
 use crate::model::{Examples, Loss, LossSettings, Model, Real};
 use crate::stream::SPLIT;
 
-/// What is solved, apart from the method.
+/// The task to solve, without the method.
 ///
 /// | setting | default | range | purpose |
 /// |---|---|---|---|
-/// | `model` | softmax | | what is trained |
+/// | `model` | softmax | | the model to train |
 /// | `batch` | all | 1 … rows | training rows of an inner step |
 /// | `trusted_batch` | all | 1 … trusted rows | trusted rows of an evaluation of f |
 /// | `weight_decay` | 0 | at least 0 | D of D‖y‖²/2 in g |
-/// | `early_stopping` | 0.2 | 0 … 1, both excluded | share of the trusted rows that is held out, to choose the outer step that is kept; None keeps the last |
+/// | `early_stopping` | 0.2 | 0 … 1, exclusive | share of trusted rows held out to select the outer step; None keeps the last |
 /// | `patience` | 20 | at least 1 | outer steps without improvement on them before the run ends |
 /// | `outer_steps` | 60 | at least 1 | updates of x |
-/// | `time_limit` | none | | no update is begun after it, counted from the start of the run |
+/// | `time_limit` | none | | no update starts after it, counted from the start of the run |
 #[derive(Clone, PartialEq, Debug)]
 pub struct CleaningSettings {
-    /// What is trained.
+    /// The model to train.
     pub model: Model,
     /// Training rows of an inner step; None for all.
     pub batch: Option<usize>,
@@ -79,8 +79,8 @@ pub struct CleaningSettings {
     pub patience: usize,
     /// Updates of x, at most.
     pub outer_steps: usize,
-    /// No update is begun after it, counted from the start of the run, also where it is
-    /// continued.
+    /// No update starts after it, counted from the start of the run, even if the run is
+    /// resumed.
     pub time_limit: Option<Duration>,
 }
 
@@ -146,10 +146,10 @@ pub struct Cleaning<T> {
 }
 
 impl<T: Real> Cleaning<T> {
-    /// Sets the task up; which trusted rows are held out follows from `key`.
+    /// Sets up the task; `key` determines which trusted rows are held out.
     ///
     /// # Errors
-    /// A setting out of range, or too few rows for it.
+    /// A setting out of range, or too few rows.
     pub fn new(data: &CleaningData, settings: &CleaningSettings, key: Key) -> Result<Self, Error> {
         settings.validate()?;
         let (columns, classes) = (data.train().columns(), data.train().classes());
@@ -203,21 +203,21 @@ impl<T: Real> Cleaning<T> {
         &self.problem
     }
 
-    /// Its two losses, for the prediction of what a hypergradient costs on so many threads.
+    /// Its two losses, to predict the cost of a hypergradient on this many threads.
     #[must_use]
     pub fn programs(&self, threads: usize) -> Programs<'_, T> {
         Programs::new(&self.inner, &self.outer, threads)
     }
 
-    /// Another time after which no update is begun.
+    /// Replaces the time limit.
     pub fn limit_time(&mut self, limit: Option<Duration>) {
         self.settings.time_limit = limit;
     }
 
-    /// F1, AUC and the rest for given weights; None where the truth is not known.
+    /// Metrics (F1, AUC, …) of the given weights; None if the truth is unknown.
     ///
     /// # Errors
-    /// If there is not one weight for each row.
+    /// If the number of weights differs from the number of rows.
     pub fn metrics(&self, weights: &[f64]) -> Result<Option<CleaningMetrics>, Error> {
         let Some(wrong) = &self.wrong else {
             return Ok(None);
@@ -226,7 +226,7 @@ impl<T: Real> Cleaning<T> {
     }
 }
 
-/// The loss that is weighted by x, and the plain one.
+/// The loss weighted by x, and the unweighted one.
 fn losses<T: Real>(settings: &CleaningSettings) -> (Loss<T>, Loss<T>) {
     let inner = LossSettings {
         weighted: true,
@@ -236,7 +236,7 @@ fn losses<T: Real>(settings: &CleaningSettings) -> (Loss<T>, Loss<T>) {
     (model.loss(inner), model.loss(LossSettings::default()))
 }
 
-/// Tells the draw of the held-out rows from the others of its stream.
+/// Separates the draw of the held-out rows from other draws of its stream.
 const HOLD_OUT: u64 = 1;
 
 /// σ(x), in double precision.
@@ -247,7 +247,7 @@ pub fn weights<T: Real>(x: &[T]) -> Vec<f64> {
         .collect()
 }
 
-/// Which rows are kept: those whose weight is at least the start value of one half.
+/// Which rows are kept: those with a weight of at least the start value, one half.
 #[must_use]
 pub fn kept(weights: &[f64]) -> Vec<bool> {
     weights.iter().map(|&weight| weight >= 0.5).collect()

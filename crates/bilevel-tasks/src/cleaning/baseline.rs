@@ -1,4 +1,4 @@
-//! What simple ways give on the same data with the same model.
+//! Simple baselines on the same data with the same model.
 
 use std::time::Instant;
 
@@ -12,28 +12,28 @@ use crate::model::{Real, predictions};
 use crate::stream::BASELINE;
 use crate::train::{Classifier, Trainer};
 
-/// The figures of one baseline; None where a figure has no meaning or the truth is not
-/// known.
+/// The figures of one baseline; None where a figure is undefined or the truth is
+/// unknown.
 #[derive(Clone, Copy, PartialEq, Debug, Default)]
 pub struct Baseline {
     /// F1 of the rows that it keeps: positive is clean and kept.
     pub f1: Option<f64>,
-    /// AUC of its ranking, where it ranks.
+    /// AUC of its ranking, if it ranks.
     pub auc: Option<f64>,
     /// Test accuracy of its own classifier.
     pub test_accuracy: Option<f64>,
     /// Test accuracy of a classifier trained on the rows that it keeps and the trusted
     /// rows.
     pub retrained_accuracy: Option<f64>,
-    /// Time that it took.
+    /// Time taken.
     pub seconds: f64,
 }
 
-/// Share of the trusted rows that chooses how long a classifier is trained.
+/// Share of the trusted rows used to choose the training length of a classifier.
 const HELD_OUT: f64 = 0.2;
 
-/// A classifier trained on the kept training rows and the trusted rows: how long, a fifth
-/// of the trusted rows tells, left out at first; then it is trained on all of them.
+/// A classifier trained on the kept training rows and the trusted rows. A fifth of the trusted rows
+/// is first held out to choose the number of steps; then it is trained on all of them.
 ///
 /// # Errors
 /// If training diverges.
@@ -59,14 +59,14 @@ pub fn retrain<T: Real>(
 
 /// All baselines by their names in `result.json`, in a fixed order:
 ///
-/// * `all_rows`: believes every given label;
+/// * `all_rows`: trusts every given label;
 /// * `trusted_only`: uses no training row;
-/// * `clean_rows`: knows which rows are clean (only where the truth is known): no method
-///   can be expected to do better;
+/// * `clean_rows`: knows which rows are clean (only where the truth is known): an upper
+/// bound that no method can be expected to beat;
 /// * `agreement`: a classifier trained on the trusted rows ranks the rows by the
-///   probability of their given labels, and keeps those that it would have given too.
+/// probability of their given labels, and keeps those whose label it predicts.
 ///
-/// How long each is trained, the trusted rows tell: over-trained baselines would flatter.
+/// Trusted rows choose the training length: over-trained baselines would flatter the method.
 ///
 /// # Errors
 /// If training diverges.
@@ -193,7 +193,7 @@ impl Baseline {
     }
 }
 
-/// The accuracy on the test rows, where there are any.
+/// The test accuracy, if there are test rows.
 fn tested<T: Real>(classifier: &Classifier<T>, data: &CleaningData) -> Result<Option<f64>, Error> {
     match data.test() {
         Some(test) => classifier.accuracy(test),

@@ -1,4 +1,4 @@
-//! What a checkpoint of a cleaning run holds.
+//! The contents of a checkpoint of a cleaning run.
 
 use std::borrow::Cow;
 
@@ -10,8 +10,8 @@ use super::{CleaningData, Progress};
 use crate::checkpoint::{CheckpointProblem, Fingerprint, decode};
 use crate::data::Dataset;
 
-/// A cleaning run between two steps: everything that continues it to the same bits, or, of
-/// a finished one, what it printed.
+/// A cleaning run between two steps: everything needed to continue it bit for bit, or, for
+/// a finished run, what it printed.
 ///
 /// ```
 /// use bilevel_tasks::cleaning::CleaningCheckpoint;
@@ -24,17 +24,17 @@ pub struct CleaningCheckpoint<'a> {
     pub origin: Cow<'a, Origin>,
     /// x, the optimizer's state, the outer step, and the time spent.
     pub run: Cow<'a, RunState<f32>>,
-    /// What is kept so far, patience, calls.
+    /// The best step so far, patience, calls.
     pub progress: Cow<'a, Progress<f32>>,
-    /// How many bytes of the history belong to this state; what follows was written later.
+    /// Length in bytes of the history at this state; later bytes were written after it.
     pub history_bytes: u64,
-    /// Why there is no further outer step, where that is so.
+    /// Why the run ended, if it did.
     pub ended: Option<Why>,
-    /// What was printed at the end, where the run is finished.
+    /// The final output, if the run is finished.
     pub results: Option<Cow<'a, Results>>,
 }
 
-/// Where a run comes from: what has to be the same when it is continued.
+/// The origin of a run: must be equal when it is resumed.
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
 pub struct Origin {
     /// Version of the program.
@@ -50,14 +50,14 @@ pub struct Origin {
 /// What a finished run printed.
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
 pub struct Results {
-    /// For a person.
+    /// The text for people.
     pub text: String,
     /// The document, as in `result.json`.
     pub document: String,
 }
 
 impl CleaningCheckpoint<'_> {
-    /// What the bytes of a checkpoint hold.
+    /// Decodes a checkpoint.
     ///
     /// # Errors
     /// As [`decode`].
@@ -67,7 +67,7 @@ impl CleaningCheckpoint<'_> {
 }
 
 impl CleaningData {
-    /// Tells whether these are the same rows in the same order with the same labels.
+    /// Whether these are the same rows in the same order with the same labels.
     #[must_use]
     pub fn fingerprint(&self) -> u64 {
         let mut print = Fingerprint::default();

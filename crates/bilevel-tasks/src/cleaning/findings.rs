@@ -1,4 +1,4 @@
-//! What is odd about the input: said before the run, and kept in `result.json`.
+//! Problems found in the input: reported before the run, and kept in `result.json`.
 
 mod duplicates;
 mod examples;
@@ -17,20 +17,20 @@ use examples::examples;
 /// The part of `result.json` about the input.
 #[derive(Clone, PartialEq, Debug, Serialize)]
 pub struct Findings {
-    /// None where nothing can be missing, as in images.
+    /// None if nothing can be missing, as in images.
     missing: Option<MissingValues>,
-    /// Columns whose values are all the same.
+    /// Constant columns.
     constant_columns: Vec<String>,
     duplicates: Duplicates,
-    /// Classes that no trusted row has.
+    /// Classes without a trusted row.
     untrusted_classes: Vec<String>,
-    /// All of this that needs a person's attention, in words.
+    /// All findings that need a person's attention, as sentences.
     pub warnings: Vec<String>,
 }
 
 #[derive(Clone, PartialEq, Debug, Serialize)]
 pub(super) struct MissingValues {
-    /// What is done about them.
+    /// How they are handled.
     policy: Missing,
     files: Vec<MissingInFile>,
 }
@@ -45,7 +45,7 @@ struct MissingInFile {
 }
 
 impl MissingValues {
-    /// What was missing in the files that were read.
+    /// What was missing in the files.
     pub(super) fn new<'a>(
         policy: Missing,
         files: impl IntoIterator<Item = (&'a Path, &'a Prepared)>,
@@ -152,7 +152,7 @@ impl Findings {
 }
 
 impl Findings {
-    /// What was done about missing values, where there could be any.
+    /// How missing values were handled, where there could be any.
     pub(super) fn missing_policy(&self) -> Option<Missing> {
         self.missing.as_ref().map(|missing| missing.policy)
     }

@@ -1,4 +1,4 @@
-//! What a cleaning task will cost, from its sizes.
+//! The predicted cost of a cleaning task, from its sizes.
 
 use std::sync::Arc;
 
@@ -10,7 +10,7 @@ use crate::Error;
 use crate::cost::Programs;
 use crate::model::Real;
 
-/// How large a cleaning task is.
+/// The size of a cleaning task.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Sizes {
     /// Rows to check.
@@ -23,7 +23,7 @@ pub struct Sizes {
     pub classes: usize,
 }
 
-/// A cleaning task of which only the sizes are known: whether a method fits and what it costs. Training it is an
+/// A cleaning task with known sizes only: shows whether a method fits and what it costs. Training it is an
 /// error. It costs at most what a task of these sizes with zeros in its data does.
 pub struct Forecast<T> {
     problem: Problem<T>,
@@ -32,7 +32,7 @@ pub struct Forecast<T> {
 }
 
 impl<T: Real> Forecast<T> {
-    /// Of all trusted rows: none is held out.
+    /// With all trusted rows: none is held out.
     ///
     /// # Errors
     /// A setting out of range, or too few rows for it.
@@ -65,7 +65,7 @@ impl<T: Real> Forecast<T> {
         &self.problem
     }
 
-    /// Its two losses, for the prediction of what a hypergradient costs on so many threads.
+    /// Its two losses, to predict the cost of a hypergradient on this many threads.
     #[must_use]
     pub fn programs(&self, threads: usize) -> Programs<'_, T> {
         Programs::of_shapes(&self.inner, &self.outer, threads)

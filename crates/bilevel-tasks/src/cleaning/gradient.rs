@@ -1,4 +1,4 @@
-//! Whether the gradient that moves the weights is right.
+//! Checks the hypergradient that updates the weights.
 
 use bilevel::catalogue::Method;
 use bilevel::check::{gradient_check, random_direction};
@@ -9,23 +9,23 @@ use super::split::CleaningData;
 use super::{Cleaning, CleaningSettings};
 use crate::Error;
 
-/// Multiplications that the check may cost: well below a second.
+/// Maximum number of multiplications of the check: well below a second.
 const CHECK_BUDGET: usize = 4_000_000_000;
 const CHECK_ROWS: usize = 200;
 const CHECK_TRUSTED_ROWS: usize = 100;
 const CHECK_TOLERANCE: f64 = 1e-6;
 
-/// What the check of a hypergradient gave.
+/// The result of the check of a hypergradient.
 #[derive(Clone, Copy, PartialEq, Debug, Serialize)]
 pub struct GradientCheck {
-    /// None where the check itself met a number that is not finite, or there is none.
+    /// None if the check met a non-finite number, or if there is none.
     pub relative_error: Option<f64>,
-    /// None for a method that does not promise the gradient of what training gives.
+    /// None for a method that does not promise the gradient of the trained result.
     pub passed: Option<bool>,
 }
 
-/// Where a row weight x is drawn from the normal distribution: not only at the start, x = 0,
-/// where a wrong derivative may look right.
+/// Row weights x are drawn from the normal distribution: at the start, x = 0, a wrong
+/// derivative may look right.
 #[must_use]
 pub fn random_x(key: Key, rows: usize) -> Vec<f64> {
     const POINT: u64 = 1 << 32;
@@ -36,7 +36,7 @@ pub fn random_x(key: Key, rows: usize) -> Vec<f64> {
     x
 }
 
-/// The hypergradient of this very task and method against central differences, in double
+/// Compares the hypergradient of this task and method with central differences, in double
 /// precision, on a sample of the rows and at a random x.
 pub(super) fn check(
     data: &CleaningData,
@@ -75,15 +75,15 @@ pub(super) fn check(
     }
 }
 
-/// At most so many rows, fewer where they are wide or the steps are many; mini-batches shrink
-/// with them.
+/// Limits the number of rows, more so if they are wide or the steps are many; mini-batches
+/// shrink in proportion.
 fn sample(
     data: &CleaningData,
     settings: &CleaningSettings,
     method: &Method,
 ) -> Result<(CleaningData, CleaningSettings), Error> {
     let (train, trusted) = (data.train(), data.trusted());
-    // 32 trainings, each step of which takes two products.
+    // 32 trainings, with two products per step.
     let row = settings
         .model
         .y_len(train.columns(), train.classes())
@@ -92,7 +92,7 @@ fn sample(
     let affordable = (CHECK_BUDGET / row.max(1)).clamp(20, CHECK_ROWS);
     let rows = train.rows().min(affordable);
     let trusted_rows = trusted.rows().min(CHECK_TRUSTED_ROWS.min(affordable));
-    // The rows were drawn in random order.
+    // The rows are already in random order.
     let first = |count: usize| (0..count).collect::<Vec<_>>();
     let sample = CleaningData::new(
         train.select(&first(rows))?,

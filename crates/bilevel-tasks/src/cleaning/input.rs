@@ -29,11 +29,11 @@ const DIGITS: Split = Split {
 };
 const DIGITS_CORRUPT: f64 = 0.5;
 
-/// What is to be cleaned.
+/// The data to clean.
 pub(super) struct Input {
     pub(super) data: CleaningData,
     pub(super) corruption: Option<Corruption>,
-    /// How features were standardised, where they were.
+    /// How features were standardised, if they were.
     pub(super) scaling: Option<Vec<ColumnScale>>,
     /// Names of the rows, by row number of the source.
     pub(super) ids: Option<Vec<String>>,
@@ -69,7 +69,7 @@ impl<'a> Source<'a> {
         }
     }
 
-    /// What its rows are, after a number.
+    /// The noun for its rows, after a number.
     pub(super) fn rows_text(self) -> String {
         match self {
             Self::Digits => "images of handwritten digits (they come with the program)".to_owned(),
@@ -91,12 +91,12 @@ impl<'a> Source<'a> {
     }
 }
 
-/// Refuses keys of another source.
+/// Rejects keys of another source.
 fn check_source(given: &DataSpecification, source: Source<'_>) -> Result<(), Error> {
     let table = matches!(source, Source::Table(_));
     let npy = matches!(source, Source::Npy { .. });
     let idx = matches!(source, Source::Idx { .. });
-    // NPY files have no columns with names, but the table of their labels has.
+    // NPY files have no column names, but the table of their labels has.
     let named = table
         || [&given.labels, &given.trusted_labels, &given.test_labels]
             .into_iter()
@@ -156,7 +156,7 @@ fn check_source(given: &DataSpecification, source: Source<'_>) -> Result<(), Err
     Ok(())
 }
 
-/// Refuses keys that exclude each other, and those that lack another one.
+/// Rejects keys that exclude each other, and keys that need another one.
 fn check_keys(a: &DataSpecification) -> Result<(), Error> {
     let sources = [
         ("table", a.table.is_some()),
@@ -265,7 +265,7 @@ fn embedded(
     let source = digits();
     let train = given.train_rows.unwrap_or(DIGITS.train);
     let trusted = given.trusted_rows.unwrap_or(DIGITS.trusted);
-    // Fewer test rows where the other parts take more than by default.
+    // Fewer test rows if the other parts take more than by default.
     let rest = source.rows().saturating_sub(train.saturating_add(trusted));
     let test = DIGITS.test.min(rest);
     let split = Split {

@@ -1,4 +1,4 @@
-//! A cleaning job: from a specification to an outcome, everything checked before a run.
+//! A cleaning job: from a specification to an outcome; everything is checked before the run.
 
 use std::time::{Duration, Instant};
 
@@ -21,7 +21,7 @@ use crate::corruption::Corruption;
 use crate::data::table::ColumnScale;
 use crate::train::{Classifier, Trainer};
 
-/// What is to be cleaned, and how: a specification with its rows.
+/// A specification with its rows: the data to clean and how.
 ///
 /// ```
 /// use bilevel_tasks::cleaning::{CleaningJob, CleaningSpecification, OuterStep};
@@ -32,53 +32,53 @@ use crate::train::{Classifier, Trainer};
 /// let outcome = job.outcome(&state, why, &mut |_| ())?;
 /// assert_eq!(outcome.scores.len(), 100);
 ///
-/// // What was made of it is a specification too, which does the same.
+/// // The resolved specification describes the same job.
 /// let again = CleaningJob::new(&job.specification, 1)?;
 /// assert_eq!(again.specification, job.specification);
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 pub struct CleaningJob {
-    /// With every value.
+    /// The specification with every value resolved.
     pub specification: CleaningSpecification,
     /// The rows.
     pub data: CleaningData,
-    /// How labels were made wrong, where they were.
+    /// How labels were corrupted, if they were.
     pub corruption: Option<Corruption>,
-    /// How features were standardised, where they were.
+    /// How features were standardised, if they were.
     pub scaling: Option<Vec<ColumnScale>>,
     /// Names of the rows, by row number of the source.
     pub ids: Option<Vec<String>>,
-    /// What is odd about the rows.
+    /// Findings about the rows.
     pub findings: Findings,
-    /// What the rows are, after their number.
+    /// The noun for the rows, after a number.
     pub rows_text: String,
-    /// What is solved.
+    /// The settings of the task.
     pub settings: CleaningSettings,
     /// The problem.
     pub cleaning: Cleaning<f32>,
-    /// How it is solved.
+    /// The method.
     pub method: Method,
-    /// How x moves.
+    /// The update rule of x.
     pub optimizer: OptimizerChoice,
-    /// What was chosen where there is a budget of memory.
+    /// What was chosen to fit a memory budget, if there is one.
     pub chosen: Option<Chosen>,
-    /// The root of all draws.
+    /// The root key of all draws.
     pub key: Key,
 }
 
-/// What is done after the outer steps.
+/// The stages after the outer steps.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Stage {
-    /// A model is trained on the rows that are kept.
+    /// A model is trained on the kept rows.
     Retraining,
-    /// So are the baselines.
+    /// The baselines are trained.
     Baselines,
     /// The hypergradient is checked.
     Checking,
 }
 
 impl CleaningJob {
-    /// Reads the rows and builds the method; memory is predicted for so many threads.
+    /// Reads the rows and builds the method; memory is predicted for this many threads.
     ///
     /// # Errors
     /// Whatever is wrong with the specification or the files that it names.
@@ -136,7 +136,7 @@ impl CleaningJob {
         Ok(job)
     }
 
-    /// The specification with what was resolved.
+    /// The specification with all values resolved.
     fn with_every_value(&self, threads: usize) -> CleaningSpecification {
         let mut full = self.specification.clone();
         full.method = self.method.given();
@@ -162,10 +162,10 @@ impl CleaningJob {
         self.cleaning.start(&*self.optimizer.build())
     }
 
-    /// Fails unless a state belongs to this job.
+    /// Fails unless the state belongs to this job.
     ///
     /// # Errors
-    /// Another number of rows or of numbers of the model.
+    /// A different number of rows or of model parameters.
     pub fn expect_state(&self, state: &CleaningState<f32>) -> Result<(), Error> {
         self.cleaning.expect_state(state, &*self.optimizer.build())
     }
@@ -173,7 +173,7 @@ impl CleaningJob {
     /// Learns the weights from `state` on, see [`Cleaning::run`].
     ///
     /// # Errors
-    /// What stops it: `state` is then the last good one.
+    /// An error that stops the run: `state` is then the last valid one.
     pub fn run(
         &self,
         state: &mut CleaningState<f32>,
@@ -185,8 +185,8 @@ impl CleaningJob {
             .run(state, &*method, &*optimizer, self.key, watch)
     }
 
-    /// What follows from a run that ended for this reason: the rows by rank, compared with baselines. `stage` is told
-    /// what is done.
+    /// Evaluates a run that ended for this reason: the rows by rank, compared with baselines. `stage` receives
+    /// the current stage.
     ///
     /// # Errors
     /// A run without an outer step, or training that diverges.
@@ -253,7 +253,7 @@ impl CleaningJob {
         })
     }
 
-    /// The time after which no update is begun, counted from the start of the run.
+    /// No update starts after this time, counted from the start of the run.
     pub fn limit_time(&mut self, limit: Option<Duration>) {
         self.settings.time_limit = limit;
         self.cleaning.limit_time(limit);
@@ -279,8 +279,8 @@ fn settings(given: &CleaningSpecification) -> Result<CleaningSettings, Error> {
     })
 }
 
-/// The baselines' training does not depend on the method's own step size, so that they are the
-/// same beside every method; with weight decay D the loss is D more curved.
+/// The baselines' training does not depend on the method's step size, so that they are the
+/// same for every method; weight decay D adds D to the curvature of the loss.
 fn trainer(settings: &CleaningSettings, key: Key) -> Trainer {
     Trainer {
         model: settings.model,

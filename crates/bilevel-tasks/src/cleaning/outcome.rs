@@ -17,7 +17,7 @@ use crate::data::table::ColumnScale;
 use crate::model::predictions;
 use crate::train::Classifier;
 
-/// What a job found: everything that is printed and written of it.
+/// The results of a job: everything that is printed and written.
 #[derive(Clone, PartialEq, Debug)]
 pub struct CleaningOutcome {
     /// The figures.
@@ -26,7 +26,7 @@ pub struct CleaningOutcome {
     pub scores: Vec<Score>,
     /// The outer step that is kept.
     pub kept_step: usize,
-    /// Why no further one was made.
+    /// Why the run ended.
     pub why: Why,
 }
 
@@ -41,13 +41,13 @@ pub struct CleaningResult {
     pub rows: usize,
     /// Trusted rows.
     pub trusted: usize,
-    /// Root of every draw.
+    /// Root seed of all draws.
     pub seed: u64,
-    /// Updates that were made; the kept step may be an earlier one.
+    /// Updates made; the kept step may be an earlier one.
     pub outer_steps: usize,
-    /// Of learning the weights and training on the kept rows.
+    /// Time to learn the weights and train on the kept rows.
     pub seconds: f64,
-    /// The most memory of the process; None until whoever measures it says so.
+    /// Peak memory of the process; None until the caller sets it.
     pub peak_memory_mb: Option<f64>,
     /// f at the kept step.
     pub f: f64,
@@ -67,17 +67,17 @@ pub struct CleaningResult {
     pub test_accuracy: Option<f64>,
     /// Test accuracy of the model trained on the kept rows.
     pub retrained_accuracy: Option<f64>,
-    /// What simple ways give.
+    /// The baselines.
     pub baselines: Baselines,
     /// Whether the gradient is right.
     pub gradient_check: GradientCheck,
-    /// What was chosen within the budget of memory, and why.
+    /// What was chosen to fit the memory budget, and why.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub adjoint: Option<String>,
     /// Why.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub adjoint_reason: Option<String>,
-    /// What is odd about the rows.
+    /// Findings about the rows.
     pub input: Findings,
 }
 
@@ -123,10 +123,10 @@ pub struct HistoryLine<'s> {
     held_out_loss: Option<f64>,
     f1: Option<f64>,
     auc: Option<f64>,
-    /// What the method complains of.
+    /// The method's warnings.
     #[serde(skip_serializing_if = "Option::is_none")]
     status: Option<&'s str>,
-    /// What else it has to say.
+    /// The method's other diagnostics.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     figures: &'s BTreeMap<String, f64>,
     oracle_calls: OracleCalls,
@@ -167,7 +167,7 @@ impl<'s> From<&'s OuterStep> for HistoryLine<'s> {
 pub struct Score {
     /// Its number in the source.
     pub row: usize,
-    /// The label that it was given.
+    /// Its given label.
     pub given: String,
     /// Its weight.
     pub weight: f64,
@@ -177,9 +177,9 @@ pub struct Score {
     pub suspect: bool,
     /// The label that the retrained model finds most probable.
     pub suggested: String,
-    /// With this probability.
+    /// The probability of that label.
     pub p_suggested: f64,
-    /// The name of the row, where rows have names.
+    /// The name of the row, if rows have names.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub id: Option<String>,
     /// Position among the training rows.
@@ -231,7 +231,7 @@ pub(super) fn scores(
 /// The text of `scores.csv`.
 ///
 /// # Errors
-/// None that is known: it is written to memory.
+/// None known: it is written to memory.
 pub fn scores_csv(scores: &[Score]) -> Result<Vec<u8>, csv::Error> {
     let mut writer = csv::Writer::from_writer(Vec::new());
     for score in scores {
@@ -245,7 +245,7 @@ pub fn scores_csv(scores: &[Score]) -> Result<Vec<u8>, csv::Error> {
 /// The text of `scaling.csv`.
 ///
 /// # Errors
-/// None that is known: it is written to memory.
+/// None known: it is written to memory.
 pub fn scaling_csv(scaling: &[ColumnScale]) -> Result<Vec<u8>, csv::Error> {
     let mut writer = csv::Writer::from_writer(Vec::new());
     let header = writer.write_record(["column", "mean", "scale"]);
@@ -265,7 +265,7 @@ mod tests {
     use super::*;
     use bilevel::Oracle;
 
-    /// A checkpoint that was written earlier is still read.
+    /// Checkpoints written by earlier versions are still read.
     #[test]
     fn calls_are_stored_as_ever() {
         let calls = Calls::of([

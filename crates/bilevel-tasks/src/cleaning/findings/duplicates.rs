@@ -1,4 +1,4 @@
-//! Rows with the same features, as far as they matter for cleaning.
+//! Rows with the same features, as far as they affect cleaning.
 
 use super::super::split::CleaningData;
 use crate::data::Dataset;
@@ -8,7 +8,7 @@ use serde::Serialize;
 use super::examples::{examples, limited};
 use crate::count::count;
 
-/// Groups and pairs in `result.json`; how many there are is said in any case.
+/// At most this many groups and pairs in `result.json`; their total is always reported.
 const LISTED: usize = 100;
 
 /// Rows with the same features; row numbers are those of the source.
@@ -57,7 +57,7 @@ struct Pair {
 impl Duplicates {
     pub(super) fn new(data: &CleaningData) -> Self {
         let train = data.train();
-        // Labels that were made wrong on purpose say nothing about the input.
+        // Labels corrupted on purpose say nothing about the input.
         let labels = data.true_labels().unwrap_or(train.labels());
         let numbers = data.row_numbers();
         let labelled = |row: usize| LabelledRow {

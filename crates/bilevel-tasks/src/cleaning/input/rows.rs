@@ -1,4 +1,4 @@
-//! Rows that were read, and those that are drawn of them.
+//! Rows as read, and rows drawn from them.
 
 use std::path::Path;
 
@@ -13,7 +13,7 @@ use crate::corruption::Corruption;
 use crate::data::Dataset;
 use crate::data::table::ColumnScale;
 
-/// Rows, and what was learned of the tables that they come from.
+/// Rows, and what was learned from their tables.
 pub(super) struct Rows {
     pub(super) data: CleaningData,
     pub(super) scaling: Option<Vec<ColumnScale>>,
@@ -57,7 +57,7 @@ pub(super) fn draw(
     })
 }
 
-/// Says which numbers of rows were asked for.
+/// Describes the requested numbers of rows.
 pub(super) fn of_rows(
     keys: Vec<(&'static str, Option<usize>)>,
     file: Option<&Path>,

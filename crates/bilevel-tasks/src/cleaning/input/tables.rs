@@ -14,7 +14,7 @@ use crate::corruption::Corruption;
 use crate::data::Dataset;
 use crate::data::table::{FeatureColumns, Known, Preparation, Prepared, Table, TableColumns};
 
-/// A file of features, and that of their labels where it is another.
+/// A file of features, and the file of labels if separate.
 #[derive(Clone, Copy)]
 pub(super) struct Files<'a> {
     pub(super) features: &'a Path,
@@ -84,7 +84,7 @@ pub(super) fn read(
         table: first.features.display().to_string(),
         columns: table.columns().to_vec(),
     };
-    // The largest thing here, and not needed any more.
+    // The largest object here, no longer needed.
     drop(table);
     let other = |files: Option<Files<'_>>| -> Result<Option<Prepared>, Error> {
         let Some(files) = files else {
@@ -220,7 +220,7 @@ fn others(given: &DataSpecification, npy: bool) -> [Option<Files<'_>>; 2] {
     }
 }
 
-/// A column to leave out must be in one of the tables at least.
+/// A column to leave out must exist in at least one of the tables.
 fn check_ignored<'a>(
     given: &DataSpecification,
     files: impl Iterator<Item = Files<'a>> + Clone,
