@@ -1,16 +1,16 @@
-//! Checkpoints: what a run is continued from, as a file that is whole or refused.
+//! Checkpoints: the state from which a run continues, in a file that is either intact or rejected.
 //!
 //! | bytes | holds |
 //! |---|---|
 //! | 0 … 7 | `bilevel` and a zero |
 //! | 8 … 11 | version of the format, little-endian |
-//! | 12 … 27 | version of the program that wrote it, a text filled up with zeros |
+//! | 12 … 27 | version of the program that wrote it, as text padded with zeros |
 //! | 28 … 35 | length of the payload |
 //! | 36 … 43 | XXH3 checksum of bytes 8 … 35 and the payload |
 //! | 44 … | the payload, in postcard's format |
 //!
-//! The checksum is checked before the payload is looked at, and the payload is read
-//! without believing the lengths in it: no file costs more memory than a few times its size.
+//! The checksum is verified before the payload is parsed, and lengths in the payload are
+//! not trusted: no file costs more memory than a few times its size.
 
 mod problem;
 
@@ -34,7 +34,7 @@ const PROGRAM: std::ops::Range<usize> = 12..28;
 const LENGTH: usize = 28;
 const CHECKSUM: usize = 36;
 
-/// The bytes of a checkpoint.
+/// Encodes a checkpoint.
 ///
 /// # Errors
 /// If `payload` cannot be serialised.
@@ -52,10 +52,10 @@ pub fn encode(payload: &impl Serialize) -> Result<Vec<u8>, CheckpointProblem> {
     Ok(bytes)
 }
 
-/// What the bytes of a checkpoint hold.
+/// Decodes a checkpoint.
 ///
 /// # Errors
-/// Bytes that are no checkpoint, a damaged one, or one of another version or another kind.
+/// Bytes that are not a checkpoint, or a checkpoint that is damaged or of another version or kind.
 pub fn decode<P: DeserializeOwned>(bytes: &[u8]) -> Result<P, CheckpointProblem> {
     if bytes.get(..MAGIC.len()) != Some(MAGIC) {
         return Err(CheckpointProblem::Magic);
@@ -64,11 +64,11 @@ pub fn decode<P: DeserializeOwned>(bytes: &[u8]) -> Result<P, CheckpointProblem>
         expected: START as u64,
         found: bytes.len() as u64,
     };
-    // The version first: a later one may have another head.
+    // The version first: the header may differ in a later one.
     let found = u32::from_le_bytes(array(bytes, 8).ok_or_else(|| short.clone())?);
     if found != VERSION {
         let by = match bytes.get(PROGRAM) {
-            // Earlier ones do not say it.
+            // Earlier versions do not record it.
             Some(program) if found > 2 => {
                 let program = String::from_utf8_lossy(program);
                 format!("bilevel {}", program.trim_end_matches('\0'))
@@ -100,10 +100,10 @@ pub fn decode<P: DeserializeOwned>(bytes: &[u8]) -> Result<P, CheckpointProblem>
     }
 }
 
-/// Replaces the checkpoint at `path`; whatever happens, the file there is whole.
+/// Replaces the checkpoint at `path` atomically: the file there is always complete.
 ///
 /// # Errors
-/// If it cannot be written: an earlier checkpoint is then still there.
+/// If it cannot be written; an earlier checkpoint is then kept.
 pub fn write(path: &Path, payload: &impl Serialize) -> Result<(), Error> {
     let bytes = encode(payload).map_err(|problem| Error::Checkpoint {
         path: path.to_owned(),
@@ -115,7 +115,7 @@ pub fn write(path: &Path, payload: &impl Serialize) -> Result<(), Error> {
 /// Reads a checkpoint.
 ///
 /// # Errors
-/// If it cannot be read, or what [`decode`] refuses.
+/// If it cannot be read, or if [`decode`] rejects it.
 pub fn read<P: DeserializeOwned>(path: &Path) -> Result<P, Error> {
     let bytes = fs::read(path).map_err(|source| Error::Read {
         path: path.to_owned(),
@@ -128,10 +128,10 @@ pub fn read<P: DeserializeOwned>(path: &Path) -> Result<P, Error> {
 }
 
 /// Writes a file so that a reader, a kill, a full disk or a power failure sees the old
-/// contents or the new ones, never a part: into a sibling first, which then takes its place.
+/// contents or the new ones, never a part: writes a sibling file, then renames it.
 ///
 /// # Errors
-/// If it cannot be written: what was there is then still there.
+/// If it cannot be written; the old file is then kept.
 pub fn write_whole(path: &Path, contents: &[u8]) -> Result<(), Error> {
     let mut name = std::ffi::OsString::from(".");
     name.push(path.file_name().unwrap_or_default());
@@ -141,7 +141,7 @@ pub fn write_whole(path: &Path, contents: &[u8]) -> Result<(), Error> {
         .and_then(|()| fs::rename(&new, path))
         .and_then(|()| sync_folder(path.parent().unwrap_or(Path::new(""))));
     written.map_err(|source| {
-        // Nothing more can be done about a part that cannot be removed.
+        // If the partial file cannot be removed, nothing more can be done.
         let _ = fs::remove_file(&new);
         Error::Write {
             path: path.to_owned(),
@@ -156,8 +156,8 @@ fn write_through(path: &Path, contents: &[u8]) -> io::Result<()> {
     file.sync_all()
 }
 
-/// Makes what was created or renamed in a folder outlast a power failure, where the system
-/// can be asked to.
+/// Makes files created or renamed in a folder survive a power failure, where the system
+/// supports it.
 ///
 /// # Errors
 /// If the folder cannot be opened or the disk fails.
@@ -171,8 +171,8 @@ pub fn sync_folder(folder: &Path) -> io::Result<()> {
     }
 }
 
-/// The processor's instructions that numerical code chooses between while it runs: the bits
-/// of a result belong to one such set.
+/// The instruction set that numerical code selects at run time: results are reproducible to the
+/// bit only on the same set.
 #[must_use]
 pub fn instruction_set() -> String {
     let mut text = std::env::consts::ARCH.to_owned();
@@ -202,18 +202,18 @@ fn detected() -> [(bool, &'static str); 0] {
     []
 }
 
-/// XXH3 of some bytes: tells whether two texts or data sets are the same.
+/// XXH3 hash of some bytes, to compare texts or data sets.
 #[must_use]
 pub fn fingerprint(bytes: &[u8]) -> u64 {
     checksum(bytes, &[])
 }
 
-/// The fingerprint of numbers and texts that are handed over one after the other.
+/// The fingerprint of a sequence of numbers and texts.
 #[derive(Default)]
 pub(crate) struct Fingerprint(XxHash3_64);
 
 impl Fingerprint {
-    /// A list, with its length, so that no two lists of lists look alike.
+    /// A list, preceded by its length, so that different lists of lists never hash alike.
     pub(crate) fn list(&mut self, values: impl ExactSizeIterator<Item = [u8; 8]>) {
         self.0.write(&(values.len() as u64).to_le_bytes());
         for value in values {
@@ -264,7 +264,7 @@ mod tests {
         let bytes = encode(&payload()).unwrap();
         let read: Payload = decode(&bytes).unwrap();
         assert_eq!(read, payload());
-        // The form of the file, which other programs may rely on.
+        // The file format, on which other programs may rely.
         assert_eq!(bytes[..12], *b"bilevel\0\x03\0\0\0");
         assert!(bytes[12..28].starts_with(env!("CARGO_PKG_VERSION").as_bytes()));
         assert_eq!(bytes[28..36], ((bytes.len() - START) as u64).to_le_bytes());
@@ -314,7 +314,7 @@ mod tests {
         assert!(message.ends_with("(1 bytes too many)"), "{message}");
     }
 
-    /// A list that claims to be longer than all memory, under a right checksum.
+    /// A list whose declared length exceeds all memory, with a valid checksum.
     #[test]
     fn lengths_are_not_believed() {
         for claim in [u64::MAX, 1 << 40] {
@@ -335,7 +335,7 @@ mod tests {
             write_whole(&path, contents.as_bytes()).unwrap();
             assert_eq!(fs::read_to_string(&path).unwrap(), contents);
         }
-        // One that cannot be written, because its place is taken by a folder.
+        // A checkpoint that cannot be written because a folder has its name.
         fs::create_dir(folder.path().join("folder")).unwrap();
         let error = write_whole(&folder.path().join("folder"), b"").unwrap_err();
         assert!(error.to_string().contains("folder: cannot be written"));

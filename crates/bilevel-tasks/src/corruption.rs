@@ -1,4 +1,4 @@
-//! Wrong labels made on purpose, to measure how well they are found.
+//! Wrong labels introduced on purpose, to measure how well they are found.
 
 mod kind;
 
@@ -31,7 +31,7 @@ impl FromStr for CorruptionKind {
 /// | setting | default | range | purpose |
 /// |---|---|---|---|
 /// | `kind` | `other` | | what a corrupted label becomes |
-/// | `rate` | 0 | 0 … 1 | share of rows that are chosen, exactly round(rate · rows) |
+/// | `rate` | 0 | 0 … 1 | share of rows chosen, exactly round(rate · rows) |
 ///
 /// ```
 /// use bilevel::Key;
@@ -47,11 +47,11 @@ impl FromStr for CorruptionKind {
 pub struct Corruption {
     /// What a corrupted label becomes.
     pub kind: CorruptionKind,
-    /// Share of rows that are chosen, from 0 to 1.
+    /// Share of rows chosen, from 0 to 1.
     pub rate: f64,
 }
 
-/// Labels as given after corruption, and the truth about them.
+/// Labels after corruption, and which of them are wrong.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Corrupted {
     /// The given label of each row.
@@ -75,7 +75,7 @@ impl Corruption {
 
     /// Corrupts the labels of exactly round(rate · rows) rows, drawn without replacement.
     ///
-    /// The draws are a function of `key` alone, which is used as it is: pass the
+    /// The draws depend only on `key`, which is used unchanged: pass the
     /// [`CORRUPTION`](crate::stream::CORRUPTION) stream of the run's key.
     ///
     /// # Errors
@@ -157,7 +157,7 @@ mod tests {
         }
     }
 
-    /// 50 000 labels of class 3 of 5, half of them chosen: how often each class is given.
+    /// 50 000 labels of class 3 of 5, half of them chosen: counts how often each class occurs.
     fn histogram(kind: CorruptionKind) -> [usize; 5] {
         let corruption = Corruption { kind, rate: 0.5 };
         let corrupted = corruption

@@ -1,12 +1,12 @@
-//! What a hypergradient of traced objectives costs, known before the first.
+//! Predicted cost of a hypergradient of traced objectives.
 
 use bilevel::{Cost, Oracle};
 use bilevel_autodiff::{Bound, Compiled, Result};
 
 use crate::model::Real;
 
-/// The two traced objectives of a problem, and the threads that they run on: from how often a method asks
-/// for each oracle ([`Cost`]) to operations and bytes.
+/// The two traced objectives of a problem, and the number of threads: converts the oracle calls of a method
+/// ([`Cost`]) to operations and bytes.
 ///
 /// ```
 /// use bilevel::{HyperGradient, Key, Unrolled};
@@ -23,28 +23,28 @@ use crate::model::Real;
 pub struct Programs<'o, T> {
     /// g and f.
     functions: [&'o Compiled<T>; 2],
-    /// The same with their data, where these are known.
+    /// The same with their data, if known.
     bound: Option<[&'o Bound<T>; 2]>,
     threads: usize,
 }
 
-/// What one hypergradient costs.
+/// The cost of one hypergradient.
 #[derive(Clone, Copy, PartialEq, Debug)]
 pub struct Prediction {
-    /// Floating-point operations in matrix products, a multiplication and an addition counted as two.
+    /// Floating-point operations in matrix products; a multiply-add counts as two.
     pub product_flops: f64,
-    /// Bytes of the data of both objectives, and of their packed forms where many are zero. Data that they share
+    /// Bytes of the data of both objectives, and of their packed forms if many entries are zero. Shared data
     /// are counted twice.
     pub data_bytes: usize,
-    /// Bytes of states, tapes and buffers: what grows with K.
+    /// Bytes of states, tapes and buffers: the part that grows with K.
     pub kept_bytes: usize,
-    /// Bytes of everything else: x and its gradient, the state and its cotangent, what the method remembers, and
-    /// what the programs run in. Without what the `gemm` crate allocates for a wide product while it runs.
+    /// Bytes of everything else: x and its gradient, the state and its cotangent, the method's own state, and
+    /// the programs' workspaces. Excludes what the `gemm` crate allocates during a wide product.
     pub work_bytes: usize,
 }
 
 impl Prediction {
-    /// Bytes at the peak.
+    /// Peak bytes.
     #[must_use]
     pub fn peak_bytes(&self) -> usize {
         self.data_bytes + self.kept_bytes + self.work_bytes
@@ -52,7 +52,7 @@ impl Prediction {
 }
 
 impl<'o, T: Real> Programs<'o, T> {
-    /// Of g and f with their data.
+    /// For g and f with their data.
     #[must_use]
     pub fn new(inner: &'o Bound<T>, outer: &'o Bound<T>, threads: usize) -> Self {
         Self {
@@ -62,7 +62,7 @@ impl<'o, T: Real> Programs<'o, T> {
         }
     }
 
-    /// Of g and f of which only the shapes are known: no zeros are left out.
+    /// For g and f with known shapes only: zeros in the data are not exploited.
     #[must_use]
     pub fn of_shapes(inner: &'o Compiled<T>, outer: &'o Compiled<T>, threads: usize) -> Self {
         Self {
@@ -72,7 +72,7 @@ impl<'o, T: Real> Programs<'o, T> {
         }
     }
 
-    /// The cost of one hypergradient of which is known what it asks for.
+    /// The cost of one hypergradient with these oracle calls.
     ///
     /// # Errors
     /// If a program cannot be compiled.
@@ -97,7 +97,7 @@ impl<'o, T: Real> Programs<'o, T> {
             }
             prediction.work_bytes += objective.handle_bytes(&asked, self.threads)?;
             if cost.kept_tapes > 0 && oracles[Oracle::Linearize] > 0.0 {
-                // A step has a tape of an objective only where it looks at it.
+                // A step has a tape of an objective only if it evaluates that objective.
                 let tapes = (oracles[Oracle::Linearize] as usize).min(cost.kept_tapes);
                 prediction.kept_bytes += tapes * objective.tape_numbers()? * size_of::<T>();
             }

@@ -1,10 +1,10 @@
-//! Labelled rows, and where they come from.
+//! Labelled rows and their sources.
 //!
 //! | source | function |
 //! |---|---|
 //! | the embedded handwritten digits | [`digits()`](digits::digits) |
 //! | the files of the MNIST family | [`read_idx`](idx::read_idx) |
-//! | CSV and TSV files, NPY features with labels | [`Table`](table::Table), made a data set by a [`Preparation`](table::Preparation) |
+//! | CSV and TSV files, NPY features with labels | [`Table`](table::Table), converted by a [`Preparation`](table::Preparation) |
 //! | single NumPy arrays | [`NpyArray`](npy::NpyArray) |
 
 pub mod digits;
@@ -89,10 +89,10 @@ impl Dataset {
         })
     }
 
-    /// The same rows, known to be images, so that they can be drawn.
+    /// The same rows, marked as images so that they can be drawn.
     ///
     /// # Errors
-    /// An image of another number of pixels than a row has columns.
+    /// An image whose number of pixels differs from the number of columns.
     pub fn with_image_shape(self, shape: ImageShape) -> Result<Self, Error> {
         if shape.height.checked_mul(shape.width) != Some(self.columns) {
             return Err(Error::ImageShape {
@@ -118,7 +118,7 @@ impl Dataset {
     }
 
     /// The same rows with other names and another number of classes, so that training and
-    /// test rows that were read apart have the same classes.
+    /// test rows from separate files have the same classes.
     ///
     /// # Errors
     /// A label that names none of these classes.
@@ -130,7 +130,7 @@ impl Dataset {
         })
     }
 
-    /// The rows named, in the order named; a row may be named more than once.
+    /// The selected rows, in the given order; a row may be repeated.
     ///
     /// # Errors
     /// A row that does not exist.
@@ -166,10 +166,10 @@ impl Dataset {
         Ok(joined)
     }
 
-    /// Fails if all rows are of one class: there is nothing to tell apart.
+    /// Fails if all rows have the same class: there is nothing to classify.
     ///
     /// # Errors
-    /// One class alone.
+    /// Only one class.
     pub fn expect_two_classes(&self) -> Result<(), Error> {
         match self.labels.first() {
             Some(&class) if self.labels.iter().all(|&label| label == class) => {
@@ -182,7 +182,7 @@ impl Dataset {
         }
     }
 
-    /// Fails unless `other` has as many columns and classes.
+    /// Fails unless `other` has the same numbers of columns and classes.
     pub(crate) fn expect_alike(&self, other: &Self) -> Result<(), Error> {
         if (self.columns, self.classes()) == (other.columns, other.classes()) {
             Ok(())
@@ -248,13 +248,13 @@ impl Dataset {
     }
 }
 
-/// The names "0", "1", … of `classes` classes that have no other.
+/// The names "0", "1", … for `classes` classes without names.
 #[must_use]
 pub fn numbered_classes(classes: usize) -> Vec<String> {
     (0..classes).map(|class| class.to_string()).collect()
 }
 
-/// Every label names one of `classes` classes.
+/// Fails unless every label is below `classes`.
 pub(crate) fn check_labels(labels: &[u32], classes: usize) -> Result<(), Error> {
     match labels.iter().position(|&label| label as usize >= classes) {
         Some(row) => Err(Error::Label {
@@ -266,7 +266,7 @@ pub(crate) fn check_labels(labels: &[u32], classes: usize) -> Result<(), Error> 
     }
 }
 
-/// A list has one entry for each row.
+/// Fails unless a list has one entry per row.
 pub(crate) fn check_length(what: &'static str, expected: usize, found: usize) -> Result<(), Error> {
     if expected == found {
         Ok(())

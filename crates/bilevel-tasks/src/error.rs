@@ -14,7 +14,7 @@ use crate::specification::SpecificationProblem;
 
 /// What is wrong with data or settings: what was expected, what was found, and where.
 ///
-/// Rows and columns are counted from 0.
+/// Rows and columns count from 0.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
@@ -23,10 +23,10 @@ pub enum Error {
     Read {
         /// The file.
         path: PathBuf,
-        /// What the operating system said.
+        /// The error of the operating system.
         source: io::Error,
     },
-    /// The contents of an IDX file are not what they should be.
+    /// An IDX file has invalid contents.
     #[error("{}: {problem}", path.display())]
     Idx {
         /// The file.
@@ -39,10 +39,10 @@ pub enum Error {
     Write {
         /// The file.
         path: PathBuf,
-        /// What the operating system said.
+        /// The error of the operating system.
         source: io::Error,
     },
-    /// The contents of a checkpoint are not what they should be.
+    /// A checkpoint has invalid contents.
     #[error("{}: {problem}", path.display())]
     Checkpoint {
         /// The file.
@@ -50,7 +50,7 @@ pub enum Error {
         /// What was expected and what was found.
         problem: CheckpointProblem,
     },
-    /// The contents of an NPY file are not what they should be.
+    /// An NPY file has invalid contents.
     #[error("{}: {problem}", path.display())]
     Npy {
         /// The file.
@@ -58,7 +58,7 @@ pub enum Error {
         /// What was expected and what was found.
         problem: NpyProblem,
     },
-    /// The contents of a table are not what they should be.
+    /// A table has invalid contents.
     #[error("{}: {problem}", path.display())]
     Table {
         /// The file.
@@ -66,7 +66,7 @@ pub enum Error {
         /// What was expected and what was found.
         problem: Box<TableProblem>,
     },
-    /// A table with another number of features than the first.
+    /// A table whose number of features differs from the first.
     #[error(
         "{}: expected {expected} columns of features, as many as in the first table, found {found}",
         path.display()
@@ -79,7 +79,7 @@ pub enum Error {
         /// Features of this one.
         found: usize,
     },
-    /// Features and labels of the same rows disagree in their number.
+    /// The numbers of features and labels differ.
     #[error(
         "{} holds {rows} rows of features and {} holds {label_rows} labels: expected one label for each row",
         features.display(), labels.display()
@@ -104,7 +104,7 @@ pub enum Error {
         /// Rows.
         rows: usize,
     },
-    /// Two files that describe the same rows disagree in their number.
+    /// Two files that describe the same rows have different numbers of rows.
     #[error(
         "{} holds {image_rows} images and {} holds {label_rows} labels: expected one label for each image",
         images.display(), labels.display()
@@ -122,16 +122,16 @@ pub enum Error {
     /// A loss over no rows.
     #[error("expected at least one row, found none")]
     NoRows,
-    /// A run of which nothing is known yet.
+    /// A run without any result yet.
     #[error("expected a run of which an outer step has been looked at, found none")]
     NoOuterStep,
-    /// The keys of a specification do not go together.
+    /// The keys of a specification conflict.
     #[error("{0}")]
     Cleaning(CleaningProblem),
-    /// A method was refused before it was built.
+    /// A method was rejected before it was built.
     #[error(transparent)]
     Refused(#[from] Box<bilevel::catalogue::Refusal>),
-    /// No derivative fits into the memory.
+    /// No derivative fits into memory.
     #[error(transparent)]
     TooLarge(#[from] bilevel::catalogue::TooLarge),
     /// What is wrong with a specification.
@@ -152,12 +152,12 @@ pub enum Error {
         /// What was given.
         value: String,
     },
-    /// More rows were asked for than there are.
+    /// More rows were requested than exist.
     #[error("{wanted} rows are needed, found {found}")]
     TooFewRows {
-        /// Rows needed in all.
+        /// Total rows needed.
         wanted: usize,
-        /// Rows there are.
+        /// Rows available.
         found: usize,
     },
     /// Holding out some trusted rows would leave none.
@@ -170,7 +170,7 @@ pub enum Error {
         /// Rows that would be held out.
         held: usize,
     },
-    /// Data sets that do not fit each other.
+    /// Incompatible data sets.
     #[error(
         "expected rows of {columns} columns and {classes} classes, found rows of {found_columns} columns and {found_classes} classes"
     )]
@@ -190,12 +190,12 @@ pub enum Error {
     /// A table without columns.
     #[error("expected at least one column of features, found none")]
     NoColumns,
-    /// Features that do not fill rows × columns.
+    /// The number of features is not rows × columns.
     #[error(
         "expected {rows} rows × {columns} columns of features, as many rows as labels; found {found} numbers"
     )]
     FeatureCount {
-        /// Rows, as many as labels.
+        /// Rows (the number of labels).
         rows: usize,
         /// Columns of a row.
         columns: usize,

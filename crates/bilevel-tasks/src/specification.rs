@@ -1,4 +1,4 @@
-//! Specifications of jobs as text: read with the line of what is wrong, and written.
+//! Job specifications as text: reading, with the line of each error, and writing.
 
 use std::cell::Cell;
 use std::fmt;
@@ -6,27 +6,27 @@ use std::fmt;
 use serde::de::{DeserializeOwned, Deserializer, Visitor};
 use serde::{Serialize, forward_to_deserialize_any};
 
-/// What is wrong with a specification: on which line, and what was expected there.
+/// What is wrong with a specification: the line, and what was expected there.
 #[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum SpecificationProblem {
-    /// The text is no TOML, or a value is not of its kind or out of its range.
+    /// The text is not TOML, or a value has the wrong type or is out of range.
     #[error("line {line}, {text:?}: {found}")]
     Value {
         /// The line, from 1.
         line: usize,
-        /// What stands there.
+        /// The text of that line.
         text: String,
         /// What was expected, and what was found.
         found: String,
     },
-    /// Keys that nothing reads.
+    /// Unknown keys.
     #[error("{}", all(keys))]
     Keys {
         /// Each of them.
         keys: Vec<UnknownKey>,
     },
-    /// It cannot be written.
+    /// The specification cannot be written.
     #[error("the specification cannot be written: {found}")]
     Write {
         /// Why.
@@ -34,14 +34,14 @@ pub enum SpecificationProblem {
     },
 }
 
-/// A key that nothing reads.
+/// An unknown key.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct UnknownKey {
     /// The line, from 1.
     pub line: usize,
     /// The key.
     pub key: String,
-    /// The table in which it stands; empty for the top.
+    /// The table that contains it; empty for the top level.
     pub table: String,
     /// The nearest known key, and its table.
     pub nearest: Option<(String, String)>,
@@ -81,7 +81,7 @@ fn all(keys: &[UnknownKey]) -> String {
 /// A table of a specification: its name and its keys.
 pub type Table = (&'static str, &'static [&'static str]);
 
-/// Reads a specification, whose keys stand in `tables`.
+/// Reads a specification with keys in `tables`.
 ///
 /// # Errors
 /// [`SpecificationProblem`].
@@ -112,7 +112,7 @@ pub fn read<S: DeserializeOwned>(text: &str, tables: &[Table]) -> Result<S, Spec
 /// The text of a specification.
 ///
 /// # Errors
-/// A path that is no text.
+/// A path that is not valid text.
 pub fn write(specification: &impl Serialize) -> Result<String, SpecificationProblem> {
     toml::to_string(specification).map_err(|error| SpecificationProblem::Write {
         found: error.to_string(),
@@ -122,7 +122,7 @@ pub fn write(specification: &impl Serialize) -> Result<String, SpecificationProb
 /// The keys that a structure reads.
 pub fn keys_of<S: DeserializeOwned>() -> &'static [&'static str] {
     let found = Cell::new(&[] as &[_]);
-    // It always fails, having been told the names.
+    // Deserialising always fails here, but only after it has recorded the names.
     let _ = S::deserialize(Names(&found));
     found.get()
 }
@@ -138,7 +138,7 @@ fn shown(text: &str, line: usize) -> String {
     line.chars().take(LONGEST).collect()
 }
 
-/// Names further from what was written than this are no help.
+/// Names further than this from the input are not suggested.
 const SIMILAR: f64 = 0.7;
 
 fn unknown(text: &str, path: &str, tables: &[Table]) -> UnknownKey {
@@ -149,7 +149,7 @@ fn unknown(text: &str, path: &str, tables: &[Table]) -> UnknownKey {
     let nearest = known
         .map(|(known, of)| {
             let similar = strsim::jaro_winkler(key, known);
-            // Of two that are alike, the one of the same table.
+            // On a tie, prefer the key of the same table.
             (similar + if of == table { 1e-6 } else { 0.0 }, known, of)
         })
         .max_by(|a, b| a.0.total_cmp(&b.0))
@@ -181,7 +181,7 @@ fn line_of(text: &str, table: &str, key: &str) -> usize {
     find().unwrap_or(1)
 }
 
-/// Learns the names of the fields of a structure.
+/// Records the field names of a structure.
 struct Names<'c>(&'c Cell<&'static [&'static str]>);
 
 impl<'de> Deserializer<'de> for Names<'_> {

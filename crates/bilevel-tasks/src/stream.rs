@@ -1,6 +1,6 @@
-//! What draws of tasks are for: streams of random numbers beside those of `bilevel`.
+//! Random streams of the tasks, in addition to those of `bilevel`.
 //!
-//! The numbers are those of stored runs: never change one.
+//! Stored runs depend on these numbers: never change one.
 
 use bilevel::Stream;
 
@@ -16,13 +16,13 @@ pub const CORRUPTION: Stream = Stream::Named {
     number: 6,
 };
 
-/// Folds and starts of the baselines.
+/// Folds and initial values of the baselines.
 pub const BASELINE: Stream = Stream::Named {
     name: "baseline",
     number: 8,
 };
 
-/// Where a test problem begins, and its data.
+/// The start of a test problem, and its data.
 pub const INSTANCE: Stream = Stream::Named {
     name: "instance",
     number: 13,

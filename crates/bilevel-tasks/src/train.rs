@@ -10,34 +10,34 @@ use crate::data::Dataset;
 use crate::model::{Examples, Loss, LossSettings, Model, Probabilities, Real, predictions};
 
 /// Trains a model by full-batch gradient descent with Nesterov's momentum (restarted where
-/// it points uphill): the same loss as everywhere, far nearer to its minimum in the same
-/// number of steps than plain gradient descent, so that baselines are not held back.
+/// it points uphill): the same loss as elsewhere, but much closer to its minimum in the same
+/// number of steps than plain gradient descent, so that the baselines are competitive.
 ///
 /// | setting | default | range | purpose |
 /// |---|---|---|---|
-/// | `model` | softmax | | what is trained |
-/// | `steps` | 300 | at least 1 | gradients, at most |
+/// | `model` | softmax | | the model to train |
+/// | `steps` | 300 | at least 1 | maximum number of gradients |
 /// | `step_size` | 0.5 | positive | |
 /// | `weight_decay` | 0 | at least 0 | D of D‖y‖²/2 |
-/// | `key` | | | what a random start is drawn from |
+/// | `key` | | | seeds a random start |
 #[derive(Clone, Copy, PartialEq, Debug)]
 pub struct Trainer {
-    /// What is trained.
+    /// The model to train.
     pub model: Model,
-    /// How many gradients are taken, at most.
+    /// The maximum number of gradients.
     pub steps: usize,
     /// The step size.
     pub step_size: f64,
     /// D of D‖y‖²/2.
     pub weight_decay: f64,
-    /// What a random start is drawn from.
+    /// Seeds a random start.
     pub key: Key,
 }
 
-/// Sees the number of a step and its result.
+/// Receives the number of a step and its result.
 type AfterStep<'a, T> = dyn FnMut(usize, &[T]) -> Result<(), Error> + 'a;
 
-/// After how many steps the held-out loss is looked at.
+/// The held-out loss is evaluated every this many steps.
 const LOOK: usize = 5;
 
 /// A trained classifier.
@@ -48,7 +48,7 @@ pub struct Classifier<T> {
 }
 
 impl Trainer {
-    /// Trains on all rows of `data` from the model's own start, all steps.
+    /// Trains on all rows of `data` from the model's own start, for all steps.
     ///
     /// # Errors
     /// If there are no rows or training diverges.
@@ -59,8 +59,8 @@ impl Trainer {
         Ok(Classifier::new(self.model, y))
     }
 
-    /// Trains on `data`, and stops where the loss on `held_out` is least (looked at after
-    /// every few steps). Also returns how many steps that were.
+    /// Trains on `data` and stops where the loss on `held_out` is smallest (evaluated
+    /// every few steps). Also returns that number of steps.
     ///
     /// # Errors
     /// If there are no rows or training diverges.
@@ -94,7 +94,7 @@ impl Trainer {
         })
     }
 
-    /// `after` sees every step, counted from 1, and its result.
+    /// `after` is called after every step with its number, from 1, and its result.
     fn descend<T: Real>(
         &self,
         loss: &dyn Objective<T>,
@@ -151,12 +151,12 @@ impl<T: Real> Classifier<T> {
     /// The probability of each class for each row: rows × classes.
     ///
     /// # Errors
-    /// If the data have other columns or classes than those that the model was trained on.
+    /// If the data differ in columns or classes from the training data.
     pub fn probabilities(&self, data: &Dataset) -> Result<Vec<T>, Error> {
         self.probabilities.of(&self.y, &Examples::new(data))
     }
 
-    /// The share of rows whose most probable class is their label; None without rows.
+    /// The accuracy: the share of rows whose most probable class is their label; None without rows.
     ///
     /// # Errors
     /// As [`Classifier::probabilities`].

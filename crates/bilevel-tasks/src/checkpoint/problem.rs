@@ -1,18 +1,18 @@
 //! What can be wrong with a checkpoint.
 
-/// The version of the format that is written; older ones are not read.
+/// The format version that is written; older versions are not read.
 pub const VERSION: u32 = 3;
 
 /// What is wrong with the contents of a checkpoint.
 #[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum CheckpointProblem {
-    /// The file does not start like a checkpoint.
+    /// The file does not have the signature of a checkpoint.
     #[error(
         "expected a checkpoint, which starts with \"bilevel\" and a zero byte, found another start"
     )]
     Magic,
-    /// A version that is not known.
+    /// An unknown version.
     #[error(
         "expected a checkpoint of format version {VERSION}, which bilevel {} writes, found version {found}, which {by} wrote: {}",
         env!("CARGO_PKG_VERSION"),
@@ -24,12 +24,12 @@ pub enum CheckpointProblem {
         /// The program that wrote it.
         by: String,
     },
-    /// The file is shorter or longer than it says.
+    /// The file is shorter or longer than its header declares.
     #[error("expected {expected} bytes in all, found {found}: the checkpoint is damaged")]
     Size {
-        /// The length that the file declares.
+        /// The declared length.
         expected: u64,
-        /// The length that it has.
+        /// The actual length.
         found: u64,
     },
     /// A byte has changed since it was written.
@@ -37,13 +37,13 @@ pub enum CheckpointProblem {
     Checksum {
         /// The checksum in the file.
         expected: u64,
-        /// The checksum of what the file holds.
+        /// The checksum of the contents.
         found: u64,
     },
-    /// The payload is whole, and yet not what it should be.
+    /// The payload is intact but cannot be decoded.
     #[error("expected the state of a run of this program, found something else ({found})")]
     Payload {
-        /// What the reader of the payload said.
+        /// The decoder's error.
         found: String,
     },
 }
