@@ -1,4 +1,4 @@
-//! The handwritten digits that come with the program.
+//! The embedded handwritten digits.
 
 use super::{Dataset, ImageShape, numbered_classes};
 
@@ -30,8 +30,8 @@ pub fn digits() -> Dataset {
         features.extend(row[..COLUMNS].iter().map(|&pixel| f32::from(pixel) / FULL));
         labels.push(u32::from(row[COLUMNS]));
     }
-    // Not through `Dataset::new`: the file is part of the program and a test checks it, so
-    // there is no error for a caller to handle.
+    // Not through `Dataset::new`: the file is embedded and tested, so there is no error
+    // for a caller to handle.
     Dataset {
         features,
         columns: COLUMNS,

@@ -3,7 +3,7 @@
 //! Two zero bytes, a byte for the type of the elements, a byte for the number of
 //! dimensions, the dimensions as big-endian 32-bit numbers, then the elements, big-endian,
 //! the last dimension moving fastest (Y. LeCun, C. Cortes, C. Burges, *The MNIST database of
-//! handwritten digits*). A file may be gzipped, which its contents tell, not its name.
+//! handwritten digits*). A file may be gzipped; this is detected from its contents, not its name.
 
 mod element;
 mod problem;
@@ -70,7 +70,7 @@ impl IdxValues {
     }
 }
 
-/// The array that an IDX file holds, of any of the six element types.
+/// The array in an IDX file, of any of the six element types.
 #[derive(Clone, PartialEq, Debug)]
 pub struct IdxArray {
     declared_rows: usize,
@@ -80,13 +80,13 @@ pub struct IdxArray {
 
 impl IdxArray {
     /// Reads the file, or its first `limit` rows (its first dimension); all rows if it has
-    /// fewer. What stands behind the rows that are read is not checked.
+    /// fewer. Data after the rows read are not checked.
     ///
-    /// Memory: a small multiple of the bytes that are really in the file, whatever its
-    /// header declares; a gzip stream is unpacked up to the declared size and no further.
+    /// Memory: a small multiple of the actual size of the file, whatever its
+    /// header declares; a gzip stream is unpacked only up to the declared size.
     ///
     /// # Errors
-    /// A file that cannot be read, contents that are not one whole IDX array.
+    /// A file that cannot be read, or contents that are not exactly one IDX array.
     pub fn read(path: &Path, limit: Option<usize>) -> Result<Self, Error> {
         let unreadable = |source| Error::Read {
             path: path.to_owned(),
@@ -102,10 +102,10 @@ impl IdxArray {
     /// Reads the bytes of a file, as [`IdxArray::read`] reads a file.
     ///
     /// # Errors
-    /// Contents that are not one whole IDX array.
+    /// Contents that are not exactly one IDX array.
     pub fn from_bytes(bytes: &[u8], limit: Option<usize>) -> Result<Self, IdxProblem> {
         Self::parse(bytes, limit).map_err(|failure| match failure {
-            // Of what is in memory, only unpacking can fail.
+            // In-memory input can fail only while unpacking.
             Failure::Read(source) => IdxProblem::Gzip { read: 0, source },
             Failure::Problem(problem) => problem,
         })
@@ -139,13 +139,13 @@ impl IdxArray {
         }
     }
 
-    /// The dimensions of what was read, rows first.
+    /// The dimensions read, rows first.
     #[must_use]
     pub fn dimensions(&self) -> &[usize] {
         &self.dimensions
     }
 
-    /// The rows that the file declares, of which no more than asked for were read.
+    /// The rows that the file declares; fewer may have been read.
     #[must_use]
     pub fn declared_rows(&self) -> usize {
         self.declared_rows
@@ -168,7 +168,7 @@ impl IdxArray {
     }
 }
 
-/// Images as rows of features, and the shape of an image where the file tells it.
+/// Images as rows of features, and their shape if the file declares it.
 #[derive(Clone, PartialEq, Debug)]
 pub struct IdxImages {
     /// Rows × columns pixels from 0 to 1, row by row.
@@ -239,12 +239,12 @@ pub fn read_labels(path: &Path, limit: Option<usize>) -> Result<Vec<u32>, Error>
 
 /// Reads a file of images and the file of their labels, or the first `limit` rows of both.
 ///
-/// The classes are "0", "1", … up to the largest label of the whole file, also when fewer
+/// The classes are "0", "1", … up to the largest label of the whole file, even if fewer
 /// rows are read. For training and test rows with the same classes see
 /// [`Dataset::with_class_names`].
 ///
 /// # Errors
-/// Those of [`read_images`] and [`read_labels`]; another number of labels than of images.
+/// Those of [`read_images`] and [`read_labels`]; different numbers of labels and images.
 ///
 /// ```no_run
 /// use std::path::Path;
@@ -293,7 +293,7 @@ fn wrong(path: &Path, problem: IdxProblem) -> Error {
     }
 }
 
-/// Reads an array that is not packed; `read` counts the bytes, also when reading fails.
+/// Reads an uncompressed array; `read` counts the bytes, even if reading fails.
 fn parse_plain(
     mut file: impl Read,
     limit: Option<usize>,
@@ -345,9 +345,9 @@ fn parse_plain(
     let size = |dimensions: &[usize]| {
         dimensions
             .iter()
-            // A zero must not hide that the others overflow: a row has a size too.
+            // A zero must not hide an overflow of the other dimensions: a row has a size too.
             .try_fold(element.bytes(), |size, &next| size.checked_mul(next.max(1)))
-            // One byte more is asked for below, and no allocation can be larger.
+            // One more byte is requested below, and no allocation can be larger.
             .filter(|&size| size < isize::MAX.unsigned_abs())
             .map(|size| if dimensions.contains(&0) { 0 } else { size })
             .ok_or_else(|| IdxProblem::Overflow {
@@ -359,8 +359,8 @@ fn parse_plain(
     dimensions[0] = limit.map_or(declared_rows, |limit| limit.min(declared_rows));
     let whole = dimensions[0] == declared_rows;
     let expected = size(&dimensions)?;
-    // The byte behind the end shows whether the file goes on, and makes the gzip decoder
-    // compare its checksum.
+    // Reading one byte past the end shows whether the file continues, and makes the gzip decoder
+    // verify its checksum.
     let bytes = more(if whole { expected + 1 } else { expected })?;
     if bytes.len() < expected {
         return Err(IdxProblem::TooFewBytes {
@@ -386,8 +386,8 @@ fn parse_plain(
     })
 }
 
-/// Appends at most `bytes` bytes. The buffer grows with what arrives, not with what is
-/// hoped for.
+/// Appends at most `bytes` bytes. The buffer grows with the data read, not with the declared
+/// size.
 fn read_up_to(file: &mut impl Read, bytes: usize, buffer: &mut Vec<u8>) -> io::Result<()> {
     file.take(bytes as u64).read_to_end(buffer).map(|_| ())
 }

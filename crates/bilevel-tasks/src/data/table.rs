@@ -2,13 +2,13 @@
 //!
 //! A file ending in `.tsv` or `.tab` (before `.gz`) is separated by tabs, any other by commas. It is
 //! UTF-8, with or without byte order mark, gzipped or not, with lines that end in LF or CRLF;
-//! cells may be quoted (RFC 4180), and blanks around a cell do not count.
+//! cells may be quoted (RFC 4180), and blanks around a cell are ignored.
 //!
-//! A feature is a number, or `true` or `false`, which count 1 and 0. Missing is an empty cell or
+//! A feature is a number, or `true` or `false`, read as 1 and 0. A cell is missing if it is empty or
 //! one of `NA`, `N/A`, `NaN`, `null`, `None` and `?`, in upper or lower case. A label is any
-//! text; missing is the empty one alone.
+//! text; only an empty label is missing.
 //!
-//! [`Table`] is what the file says; a [`Preparation`] makes a
+//! [`Table`] holds the contents of the file; a [`Preparation`] makes a
 //! [`Dataset`](super::Dataset) of it.
 
 mod cell;
@@ -35,14 +35,14 @@ use cell::{Labels, boolean, number, utf8};
 use header::{Header, Role};
 use text::{Failure, Quotes};
 
-/// What a table says: features, labels and where they stood.
+/// The contents of a table: features, labels and their positions.
 #[derive(Clone, PartialEq, Debug)]
 pub struct Table {
     path: PathBuf,
     label_path: PathBuf,
     label_column: String,
     columns: Vec<String>,
-    /// Row by row; not a number where missing.
+    /// Row by row; NaN where missing.
     values: Vec<f64>,
     labels: Labels,
     /// The line of each row, where the file of features has lines.
@@ -57,7 +57,7 @@ pub struct Table {
 impl Table {
     /// Reads a CSV or TSV file.
     ///
-    /// Memory: 8 bytes for each cell, beside labels and names of rows.
+    /// Memory: 8 bytes per cell, plus labels and row names.
     ///
     /// # Errors
     /// A file that cannot be read; contents that are not a table; see [`TableProblem`].
@@ -79,8 +79,8 @@ impl Table {
             .map_err(|failure| failure.at(path))
     }
 
-    /// Reads the bytes of a table; `name` stands for the file in messages, and its ending
-    /// tells the separator.
+    /// Reads the bytes of a table; `name` stands for the file in messages, and its extension
+    /// determines the separator.
     ///
     /// # Errors
     /// Those of [`Table::read`].
@@ -93,7 +93,7 @@ impl Table {
     /// The names of all columns of a CSV or TSV file.
     ///
     /// # Errors
-    /// A file that cannot be read, or does not begin with names of columns.
+    /// A file that cannot be read, or does not begin with column names.
     pub fn column_names(path: &Path) -> Result<Vec<String>, Error> {
         text::open(path)
             .and_then(|file| Header::read(&mut reader(file, path)))
@@ -105,8 +105,8 @@ impl Table {
     /// integers or from a table (with any other name).
     ///
     /// # Errors
-    /// Those of [`NpyArray::read`](super::npy::NpyArray::read) and [`Table::read`]; another
-    /// number of labels than of rows.
+    /// Those of [`NpyArray::read`](super::npy::NpyArray::read) and [`Table::read`]; different
+    /// numbers of labels and rows.
     pub fn read_npy(features: &Path, labels: &Path, columns: &TableColumns) -> Result<Self, Error> {
         let (rows, width, values) = npy::read_matrix_f64(features)?;
         let mut table = if is_npy(labels) {
@@ -250,13 +250,13 @@ impl Table {
         self.labels.rows.len()
     }
 
-    /// The names of the columns of features.
+    /// The names of the feature columns.
     #[must_use]
     pub fn columns(&self) -> &[String] {
         &self.columns
     }
 
-    /// The column of the names of rows, if there is one.
+    /// The column of row names, if there is one.
     #[must_use]
     pub fn id_column(&self) -> Option<&str> {
         self.id_column.as_deref()
@@ -268,7 +268,7 @@ impl Table {
         self.ids.as_deref()
     }
 
-    /// Which rows are trusted, if a column tells.
+    /// Which rows are trusted, if there is a column for it.
     #[must_use]
     pub fn trusted(&self) -> Option<&[bool]> {
         self.trusted.as_deref()
@@ -304,7 +304,7 @@ impl Table {
     }
 }
 
-/// Whether the name of a file ends in `.npy`; the labels of NPY features are a table if not.
+/// Whether a file name ends in `.npy`; otherwise the labels of NPY features are read as a table.
 #[must_use]
 pub fn is_npy(path: &Path) -> bool {
     path.extension()
@@ -319,7 +319,7 @@ fn reader<R: Read>(file: R, path: &Path) -> Reader<Quotes<R>> {
     ReaderBuilder::new()
         .delimiter(separator)
         .has_headers(false)
-        // A row of another length is told with its place, below.
+        // A row of another length is reported with its position below.
         .flexible(true)
         .trim(Trim::All)
         .from_reader(Quotes::new(file, separator))

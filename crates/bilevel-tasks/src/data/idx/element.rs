@@ -1,8 +1,8 @@
-//! What IDX files may hold.
+//! The element types of IDX files.
 
 use std::fmt;
 
-/// More classes than this are taken for a file that holds something else than labels.
+/// With more classes than this, the file is assumed not to hold labels.
 pub const MAXIMUM_CLASSES: usize = 65_536;
 
 /// The type of the elements of an IDX file.

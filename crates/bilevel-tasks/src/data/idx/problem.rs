@@ -12,7 +12,7 @@ pub enum IdxProblem {
     /// No bytes at all.
     #[error("expected an IDX file, found no data")]
     Empty,
-    /// The file does not start like an IDX file.
+    /// The file does not have the signature of an IDX file.
     #[error(
         "expected an IDX file, which starts with the bytes 00 00, found {:02x} {:02x}", found[0], found[1]
     )]
@@ -20,7 +20,7 @@ pub enum IdxProblem {
         /// The first two bytes.
         found: [u8; 2],
     },
-    /// The byte that tells the type of the elements is none of the known.
+    /// The byte for the element type is unknown.
     #[error(
         "expected an element type of 08, 09, 0b, 0c, 0d or 0e (hexadecimal), found {found:02x}"
     )]
@@ -39,7 +39,7 @@ pub enum IdxProblem {
         /// Length of the file, unpacked.
         found: usize,
     },
-    /// The declared dimensions are more than can be addressed.
+    /// The declared dimensions exceed the address space.
     #[error(
         "expected dimensions that fit into memory, found {}",
         shape_text(dimensions)
@@ -54,16 +54,16 @@ pub enum IdxProblem {
         shape_text(dimensions)
     )]
     TooFewBytes {
-        /// The dimensions read: the declared ones, or fewer rows where fewer were asked for.
+        /// The dimensions read: the declared ones, or fewer rows if fewer were requested.
         dimensions: Vec<usize>,
         /// The declared type of the elements.
         element: ElementType,
-        /// Bytes that the dimensions ask for.
+        /// Bytes that the dimensions require.
         expected: usize,
-        /// Bytes behind the header.
+        /// Bytes after the header.
         found: usize,
     },
-    /// The file goes on behind the last declared element.
+    /// The file continues after the last declared element.
     #[error(
         "expected {expected} bytes of data ({} {element} declared), found more",
         shape_text(dimensions)
@@ -73,7 +73,7 @@ pub enum IdxProblem {
         dimensions: Vec<usize>,
         /// The declared type of the elements.
         element: ElementType,
-        /// Bytes that the dimensions ask for.
+        /// Bytes that the dimensions require.
         expected: usize,
     },
     /// The gzip stream is cut short or damaged.
@@ -83,13 +83,13 @@ pub enum IdxProblem {
     Gzip {
         /// Bytes unpacked before the damage.
         read: usize,
-        /// What the decoder said.
+        /// The decoder's error.
         source: io::Error,
     },
-    /// The array is not of the kind that was asked for.
+    /// The array is not of the requested kind.
     #[error("expected {expected}, found {} {element}", shape_text(dimensions))]
     Kind {
-        /// What was asked for.
+        /// The requested kind.
         expected: &'static str,
         /// The declared dimensions.
         dimensions: Vec<usize>,

@@ -6,7 +6,7 @@ pub(super) const MAGIC: &[u8; 6] = b"\x93NUMPY";
 /// Length of magic, version and the longer form of the header's length.
 const LONG_START: usize = 12;
 
-/// The header's text, and the bytes behind it.
+/// The header's text, and the bytes after it.
 pub(super) fn split_header(bytes: &[u8]) -> Result<(&[u8], &[u8]), NpyProblem> {
     let Some(rest) = bytes.strip_prefix(MAGIC) else {
         return Err(NpyProblem::Magic);
@@ -41,7 +41,7 @@ pub(super) struct Header {
 }
 
 impl Header {
-    /// Reads the dictionary, whose three keys may stand in any order.
+    /// Reads the dictionary, whose three keys may be in any order.
     pub(super) fn parse(header: &[u8]) -> Result<Self, NpyProblem> {
         let text = String::from_utf8_lossy(header);
         let text = text.trim();
@@ -56,7 +56,7 @@ impl Header {
         while !rest.is_empty() {
             let (key, after) = rest.split_once(':')?;
             rest = after.trim_start();
-            // A value ends at the comma behind it, outside its brackets.
+            // A value ends at the next comma outside its brackets.
             let mut depth = 0_usize;
             let end = rest
                 .find(|symbol| {
@@ -70,7 +70,7 @@ impl Header {
                 .unwrap_or(rest.len());
             let value = rest[..end].trim();
             match unquoted(key.trim())? {
-                // A record type is kept as it is written, to be named in the error.
+                // A record type is kept verbatim, to be named in the error.
                 "descr" => element = Some(unquoted(value).unwrap_or(value).to_owned()),
                 "fortran_order" => {
                     fortran_order = Some(match value {

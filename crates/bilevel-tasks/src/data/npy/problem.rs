@@ -6,38 +6,38 @@ use crate::data::shape::shape_text;
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum NpyProblem {
-    /// The file does not start like an NPY file.
+    /// The file does not have the signature of an NPY file.
     #[error("expected an NPY file, which starts with the bytes 93 \"NUMPY\", found another start")]
     Magic,
-    /// A version that is not known.
+    /// An unknown version.
     #[error("expected NPY version 1.0, 2.0 or 3.0, found {major}.{minor}")]
     Version {
-        /// Before the point.
+        /// The major version.
         major: u8,
-        /// Behind it.
+        /// The minor version.
         minor: u8,
     },
     /// The file ends inside the header.
     #[error("expected a header that ends at byte {expected}, found {found} bytes in all")]
     ShortHeader {
-        /// Where the header says that it ends.
+        /// The end of the header as declared.
         expected: usize,
         /// Length of the file.
         found: usize,
     },
-    /// The header is not the dictionary that it should be.
+    /// The header is not the expected dictionary.
     #[error("expected a header with 'descr', 'fortran_order' and 'shape', found {found:?}")]
     Header {
         /// The text of the header, or its beginning.
         found: String,
     },
-    /// Elements of a type that is not read.
+    /// An unsupported element type.
     #[error("expected elements of type <f4, <f8, <i4, <i8 or |u1 (little-endian), found {found}")]
     Element {
         /// The type that the header declares.
         found: String,
     },
-    /// The elements do not fill the declared shape.
+    /// The elements do not match the declared shape.
     #[error(
         "expected the bytes of {} elements of type {element} behind the header, found {found} bytes",
         shape_text(shape)
@@ -47,13 +47,13 @@ pub enum NpyProblem {
         shape: Vec<usize>,
         /// The declared type.
         element: String,
-        /// Bytes behind the header.
+        /// Bytes after the header.
         found: usize,
     },
-    /// An array of another shape than was needed.
+    /// An array whose shape differs from the required one.
     #[error("expected an array of shape {expected}, found {}", shape_text(found))]
     Shape {
-        /// What was needed.
+        /// The required shape.
         expected: String,
         /// The shape of the array.
         found: Vec<usize>,
@@ -61,7 +61,7 @@ pub enum NpyProblem {
     /// An array of integers was needed.
     #[error("expected integers, found floating-point numbers")]
     NotIntegers,
-    /// An integer that is no class.
+    /// An integer that is not a class.
     #[error(
         "element {index}: expected a class, a number from 0 to {}, found {found}",
         u32::MAX

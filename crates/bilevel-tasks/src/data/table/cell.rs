@@ -1,10 +1,10 @@
-//! What single cells mean.
+//! The meaning of single cells.
 
 use std::collections::HashMap;
 
 use super::{Place, TableProblem};
 
-/// Texts of labels, each kept once.
+/// Label texts, each stored once.
 #[derive(Clone, PartialEq, Debug, Default)]
 pub(super) struct Labels {
     pub(super) names: Vec<String>,
@@ -50,7 +50,7 @@ fn is_missing(cell: &str) -> bool {
     cell.is_empty() || MISSING.iter().any(|word| cell.eq_ignore_ascii_case(word))
 }
 
-/// A feature; not a number where it is missing.
+/// A feature; NaN where missing.
 pub(super) fn number(cell: &[u8], place: &dyn Fn() -> Place) -> Result<f64, TableProblem> {
     let cell = utf8(cell, place)?;
     if is_missing(cell) {

@@ -1,11 +1,11 @@
-//! What the columns of a table are read as.
+//! The roles of the columns of a table.
 
-/// Which columns are read, and as what.
+/// Which columns are read, and in which role.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub struct TableColumns {
-    /// The column of labels; None where a table has one column alone.
+    /// The column of labels; None if a table has only one column.
     pub label: Option<String>,
-    /// The column of names of the rows. None for the first column that is called `id` or
+    /// The column of row names. None selects the first column that is called `id` or
     /// `ID` or, if it is the first, has no name; if there is one.
     pub id: Option<String>,
     /// The column that tells which rows are trusted.
@@ -19,10 +19,10 @@ pub struct TableColumns {
 /// The columns of features.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub enum FeatureColumns {
-    /// All that have no other purpose.
+    /// All columns without another role.
     #[default]
     Others,
-    /// None: the features are in another file, and columns without purpose are passed over.
+    /// None: the features are in another file, and columns without a role are ignored.
     None,
     /// Those of an earlier table, whose name is given, in their order; the columns `id` and
     /// `trusted` may be absent.

@@ -1,4 +1,4 @@
-//! The names of a table's columns, and what each column is for.
+//! The names of a table's columns, and the role of each.
 
 use std::io::Read;
 
@@ -8,11 +8,11 @@ use super::columns::{FeatureColumns, TableColumns};
 use super::problem::{Known, TableProblem, listed};
 use super::text::{Failure, Quotes};
 
-/// What a column is read as.
+/// The role of a column.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) enum Role {
     Unused,
-    /// The feature of this position.
+    /// The feature at this position.
     Feature(usize),
     Label,
     Id,
@@ -24,7 +24,7 @@ pub(super) struct Header {
     pub(super) names: Vec<String>,
 }
 
-/// What each column is for.
+/// The role of each column.
 pub(super) struct Assigned {
     /// By column of the file.
     pub(super) roles: Vec<Role>,
@@ -67,7 +67,7 @@ impl Header {
         Ok(Self { names })
     }
 
-    /// What each column is for.
+    /// The role of each column.
     pub(super) fn assign(&self, wanted: &TableColumns) -> Result<Assigned, Failure> {
         let first = !matches!(wanted.features, FeatureColumns::Same { .. });
         let label = match &wanted.label {
@@ -104,7 +104,7 @@ impl Header {
             Some(name) => give(name, Role::Trusted, TRUSTED, first)?,
         };
         for name in &wanted.ignore {
-            // Whether any of several tables has it is for the caller to say.
+            // The caller checks whether any of several tables has it.
             give(name, Role::Unused, IGNORED, false)?;
         }
         let id = match &wanted.id {
@@ -129,7 +129,7 @@ impl Header {
                 self.names[column].clone()
             })
         };
-        // A column without a name is an index, which nothing can be learned from.
+        // A column without a name is an index, which carries no information.
         if nameless && purposes[0].is_none() {
             purposes[0] = Some(Role::Unused);
         }
@@ -153,7 +153,7 @@ impl Header {
         }
     }
 
-    /// Makes features of the columns without purpose.
+    /// Turns columns without a role into features.
     fn features(
         &self,
         roles: &mut [Option<Role>],

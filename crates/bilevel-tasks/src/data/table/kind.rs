@@ -1,11 +1,11 @@
-//! Kinds of files that are no tables.
+//! File types that are not tables.
 
 use std::fmt;
 
-/// A kind of file that is taken for a table by mistake.
+/// A file type often mistaken for a table.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum FileKind {
-    /// A ZIP archive, as a spreadsheet is.
+    /// A ZIP archive, such as a spreadsheet.
     Zip,
     /// A Parquet file.
     Parquet,

@@ -1,4 +1,4 @@
-//! From tables to data sets that fit each other.
+//! From tables to compatible data sets.
 
 use std::collections::BTreeMap;
 
@@ -12,7 +12,7 @@ use crate::data::Dataset;
 /// More classes than this must be shared by many rows.
 const FEW_CLASSES: usize = 20;
 
-/// What is done about missing values.
+/// How missing values are handled.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Missing {
@@ -25,7 +25,7 @@ pub enum Missing {
     Drop,
 }
 
-/// How a column of features was standardised: (value − mean) / scale.
+/// How a feature column was standardised: (value − mean) / scale.
 #[derive(Clone, PartialEq, Debug)]
 pub struct ColumnScale {
     /// The name of the column.
@@ -34,7 +34,7 @@ pub struct ColumnScale {
     pub mean: f64,
     /// Their standard deviation (of the population), or 1 where all are the same.
     pub scale: f64,
-    /// Whether all values are the same, so that nothing can be learned from them.
+    /// Whether all values are equal, so that the column carries no information.
     pub constant: bool,
 }
 
@@ -45,28 +45,28 @@ pub struct MissingFound {
     pub cells: usize,
     /// Rows without a label.
     pub labels: usize,
-    /// Rows with any of both.
+    /// Rows with either.
     pub rows: usize,
-    /// The columns of features with missing cells, and how many.
+    /// The feature columns with missing cells, and how many.
     pub columns: Vec<(String, usize)>,
 }
 
-/// A data set made of a table.
+/// A data set made from a table.
 #[derive(Clone, PartialEq, Debug)]
 pub struct Prepared {
     /// Standardised features, and classes.
     pub data: Dataset,
-    /// The row of the table that each row is.
+    /// For each row, the row of the table.
     pub rows: Vec<usize>,
     /// What was missing.
     pub missing: MissingFound,
 }
 
-/// What is learned of a first table and applied to it and to others: classes, means for
+/// What is learned from a first table and applied to it and to others: classes, means for
 /// missing values, scaling.
 ///
-/// The classes are the labels of the first table, by value if all of them are integers, else
-/// in the order of their characters. Every feature is standardised: (value − mean) / standard
+/// The classes are the labels of the first table, sorted by value if all are integers, else
+/// lexicographically. Every feature is standardised: (value − mean) / standard
 /// deviation of the first table's rows.
 #[derive(Clone, PartialEq, Debug)]
 pub struct Preparation {
@@ -80,8 +80,8 @@ impl Preparation {
     /// Learns classes, means and scaling from `table`.
     ///
     /// # Errors
-    /// Missing values, unless `missing` says what to do about them; a column of missing
-    /// values alone; labels that are all the same, or nearly all different.
+    /// Missing values, unless `missing` says how to handle them; a column with only missing
+    /// values; labels that are all the same, or nearly all different.
     pub fn fit(table: &Table, missing: Missing) -> Result<Self, Error> {
         let (rows, _) = used(table, missing)?;
         Ok(Self {
@@ -100,17 +100,17 @@ impl Preparation {
         &self.classes
     }
 
-    /// How each column is standardised.
+    /// The standardisation of each column.
     #[must_use]
     pub fn scaling(&self) -> &[ColumnScale] {
         &self.scaling
     }
 
-    /// Makes a data set of the first table, or of another with the same columns.
+    /// Makes a data set from the first table, or from another with the same columns.
     ///
     /// # Errors
-    /// Missing values, unless it was said what to do about them; other columns than those of
-    /// the first table; a label that it never has; a value so far from its values that it has no
+    /// Missing values, unless their handling was chosen; columns that differ from those of
+    /// the first table; a label that it does not have; a value so far from its values that it has no
     /// standardised form.
     pub fn apply(&self, table: &Table) -> Result<Prepared, Error> {
         if table.columns.len() != self.scaling.len() {
@@ -128,7 +128,7 @@ impl Preparation {
         let mut features = Vec::with_capacity(rows.len() * self.scaling.len());
         let mut labels = Vec::with_capacity(rows.len());
         for &row in &rows {
-            // Rows without a label were left out or refused.
+            // Rows without a label have been left out or rejected.
             let label = table.labels.rows[row].map_or("", |label| &table.labels.names[label]);
             labels.push(*number.get(label).ok_or_else(|| {
                 table.wrong_label(TableProblem::UnknownLabel {
@@ -244,13 +244,13 @@ fn classes(table: &Table, rows: &[usize]) -> Result<Vec<String>, Error> {
     let integers: Option<Vec<i64>> = names.iter().map(|name| name.parse().ok()).collect();
     names.sort();
     if integers.is_some() {
-        // Two spellings of one number, such as 1 and 01, stay two classes.
+        // Two spellings of one number, such as 1 and 01, remain two classes.
         names.sort_by_key(|name| name.parse::<i64>().ok());
     }
     Ok(names)
 }
 
-/// Values are divided by the largest before they are added, so that no sum overflows.
+/// Values are divided by the largest before they are summed, so that no sum overflows.
 fn scale(table: &Table, rows: &[usize], column: usize) -> Result<ColumnScale, Error> {
     let values = || {
         rows.iter()

@@ -6,19 +6,19 @@ use std::io;
 use super::kind::FileKind;
 use crate::hint::Hint;
 
-/// Names shown of a long list.
+/// Number of names shown of a long list.
 const SHOWN: usize = 10;
-/// Names further from what was given than this are no help.
+/// Names further than this from the input are not suggested.
 const SIMILAR: f64 = 0.7;
 
-/// A place in a table.
+/// A position in a table.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Place {
     /// The row, counted from 0, without the header.
     pub row: usize,
     /// The line of the file, counted from 1, where the file has lines.
     pub line: Option<u64>,
-    /// The column, where one cell is meant.
+    /// The column, if the problem is in one cell.
     pub column: Option<String>,
 }
 
@@ -35,12 +35,12 @@ impl fmt::Display for Place {
     }
 }
 
-/// The names that were possible, and the one that is nearest to what was given.
+/// The possible names, and the one nearest to the input.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Known(Box<str>);
 
 impl Known {
-    /// What could have been meant by `given`.
+    /// The likely intended name for `given`.
     #[must_use]
     pub fn new(given: &str, names: &[String]) -> Self {
         let given = given.to_lowercase();
@@ -75,28 +75,28 @@ pub(super) fn listed(names: &[String]) -> String {
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum TableProblem {
-    /// A file of another kind.
+    /// A file of another type.
     #[error("expected a table as UTF-8 text, found {found}")]
     Kind {
-        /// What the file's first bytes tell.
+        /// The type, from the file's first bytes.
         found: FileKind,
     },
     /// A gzip stream that is cut short or damaged.
     #[error("expected a whole gzip file, found it cut short or damaged: {source}")]
     Gzip {
-        /// What the decoder said.
+        /// The decoder's error.
         source: io::Error,
     },
-    /// No line at all.
+    /// An empty file.
     #[error("expected a first line with the names of the columns, found no text")]
     Empty,
-    /// A header and nothing behind it.
+    /// A header without rows.
     #[error("expected rows below the names of the columns, found none")]
     NoRows,
-    /// No column is left to learn from.
+    /// No feature columns remain.
     #[error("expected at least one column of features beside the label, found none in {columns}")]
     NoFeatures {
-        /// The columns that there are.
+        /// The existing columns.
         columns: String,
     },
     /// A cell of the header that is not UTF-8.
@@ -107,7 +107,7 @@ pub enum TableProblem {
         /// Position of the cell, counted from 1.
         cell: usize,
     },
-    /// A column without a name, which only the first may lack.
+    /// A column without a name, which is allowed only for the first.
     #[error("line {line}: expected a name for each column, found none for column {cell} of {of}")]
     NoName {
         /// Line of the header.
@@ -117,7 +117,7 @@ pub enum TableProblem {
         /// Number of columns.
         of: usize,
     },
-    /// Two columns of one name.
+    /// Two columns with the same name.
     #[error("line {line}: expected the names of the columns, each once, found {name:?} twice")]
     SameName {
         /// Line of the header.
@@ -125,35 +125,35 @@ pub enum TableProblem {
         /// The name.
         name: String,
     },
-    /// It was not said which column holds the labels.
+    /// The column of labels was not given.
     #[error("expected the name of the column of labels, one of {columns}")]
     LabelNotNamed {
-        /// The columns that there are.
+        /// The existing columns.
         columns: String,
     },
-    /// A column that is not there.
+    /// A column that does not exist.
     #[error("expected a column {name:?} ({purpose}), found {known}{hint}")]
     NoColumn {
-        /// The column that was asked for.
+        /// The requested column.
         name: String,
-        /// What it is for.
+        /// Its role.
         purpose: &'static str,
-        /// The columns that there are.
+        /// The existing columns.
         known: Known,
-        /// What may be the reason.
+        /// The likely reason.
         hint: &'static str,
     },
-    /// A column that is asked for twice, for different purposes.
+    /// A column requested for two different roles.
     #[error("column {name:?}: expected one purpose, found two: {first} and {second}")]
     TwoPurposes {
         /// The column.
         name: String,
-        /// One purpose.
+        /// The first role.
         first: &'static str,
-        /// The other.
+        /// The second role.
         second: &'static str,
     },
-    /// A column that the first table has not.
+    /// A column that the first table does not have.
     #[error("expected the columns of {first}, found {name:?} too: the columns are {known}")]
     ExtraColumn {
         /// The column.
@@ -181,7 +181,7 @@ pub enum TableProblem {
         /// The line of the opening quote.
         line: u64,
     },
-    /// Text behind a closing quote.
+    /// Text after a closing quote.
     #[error(
         "line {line}: expected a separator or the end of the line behind the closing quote, found {found:?} (the quote opens in line {opened})"
     )]
@@ -190,7 +190,7 @@ pub enum TableProblem {
         line: u64,
         /// The line of the opening quote.
         opened: u64,
-        /// What stands behind it.
+        /// The text after it.
         found: char,
     },
     /// A cell that is not UTF-8.
@@ -243,7 +243,7 @@ pub enum TableProblem {
         /// Rows in all.
         of: usize,
     },
-    /// A column of missing values alone has no mean.
+    /// A column with only missing values has no mean.
     #[error("column {column:?}: expected at least one number, found missing values alone")]
     NoNumbers {
         /// The column.
@@ -255,7 +255,7 @@ pub enum TableProblem {
         /// Rows in all.
         of: usize,
     },
-    /// A label that the first table never has.
+    /// A label that the first table does not have.
     #[error("{place}: expected a label that {first} has, found {found:?}: its labels are {known}")]
     UnknownLabel {
         /// The cell.

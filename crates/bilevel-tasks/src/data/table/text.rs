@@ -1,4 +1,4 @@
-//! The text of a table: unpacked where it is gzipped, and its quotes checked.
+//! The text of a table: decompresses gzip and checks quotes.
 
 use std::collections::VecDeque;
 use std::fs::File;
@@ -13,7 +13,7 @@ use crate::Error;
 
 const GZIP: &[u8] = &[0x1f, 0x8b];
 const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
-/// How files start that are taken for tables by mistake.
+/// Signatures of files mistaken for tables.
 const OTHER_KINDS: [(&[u8], FileKind); 7] = [
     (b"PK\x03\x04", FileKind::Zip),
     (b"PAR1", FileKind::Parquet),
@@ -23,10 +23,10 @@ const OTHER_KINDS: [(&[u8], FileKind); 7] = [
     (b"\xfe\xff", FileKind::Utf16),
     (b"\x89PNG", FileKind::Png),
 ];
-/// As many bytes as the longest of these.
+/// The length of the longest signature.
 const START: u64 = 6;
 
-/// What went wrong while reading.
+/// An error while reading.
 pub(super) enum Failure {
     Read(io::Error),
     Problem(TableProblem),
@@ -75,7 +75,7 @@ pub(super) fn open(path: &Path) -> Result<Box<dyn Read>, Failure> {
     plain(File::open(path).map_err(Failure::Read)?)
 }
 
-/// The text of what may be gzipped, which its contents tell, not its name.
+/// The text of a possibly gzipped file, detected from its contents, not its name.
 pub(super) fn plain(mut file: impl Read + 'static) -> Result<Box<dyn Read>, Failure> {
     let start = beginning(&mut file)?;
     if !start.starts_with(GZIP) {
@@ -103,13 +103,13 @@ fn text(mut start: Vec<u8>, rest: impl Read + 'static) -> Result<Box<dyn Read>, 
     Ok(Box::new(Cursor::new(start).chain(rest)))
 }
 
-/// Tells damage of the gzip stream from a file that cannot be read.
+/// Distinguishes damage of the gzip stream from a file that cannot be read.
 struct Unpacked<R>(MultiGzDecoder<BufReader<R>>);
 
 impl<R: Read> Read for Unpacked<R> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         self.0.read(buffer).map_err(|source| match source.kind() {
-            // The kinds that the decoder makes; any other comes from the file itself.
+            // The error kinds of the decoder; any other comes from the file itself.
             io::ErrorKind::UnexpectedEof
             | io::ErrorKind::InvalidInput
             | io::ErrorKind::InvalidData => {
@@ -120,8 +120,8 @@ impl<R: Read> Read for Unpacked<R> {
     }
 }
 
-/// Passes text through, notes where each record begins, and fails where quotes do not fit:
-/// the parser behind it would take the rest of the file for one cell.
+/// Passes text through, records where each record begins, and fails on unbalanced quotes:
+/// the parser would otherwise take the rest of the file for one cell.
 pub(super) struct Quotes<R> {
     inner: R,
     separator: u8,
@@ -129,7 +129,7 @@ pub(super) struct Quotes<R> {
     line: u64,
     opened: u64,
     starts: VecDeque<u64>,
-    /// Kept until the text before it is handed over, so that the first problem is reported.
+    /// Held until the text before it is passed on, so that the first problem is reported.
     problem: Option<TableProblem>,
 }
 
@@ -155,7 +155,7 @@ impl<R: Read> Quotes<R> {
         }
     }
 
-    /// The line in which the next record begins, to be asked for once a record.
+    /// The line where the next record begins; call once per record.
     pub(super) fn next_start(&mut self) -> u64 {
         self.starts.pop_front().unwrap_or(self.line)
     }
