@@ -1,4 +1,4 @@
-//! Ready problems for `bilevel`.
+//! Ready-made problems for `bilevel`.
 #![forbid(unsafe_code)]
 
 pub mod checkpoint;
@@ -19,7 +19,7 @@ pub mod train;
 pub use error::Error;
 pub use hint::Hint;
 
-/// The chapters of the book, whose code is run as tests of the documentation.
+/// The chapters of the book, whose code runs as doc tests.
 #[cfg(doctest)]
 mod book {
     #[doc = include_str!("../../../book/src/introduction.md")]

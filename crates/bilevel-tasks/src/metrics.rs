@@ -26,7 +26,7 @@ pub struct Counts {
 }
 
 impl Counts {
-    /// Counts the rows; `kept` and `wrong` have one entry for each row.
+    /// Counts the rows; `kept` and `wrong` have one entry per row.
     ///
     /// # Errors
     /// Lists of different lengths.
@@ -70,7 +70,7 @@ impl Counts {
     }
 }
 
-/// All figures of one cleaning.
+/// All metrics of one cleaning.
 #[derive(Clone, Copy, PartialEq, Debug, Serialize, Deserialize)]
 pub struct CleaningMetrics {
     /// [`Counts::f1`]: positive is clean and kept.
@@ -81,15 +81,15 @@ pub struct CleaningMetrics {
     pub recall: Option<f64>,
     /// [`Counts::suspect_f1`]: positive is wrong and suspected.
     pub suspect_f1: Option<f64>,
-    /// [`auc`]: how surely a clean row has a higher weight than a wrong one.
+    /// [`auc`]: the probability that a clean row has a higher weight than a wrong one.
     pub auc: Option<f64>,
     /// [`average_precision`]: positive is wrong, lowest weight first.
     pub average_precision: Option<f64>,
 }
 
 impl CleaningMetrics {
-    /// The figures for rows with these weights (higher is more likely clean), of which some
-    /// are kept, where it is known which are wrong.
+    /// The metrics of rows with these weights (higher is more likely clean), given which are
+    /// kept and which are wrong.
     ///
     /// # Errors
     /// Lists of different lengths, a weight that is not a number.
@@ -181,7 +181,7 @@ fn f1(true_positive: usize, false_positive: usize, false_negative: usize) -> Opt
     })
 }
 
-/// Rows of one score.
+/// Rows with equal score.
 #[derive(Default)]
 struct Group {
     clean: usize,
@@ -296,7 +296,7 @@ mod tests {
                 let mean = if p + r > 0.0 { 2.0 * p * r / (p + r) } else { 0.0 };
                 prop_assert!(close(counts.f1(), Some(mean)));
             }
-            // Turned round, both figures change places.
+            // With the classes swapped, both metrics swap too.
             let turned = Counts::new(
                 &kept.iter().map(|kept| !kept).collect::<Vec<_>>(),
                 &wrong.iter().map(|wrong| !wrong).collect::<Vec<_>>(),

@@ -1,4 +1,4 @@
-//! Models: what is trained on rows of features.
+//! Models: classifiers of rows of features.
 //!
 //! A model is its logits, traced; losses, gradients and second-order products follow from them.
 
@@ -62,13 +62,13 @@ impl<T: Real> Examples<T> {
     }
 }
 
-/// The widest hidden layer that is taken for meant.
+/// The widest hidden layer that is plausible; a wider one is rejected.
 const MOST_HIDDEN: usize = 1_000_000;
 
-/// What a loss is beside the mean cross-entropy.
+/// What a loss adds to the mean cross-entropy.
 #[derive(Clone, Copy, PartialEq, Debug, Default)]
 pub struct LossSettings {
-    /// Whether row i is weighted by σ(x_i): then x has one number for each row. Else every
+    /// Whether row i is weighted by σ(x_i): then x has one number per row. Otherwise every
     /// row has weight 1 and x does not enter.
     pub weighted: bool,
     /// D of D‖y‖²/2, which is added to the mean loss.
@@ -108,13 +108,13 @@ impl Model {
         }
     }
 
-    /// How many numbers y has.
+    /// The number of parameters: the length of y.
     #[must_use]
     pub fn y_len(self, columns: usize, classes: usize) -> usize {
         self.layout(columns, classes).len()
     }
 
-    /// Where training starts: weights drawn from `key` with variance 2 / inputs before a relu, or zero.
+    /// The start of training: weights drawn from `key` with variance 2 / inputs before a relu, or zero.
     #[must_use]
     pub fn start<T: Scalar>(self, columns: usize, classes: usize, key: Key) -> Vec<T> {
         let layout = self.layout(columns, classes);
@@ -146,7 +146,7 @@ impl Model {
     /// The mean over rows of weight · cross-entropy, as a function of x, y and any rows: see [`Loss::bind`].
     #[must_use]
     pub fn loss<T: Real>(self, settings: LossSettings) -> Loss<T> {
-        // The names do not depend on the sizes.
+        // The names are independent of the sizes.
         let parts = self.layout(1, 1).parts().to_vec();
         let function = Function::new(move |v| {
             let logits = self.logits(v.data("features"), &|part| v.y(part));
@@ -191,8 +191,8 @@ pub struct Loss<T> {
 }
 
 impl<T: Real> Loss<T> {
-    /// The objective in (x, y) on these rows; x has `x_len` numbers, one a row where the rows are weighted. With a
-    /// `batch` each step sees so many of them.
+    /// The objective in (x, y) on these rows; x has `x_len` numbers, one per row if the rows are weighted. With a
+    /// `batch`, each step sees that many of them.
     ///
     /// # Errors
     /// If there are no rows, a batch is larger than their number, or x has another length.
@@ -220,7 +220,7 @@ impl<T: Real> Loss<T> {
             .map_err(|error| Error::Method(error.into()))
     }
 
-    /// The same of so many rows of which nothing else is known: what it will cost.
+    /// The same for a number of rows without data, to predict the cost.
     ///
     /// # Errors
     /// As [`Loss::bind`].

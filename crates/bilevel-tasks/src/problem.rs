@@ -2,9 +2,9 @@
 //!
 //! | name | what it shows | dimension |
 //! |---|---|---|
-//! | `non-unique` | many inner solutions, of which the outer objective wants one | length of x, any |
+//! | `non-unique` | many inner solutions, of which the outer objective prefers one | length of x, any |
 //! | `ufo-counterexample` | first-order gradients end at a point that is not stationary | 1 |
-//! | `truncation-counterexample` | truncated gradients do, too | 1 |
+//! | `truncation-counterexample` | so do truncated gradients | 1 |
 //! | `quadratic` | every hypergradient in closed form | length of x and of y, any |
 //! | `ridge` | the strength of a penalty tuned on held-out rows | features, up to 200 |
 //! | `sine` | a non-convex inner problem, an outer objective that jumps | 1 |
@@ -48,34 +48,34 @@ use bilevel::{Adam, Bounds, Optimizer, Set, Sgd, TaskFamily};
 use crate::Error;
 use expected::expect_length;
 
-/// A problem with a known answer, and settings with which to solve it.
+/// A problem with a known answer, and the settings to solve it with.
 pub struct TestProblem {
     /// Its name, see [`names`].
     pub name: &'static str,
     /// What it is and what it shows, in one sentence.
     pub summary: &'static str,
-    /// Where it is from.
+    /// Its source.
     pub reference: &'static str,
-    /// The problem, or the tasks of which each outer step sees one.
+    /// The problem, or the tasks, one of which is drawn for each outer step.
     pub family: Arc<dyn TaskFamily<f64>>,
-    /// The box of x, where it has one.
+    /// The box constraint on x, if any.
     pub x_bounds: Option<Bounds<f64>>,
-    /// Where y is kept.
+    /// The feasible set of y.
     pub y_set: Set<f64>,
     /// x_0.
     pub start: Vec<f64>,
     /// y_0; empty where training starts at x.
     pub inner_start: Vec<f64>,
-    /// Settings with which it is usually solved.
+    /// The usual settings.
     pub defaults: Defaults,
-    /// The best x and y, where they are known.
+    /// The optimal x and y, if known.
     pub optimum: Option<Optimum>,
-    /// Constants for BiG-SAM, where there is no outer variable.
+    /// Constants for BiG-SAM, if there is no outer variable.
     pub moduli: Option<Moduli>,
     truth: Truth,
 }
 
-/// Settings with which a test problem is usually solved.
+/// The usual settings for a test problem.
 #[derive(Clone, Copy, PartialEq, Debug)]
 pub struct Defaults {
     /// K, inner steps.
@@ -84,18 +84,18 @@ pub struct Defaults {
     pub step_size: f64,
     /// Outer steps.
     pub outer_steps: usize,
-    /// How x moves.
+    /// The update rule of x.
     pub outer_optimizer: Outer,
 }
 
-/// How x moves, as a setting.
+/// The update rule of x, as a setting.
 #[derive(Clone, Copy, PartialEq, Debug)]
 pub enum Outer {
     /// Gradient descent with the steps rate/(1 + decay·t).
     Sgd {
         /// The first step size.
         rate: f64,
-        /// How fast the steps shrink; with 1 they are rate/1, rate/2, rate/3, …
+        /// The decay of the step size; with 1 the steps are rate/1, rate/2, rate/3, …
         decay: f64,
     },
     /// Adam.
@@ -119,12 +119,12 @@ impl Outer {
 /// The answer of a test problem.
 #[derive(Clone, PartialEq, Debug)]
 pub struct Optimum {
-    /// The best x.
+    /// The optimal x.
     pub x: Vec<f64>,
-    /// The inner solution there that the outer objective likes best; empty where each task
+    /// The inner solution there that the outer objective prefers; empty if each task
     /// has one of its own.
     pub y: Vec<f64>,
-    /// The outer objective there.
+    /// The outer objective at the optimum.
     pub f: f64,
 }
 
@@ -169,7 +169,7 @@ impl TestProblem {
         Ok((self.truth.gradient)(x))
     }
 
-    /// ‖(x, y) − (x*, y*)‖ where the optimum is known; of x alone where each task has a y of
+    /// ‖(x, y) − (x*, y*)‖ if the optimum is known; of x only if each task has a y of
     /// its own.
     #[must_use]
     pub fn distance(&self, x: &[f64], y: &[f64]) -> Option<f64> {

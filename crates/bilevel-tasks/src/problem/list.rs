@@ -41,7 +41,7 @@ pub fn names() -> &'static [&'static str] {
     &NAMES
 }
 
-/// The test problem of that name.
+/// The test problem with this name.
 ///
 /// # Errors
 /// [`Error::UnknownProblem`], with the nearest name; [`Error::Dimension`],

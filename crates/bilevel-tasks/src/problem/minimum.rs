@@ -1,11 +1,11 @@
-//! The least value of a function of one number on an interval.
+//! The minimum of a function of one variable on an interval.
 
-/// How many intervals are looked at.
+/// Number of grid intervals.
 const GRID: usize = 140;
 
-/// Where `value` is least on [lower, upper]: the best of a grid, refined by bisection of
+/// The minimiser of `value` on [lower, upper]: the best of a grid, refined by bisection of
 /// `slope`, its derivative, to the last bits. Exact up to that unless the function has a
-/// deeper valley between two neighbours of the grid.
+/// narrower, deeper valley between two neighbouring grid points.
 pub(super) fn minimum(
     lower: f64,
     upper: f64,

@@ -1,4 +1,4 @@
-//! Many inner solutions, of which the outer objective wants one.
+//! Many inner solutions, of which the outer objective prefers one.
 
 use std::sync::Arc;
 
@@ -14,7 +14,7 @@ pub(super) const NAME: &str = "non-unique";
 /// f = ‖x − v‖²/2 + ‖u − 1‖²/2,  g = ‖u‖²/2 − xᵀu,  x in [−100, 100]ⁿ.
 ///
 /// S(x) = {(x, v): v any}; the optimum is x = u = v = 1. The inner gradient never moves v, so
-/// that following it alone ends at x = (1 + v_0)/2.
+/// following it ends at x = (1 + v_0)/2.
 pub(super) fn problem(options: &ProblemOptions) -> Result<TestProblem, Error> {
     let n = options.dimension(NAME, 1, 1, usize::MAX / 2)?;
     let inner_start = options.inner_start(NAME, vec![0.0; 2 * n])?;

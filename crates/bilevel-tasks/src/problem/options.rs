@@ -1,4 +1,4 @@
-//! What may be chosen of a test problem.
+//! The options of a test problem.
 
 use bilevel::Key;
 
@@ -6,7 +6,7 @@ use super::Defaults;
 use super::expected::expect_length;
 use crate::Error;
 
-/// What may be chosen of a test problem; `None` is the problem's own choice.
+/// The options of a test problem; `None` selects the problem's default.
 ///
 /// | option | default | purpose |
 /// |---|---|---|
@@ -27,7 +27,7 @@ pub struct ProblemOptions {
     pub steps: Option<usize>,
     /// s, the step size of training.
     pub step_size: Option<f64>,
-    /// Where random starts and data come from.
+    /// The seed of random starts and data.
     pub seed: Key,
 }
 
@@ -85,7 +85,7 @@ impl ProblemOptions {
         given(problem, "the start of training", chosen, default)
     }
 
-    /// The defaults with the steps and the step size that were chosen.
+    /// The defaults with the chosen steps and step size.
     pub(super) fn training(&self, defaults: Defaults) -> Result<Defaults, Error> {
         let steps = self.steps.unwrap_or(defaults.steps);
         let step_size = self.step_size.unwrap_or(defaults.step_size);

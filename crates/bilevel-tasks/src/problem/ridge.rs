@@ -12,13 +12,13 @@ use crate::stream::INSTANCE;
 
 pub(super) const NAME: &str = "ridge";
 
-/// Rows for each feature, of training and of held-out data alike.
+/// Rows per feature, of both training and held-out data.
 const ROWS: usize = 4;
 /// Standard deviation of the noise in the targets.
 const NOISE: f64 = 2.0;
 /// The box of x.
 const BOX: [f64; 2] = [-6.0, 1.0];
-/// The closed form takes the cube of the dimension.
+/// The cost of the closed form is cubic in the dimension.
 const MOST: usize = 200;
 
 /// f = ‖Vy − u‖²/2N,  g = ‖Ay − b‖²/2N + eˣ‖y‖²/2,  x a number in [−6, 1].
@@ -126,7 +126,7 @@ impl Squares {
     }
 }
 
-/// The squares alone; x does not enter.
+/// The squares only; x does not enter.
 fn plain(squares: Squares) -> Closures<f64> {
     let m = squares.linear.len();
     let squares = Arc::new(squares);

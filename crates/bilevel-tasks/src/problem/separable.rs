@@ -1,8 +1,8 @@
-//! Objectives that are sums over the numbers of y.
+//! Objectives that are sums over the components of y.
 
 use bilevel::Closures;
 
-/// Value and derivatives of a function of two numbers.
+/// Value and derivatives of a function of two variables.
 #[derive(Clone, Copy, Default)]
 pub(super) struct Jet {
     pub(super) value: f64,

@@ -11,7 +11,7 @@ use crate::Error;
 
 pub(super) const NAME: &str = "sine";
 
-/// Rounding in the place of a jump.
+/// Tolerance for rounding at a jump.
 const ROUNDING: f64 = 1e-12;
 
 /// f = x + xy,  g = −sin(xy),  x in [1, 10],  y in [−2, 2].
