@@ -3,9 +3,10 @@
 
 use std::error::Error as Cause;
 
-use bilevel::Hint;
 use bilevel::catalogue::Refusal;
+use bilevel::{Hint, Quantity};
 use bilevel_tasks::Hint as DataHint;
+use bilevel_tasks::cleaning::CleaningJob;
 use bilevel_tasks::data::table::FileKind;
 
 /// Where the user writes settings.
@@ -58,8 +59,56 @@ pub(crate) fn advice(cause: &(dyn Cause + 'static), writing: Writing) -> Option<
     if let Some(error) = cause.downcast_ref::<bilevel_tasks::Error>() {
         return error.hint().and_then(|hint| of_data(&hint, writing));
     }
-    let refusal = cause.downcast_ref::<Refusal>()?;
-    refusal.hint().map(|hint| of_settings(&hint, writing))
+    let hint = match cause.downcast_ref::<bilevel::Error>() {
+        Some(error) => error.hint(),
+        None => cause.downcast_ref::<Refusal>()?.hint(),
+    };
+    hint.map(|hint| of_settings(&hint, writing))
+}
+
+/// What can be done where a number of a run is no longer finite; None about other errors.
+pub(crate) fn after_divergence(
+    error: &bilevel_tasks::Error,
+    job: &CleaningJob,
+    writing: Writing,
+) -> Option<String> {
+    use bilevel_tasks::Error::{BaselineDiverged, Method};
+    let what = match error {
+        Method(bilevel::Error::NonFinite { what, .. }) => what,
+        BaselineDiverged { .. } => return Some("try features of a smaller scale".to_owned()),
+        _ => return None,
+    };
+    let smaller = |setting, than: &dyn std::fmt::Display| {
+        format!("a smaller {} than {than}", writing.spell(setting))
+    };
+    let (step_size, decay) = (job.method.settings.step_size, job.settings.weight_decay);
+    Some(match what {
+        Quantity::OuterVariable => format!(
+            "try a smaller rate than {}",
+            writing.set("outer_optimizer", &job.optimizer.to_string())
+        ),
+        Quantity::InnerVariable
+        | Quantity::InnerCotangent
+        | Quantity::InnerTangent
+        | Quantity::Start
+        | Quantity::InnerObjective
+        | Quantity::OuterObjective
+        | Quantity::OuterGradient
+        | Quantity::HyperGradient
+        | Quantity::Multiplier
+        | Quantity::LinearSolution
+        | Quantity::LinearProduct
+        | Quantity::SimpleVariable
+        | Quantity::Figure(_) => {
+            let step_size = smaller("step_size", &step_size);
+            if decay > 0.0 {
+                let decay = smaller("weight_decay", &decay);
+                format!("try {step_size} or {decay}")
+            } else {
+                format!("try {step_size}")
+            }
+        }
+    })
 }
 
 fn of_settings(hint: &Hint, writing: Writing) -> String {
@@ -67,17 +116,30 @@ fn of_settings(hint: &Hint, writing: Writing) -> String {
         Hint::LeaveOneOut(_) => "leave one of them out".to_owned(),
         Hint::LeaveOut(setting) => format!("leave {} out", writing.spell(setting)),
         Hint::Use(settings) => {
-            let (equals, and) = match writing {
-                Writing::Options => (" ", " "),
-                Writing::File => (" = ", " and "),
+            let and = match writing {
+                Writing::Options => " ",
+                Writing::File => " and ",
             };
-            let settings: Vec<String> = settings
-                .iter()
-                .map(|(name, value)| format!("{}{equals}{value}", writing.spell(name)))
-                .collect();
-            format!("try {}", settings.join(and))
+            format!("try {}", each(settings, writing).join(and))
         }
+        Hint::OneOf(settings) => format!("try {}", each(settings, writing).join(" or ")),
+        Hint::Smaller(setting) => format!("try a smaller {}", writing.spell(setting)),
+        Hint::Damp => format!(
+            "try a larger {} or {} (the inner Hessian is singular for a softmax and indefinite for an MLP)",
+            writing.spell("damping"),
+            writing.spell("weight_decay")
+        ),
     }
+}
+
+/// Settings with their values, as they are written.
+fn each(settings: &[(&str, String)], writing: Writing) -> Vec<String> {
+    let equals = match writing {
+        Writing::Options => " ",
+        Writing::File => " = ",
+    };
+    let one = |(name, value): &(&str, String)| format!("{}{equals}{value}", writing.spell(name));
+    settings.iter().map(one).collect()
 }
 
 fn of_data(hint: &DataHint, writing: Writing) -> Option<String> {

@@ -14,8 +14,8 @@ use crate::advice::{Writing, advice};
 pub(crate) struct Failure {
     pub(crate) error: Error,
     pub(crate) code: u8,
-    /// Whether settings were read from a file, not typed.
-    in_file: bool,
+    /// Where its settings were written.
+    writing: Writing,
 }
 
 impl Failure {
@@ -24,7 +24,7 @@ impl Failure {
         Self {
             error: error.into(),
             code,
-            in_file: false,
+            writing: Writing::Options,
         }
     }
 
@@ -38,26 +38,15 @@ impl Failure {
         Self::new(error, 1)
     }
 
-    /// The same about settings that stand in a file.
-    pub(crate) fn in_file(self) -> Self {
-        Self {
-            in_file: true,
-            ..self
-        }
-    }
-
-    fn writing(&self) -> Writing {
-        if self.in_file {
-            Writing::File
-        } else {
-            Writing::Options
-        }
+    /// The same about settings that are written there.
+    pub(crate) fn written(self, writing: Writing) -> Self {
+        Self { writing, ..self }
     }
 
     /// What one of the causes says, with settings as they are written.
     fn message(&self, cause: &(dyn Cause + 'static)) -> String {
         use bilevel_tasks::Error as Tasks;
-        let spell = |setting: &str| self.writing().spell(setting);
+        let spell = |setting: &str| self.writing.spell(setting);
         match cause.downcast_ref() {
             Some(Tasks::Cleaning(problem)) => return problem.message(&spell),
             Some(Tasks::Refused(refusal)) => return refusal.message(&spell),
@@ -96,8 +85,8 @@ impl fmt::Display for Failure {
             write!(f, "{separator}{cause}")?;
             said = cause;
         }
-        let writing = self.writing();
-        match self.error.chain().find_map(|cause| advice(cause, writing)) {
+        let mut causes = self.error.chain();
+        match causes.find_map(|cause| advice(cause, self.writing)) {
             None => Ok(()),
             Some(advice) => write!(f, "; {advice}"),
         }

@@ -212,6 +212,12 @@ pub enum Error {
         /// The value found.
         value: f32,
     },
+    /// The training of a baseline diverged.
+    #[error("the gradient of a baseline became non-finite at inner step {step}")]
+    BaselineDiverged {
+        /// The step, from 1.
+        step: usize,
+    },
     /// A label that names no class.
     #[error("row {row}: expected a class index below {classes}, found {label}")]
     Label {
@@ -340,6 +346,7 @@ impl Error {
             Self::Table { problem, .. } => problem.hint(),
             Self::Cleaning(problem) => problem.hint().map(Hint::Settings),
             Self::Refused(refusal) => refusal.hint().map(Hint::Settings),
+            Self::Method(error) => error.hint().map(Hint::Settings),
             _ => None,
         }
     }

@@ -111,11 +111,7 @@ impl Trainer {
         for step in 1..=steps {
             handle.grad_y(&ahead, Draw::All, &mut gradient)?;
             if !bilevel::vector::all_finite(&gradient) {
-                return Err(Error::Method(bilevel::Error::NonFinite {
-                    what: "the gradient of a baseline",
-                    inner_step: Some(step),
-                    outer_step: None,
-                }));
+                return Err(Error::BaselineDiverged { step });
             }
             let before = y.clone();
             y.copy_from_slice(&ahead);

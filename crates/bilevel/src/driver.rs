@@ -12,7 +12,9 @@ use crate::error::{expect_length, require};
 use crate::hypergradient::{HyperGradient, Report};
 use crate::optimizer::{self, Optimizer, Update};
 use crate::vector::{all_finite, norm};
-use crate::{CallingThread, Error, Executor, Key, Memory, OverTasks, Result, Scalar, TaskFamily};
+use crate::{
+    CallingThread, Error, Executor, Key, Memory, OverTasks, Quantity, Result, Scalar, TaskFamily,
+};
 
 /// Minimises over x by following hypergradients.
 ///
@@ -224,7 +226,7 @@ impl<'a, T: Scalar> Driver<'a, T> {
                 .update(&at, &mut next.memory, &mut next.optimizer, &mut next.x);
             if !all_finite(&next.x) {
                 return Err(Error::NonFinite {
-                    what: "the outer variable",
+                    what: Quantity::OuterVariable,
                     inner_step: None,
                     outer_step: Some(state.outer_step),
                 });

@@ -24,7 +24,7 @@ pub use update_rule::{Made, UpdateRule};
 use crate::error::expect_length;
 use crate::objective::{Calls, Counted};
 use crate::vector::{all_finite, axpy};
-use crate::{At, Draw, Error, Key, Problem, Result, Role, Scalar, Stream};
+use crate::{At, Draw, Error, Inapplicable, Key, Problem, Quantity, Result, Role, Scalar, Stream};
 
 /// s_{t+1} = Φ_t(x, s_t), with its derivatives.
 ///
@@ -120,7 +120,7 @@ pub trait Dynamics<T: Scalar>: Send + Sync {
         let _ = (cx, dx, state, tangent);
         Err(Error::NotApplicable {
             method: "forward mode",
-            reason: "the dynamics have no `push_forward`: use the adjoint `reverse` or `checkpointed`",
+            reason: Inapplicable::NoPushForward,
         })
     }
 
@@ -274,7 +274,7 @@ impl<'a, T: Scalar> Context<'a, T> {
     pub(crate) fn value(&mut self, y: &[T]) -> Result<T> {
         let draw = self.outer_draw();
         let value = self.outer.value(y, draw)?;
-        self.expect_finite("the outer objective", None, &[value])?;
+        self.expect_finite(Quantity::OuterObjective, None, &[value])?;
         Ok(value)
     }
 
@@ -299,7 +299,7 @@ impl<'a, T: Scalar> Context<'a, T> {
     /// Fails unless all numbers are finite; `inner_step` counts from 1.
     pub(crate) fn expect_finite(
         &self,
-        what: &'static str,
+        what: Quantity,
         inner_step: Option<usize>,
         values: &[T],
     ) -> Result<()> {

@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use crate::Hint;
+
 /// The result of everything in this crate.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
@@ -19,6 +21,88 @@ impl fmt::Display for Role {
         formatter.write_str(match self {
             Self::Inner => "inner",
             Self::Outer => "outer",
+        })
+    }
+}
+
+/// What can become infinite or NaN. A program that shows errors should match every kind.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Quantity {
+    /// y.
+    InnerVariable,
+    /// ȳ, carried back through training.
+    InnerCotangent,
+    /// ẏ, carried forward through training.
+    InnerTangent,
+    /// y_0, where a method learns it.
+    Start,
+    /// g.
+    InnerObjective,
+    /// f.
+    OuterObjective,
+    /// ∇_y f.
+    OuterGradient,
+    /// The estimate of dF/dx.
+    HyperGradient,
+    /// x.
+    OuterVariable,
+    /// v of a single-loop method.
+    Multiplier,
+    /// The solution of a linear system.
+    LinearSolution,
+    /// A product of a linear solver.
+    LinearProduct,
+    /// y of a simple bilevel problem.
+    SimpleVariable,
+    /// A figure that an observer computes, by its name.
+    Figure(&'static str),
+}
+
+impl fmt::Display for Quantity {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(match self {
+            Self::InnerVariable => "the inner variable",
+            Self::InnerCotangent => "the cotangent of the inner variable",
+            Self::InnerTangent => "the tangent of the inner variable",
+            Self::Start => "the start of training",
+            Self::InnerObjective => "the inner objective",
+            Self::OuterObjective => "the outer objective",
+            Self::OuterGradient => "the gradient of the outer objective",
+            Self::HyperGradient => "the hypergradient",
+            Self::OuterVariable => "the outer variable",
+            Self::Multiplier => "the multiplier v",
+            Self::LinearSolution => "the solution of the linear system",
+            Self::LinearProduct => "a product of the linear solver",
+            Self::SimpleVariable => "y of the simple bilevel problem",
+            Self::Figure(name) => name,
+        })
+    }
+}
+
+/// Why a method does not apply to what it is combined with.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Inapplicable {
+    /// Forward mode, and dynamics that have only a derivative in reverse.
+    NoPushForward,
+    /// A solver for symmetric systems, and a matrix that may not be symmetric.
+    NotSymmetric,
+    /// A solver with the inner Hessian, and training that does not end where ∇_y g is 0.
+    NotStationary,
+    /// A mean over tasks, and a method that keeps what it says it does not.
+    RemembersUnsaid,
+}
+
+impl fmt::Display for Inapplicable {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(match self {
+            Self::NoPushForward => "the dynamics have no `push_forward`",
+            Self::NotSymmetric => "the matrix is not known to be symmetric",
+            Self::NotStationary => {
+                "it solves with the inner Hessian, which is valid only if training ends at a stationary point of the inner objective, and an aggregate field, a set or a proximal step leads elsewhere"
+            }
+            Self::RemembersUnsaid => {
+                "the method stores something in its memory, but its `remembers` says that it stores nothing"
+            }
         })
     }
 }
@@ -74,7 +158,7 @@ pub enum Error {
     #[error("{what} became non-finite{}", place(*inner_step, *outer_step))]
     NonFinite {
         /// What became non-finite.
-        what: &'static str,
+        what: Quantity,
         /// The inner step at which it was seen, counted from 1, if there is one.
         inner_step: Option<usize>,
         /// The outer step at which it was seen, if there is one.
@@ -99,9 +183,7 @@ pub enum Error {
         needed_by: &'static str,
     },
     /// A method needs the tape of an objective that keeps none.
-    #[error(
-        "{needed_by} needs a tape of the {role} objective, which keeps none: use the adjoint `reverse`, which needs no tape"
-    )]
+    #[error("{needed_by} needs a tape of the {role} objective, which keeps none")]
     NoTape {
         /// The objective.
         role: Role,
@@ -120,9 +202,9 @@ pub enum Error {
         /// The paths through which x does enter.
         enters: String,
     },
-    /// Training in fixed-point numbers left their range.
+    /// Training in fixed-point numbers left their range: it diverges, or fewer `fraction_bits` are needed.
     #[error(
-        "the inner variable or its velocity left the range ±{limit:.3e} of numbers with {fraction_bits} binary places{}: use fewer `fraction_bits`, or a smaller step size if training diverges", place(Some(*inner_step), Some(*outer_step))
+        "the inner variable or its velocity left the range ±{limit:.3e} of numbers with {fraction_bits} binary places{}", place(Some(*inner_step), Some(*outer_step))
     )]
     OutOfRange {
         /// The range.
@@ -142,17 +224,17 @@ pub enum Error {
         /// The outer step at which it was seen.
         outer_step: usize,
     },
-    /// The cheap part of a debiased estimate would be zero for every x, and so of no use.
-    #[error(
-        "{source}; as the cheap part of a debiased estimate it is useless: use `truncated:1` if x enters through the inner steps, `first-order` if it enters through the start of training or the outer objective"
-    )]
+    /// The cheap part of a debiased estimate would be zero for every x, and so of no use. Take
+    /// [`Truncated`](crate::Truncated) where x enters through the inner steps, [`FirstOrder`](crate::FirstOrder) where
+    /// it enters through the start of training or the outer objective.
+    #[error("{source}; as the cheap part of a debiased estimate it is useless")]
     ZeroCheap {
         /// What is wrong with it.
         source: Box<Error>,
     },
     /// A method that costs far more than another one with the same result.
     #[error(
-        "{method} over the {x_len} numbers of x costs {gradients:.0} gradients, which is allowed for at most {most} numbers: use {instead}, which costs {of_instead:.0} for any x, or allow more"
+        "{method} over the {x_len} numbers of x costs {gradients:.0} gradients, which is allowed for at most {most} numbers; {instead} costs {of_instead:.0} for any x"
     )]
     TooCostly {
         /// The method.
@@ -163,7 +245,7 @@ pub enum Error {
         gradients: f64,
         /// The largest n for which it is allowed.
         most: usize,
-        /// What to use.
+        /// The adjoint that costs less.
         instead: &'static str,
         /// What an estimate costs with that.
         of_instead: f64,
@@ -173,8 +255,8 @@ pub enum Error {
     NotApplicable {
         /// The method.
         method: &'static str,
-        /// Why not, and what to use.
-        reason: &'static str,
+        /// Why not.
+        reason: Inapplicable,
     },
     /// A mean over tasks needs each place of an outer step once.
     #[error("the task at place {place} of {count} is missing or appears twice")]
@@ -184,9 +266,10 @@ pub enum Error {
         /// How many places there are.
         count: usize,
     },
-    /// A linear system that must be positive definite is not.
+    /// A linear system that must be positive definite is not. The inner Hessian of a softmax is singular, that of an
+    /// MLP indefinite: damping or weight decay makes the system positive definite.
     #[error(
-        "the system of {solver} is not positive definite: its curvature along the direction of product {product} is {curvature:.2e}; add damping or weight decay until it is positive (the inner Hessian is singular for a softmax and indefinite for an MLP)"
+        "the system of {solver} is not positive definite: its curvature along the direction of product {product} is {curvature:.2e}"
     )]
     NotPositiveDefinite {
         /// The linear solver.
@@ -210,6 +293,43 @@ pub enum Error {
 }
 
 impl Error {
+    /// What the user can do about it, if anything is known that helps.
+    #[must_use]
+    pub fn hint(&self) -> Option<Hint> {
+        let adjoint = |names: &[&str]| {
+            let use_it = |name: &&str| ("adjoint", (*name).to_owned());
+            Some(Hint::OneOf(names.iter().map(use_it).collect()))
+        };
+        match self {
+            Self::NoTape { .. } => adjoint(&["reverse"]),
+            Self::TooCostly { .. } => adjoint(&["reverse", "checkpointed"]),
+            Self::OutOfRange { .. } => Some(Hint::Smaller("step_size")),
+            Self::NotPositiveDefinite { .. } => Some(Hint::Damp),
+            Self::NotApplicable { reason, .. } => {
+                match reason {
+                    Inapplicable::NoPushForward => adjoint(&["reverse", "checkpointed"]),
+                    Inapplicable::NotSymmetric | Inapplicable::NotStationary => Some(Hint::Use(
+                        vec![("method", "implicit:fixed-point".to_owned())],
+                    )),
+                    Inapplicable::RemembersUnsaid => None,
+                }
+            }
+            Self::Length { .. }
+            | Self::Setting { .. }
+            | Self::Unknown { .. }
+            | Self::Expected { .. }
+            | Self::NonFinite { .. }
+            | Self::NoSecondOrder { .. }
+            | Self::NoPush { .. }
+            | Self::StructurallyZero { .. }
+            | Self::NotRecovered { .. }
+            | Self::ZeroCheap { .. }
+            | Self::TaskPlace { .. }
+            | Self::Objective { .. }
+            | Self::Observer(_) => None,
+        }
+    }
+
     /// For implementations of [`Observer`](crate::Observer): wraps what went wrong inside.
     pub fn observer(source: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Self {
         Self::Observer(source.into())

@@ -11,4 +11,10 @@ pub enum Hint {
     LeaveOut(&'static str),
     /// These settings go together.
     Use(Vec<(&'static str, String)>),
+    /// Any one of these settings.
+    OneOf(Vec<(&'static str, String)>),
+    /// A smaller value of this setting.
+    Smaller(&'static str),
+    /// More damping or weight decay, until the inner Hessian is positive definite.
+    Damp,
 }

@@ -133,7 +133,7 @@ pub use dynamics::Adam as InnerAdam;
 pub use dynamics::{
     Dynamics, ElasticNet, Field, GradientDescent, Hyper, Momentum, ProximalGradient, Schedule,
 };
-pub use error::{Error, Result, Role};
+pub use error::{Error, Inapplicable, Quantity, Result, Role};
 pub use hint::Hint;
 pub use hypergradient::{
     Adaptive, Bamm, Barrier, Bome, Bvfsm, Debiased, F2sa, Hoag, HyperGradient, Iaptt, Implicit,

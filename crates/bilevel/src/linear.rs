@@ -126,7 +126,7 @@ fn first_residual<T: Scalar>(
 
 fn non_finite() -> crate::Error {
     crate::Error::NonFinite {
-        what: "a product of the linear solver",
+        what: crate::Quantity::LinearProduct,
         inner_step: None,
         outer_step: None,
     }

@@ -11,7 +11,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use crate::hypergradient::{HyperGradient, Remembers, Report};
-use crate::{At, Error, Key, Memory, Problem, Result, Scalar, Stream};
+use crate::{At, Error, Inapplicable, Key, Memory, Problem, Result, Scalar, Stream};
 
 /// Problems that share x: minimise over x the mean of f_i(x, y_i(x)) over tasks i.
 ///
@@ -240,7 +240,7 @@ fn expect_nothing<T: Scalar>(memory: &Memory<T>) -> Result<()> {
     }
     Err(Error::NotApplicable {
         method: "the mean over tasks",
-        reason: "the method stores something in its memory, but its `remembers` says that it stores nothing",
+        reason: Inapplicable::RemembersUnsaid,
     })
 }
 

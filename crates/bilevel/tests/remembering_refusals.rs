@@ -4,7 +4,7 @@ use crate::common::remembering::methods;
 use crate::common::toys::quadratic;
 use bilevel::{
     At, Bamm, Bome, Bvfsm, Closures, Error, F2sa, FixedStart, HyperGradient, Iaptt, Key, Meha,
-    Memory, OneStage, Pbgd, Problem, Role, Sequence, Set, StartFromX, T1T2,
+    Memory, OneStage, Pbgd, Problem, Quantity, Role, Sequence, Set, StartFromX, T1T2,
 };
 
 #[test]
@@ -160,7 +160,7 @@ fn what_diverges_is_an_error_with_its_place() {
             inner_step,
             outer_step,
         }) => {
-            assert_eq!((what, outer_step), ("the inner variable", Some(7)));
+            assert_eq!((what, outer_step), (Quantity::InnerVariable, Some(7)));
             assert!(inner_step.unwrap() > 100);
         }
         other => panic!("{other:?}"),

@@ -7,8 +7,8 @@ use bilevel::check::gradient_check;
 use bilevel::dynamics::Transform;
 use bilevel::vector::relative_difference;
 use bilevel::{
-    At, Closures, Error, Field, FixedStart, Hyper, HyperGradient, Key, Memory, Momentum, Oracle,
-    Problem, Ratio, Reversible, StartFromX, Unrolled,
+    At, Closures, Error, Field, FixedStart, Hint, Hyper, HyperGradient, Key, Memory, Momentum,
+    Oracle, Problem, Ratio, Reversible, StartFromX, Unrolled,
 };
 
 fn ratio(numerator: u32, denominator: u32) -> Ratio {
@@ -326,9 +326,9 @@ fn what_makes_no_sense_is_refused() {
     assert_eq!(
         error.to_string(),
         "the inner variable or its velocity left the range ±2.097e6 of numbers with 40 binary \
-         places at inner step 1 of outer step 0: use fewer `fraction_bits`, or a smaller step \
-         size if training diverges"
+         places at inner step 1 of outer step 0"
     );
+    assert_eq!(error.hint(), Some(Hint::Smaller("step_size")));
     let aggregate = reversible(aggregate("constant:0.5"), false);
     assert!(matches!(
         aggregate.validate(&huge).unwrap_err(),

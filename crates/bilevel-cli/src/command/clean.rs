@@ -9,6 +9,7 @@ use bilevel_tasks::cleaning::{
     CleaningSpecification, DataSpecification, RunSpecification, TrainingSpecification,
 };
 
+use crate::advice::Writing;
 use crate::arguments::CleanArguments;
 use crate::failure::Failure;
 use begin::{Begin, begin};
@@ -21,6 +22,7 @@ pub(crate) fn run(arguments: &CleanArguments) -> Result<(), Failure> {
         specification: &specification(arguments),
         out: common.out.as_deref(),
         shown: Shown {
+            writing: Writing::Options,
             json: common.json,
             quiet: common.quiet,
         },

@@ -8,6 +8,7 @@ use bilevel_tasks::cleaning::{CleaningCheckpoint, CleaningSpecification};
 
 use super::clean::begin::{Resume, current_folder, resume};
 use super::clean::{CHECKPOINT, CONFIG, Shown, hand_over};
+use crate::advice::Writing;
 use crate::arguments::ResumeArguments;
 use crate::failure::Failure;
 use crate::folder::Folder;
@@ -32,6 +33,7 @@ pub(crate) fn run(options: &ResumeArguments) -> Result<(), Failure> {
     let checkpoint: CleaningCheckpoint<'static> =
         checkpoint::read(&shown.join(CHECKPOINT)).map_err(Failure::usage)?;
     let printed = Shown {
+        writing: Writing::File,
         json: options.json,
         quiet: options.quiet,
     };

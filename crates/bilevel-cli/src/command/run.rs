@@ -7,6 +7,7 @@ use bilevel_tasks::cleaning::CleaningSpecification;
 
 use super::clean::Shown;
 use super::clean::begin::{Begin, begin, current_folder};
+use crate::advice::Writing;
 use crate::arguments::RunArguments;
 use crate::failure::Failure;
 use crate::threads::use_threads;
@@ -34,9 +35,10 @@ pub(crate) fn run(options: &RunArguments) -> Result<(), Failure> {
         specification: &specification,
         out: options.out.as_deref(),
         shown: Shown {
+            writing: Writing::File,
             json: options.json,
             quiet: options.quiet,
         },
     })
-    .map_err(Failure::in_file)
+    .map_err(|failure| failure.written(Writing::File))
 }

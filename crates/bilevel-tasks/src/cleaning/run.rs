@@ -236,7 +236,7 @@ impl<T: Real> Watcher<'_, T> {
     /// The figures of an iterate.
     fn look(&self, iterate: &Iterate<'_, T>) -> bilevel::Result<OuterStep> {
         let problem = &self.cleaning.problem;
-        let value = |what, objective: &dyn Objective<T>| -> bilevel::Result<f64> {
+        let value = |name, objective: &dyn Objective<T>| -> bilevel::Result<f64> {
             let value = objective
                 .at(iterate.x)?
                 .value(&iterate.report.y, Draw::All)?;
@@ -244,7 +244,7 @@ impl<T: Real> Watcher<'_, T> {
                 Ok(value.to_double())
             } else {
                 Err(bilevel::Error::NonFinite {
-                    what,
+                    what: bilevel::Quantity::Figure(name),
                     inner_step: None,
                     outer_step: Some(iterate.outer_step),
                 })

@@ -76,7 +76,7 @@ impl<T: Scalar> Adjoint<T> for Forward {
             x_len,
             gradients: forward.gradients(),
             most: self.most,
-            instead: "the adjoint `reverse` or `checkpointed`",
+            instead: "`reverse`",
             of_instead: reverse.gradients(),
         })
     }

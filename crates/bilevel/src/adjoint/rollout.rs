@@ -3,7 +3,7 @@
 use crate::dynamics::{Context, Dynamics};
 use crate::error::expect_length;
 use crate::objective::Calls;
-use crate::{At, Result, Scalar};
+use crate::{At, Quantity, Result, Scalar};
 
 /// K steps of given dynamics on a problem at a given x, as an adjoint runs them.
 ///
@@ -88,7 +88,7 @@ impl<'a, T: Scalar> Rollout<'a, T> {
     pub fn advance(&mut self, t: usize, state: &mut [T]) -> Result<()> {
         self.cx.step = t;
         self.dynamics.step(&mut self.cx, state)?;
-        self.expect_finite("the inner variable", t, state)
+        self.expect_finite(Quantity::InnerVariable, t, state)
     }
 
     /// `bar = (∂Φ_t/∂s)ᵀ bar` at s_t = `state`, s_{t+1} = `next`; collects the derivative
@@ -99,7 +99,7 @@ impl<'a, T: Scalar> Rollout<'a, T> {
     pub fn pull_back(&mut self, t: usize, state: &[T], next: &[T], bar: &mut [T]) -> Result<()> {
         self.cx.step = t;
         self.dynamics.pull_back(&mut self.cx, state, next, bar)?;
-        self.expect_finite("the cotangent of the inner variable", t, bar)
+        self.expect_finite(Quantity::InnerCotangent, t, bar)
     }
 
     /// The length of the tape of step t, which may differ from step to step.
@@ -119,7 +119,7 @@ impl<'a, T: Scalar> Rollout<'a, T> {
     pub fn advance_taped(&mut self, t: usize, state: &mut [T], tape: &mut [T]) -> Result<()> {
         expect_length("the tape of a step", self.tape_len(t)?, tape.len())?;
         self.dynamics.step_taped(&mut self.cx, state, tape)?;
-        self.expect_finite("the inner variable", t, state)
+        self.expect_finite(Quantity::InnerVariable, t, state)
     }
 
     /// [`Rollout::pull_back`] from the `tape` that [`Rollout::advance_taped`] filled.
@@ -137,7 +137,7 @@ impl<'a, T: Scalar> Rollout<'a, T> {
         expect_length("the tape of a step", self.tape_len(t)?, tape.len())?;
         self.dynamics
             .pull_back_taped(&mut self.cx, state, next, tape, bar)?;
-        self.expect_finite("the cotangent of the inner variable", t, bar)
+        self.expect_finite(Quantity::InnerCotangent, t, bar)
     }
 
     /// `state = Φ_t(x, state)`, and its derivative along (dx, tangent) into `tangent`.
@@ -154,8 +154,8 @@ impl<'a, T: Scalar> Rollout<'a, T> {
         self.cx.step = t;
         self.dynamics
             .push_forward(&mut self.cx, dx, state, tangent)?;
-        self.expect_finite("the inner variable", t, state)?;
-        self.expect_finite("the tangent of the inner variable", t, tangent)
+        self.expect_finite(Quantity::InnerVariable, t, state)?;
+        self.expect_finite(Quantity::InnerTangent, t, tangent)
     }
 
     /// f(x, y_K) at s_K = `state`.
@@ -176,7 +176,7 @@ impl<'a, T: Scalar> Rollout<'a, T> {
         bar.fill(T::zero());
         self.cx.outer.grad_y(y, draw, &mut bar[..y.len()])?;
         self.cx.collect_outer(y, T::one())?;
-        self.expect_finite("the gradient of the outer objective", self.steps, bar)?;
+        self.expect_finite(Quantity::OuterGradient, self.steps, bar)?;
         Ok(value)
     }
 
@@ -193,7 +193,7 @@ impl<'a, T: Scalar> Rollout<'a, T> {
             .problem()
             .start()
             .pull(cx.x, cx.key(), y_bar, x_bar)?;
-        cx.expect_finite("the hypergradient", None, x_bar)
+        cx.expect_finite(Quantity::HyperGradient, None, x_bar)
     }
 
     /// From `state` = s_0 to s_K, keeping the states from s_`first` on, and back to there:
@@ -240,7 +240,7 @@ impl<'a, T: Scalar> Rollout<'a, T> {
         self.cx.calls()
     }
 
-    pub(crate) fn expect_finite(&self, what: &'static str, t: usize, values: &[T]) -> Result<()> {
+    pub(crate) fn expect_finite(&self, what: Quantity, t: usize, values: &[T]) -> Result<()> {
         let inner_step = Some((t + 1).min(self.steps));
         self.cx.expect_finite(what, inner_step, values)
     }

@@ -5,7 +5,9 @@ use super::{HyperGradient, Report};
 use crate::dynamics::{Field, Weights};
 use crate::error::{expect_length, positive, require};
 use crate::vector::{axpy, norm, scale_into};
-use crate::{At, Cost, Memory, Oracle, Oracles, Problem, Remembers, Result, Scalar, Sequence, Set};
+use crate::{
+    At, Cost, Memory, Oracle, Oracles, Problem, Quantity, Remembers, Result, Scalar, Sequence, Set,
+};
 
 /// The single-loop averaged method of multipliers, sl-BAMM (Liu et al., 2023, arXiv 2302.03407):
 /// one step each for y, the multiplier v and x, with φ = (1 − μ) g + μ f in place of g.
@@ -141,7 +143,7 @@ impl<T: Scalar> HyperGradient<T> for Bamm<T> {
         inner.descend(weights, self.step_size * shrink, 0, &mut y)?;
         let rate = T::from_f64(self.v_step_size * shrink);
         axpy(rate, &minus_residual, &mut v);
-        inner.cx.expect_finite("the multiplier v", None, &v)?;
+        inner.cx.expect_finite(Quantity::Multiplier, None, &v)?;
         memory.set_vector("y", &y);
         memory.set_vector("v", &v);
         let figures = vec![

@@ -7,7 +7,7 @@ use super::{HyperGradient, Report};
 use crate::dynamics::Field;
 use crate::error::positive;
 use crate::vector::{axpy, dot};
-use crate::{At, Cost, Memory, Oracle, Oracles, Problem, Remembers, Result, Scalar, Set};
+use crate::{At, Cost, Memory, Oracle, Oracles, Problem, Quantity, Remembers, Result, Scalar, Set};
 
 /// Bilevel optimization made easy, BOME (Ye et al., 2022, arXiv 2209.08709): x and y together
 /// descend on f, as far as the gap q(x, y) = g(x, y) − g(x, z) still falls at a given rate.
@@ -136,7 +136,7 @@ impl<T: Scalar> HyperGradient<T> for Bome<T> {
         let multiplier = multiplier.max(0.0);
         axpy(T::from_f64(multiplier), &q_x, out);
         axpy(T::from_f64(multiplier), &q_y, &mut f_y);
-        inner.cx.expect_finite("the hypergradient", None, out)?;
+        inner.cx.expect_finite(Quantity::HyperGradient, None, out)?;
         let figures = vec![
             ("multiplier", multiplier),
             ("gap", gap),

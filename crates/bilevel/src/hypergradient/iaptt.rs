@@ -4,7 +4,7 @@ use super::{HyperGradient, Report, Unrolled};
 use crate::adjoint::{Paths, Rollout};
 use crate::error::{expect_length, positive};
 use crate::vector::axpy;
-use crate::{At, Cost, Memory, Oracle, Oracles, Problem, Remembers, Result, Scalar, Set};
+use crate::{At, Cost, Memory, Oracle, Oracles, Problem, Quantity, Remembers, Result, Scalar, Set};
 
 /// Initialization auxiliary and pessimistic trajectory truncation, IAPTT-GM (Liu et al., 2021,
 /// arXiv 2110.00455): for inner problems that are not convex, where the end of training depends on
@@ -140,7 +140,7 @@ impl<T: Scalar> HyperGradient<T> for Iaptt<T> {
             let z = &mut run.start[..problem.y_len()];
             axpy(T::from_f64(-step_size), &bar, z);
             self.set.project(z);
-            rollout.expect_finite("the start of training", 0, z)?;
+            rollout.expect_finite(Quantity::Start, 0, z)?;
             memory.set_vector("z", z);
             bar.fill(T::zero());
         }

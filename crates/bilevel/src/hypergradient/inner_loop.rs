@@ -5,7 +5,7 @@ use crate::adjoint::Paths;
 use crate::dynamics::{Context, Field, GradientDescent, Weights};
 use crate::error::{expect_length, require};
 use crate::vector::axpy;
-use crate::{At, Memory, Oracle, Oracles, Problem, Result, Scalar, Set};
+use crate::{At, Memory, Oracle, Oracles, Problem, Quantity, Result, Scalar, Set};
 
 /// g alone.
 pub(super) const INNER: Weights = Weights {
@@ -116,7 +116,7 @@ impl<'a, T: Scalar> InnerLoop<'a, T> {
         axpy(T::from_f64(-step_size), direction, y);
         self.set.project(y);
         self.cx
-            .expect_finite("the inner variable", Some(self.cx.step + 1), y)
+            .expect_finite(Quantity::InnerVariable, Some(self.cx.step + 1), y)
     }
 
     /// [`InnerLoop::descend_with`] nothing more.
@@ -146,7 +146,7 @@ impl<'a, T: Scalar> InnerLoop<'a, T> {
         let draw = self.cx.inner_draw();
         let value = self.cx.inner.value(y, draw)?;
         self.cx
-            .expect_finite("the inner objective", Some(self.cx.step), &[value])?;
+            .expect_finite(Quantity::InnerObjective, Some(self.cx.step), &[value])?;
         Ok(value.to_double())
     }
 
@@ -198,7 +198,7 @@ impl<'a, T: Scalar> InnerLoop<'a, T> {
         expect_length("the hypergradient", self.cx.problem().x_len(), out.len())?;
         out.fill(T::zero());
         self.cx.finish(out)?;
-        self.cx.expect_finite("the hypergradient", None, out)
+        self.cx.expect_finite(Quantity::HyperGradient, None, out)
     }
 
     /// The report of an estimate that ended at y.

@@ -5,7 +5,9 @@ use super::inner_loop::InnerLoop;
 use super::{HyperGradient, Report};
 use crate::dynamics::GradientDescent;
 use crate::vector::{axpy, norm};
-use crate::{At, Cost, Memory, Oracle, Oracles, Problem, Remembers, Result, Scalar, Sequence, Set};
+use crate::{
+    At, Cost, Memory, Oracle, Oracles, Problem, Quantity, Remembers, Result, Scalar, Sequence, Set,
+};
 
 /// SOBA (Dagréou, Ablin, Vaiter and Moreau, 2022, arXiv 2201.13409): y, the solution v of the
 /// linear system and x move together, one step each.
@@ -102,9 +104,7 @@ impl<T: Scalar> HyperGradient<T> for Soba {
             &rest,
             &mut v,
         );
-        inner
-            .cx
-            .expect_finite("the solution of the linear system", None, &v)?;
+        inner.cx.expect_finite(Quantity::LinearSolution, None, &v)?;
 
         let mut direction = minus_v;
         inner.cx.inner.grad_y(&y, draw, &mut direction)?;

@@ -6,7 +6,7 @@ use super::{
 };
 use crate::error::require;
 use crate::vector::{axpy, dot, norm};
-use crate::{Error, Result, Scalar, Status};
+use crate::{Error, Inapplicable, Result, Scalar, Status};
 
 /// Conjugate gradient (Hestenes and Stiefel, 1952; doi 10.6028/jres.049.044) on a symmetric
 /// positive definite system.
@@ -96,7 +96,7 @@ impl<T: Scalar> LinearSolver<T> for ConjugateGradient {
         if operator.structure() != Structure::Symmetric {
             return Err(Error::NotApplicable {
                 method: NAME,
-                reason: "the matrix is not known to be symmetric; use the fixed-point solver",
+                reason: Inapplicable::NotSymmetric,
             });
         }
         let size = norm(b);

@@ -94,7 +94,7 @@ pub(super) fn expect_finite<T: Scalar>(y: &[T], step: usize) -> Result<()> {
         Ok(())
     } else {
         Err(Error::NonFinite {
-            what: "y of the simple bilevel problem",
+            what: crate::Quantity::SimpleVariable,
             inner_step: Some(step),
             outer_step: None,
         })

@@ -6,6 +6,7 @@ use bilevel_tasks::cleaning::{CleaningJob, CleaningState, Results, Stage, scores
 
 use super::record::{self, CHECKPOINT, CONFIG, Recorder, Watcher};
 use super::shown::{Shown, command, hand_over};
+use crate::advice::after_divergence;
 use crate::failure::Failure;
 use crate::interrupt;
 use crate::memory;
@@ -32,6 +33,7 @@ impl Session<'_> {
             if failure.code == interrupt::EXIT_CODE {
                 return failure;
             }
+            let failure = failure.written(self.shown.writing);
             Failure::run(anyhow!(
                 "the run failed; what it had computed is in {}: {failure}; {}",
                 folder.display(),
@@ -71,16 +73,15 @@ impl Session<'_> {
 
     /// What can be done about what stopped the run.
     fn advice(&self, failure: &Failure) -> String {
-        use bilevel_tasks::Error::Method;
         let folder = self.recorder.folder.shown();
-        match failure.error.downcast_ref() {
-            Some(Method(bilevel::Error::NonFinite { what, .. })) => format!(
-                "{}; the last good state, before outer step {}, is kept in {}",
-                remedy(what, self.job),
+        let error = failure.error.downcast_ref();
+        match error.and_then(|error| after_divergence(error, self.job, self.shown.writing)) {
+            Some(advice) => format!(
+                "{advice}; the last good state, before outer step {}, is kept in {}",
                 self.recorder.saved_step,
                 folder.join(CHECKPOINT).display()
             ),
-            _ => format!(
+            None => format!(
                 "when that is mended, this goes on from outer step {}: {}",
                 self.recorder.saved_step,
                 command("resume", folder)
@@ -156,20 +157,4 @@ impl Session<'_> {
 /// can go on.
 fn ends(why: Why) -> bool {
     !matches!(why, Why::TimeLimit | Why::Interrupted)
-}
-
-/// What to try where a number is no longer finite.
-fn remedy(what: &str, job: &CleaningJob) -> String {
-    let (step_size, weight_decay) = (job.method.settings.step_size, job.settings.weight_decay);
-    match what {
-        "the outer variable" => format!(
-            "try a smaller rate than --outer-optimizer {}",
-            job.optimizer
-        ),
-        "the gradient of a baseline" => "try features of a smaller scale".to_owned(),
-        _ if weight_decay > 0.0 => format!(
-            "try a smaller --step-size than {step_size} or a smaller --weight-decay than {weight_decay}"
-        ),
-        _ => format!("try a smaller --step-size than {step_size}"),
-    }
 }

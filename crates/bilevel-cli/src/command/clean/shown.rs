@@ -5,13 +5,15 @@ use std::path::Path;
 
 use bilevel_tasks::cleaning::Results;
 
+use crate::advice::Writing;
 use crate::failure::Failure;
 use crate::output::print;
 use crate::progress::line;
 
-/// In which form results are printed, and whether anything else is.
+/// In which form results are printed, whether anything else is, and how settings are called.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Shown {
+    pub(crate) writing: Writing,
     pub(crate) json: bool,
     pub(crate) quiet: bool,
 }

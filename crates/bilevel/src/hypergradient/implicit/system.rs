@@ -4,7 +4,7 @@ use crate::adjoint::Rollout;
 use crate::linear::{LinearOperator, LinearSolver, Solution, Structure, System};
 use crate::objective::Counted;
 use crate::vector::{axpy, norm};
-use crate::{Draw, Error, Key, Report, Result, Scalar, Status, Stream};
+use crate::{Draw, Error, Inapplicable, Key, Report, Result, Scalar, Status, Stream};
 
 /// How the hypergradient is formed at the end of training.
 pub(crate) struct AtEnd<'m, T> {
@@ -293,7 +293,7 @@ pub(crate) fn expect_stationary(ends_stationary: bool, method: &'static str) -> 
     } else {
         Err(Error::NotApplicable {
             method,
-            reason: "it solves with the inner Hessian, which is valid only if training ends at a stationary point of the inner objective, and an aggregate field, a set or a proximal step leads elsewhere; use the fixed-point solver, which differentiates the steps themselves",
+            reason: Inapplicable::NotStationary,
         })
     }
 }
