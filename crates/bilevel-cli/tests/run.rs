@@ -133,6 +133,31 @@ fn wrong_files_are_refused_with_the_line() {
             "[method]\nzzz = 3\n[run]\npatienec = 2",
             "line 2: unknown key \"zzz\" in [method]; line 4: unknown key \"patienec\" in [run]; did you mean \"patience\"?",
         ),
+        // Misspelt names.
+        (
+            "[method]\nmethod = \"improvd\"",
+            "line 2, \"method = \\\"improvd\\\"\": expected the name of a method, found \"improvd\"; did you mean \"improved\"?",
+        ),
+        (
+            "method = { method = \"improvd\" }",
+            "did you mean \"improved\"?",
+        ),
+        (
+            "[method]\nadjoint = \"revers\"",
+            "; did you mean \"reverse\"?",
+        ),
+        (
+            "[training]\nmodel = \"sofmax\"",
+            "; did you mean \"softmax\"?",
+        ),
+        (
+            "[run]\nouter_optimizer = \"adma:0.1\"",
+            "; did you mean \"adam",
+        ),
+        (
+            "[data]\ncorruption = \"pairwize\"",
+            "; did you mean \"pairwise\"?",
+        ),
         // Types.
         (
             "seed = \"1\"",
@@ -267,4 +292,18 @@ fn wrong_files_are_refused_with_the_line() {
         "a folder that does not exist yet",
     );
     assert_eq!(bilevel(here, "run").code, 2);
+}
+
+/// What helps is said in keys of the file, not in options that were not typed.
+#[test]
+fn advice_about_a_run_names_the_keys_of_its_file() {
+    let folder = tempfile::tempdir().unwrap();
+    let here = folder.path();
+    let text = "[data]\ntrain_rows = 60\ntrusted_rows = 30\n[method]\nstep_size = 1e30\n[training]\nweight_decay = 1.0\n[run]\nouter_steps = 1\n";
+    fs::write(here.join("job.toml"), text).unwrap();
+    let ran = bilevel(here, "run job.toml --quiet");
+    assert_eq!(ran.code, 1);
+    let part = "try a smaller step_size than 1000000000000000000000000000000 or a smaller weight_decay than 1;";
+    assert!(ran.stderr.contains(part), "{}", ran.stderr);
+    assert!(!ran.stderr.contains("--"), "{}", ran.stderr);
 }

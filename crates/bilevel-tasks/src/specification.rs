@@ -11,7 +11,7 @@ use serde::{Serialize, forward_to_deserialize_any};
 #[non_exhaustive]
 pub enum SpecificationProblem {
     /// The text is not TOML, or a value has the wrong type or is out of range.
-    #[error("line {line}, {text:?}: {found}")]
+    #[error("line {line}, {text:?}: {found}{}", did_you_mean(nearest.as_deref()))]
     Value {
         /// The line, from 1.
         line: usize,
@@ -19,6 +19,8 @@ pub enum SpecificationProblem {
         text: String,
         /// What was expected, and what was found.
         found: String,
+        /// The nearest known name, where a name was expected.
+        nearest: Option<String>,
     },
     /// Unknown keys.
     #[error("{}", all(keys))]
@@ -73,6 +75,12 @@ impl fmt::Display for UnknownKey {
     }
 }
 
+fn did_you_mean(nearest: Option<&str>) -> String {
+    nearest.map_or_else(String::new, |nearest| {
+        format!("; did you mean {nearest:?}?")
+    })
+}
+
 fn all(keys: &[UnknownKey]) -> String {
     let texts: Vec<String> = keys.iter().map(ToString::to_string).collect();
     texts.join("; ")
@@ -81,11 +89,18 @@ fn all(keys: &[UnknownKey]) -> String {
 /// A table of a specification: its name and its keys.
 pub type Table = (&'static str, &'static [&'static str]);
 
-/// Reads a specification with keys in `tables`.
+/// The known names for the value of a key of a table, where this text should be one of them and is not.
+pub type NamesOf = fn(table: &str, key: &str, found: &str) -> Vec<&'static str>;
+
+/// Reads a specification with keys in `tables`; an error about a name suggests the nearest of `names_of`.
 ///
 /// # Errors
 /// [`SpecificationProblem`].
-pub fn read<S: DeserializeOwned>(text: &str, tables: &[Table]) -> Result<S, SpecificationProblem> {
+pub fn read<S: DeserializeOwned>(
+    text: &str,
+    tables: &[Table],
+    names_of: NamesOf,
+) -> Result<S, SpecificationProblem> {
     let wrong = |error: &toml::de::Error| {
         let start = error.span().map_or(0, |span| span.start);
         let line = line_at(text, start);
@@ -93,6 +108,10 @@ pub fn read<S: DeserializeOwned>(text: &str, tables: &[Table]) -> Result<S, Spec
             line,
             text: shown(text, line),
             found: error.message().trim().replace('\n', ", "),
+            nearest: text_at(text, start).and_then(|(table, key, found)| {
+                let known = names_of(&table, &key, &found);
+                nearest_name(&found, &known).map(str::to_owned)
+            }),
         }
     };
     let deserializer = toml::Deserializer::parse(text).map_err(|error| wrong(&error))?;
@@ -161,6 +180,41 @@ fn unknown(text: &str, path: &str, tables: &[Table]) -> UnknownKey {
         table: table.to_owned(),
         nearest,
     }
+}
+
+/// The known name that is nearest to the text, if one is near.
+fn nearest_name<'n>(found: &str, known: &[&'n str]) -> Option<&'n str> {
+    known
+        .iter()
+        .map(|&known| (strsim::jaro_winkler(found, known), known))
+        .max_by(|a, b| a.0.total_cmp(&b.0))
+        .filter(|&(similar, _)| similar >= SIMILAR)
+        .map(|(_, known)| known)
+}
+
+/// The table, the key and the text of the value that starts at this place, if it is a text at the top or in a table.
+fn text_at(text: &str, place: usize) -> Option<(String, String, String)> {
+    use toml::de::DeValue;
+    let document = toml::de::DeTable::parse(text).ok()?;
+    let here = |value: &toml::Spanned<DeValue<'_>>| match value.get_ref() {
+        DeValue::String(found) if value.span().start == place => Some(found.to_string()),
+        _ => None,
+    };
+    for (name, value) in document.get_ref() {
+        if let Some(found) = here(value) {
+            return Some((String::new(), name.get_ref().to_string(), found));
+        }
+        let DeValue::Table(table) = value.get_ref() else {
+            continue;
+        };
+        for (key, value) in table {
+            if let Some(found) = here(value) {
+                let (table, key) = (name.get_ref().to_string(), key.get_ref().to_string());
+                return Some((table, key, found));
+            }
+        }
+    }
+    None
 }
 
 /// The line on which a key stands.

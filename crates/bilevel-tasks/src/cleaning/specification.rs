@@ -5,7 +5,8 @@ use std::path::{Path, PathBuf};
 use std::str::FromStr;
 use std::time::Duration;
 
-use bilevel::catalogue::{OptimizerChoice, Settings, Size};
+use bilevel::Error;
+use bilevel::catalogue::{MethodChoice, OptimizerChoice, Setting, Settings, Size};
 use bilevel::text::{self, Kind, expected, serial};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
@@ -210,7 +211,7 @@ impl CleaningSpecification {
             ("training", keys_of::<TrainingSpecification>()),
             ("run", keys_of::<RunSpecification>()),
         ];
-        specification::read(text, &tables)
+        specification::read(text, &tables, names_of)
     }
 
     /// The text of it.
@@ -239,6 +240,24 @@ impl CleaningSpecification {
             }
         }
         self
+    }
+}
+
+/// The known names for a value, where this text should be one of them and is not.
+fn names_of(table: &str, key: &str, found: &str) -> Vec<&'static str> {
+    let setting = || Setting::ALL.into_iter().find(|s| s.name() == key);
+    let error = match (table, key) {
+        ("method", "method") => found.parse::<MethodChoice>().err(),
+        ("method", _) => setting().and_then(|s| Settings::default().set(s, found).err()),
+        ("training", "model") => found.parse::<Model>().err(),
+        ("run", "outer_optimizer") => found.parse::<OptimizerChoice>().err(),
+        ("data", "corruption") => return CorruptionKind::ALL.map(CorruptionKind::name).to_vec(),
+        _ => None,
+    };
+    match error {
+        Some(Error::Expected { known, .. }) => known,
+        Some(Error::Unknown { known, .. }) => known.to_vec(),
+        _ => Vec::new(),
     }
 }
 
