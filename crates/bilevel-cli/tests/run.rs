@@ -135,12 +135,12 @@ fn wrong_files_are_refused_with_the_line() {
         ),
         // Misspelt names.
         (
-            "[method]\nmethod = \"improvd\"",
-            "line 2, \"method = \\\"improvd\\\"\": expected the name of a method, found \"improvd\"; did you mean \"improved\"?",
+            "[method]\nmethod = \"bigsma\"",
+            "line 2, \"method = \\\"bigsma\\\"\": expected the name of a method, found \"bigsma\"; did you mean \"bigsam\"?",
         ),
         (
-            "method = { method = \"improvd\" }",
-            "did you mean \"improved\"?",
+            "method = { method = \"bigsma\" }",
+            "did you mean \"bigsam\"?",
         ),
         (
             "[method]\nadjoint = \"revers\"",

@@ -62,9 +62,9 @@ pub fn retrain<T: Real>(
 /// * `all_rows`: trusts every given label;
 /// * `trusted_only`: uses no training row;
 /// * `clean_rows`: knows which rows are clean (only where the truth is known): an upper
-/// bound that no method can be expected to beat;
+///   bound that no method can be expected to beat;
 /// * `agreement`: a classifier trained on the trusted rows ranks the rows by the
-/// probability of their given labels, and keeps those whose label it predicts.
+///   probability of their given labels, and keeps those whose label it predicts.
 ///
 /// Trusted rows choose the training length: over-trained baselines would flatter the method.
 ///
