@@ -4,7 +4,7 @@ use crate::common::{document, refused, succeed};
 use serde_json::Value;
 
 /// The names that scripts rely on.
-const NAMES: [&str; 24] = [
+const NAMES: &[&str] = &[
     "reversible",
     "basic",
     "improved",
