@@ -1,9 +1,11 @@
-//! Matrix products: by the `gemm` crate, or by kernels of our own where one side is narrow or what is summed over
+//! Matrix products: by the `gemm-f32` and `gemm-f64` crates, or by kernels of our own where one side is narrow or what is summed over
 //! is short.
 
 mod narrow;
 mod packed;
 mod wide;
+
+use gemm_common::Parallelism;
 
 use super::frame::Frame;
 use super::vectorised::{Vectorised, vectorised};
@@ -218,9 +220,17 @@ impl<T: Vectorised> Product<T> {
     }
 
     fn general(self) {
-        // Safety: the plan's guarantee, see the head of the module.
+        if self.c_column < self.c_row {
+            // The kernels write columns.
+            return self.transposed().by_columns();
+        }
+        self.by_columns();
+    }
+
+    fn by_columns(self) {
+        // Safety: the plan's guarantee, see the head of the module; no stride is negative.
         unsafe {
-            gemm::gemm(
+            T::general_product()(
                 self.m,
                 self.n,
                 self.k,
@@ -239,7 +249,7 @@ impl<T: Vectorised> Product<T> {
                 false,
                 false,
                 false,
-                gemm::Parallelism::None,
+                Parallelism::None,
             );
         }
     }

@@ -1,6 +1,7 @@
 //! The two types of numbers, with the functions that vectorise.
 
 use bilevel::Scalar;
+use gemm_common::Parallelism;
 use pulp::{Arch, Simd, WithSimd};
 
 use super::vector::{Kernel, Lanes, Of};
@@ -22,9 +23,36 @@ pub trait Vectorised: Scalar {
     /// The index that [`Vectorised::from_index`] placed here.
     fn index(self) -> usize;
 
+    /// `c = alpha·c + beta·a·b` with the vectors of the machine.
+    fn general_product() -> GeneralProduct<Self>;
+
     /// Runs a kernel with the vectors of this type.
     fn with_lanes<S: Simd>(simd: S, kernel: impl Kernel<Self>);
 }
+
+/// Sizes m, n and k; c with its strides from column to column and from row to row, and whether it is read; a and b with
+/// their strides; alpha and beta; which of the three are conjugated; threads.
+pub(crate) type GeneralProduct<T> = unsafe fn(
+    usize,
+    usize,
+    usize,
+    *mut T,
+    isize,
+    isize,
+    bool,
+    *const T,
+    isize,
+    isize,
+    *const T,
+    isize,
+    isize,
+    T,
+    T,
+    bool,
+    bool,
+    bool,
+    Parallelism,
+);
 
 /// 1/n! from the highest power down to the first, for e^r on |r| ≤ ln 2 / 2.
 const INVERSE_FACTORIALS: [f64; 13] = [
@@ -44,7 +72,7 @@ const INVERSE_FACTORIALS: [f64; 13] = [
 ];
 
 macro_rules! real {
-    ($type:ty, $bits:ty, $signed:ty, $magic:expr, $bias:expr, $mantissa:expr, $high:expr, $low:expr,
+    ($type:ty, $product:path, $bits:ty, $signed:ty, $magic:expr, $bias:expr, $mantissa:expr, $high:expr, $low:expr,
      $least:expr, $most:expr, $terms:expr) => {
         impl Vectorised for $type {
             #[inline(always)]
@@ -90,6 +118,10 @@ macro_rules! real {
                 self.to_bits() as usize
             }
 
+            fn general_product() -> GeneralProduct<Self> {
+                $product()
+            }
+
             #[inline(always)]
             fn with_lanes<S: Simd>(simd: S, kernel: impl Kernel<Self>) {
                 kernel.run(Of(simd));
@@ -101,6 +133,7 @@ macro_rules! real {
 // ln 2 in two parts, the first with so few bits that n times it is exact (Cody and Waite, 1980).
 real!(
     f32,
+    gemm_f32::gemm::f32::get_gemm_fn,
     u32,
     i32,
     12_582_912.0_f32,
@@ -114,6 +147,7 @@ real!(
 );
 real!(
     f64,
+    gemm_f64::gemm::f64::get_gemm_fn,
     u64,
     i64,
     6_755_399_441_055_744.0_f64,
