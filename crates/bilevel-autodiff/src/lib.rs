@@ -73,7 +73,7 @@
 mod error;
 mod function;
 pub mod graph;
-#[cfg(debug_assertions)]
+#[cfg(all(debug_assertions, not(test)))]
 mod instances;
 mod pass;
 mod program;
