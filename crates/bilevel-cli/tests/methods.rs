@@ -42,7 +42,7 @@ fn every_method_is_listed() {
         .map(|method| method["name"].as_str().unwrap())
         .collect();
     for name in NAMES {
-        assert!(names.contains(&name), "{name}");
+        assert!(names.contains(name), "{name}");
     }
     let text = succeed(folder.path(), "methods").stdout;
     for name in NAMES {
