@@ -73,8 +73,6 @@
 mod error;
 mod function;
 pub mod graph;
-#[cfg(all(debug_assertions, not(test)))]
-mod instances;
 mod pass;
 mod program;
 mod real;

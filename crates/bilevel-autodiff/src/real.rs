@@ -2,12 +2,12 @@
 
 use bilevel::Scalar;
 
-use crate::runtime::cpu::Vectorised;
+use crate::runtime::Runtimes;
 
 /// `f32` or `f64`: what a program computes with.
 ///
-/// It is [`Scalar`] with what runtimes need to know of a type of number. It is sealed: no other type can implement it.
-pub trait Real: Scalar + Vectorised {}
+/// It is [`Scalar`] with the runtimes for a type of number. It is sealed: no other type can implement it.
+pub trait Real: Scalar + Runtimes {}
 
 impl Real for f32 {}
 

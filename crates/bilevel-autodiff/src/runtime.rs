@@ -20,6 +20,7 @@ use std::sync::Arc;
 pub use cost::Cost;
 pub(crate) use cost::Footprint;
 pub use device::Device;
+pub(crate) use device::Runtimes;
 pub use options::Passes;
 pub(crate) use options::{Delivery, Form, Options};
 pub(crate) use partition::Partition;

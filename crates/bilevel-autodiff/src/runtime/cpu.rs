@@ -13,7 +13,7 @@ mod view;
 use std::any::Any;
 use std::sync::Arc;
 
-pub(crate) use kernel::Vectorised;
+use kernel::Vectorised;
 
 use super::matrix::Matrix;
 use super::{

@@ -3,7 +3,6 @@
 use super::Runtime;
 use super::cpu::Cpu;
 use super::interpreter::Interpreter;
-use crate::real::Real;
 
 /// What programs are compiled for. Results differ in rounding alone.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
@@ -18,10 +17,35 @@ pub enum Device {
 }
 
 impl Device {
-    pub(crate) fn runtime<T: Real>(self) -> &'static dyn Runtime<T> {
-        match self {
-            Self::Cpu => &Cpu,
-            Self::Interpreter => &Interpreter,
-        }
+    pub(crate) fn runtime<T: Runtimes>(self) -> &'static dyn Runtime<T> {
+        T::of(self).0
     }
 }
+
+/// The runtimes that compute with a type of number.
+///
+/// Its functions have no parameter for the type: the kernels of all runtimes are compiled in this crate, for both
+/// types, and no crate or test that depends on it compiles them again.
+pub trait Runtimes: Sized {
+    /// The runtime of a device.
+    fn of(device: Device) -> Handle<Self>;
+}
+
+/// A runtime. What it can do is known to this crate alone.
+pub struct Handle<T: 'static>(&'static dyn Runtime<T>);
+
+macro_rules! runtimes {
+    ($type:ty) => {
+        impl Runtimes for $type {
+            fn of(device: Device) -> Handle<Self> {
+                Handle(match device {
+                    Device::Cpu => &Cpu,
+                    Device::Interpreter => &Interpreter,
+                })
+            }
+        }
+    };
+}
+
+runtimes!(f32);
+runtimes!(f64);

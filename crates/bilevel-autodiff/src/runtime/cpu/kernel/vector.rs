@@ -4,7 +4,7 @@ use pulp::Simd;
 
 /// The operations on vectors of T that the kernels of products need.
 #[doc(hidden)]
-pub trait Lanes<T>: Copy {
+pub(crate) trait Lanes<T>: Copy {
     type Vector: Copy;
 
     /// Numbers of a vector.
@@ -93,7 +93,7 @@ lanes!(
 );
 
 /// A kernel for one type of number and one kind of vectors.
-pub trait Kernel<T> {
+pub(crate) trait Kernel<T> {
     #[doc(hidden)]
     fn run<W: Lanes<T>>(self, lanes: W);
 }

@@ -8,7 +8,7 @@ use super::vector::{Kernel, Lanes, Of};
 
 /// What kernels need of a type of number beside [`Scalar`]: an exponential of plain arithmetic, which the compiler
 /// turns into vector instructions, and the vectors of the machine.
-pub trait Vectorised: Scalar {
+pub(crate) trait Vectorised: Scalar {
     /// eˣ within 2 units in the last place; `FUSED` says that a fused multiply-add is an instruction.
     #[must_use]
     fn exponential<const FUSED: bool>(self) -> Self;
