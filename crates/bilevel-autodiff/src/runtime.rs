@@ -1,8 +1,7 @@
-//! The seam for runtimes: a graph is compiled once and then runs on slices of the host.
+//! The runtime interface: a graph is compiled once and then runs on host slices.
 //!
-//! A runtime implements [`Runtime`] and [`Executable`] in a folder of its own and is a variant of [`Device`]. No
-//! public type has a parameter for it, and nothing outside its folder knows its programs, its memory or its forms of
-//! data.
+//! Each runtime implements [`Runtime`] and [`Executable`] in its own folder and is a variant of [`Device`]. No public
+//! type has a runtime parameter, and only that folder knows the runtime's programs, memory and data formats.
 
 pub(crate) mod cost;
 pub(crate) mod cpu;
@@ -31,33 +30,33 @@ use crate::error::Result;
 use crate::graph::{Graph, NodeId};
 use matrix::Matrix;
 
-/// Something that compiles graphs. What is optional has a default: a runtime that prepares nothing and hands over
-/// nothing block by block only compiles.
+/// Compiles graphs. Only [`Runtime::compile`] is required: by default, a runtime prepares no matrices and passes
+/// nothing block by block.
 pub(crate) trait Runtime<T> {
     /// Compiles an optimised graph.
     ///
     /// # Errors
-    /// [`Error::Setting`](crate::Error::Setting) for options that it does not have.
+    /// [`Error::Setting`](crate::Error::Setting) for options that the runtime does not support.
     fn compile(&self, graph: &Graph, options: &Options) -> Result<Arc<dyn Executable<T>>>;
 
-    /// A matrix of bound data in a form that is faster to multiply by, if there is one.
+    /// Converts a matrix of bound data to a form that multiplies faster, if there is one.
     fn prepare(&self, _matrix: &Matrix<T>) -> Option<Box<dyn Prepared>> {
         None
     }
 
-    /// How many rows a node is cut into, and along which axis, if a program of this graph can take it or give it
-    /// block by block.
+    /// The number of rows of a node and their axis, if a program of this graph can read or write the node block by
+    /// block.
     fn blocks(&self, _graph: &Graph, _passes: Passes, _id: NodeId) -> Option<(usize, usize)> {
         None
     }
 }
 
-/// A compiled graph. Whoever calls it has checked the lengths of arguments and results and the range of indices.
+/// A compiled graph. The caller has checked the lengths of arguments and results and the range of indices.
 pub(crate) trait Executable<T>: Debug + Send + Sync {
-    /// Writes all results. Nothing is allocated once the workspace has been used.
+    /// Writes all results. Allocates nothing once the workspace has been used.
     ///
     /// # Errors
-    /// [`Error::Plan`](crate::Error::Plan) if `selected` is not what [`Executable::select`] gave.
+    /// [`Error::Plan`](crate::Error::Plan) if `selected` does not come from [`Executable::select`].
     fn run(
         &self,
         workspace: &mut Workspace<T>,
@@ -66,10 +65,10 @@ pub(crate) trait Executable<T>: Debug + Send + Sync {
         results: &mut [&mut [T]],
     ) -> Result<()>;
 
-    /// What it uses of prepared matrices, each given by the number of its argument.
+    /// The prepared data that this program uses. `prepared` takes the number of an argument.
     ///
     /// # Errors
-    /// [`Error::Plan`](crate::Error::Plan) if one that it needs is not there.
+    /// [`Error::Plan`](crate::Error::Plan) if a matrix that it needs is missing.
     fn select<'a>(
         &self,
         _prepared: &dyn Fn(usize) -> Option<&'a dyn Prepared>,
@@ -77,13 +76,13 @@ pub(crate) trait Executable<T>: Debug + Send + Sync {
         Ok(None)
     }
 
-    /// What a run costs with so many threads.
+    /// The cost of a run with this number of threads.
     fn cost(&self, threads: usize) -> Cost;
 
-    /// How many numbers a run with so many threads needs beside its arguments and results.
+    /// The memory that a run with this number of threads needs in addition to its arguments and results.
     fn footprint(&self, threads: usize) -> Footprint;
 
-    /// How it cuts rows, for a program that gives it blocks.
+    /// How this program cuts rows; a program that writes blocks for it needs the same partition.
     fn partition(&self) -> Option<Partition> {
         None
     }
@@ -92,7 +91,7 @@ pub(crate) trait Executable<T>: Debug + Send + Sync {
 /// An argument of a program.
 #[derive(Clone, Copy, Debug)]
 pub enum Argument<'a, T> {
-    /// Numbers, in row-major order.
+    /// Real numbers, in row-major order.
     Real(&'a [T]),
     /// Indices.
     Index(&'a [u32]),

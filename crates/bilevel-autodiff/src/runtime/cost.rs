@@ -1,30 +1,30 @@
-//! What runs of programs cost.
+//! The cost of running a program.
 
-/// What one run of a program costs, known before the first.
+/// The cost of one run of a program, known before the first run.
 #[derive(Clone, Copy, PartialEq, Debug, Default)]
 pub struct Cost {
-    /// Floating-point operations in matrix products, a multiplication and an addition counted as two.
+    /// Floating-point operations in matrix products; a multiplication and an addition count as two.
     pub product_flops: f64,
-    /// Elements computed by everything else.
+    /// Elements computed by all other operations.
     pub elements: f64,
-    /// Bytes that instructions read and write, wherever they are.
+    /// Bytes that instructions read and write, in cache or not.
     pub bytes_moved: f64,
-    /// Bytes that a run needs beside its arguments and results: arena, partial sums, and the memory of
-    /// a block for each thread that runs it.
+    /// Bytes that a run needs in addition to its arguments and results: the arena, partial sums, and block memory for
+    /// each thread.
     pub peak_bytes: usize,
 }
 
-/// How many numbers a run needs, and for what.
+/// The memory that a run needs, in numbers of the type.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub(crate) struct Footprint {
     pub(crate) arena: usize,
     pub(crate) partial: usize,
-    /// Of all threads.
+    /// For all threads together.
     pub(crate) blocks: usize,
 }
 
 impl Footprint {
-    /// Of a workspace in which both run.
+    /// The footprint of a workspace that both programs share.
     pub(crate) fn with(self, other: Self) -> Self {
         Self {
             arena: self.arena.max(other.arena),

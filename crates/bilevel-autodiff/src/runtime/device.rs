@@ -1,18 +1,18 @@
-//! The runtimes that there are.
+//! The available runtimes.
 
 use super::Runtime;
 use super::cpu::Cpu;
 use super::interpreter::Interpreter;
 
-/// What programs are compiled for. Results differ in rounding alone.
+/// The target that programs are compiled for. Results differ only in rounding.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 #[non_exhaustive]
 pub enum Device {
-    /// The processor: fused kernels over blocks of rows, on the threads of the current rayon pool.
+    /// The CPU: fused kernels over blocks of rows, on the threads of the current rayon pool.
     #[default]
     Cpu,
-    /// The plain interpreter of [`reference`](crate::reference): one primitive after the other, as each is defined.
-    /// It is slow, allocates in every run and predicts no cost; use it to compare results.
+    /// The plain interpreter of [`reference`](crate::reference): it runs one primitive after the other, each by its
+    /// definition. It is slow, allocates in every run and predicts no cost; use it to compare results.
     Interpreter,
 }
 
@@ -22,16 +22,16 @@ impl Device {
     }
 }
 
-/// The runtimes that compute with a type of number.
+/// The runtimes for one number type.
 ///
-/// Its functions have no parameter for the type: the kernels of all runtimes are compiled in this crate, for both
-/// types, and no crate or test that depends on it compiles them again.
+/// Its functions have no type parameter: the kernels of all runtimes are compiled in this crate, for both types, and no
+/// dependent crate or test compiles them again.
 pub trait Runtimes: Sized {
     /// The runtime of a device.
     fn of(device: Device) -> Handle<Self>;
 }
 
-/// A runtime. What it can do is known to this crate alone.
+/// A runtime, opaque outside this crate.
 pub struct Handle<T: 'static>(&'static dyn Runtime<T>);
 
 macro_rules! runtimes {

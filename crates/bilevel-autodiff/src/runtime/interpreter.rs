@@ -37,7 +37,7 @@ impl<T: Scalar> Runtime<T> for Interpreter {
 }
 
 impl Interpreted {
-    /// The argument without what is between its rows.
+    /// The argument without the padding between its rows.
     fn value<T: Scalar>(&self, number: usize, argument: &Argument<'_, T>) -> Value<T> {
         match argument {
             Argument::Index(indices) => Value::Index(indices.to_vec()),

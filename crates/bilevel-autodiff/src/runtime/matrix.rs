@@ -1,35 +1,34 @@
-//! Matrices of data, with rows that start with a line of the cache where they are copied anyway.
+//! Data matrices. The rows of copies are aligned to cache lines.
 
 use std::sync::Arc;
 
 use bilevel::Scalar;
 
-/// Bytes of a line of the cache, and of the longest vector.
+/// Bytes of a cache line, and of the longest vector.
 const LINE: usize = 64;
 
-/// A row-major matrix of given numbers, shared by all that read it.
+/// A row-major matrix of given numbers, shared by all its readers.
 ///
-/// A copy has rows at multiples of 64 bytes, with numbers between them that nobody reads: a vector that crosses a
-/// line of the cache takes twice as long to load, and vectors of 64 bytes cross one at each step of a row that does
-/// not start with one.
+/// The rows of a copy start at multiples of 64 bytes, with unused padding between them. A vector that crosses a cache
+/// line takes twice as long to load, and in a row that does not start at a cache line every 64-byte vector crosses one.
 #[derive(Clone, Debug)]
 pub(crate) struct Matrix<T> {
     memory: Arc<[T]>,
-    /// Where the first row is.
+    /// The index of the first row's first number.
     start: usize,
     rows: usize,
     columns: usize,
-    /// From one row to the next.
+    /// The distance from one row to the next.
     stride: usize,
 }
 
-/// From one row of a copy of so many columns to the next.
+/// The stride of a copy with this number of columns.
 pub(crate) fn padded<T>(columns: usize) -> usize {
     columns.next_multiple_of((LINE / size_of::<T>().max(1)).max(1))
 }
 
 impl<T: Scalar> Matrix<T> {
-    /// These numbers, as they are, in rows of so many columns.
+    /// These numbers without a copy, in rows of `columns` numbers.
     pub(crate) fn shared(values: Arc<[T]>, columns: usize) -> Self {
         Self {
             start: 0,
@@ -40,14 +39,14 @@ impl<T: Scalar> Matrix<T> {
         }
     }
 
-    /// A copy of some columns, in this order, of the matrix that has so many.
+    /// A copy of the columns `kept`, in this order, of a matrix with `columns` columns.
     pub(crate) fn of_columns(values: &[T], columns: usize, kept: &[u32]) -> Self {
         let rows = values.len().checked_div(columns).unwrap_or(0);
         let stride = padded::<T>(kept.len());
-        // Of a length that is known, so that there is one copy and not two.
+        // The iterator has a known length, so `collect` makes one copy instead of two.
         let len = Self::copied_numbers(rows, kept.len());
         let mut memory: Arc<[T]> = std::iter::repeat_n(T::zero(), len).collect();
-        // Memory of an Arc does not move.
+        // The memory of an Arc does not move.
         let spare = len - rows * stride;
         let start = memory.as_ptr().align_offset(LINE).min(spare);
         if stride > 0 {
@@ -67,12 +66,12 @@ impl<T: Scalar> Matrix<T> {
         }
     }
 
-    /// How many numbers a copy of so many rows and columns holds, with those that nobody reads.
+    /// The number of elements of a copy with these rows and columns, padding included.
     pub(crate) fn copied_numbers(rows: usize, columns: usize) -> usize {
         rows * padded::<T>(columns) + LINE / size_of::<T>()
     }
 
-    /// All rows, with what is between them: the argument of a program that was compiled for [`Matrix::stride`].
+    /// All rows with their padding: the argument of a program that was compiled for [`Matrix::stride`].
     pub(crate) fn values(&self) -> &[T] {
         &self.memory[self.start..self.start + self.rows * self.stride]
     }
@@ -85,7 +84,7 @@ impl<T: Scalar> Matrix<T> {
         self.columns
     }
 
-    /// From one row to the next.
+    /// The distance from one row to the next.
     pub(crate) fn stride(&self) -> usize {
         self.stride
     }

@@ -1,18 +1,18 @@
-//! How a graph is compiled: what is asked of a runtime.
+//! How a graph is compiled: the options that a runtime receives.
 
 use super::partition::Partition;
 use super::prepared::Fill;
 
-/// Which passes a program is compiled with; all unless a test wants to know what one of them does.
+/// The passes that a program is compiled with: all of them, except in tests of single passes.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Passes {
-    /// Algebra on single nodes.
+    /// Algebraic simplification of single nodes.
     pub simplify: bool,
-    /// Common subexpressions.
+    /// Merging of common subexpressions.
     pub common: bool,
-    /// Elementwise primitives in a row run chunk by chunk.
+    /// Consecutive elementwise primitives run chunk by chunk.
     pub fuse: bool,
-    /// Chains of rows run block by block.
+    /// Chains of row-wise primitives run block by block.
     pub row_block: bool,
 }
 
@@ -28,7 +28,7 @@ impl Default for Passes {
 }
 
 impl Passes {
-    /// None at all.
+    /// No passes.
     pub const NONE: Self = Self {
         simplify: false,
         common: false,
@@ -40,9 +40,9 @@ impl Passes {
 /// How a result is delivered.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub(crate) struct Delivery {
-    /// Added to what is there.
+    /// The result is added to the present values.
     pub(crate) add: bool,
-    /// Block by block, as the program has it, to be read by a program with the same blocks.
+    /// Block by block in the program's own layout, for a program with the same blocks.
     pub(crate) blocked: bool,
 }
 
@@ -50,28 +50,28 @@ pub(crate) struct Delivery {
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Options {
     pub(crate) passes: Passes,
-    /// For each result; those that are missing are plain.
+    /// One for each result; missing ones are plain.
     pub(crate) deliveries: Vec<Delivery>,
-    /// For each argument; those that are missing are plain.
+    /// One for each argument; missing ones are plain.
     pub(crate) inputs: Vec<Form>,
-    /// The blocks of the program that gave what comes block by block.
+    /// The partition of the program that wrote the blocked arguments.
     pub(crate) partition: Option<Partition>,
 }
 
 impl Options {
-    /// How an argument comes.
+    /// The form of an argument.
     pub(crate) fn form(&self, number: usize) -> Form {
         self.inputs.get(number).copied().unwrap_or_default()
     }
 }
 
-/// How an argument comes, whenever a program runs.
+/// The form of an argument, the same in every run.
 #[derive(Clone, Copy, PartialEq, Debug, Default)]
 pub(crate) struct Form {
-    /// Block by block, from another program.
+    /// Block by block, written by another program.
     pub(crate) blocked: bool,
-    /// Of a matrix with something between its rows: from one row to the next ([`Matrix::stride`](super::matrix::Matrix::stride)).
+    /// For a matrix with padding between its rows, its [`Matrix::stride`](super::matrix::Matrix::stride).
     pub(crate) stride: Option<usize>,
-    /// Of a matrix that comes packed too: how much is kept of it.
+    /// For a matrix that also comes packed, how much of it is kept.
     pub(crate) fill: Option<Fill>,
 }

@@ -2,8 +2,8 @@
 
 use std::ops::Range;
 
-/// How the rows are cut: groups have partial sums of their own, and run as a task each, block by block.
-/// It depends on shapes alone, so that results do not depend on the number of threads.
+/// How the rows are cut. Each group has its own partial sums and runs as one task, block by block. The cut depends only
+/// on shapes and options, so results do not depend on the number of threads.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) struct Partition {
     pub(crate) rows: usize,
@@ -20,7 +20,7 @@ impl Partition {
         self.group_rows.div_ceil(self.block_rows.max(1))
     }
 
-    /// The rows of each block, in the order of their numbers.
+    /// The rows of each block, in order.
     pub(crate) fn blocks(&self) -> impl Iterator<Item = Range<usize>> {
         let Self {
             rows,

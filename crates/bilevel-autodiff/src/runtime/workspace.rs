@@ -3,11 +3,11 @@
 use std::any::Any;
 use std::marker::PhantomData;
 
-/// The memory that programs run in. It grows when a program first needs it and is then used again, so that
-/// a run allocates nothing. Programs may share one.
+/// The memory that programs run in. It grows when a program first needs it and is then reused, so later runs allocate
+/// nothing. Programs may share a workspace.
 #[derive(Debug)]
 pub struct Workspace<T> {
-    /// What the runtime of the last program keeps between runs.
+    /// The memory that the last program's runtime keeps between runs.
     memory: Option<Box<dyn Any + Send>>,
     numbers: PhantomData<T>,
 }
@@ -22,7 +22,7 @@ impl<T> Default for Workspace<T> {
 }
 
 impl<T> Workspace<T> {
-    /// Lends the memory of a runtime, which is new if another runtime used the workspace last.
+    /// Lends a runtime its memory, which is new if another runtime used the workspace last.
     pub(crate) fn lend<M: Any + Send + Default, R>(&mut self, run: impl FnOnce(&mut M) -> R) -> R {
         let known = self.memory.take().and_then(|memory| memory.downcast().ok());
         let mut memory: Box<M> = known.unwrap_or_default();
