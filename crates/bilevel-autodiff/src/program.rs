@@ -12,10 +12,10 @@ use crate::runtime::{
     Workspace,
 };
 
-/// A compiled graph: a function of tensors, with every place in memory known before it runs.
+/// A compiled graph: a function of tensors whose memory layout is fixed before it runs.
 ///
-/// Results do not depend on the number of threads: work is cut by shape alone, and partial sums are
-/// added in a fixed order. They are the same bits on all machines with the same vector instructions.
+/// Results do not depend on the number of threads: work is divided only by shape, and partial sums are added in a fixed
+/// order. Results are bitwise equal on all machines with the same vector instructions.
 ///
 /// ```
 /// use bilevel_autodiff::{Argument, DType, Program, Workspace, trace};
@@ -37,7 +37,7 @@ pub struct Program<T> {
 struct Input {
     len: usize,
     dtype: DType,
-    /// Indices have to be below it.
+    /// The exclusive upper bound of its indices.
     bound: usize,
 }
 
@@ -50,7 +50,7 @@ impl<T: Real> Program<T> {
         Self::with(graph, Device::default(), &Options::default())
     }
 
-    /// The same with some passes left out, to compare.
+    /// Compiles with some passes left out, for comparisons.
     ///
     /// # Errors
     /// As [`Program::compile`].
@@ -62,7 +62,7 @@ impl<T: Real> Program<T> {
         Self::with(graph, Device::default(), &options)
     }
 
-    /// The same for another device.
+    /// Compiles for another device.
     ///
     /// # Errors
     /// As [`Program::compile`].
@@ -70,7 +70,7 @@ impl<T: Real> Program<T> {
         Self::with(graph, device, &Options::default())
     }
 
-    /// The same with arguments and results in other forms.
+    /// Compiles for a device, with options such as the forms of arguments and results.
     pub(crate) fn with(graph: &Graph, device: Device, options: &Options) -> Result<Self> {
         for &output in &graph.outputs {
             let found = graph.node(output).dtype;
@@ -136,7 +136,7 @@ impl<T: Real> Program<T> {
         self.run_with(workspace, None, arguments, outputs)
     }
 
-    /// The same with what [`Program::select`] gave.
+    /// Like [`Program::run`], with the prepared data that [`Program::select`] returns.
     pub(crate) fn run_with(
         &self,
         workspace: &mut Workspace<T>,
@@ -192,18 +192,18 @@ impl<T: Real> Program<T> {
         Ok(())
     }
 
-    /// What a run costs with so many threads.
+    /// The cost of a run with this number of threads.
     #[must_use]
     pub fn cost(&self, threads: usize) -> Cost {
         self.executable.cost(threads)
     }
 
-    /// How many numbers a run with so many threads needs beside its arguments and results.
+    /// The memory that a run with this number of threads needs in addition to its arguments and results.
     pub(crate) fn memory(&self, threads: usize) -> Footprint {
         self.executable.footprint(threads)
     }
 
-    /// What it uses of prepared matrices, each given by the number of its argument.
+    /// The prepared data that this program uses. `prepared` takes the number of an argument.
     pub(crate) fn select<'a>(
         &self,
         prepared: &dyn Fn(usize) -> Option<&'a dyn Prepared>,
@@ -211,7 +211,7 @@ impl<T: Real> Program<T> {
         self.executable.select(prepared)
     }
 
-    /// How it cuts rows, for a program that gives it blocks.
+    /// How this program cuts rows; a program that writes blocks for it needs the same partition.
     pub(crate) fn partition(&self) -> Option<Partition> {
         self.executable.partition()
     }
@@ -229,10 +229,10 @@ fn expect_length(what: impl Fn() -> String, expected: usize, found: usize) -> Re
     }
 }
 
-/// The graph that is planned: the same function in fewer and cheaper nodes.
+/// Rewrites the graph as the same function in fewer and cheaper nodes, before it is planned.
 pub(crate) fn optimise(graph: &Graph, passes: Passes) -> Result<Graph> {
     let mut graph = pass::dead(graph)?;
-    // What one pass leaves, the other may take further.
+    // The result of one pass may let the other do more.
     for _ in 0..4 {
         let before = graph.nodes().len();
         if passes.simplify {
@@ -249,7 +249,7 @@ pub(crate) fn optimise(graph: &Graph, passes: Passes) -> Result<Graph> {
     Ok(graph)
 }
 
-/// What the indices of an input have to be below.
+/// The exclusive upper bound of the indices of an input.
 pub(crate) fn bound(graph: &Graph, input: NodeId) -> usize {
     let mut same = vec![input];
     let mut bound = usize::MAX;
@@ -275,13 +275,13 @@ mod tests {
     use crate::runtime::Form;
     use crate::trace::trace;
 
-    /// Results with the first argument as it is, and with something between its rows.
+    /// Results when the first argument has this stride.
     fn results(
         graph: &Graph,
         device: Device,
         (rows, columns, stride): (usize, usize, usize),
     ) -> Vec<Vec<u64>> {
-        // What is between the rows must not be read.
+        // The padding between the rows must not be read.
         let mut a = vec![f64::NAN; rows * stride];
         for (i, row) in a.chunks_exact_mut(stride).enumerate() {
             for (j, value) in row[..columns].iter_mut().enumerate() {

@@ -1,12 +1,12 @@
-//! The types of numbers that programs compute with.
+//! The number types that programs compute with.
 
 use bilevel::Scalar;
 
 use crate::runtime::Runtimes;
 
-/// `f32` or `f64`: what a program computes with.
+/// `f32` or `f64`: the number type of a program.
 ///
-/// It is [`Scalar`] with the runtimes for a type of number. It is sealed: no other type can implement it.
+/// It is [`Scalar`] plus the runtimes for the type. It is sealed: no other type can implement it.
 pub trait Real: Scalar + Runtimes {}
 
 impl Real for f32 {}

@@ -5,11 +5,11 @@ use std::io;
 use bilevel::Executor;
 use rayon::{ThreadPool, ThreadPoolBuilder};
 
-/// Runs each task on a thread of its own, for [`OverTasks`](bilevel::OverTasks) and [`Driver`](bilevel::Driver).
+/// Runs each task on its own thread, for [`OverTasks`](bilevel::OverTasks) and [`Driver`](bilevel::Driver).
 ///
-/// A program uses the rayon pool that it runs in. Each thread here is its own pool, so the
-/// programs of a task run on the thread of the task, and tasks do not wait for each other. Use it
-/// if there are at least as many tasks as threads; for few large tasks, let the programs use the threads.
+/// A program uses the rayon pool that it runs in. Each thread here is its own pool, so the programs of a task run on
+/// the task's thread, and tasks do not wait for each other. Use it if there are at least as many tasks as threads; for
+/// few large tasks, let the programs use the threads.
 ///
 /// ```
 /// use bilevel::{FixedStart, FirstOrder, Key, Memory, OverTasks, Problem, Result, TaskFamily, Unrolled};

@@ -1,4 +1,4 @@
-//! A bound function at a fixed x: the programs with their memory.
+//! A bound function at a fixed x: its programs with their memory.
 
 use bilevel::objective::{AtX, SecondOrder, Taped};
 use bilevel::{Draw, Layout, Objective, Oracle};
@@ -41,31 +41,31 @@ impl<T: Real> Objective<T> for Bound<T> {
 pub(super) struct BoundAtX<'a, T: 'static> {
     pub(super) bound: &'a Bound<T>,
     pub(super) x: &'a [T],
-    /// On all rows, and on batches; made when first needed.
+    /// For all rows, and for batches; computed when first needed.
     sides: [Option<Side<'a, T>>; 2],
     rows: BatchRows,
     pub(super) workspace: Workspace<T>,
     pub(super) lists: Lists<T>,
 }
 
-/// The rows of the batch that is looked at, and their labels.
+/// The rows of the current batch, and their labels.
 #[derive(Default)]
 struct BatchRows {
     index: Vec<u32>,
     labels: Vec<Vec<u32>>,
 }
 
-/// What crosses the cut at this x.
+/// The x side at this x: the values that cross the cut, and their cotangents and tangents.
 pub(super) struct Side<'a, T> {
     pub(super) programs: &'a Programs<T>,
     pub(super) crossing: &'a [Crossing],
     rho: Vec<Vec<T>>,
-    /// The cotangents of what depends on x, in the order of `crossing`.
+    /// The cotangents of the values that depend on x, in the order of `crossing`.
     bars: Vec<Vec<T>>,
     /// Tangents of the results of ρ that depend on x, for products with a direction.
     pub(super) tangents: Vec<Vec<T>>,
     collected: bool,
-    /// What each program that has run uses of the prepared matrices.
+    /// The prepared data of each program that has run.
     selected: [Option<Option<Box<dyn Selected>>>; Which::COUNT],
 }
 
@@ -89,7 +89,7 @@ impl<'a, T: Real> BoundAtX<'a, T> {
         }
     }
 
-    /// Fills in the rows of the draw; whether there are fewer than all.
+    /// Fills in the rows of the draw. Returns whether it is a batch, not all rows.
     pub(super) fn draw(&mut self, draw: Draw) -> bool {
         let rows = self.bound.compiled.shapes.rows;
         let batch = self.bound.compiled.batch();
@@ -105,8 +105,8 @@ impl<'a, T: Real> BoundAtX<'a, T> {
         true
     }
 
-    /// Runs a program of h̃ on (y, what `more` adds); `results` fills in the places, from y's own
-    /// result and the bars of the x side.
+    /// Runs a program of h̃ on y and the arguments that `more` adds. `results` adds the places of
+    /// the results; it receives the cotangents of the x side.
     pub(super) fn run<'s>(
         &'s mut self,
         draw: Draw,
@@ -170,7 +170,7 @@ impl<'a, T: Real> BoundAtX<'a, T> {
         Ok(())
     }
 
-    /// What crosses the cut for these rows.
+    /// The x side for batches or for all rows.
     pub(super) fn side(
         &mut self,
         batched: bool,
@@ -183,7 +183,7 @@ impl<'a, T: Real> BoundAtX<'a, T> {
 }
 
 impl<'a, T: Real> Side<'a, T> {
-    /// That of batches or of all rows, computed when it is first asked for.
+    /// The x side for batches or for all rows, computed on first use.
     fn get<'s>(
         sides: &'s mut [Option<Self>; 2],
         batched: bool,
@@ -250,7 +250,7 @@ impl<T: Real> Bound<T> {
         Ok(out)
     }
 
-    /// What a program uses of the prepared matrices.
+    /// The prepared data that a program uses.
     pub(super) fn select(
         &self,
         programs: &Programs<T>,
@@ -264,7 +264,7 @@ impl<T: Real> Bound<T> {
     }
 }
 
-/// The numbers of a part of x.
+/// The values of a part of x.
 fn part_of<'x, T>(layout: &Layout, part: usize, x: &'x [T]) -> &'x [T] {
     let part = &layout.parts()[part];
     &x[part.start..part.start + part.len()]

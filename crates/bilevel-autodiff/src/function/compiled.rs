@@ -19,15 +19,15 @@ use crate::runtime::matrix::padded;
 
 /// A [`Function`](super::Function) for given shapes. Its programs are compiled when they are first needed.
 ///
-/// What it costs is known without data: [`Compiled::cost`]. It is an objective of which only the shapes are known,
-/// so that a method can be asked whether it fits and what it needs; [`Objective::at`] is an error.
+/// Its cost is known without data: [`Compiled::cost`]. It is an objective with shapes but without data, so that a
+/// method can be asked whether it fits and what it needs; [`Objective::at`] returns an error.
 pub struct Compiled<T> {
     pub(super) x_layout: Layout,
     pub(super) y_layout: Layout,
     pub(super) shapes: Shapes,
-    /// Of each tensor of the data: how many of its columns are left, where it has others.
+    /// For each data tensor, the number of kept columns, if some are left out.
     pub(super) kept_columns: Vec<Option<usize>>,
-    /// What each list of labels has to be below.
+    /// The exclusive upper bound of each list of labels.
     pub(super) label_bounds: Vec<usize>,
     /// The shape of the result.
     shape: Vec<usize>,
@@ -36,14 +36,14 @@ pub struct Compiled<T> {
     batched: Option<Variant<T>>,
 }
 
-/// The function on all rows, or on a batch of them.
+/// The function on all rows, or on a batch.
 pub(super) struct Variant<T> {
     pub(super) staged: Staged,
     pub(super) programs: Programs<T>,
 }
 
 impl<T: Real> Compiled<T> {
-    /// From a function that was traced on all rows and, where batches are smaller, on a batch.
+    /// From a function traced on all rows and, if batches are smaller, on a batch.
     pub(super) fn new(
         (x_layout, y_layout): (&Layout, &Layout),
         shapes: &Shapes,
@@ -55,7 +55,7 @@ impl<T: Real> Compiled<T> {
     ) -> Result<Self> {
         let forms = |fills: &[Option<Fill>]| -> Vec<Form> {
             let form = |(number, &kept): (usize, &Option<usize>)| Form {
-                // A matrix of which columns are left out is a copy.
+                // A matrix with columns left out is a copy.
                 stride: kept.map(padded::<T>),
                 fill: fills.get(number).copied().flatten(),
                 ..Form::default()
@@ -83,13 +83,13 @@ impl<T: Real> Compiled<T> {
             shapes: shapes.clone(),
             label_bounds,
             all: variant(all, fills)?,
-            // A batch takes its rows anew at each step: nothing of it is packed.
+            // A batch has other rows at each step, so nothing is packed.
             batched: batched.map(|source| variant(source, &[])).transpose()?,
             kept_columns,
         })
     }
 
-    /// That on batches where it is asked for and there is one, else that on all rows.
+    /// The variant for batches if `batched` and there is one, else for all rows.
     pub(super) fn variant(&self, batched: bool) -> &Variant<T> {
         self.batched
             .as_ref()
@@ -103,7 +103,7 @@ impl<T: Real> Compiled<T> {
         &self.shape
     }
 
-    /// An objective is one number.
+    /// Fails unless the result is one number, as for an objective.
     pub(super) fn expect_scalar(&self) -> Result<()> {
         if self.shape.iter().product::<usize>() == 1 {
             Ok(())
@@ -118,16 +118,16 @@ impl<T: Real> Compiled<T> {
         self.depends_on_x
     }
 
-    /// Rows of a batch, where a batch is smaller than all rows.
+    /// The number of rows of a batch, if batches are smaller than all rows.
     pub(super) fn batch(&self) -> Option<usize> {
         self.batched.as_ref().and(self.shapes.smaller_batch())
     }
 
-    /// What labels have to be below.
+    /// Fails if a label is not below its bound.
     pub(super) fn expect_labels(&self, labels: &[Arc<[u32]>]) -> Result<()> {
         let named = self.shapes.labels.iter().zip(&self.label_bounds);
         for ((name, &size), labels) in named.zip(labels) {
-            // Without a branch for each: most labels are right.
+            // A maximum needs no branch per label, and most labels are valid.
             let largest = labels.iter().copied().max();
             if largest.is_some_and(|largest| largest as usize >= size)
                 && let Some(place) = labels.iter().position(|&label| label as usize >= size)

@@ -13,7 +13,7 @@ use crate::trace::{Tracer, Var};
 #[derive(Debug)]
 pub struct Inputs<'t> {
     tracer: &'t Tracer,
-    /// The number of rows of the data, and of those seen here.
+    /// The number of rows of the data, and of the rows seen here.
     all_rows: usize,
     rows: usize,
     batch: Option<Var<'t>>,

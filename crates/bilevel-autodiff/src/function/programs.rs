@@ -15,7 +15,7 @@ use crate::real::Real;
 use crate::runtime::{Delivery, Form, Options};
 use crate::transform::{grad, jvp, vjp};
 
-/// A program that is compiled once, or whose error is kept.
+/// A program that is compiled once, or its error.
 type Lazy<T> = OnceLock<Result<Program<T>>>;
 
 /// A program of h̃.
@@ -27,7 +27,7 @@ pub(super) enum Which {
 }
 
 impl Which {
-    /// How many there are.
+    /// The number of programs.
     pub(super) const COUNT: usize = Oracle::ALL.len() + 1;
 
     /// Its number, below [`Which::COUNT`].
@@ -45,24 +45,24 @@ impl From<Oracle> for Which {
     }
 }
 
-/// All programs of h̃ and ρ. Their arguments are those of h̃: what crosses the cut, y parts, data, labels,
-/// batch; then what each says.
+/// All programs of h̃ and ρ. Programs of h̃ take its arguments (the values that cross the cut, y parts, data, labels,
+/// batch), then the further ones listed at each program.
 pub(super) struct Programs<T> {
     settings: Settings,
-    /// Of the arguments of h̃, and of those of ρ.
+    /// The forms of the arguments of h̃, and of ρ.
     forms: Vec<Form>,
     rho_forms: Vec<Form>,
     first_tensor: usize,
-    /// Programs that were compiled, of all shapes of the function.
+    /// Counts the compiled programs of all shapes of the function.
     compiled: Arc<AtomicUsize>,
     rho_graph: Graph,
     h: Graph,
     /// Inputs of h̃ that cross the cut and depend on x.
     x_side: Vec<NodeId>,
     y: Vec<NodeId>,
-    /// x parts of ρ.
+    /// The inputs of ρ that are x parts.
     rho_x: Vec<NodeId>,
-    /// Results of ρ that depend on x, by their numbers.
+    /// The numbers of the results of ρ that depend on x.
     rho_on_x: Vec<usize>,
     value: Lazy<T>,
     grad_y: Lazy<T>,
@@ -76,18 +76,18 @@ pub(super) struct Programs<T> {
     tape: OnceLock<Result<TapePrograms<T>>>,
 }
 
-/// A gradient that keeps what the second-order products need, and these products from it.
+/// A gradient that keeps the tensors needed by the second-order products, and these products.
 pub(super) struct TapePrograms<T> {
-    /// Results: y parts, then what is kept.
+    /// Results: y parts, then the kept tensors.
     linearize: Program<T>,
-    /// Further arguments: v parts, what is kept. Results: y parts and x side, added.
+    /// Further arguments: v parts, the kept tensors. Results: y parts and x side, added.
     pull: Program<T>,
-    /// Numbers of each kept tensor.
+    /// The length of each kept tensor.
     pub(super) lens: Vec<usize>,
 }
 
 impl<T: Real> Programs<T> {
-    /// `forms` are those of the tensors of the data; `compiled` counts.
+    /// `forms` are the forms of the data tensors; `compiled` counts the compiled programs.
     pub(super) fn new(
         staged: &Staged,
         settings: Settings,
@@ -153,7 +153,7 @@ impl<T: Real> Programs<T> {
         }
     }
 
-    /// The number of the first tensor of the data among the arguments of h̃.
+    /// The number of the first data tensor among the arguments of h̃.
     pub(super) fn first_tensor(&self) -> usize {
         self.first_tensor
     }
@@ -198,7 +198,7 @@ impl<T: Real> Programs<T> {
         })
     }
 
-    /// scale · ∇ h on the x side, added. A further argument: scale.
+    /// scale · ∇ h on the x side, added. Further argument: scale.
     fn grad_x(&self) -> Result<&Program<T>> {
         lazy(&self.grad_x, || {
             let mut graph = self.h.clone();
@@ -245,7 +245,7 @@ impl<T: Real> Programs<T> {
         })
     }
 
-    /// ∇_y h, then the same.
+    /// ∇_y h, then the results of `push`.
     fn push_with_gradient(&self) -> Result<&Program<T>> {
         lazy(&self.push_with_gradient, || {
             let (mut graph, gradient, products) = self.push_graph()?;
@@ -314,7 +314,7 @@ impl<T: Real> Programs<T> {
         let (gradients, added) = (gradient.len(), products.len());
         graph.outputs = gradient;
         graph.outputs.extend(products);
-        // One optimised graph for both, so that both know the nodes that are kept.
+        // One optimised graph for both programs, so that they agree on the kept nodes.
         let graph = optimise(&graph, self.settings.passes)?;
         let inputs = graph.inputs().len();
         let v = graph.inputs()[inputs - self.y.len()..].to_vec();
@@ -324,7 +324,7 @@ impl<T: Real> Programs<T> {
 
         let first = without_last(&graph, self.y.len(), gradient, &kept)?;
         let (second, places) = from_kept(&graph, &kept, products)?;
-        // Block by block where both cut the same rows.
+        // Kept tensors are handed over block by block where both programs cut the same rows.
         let runtime = self.settings.device.runtime::<T>();
         let blocked: Vec<bool> = first.outputs[gradients..]
             .iter()
@@ -377,7 +377,7 @@ impl<T: Real> Programs<T> {
     }
 }
 
-/// The part of the graph that needs none of its last `count` inputs: the gradient and what is kept.
+/// The part of the graph that needs none of its last `count` inputs: the gradient and the kept nodes.
 fn without_last(
     graph: &Graph,
     count: usize,
@@ -398,8 +398,7 @@ fn without_last(
     Ok(new)
 }
 
-/// The same graph with what is kept as further inputs in place of what it was computed from; and where
-/// these inputs are.
+/// The same graph with the kept nodes as further inputs instead of computing them; also returns these inputs.
 fn from_kept(graph: &Graph, kept: &[NodeId], products: &[NodeId]) -> Result<(Graph, Vec<NodeId>)> {
     let mut new = Graph::new();
     let mut placed: Vec<Option<NodeId>> = vec![None; graph.nodes().len()];
@@ -424,7 +423,7 @@ fn lazy<T>(place: &Lazy<T>, compile: impl FnOnce() -> Result<Program<T>>) -> Res
     place.get_or_init(compile).as_ref().map_err(Clone::clone)
 }
 
-/// Further inputs with the shapes of these nodes.
+/// Adds inputs with the shapes of these nodes.
 fn parts_like(graph: &mut Graph, ids: &[NodeId]) -> Vec<NodeId> {
     ids.iter()
         .map(|&id| {

@@ -2,19 +2,19 @@
 
 use crate::runtime::{Device, Passes};
 
-/// How a function is compiled; the defaults are for use, the rest for comparisons.
+/// How a function is compiled. Use the defaults; other values are for comparisons.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Settings {
-    /// What its programs are compiled for.
+    /// The device that its programs are compiled for.
     pub device: Device,
     /// The passes of its programs.
     pub passes: Passes,
-    /// Whether work on x alone is done once for each x.
+    /// Whether work that depends only on x is done once for each x.
     pub staged: bool,
-    /// Whether products leave out columns of the data that are zero in every row. (0·y is 0 then, for an
-    /// infinite y too.)
+    /// Whether products leave out columns of the data that are zero in every row. (0·y is then 0 for an infinite y
+    /// too.)
     pub columns: bool,
-    /// Whether products with data on all rows leave out most of the zeros of matrices with many. (As above.)
+    /// Whether products with data on all rows leave out most zeros of matrices with many zeros. (0·y as above.)
     pub sparse: bool,
 }
 

@@ -27,7 +27,7 @@ pub(super) fn columns<T: Real>(
         .collect()
 }
 
-/// What the runtime prepares of matrices with many zeros, without the columns that are left out.
+/// For each matrix (without the columns left out), its form prepared by the runtime, if it has many zeros.
 pub(super) fn prepared<T: Real>(
     shapes: &Shapes,
     matrices: &[Matrix<T>],

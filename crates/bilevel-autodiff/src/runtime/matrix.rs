@@ -10,7 +10,7 @@ const LINE: usize = 64;
 /// A row-major matrix of given numbers, shared by all its readers.
 ///
 /// The rows of a copy start at multiples of 64 bytes, with unused padding between them. A vector that crosses a cache
-/// line takes twice as long to load, and in a row that does not start at a cache line every 64-byte vector crosses one.
+/// line takes twice as long to load, and in a row that does not start at a cache line, every 64-byte vector does.
 #[derive(Clone, Debug)]
 pub(crate) struct Matrix<T> {
     memory: Arc<[T]>,

@@ -54,7 +54,7 @@ pub(crate) struct Options {
     pub(crate) deliveries: Vec<Delivery>,
     /// One for each argument; missing ones are plain.
     pub(crate) inputs: Vec<Form>,
-    /// The partition of the program that wrote the blocked arguments.
+    /// The partition of the program that blocks are exchanged with.
     pub(crate) partition: Option<Partition>,
 }
 
