@@ -1,5 +1,5 @@
-//! The CPU. Each part imports the ones before it: limits; instructions; packed data; plans; kernels; the machine
-//! that runs them. This file joins them to a runtime.
+//! The CPU runtime. Each part imports only earlier ones: limits, instructions, packed data, plans, kernels, and the
+//! machine that runs them. This file combines them into a runtime.
 
 mod instruction;
 mod kernel;
@@ -29,7 +29,7 @@ use plan::{Numbers, Plan};
 /// Fused kernels over blocks of rows, on the threads of the current rayon pool.
 pub(super) struct Cpu;
 
-/// A plan, and its constants as numbers of the type.
+/// A plan, and its constants in the number type.
 #[derive(Debug)]
 struct Planned<T> {
     plan: Plan,

@@ -1,4 +1,4 @@
-//! What the machine is told: kernels with the places of their operands.
+//! The machine's instructions: kernel calls with the places of their operands.
 
 use super::view::{At, Extent, Stride};
 use crate::graph::{Binary, Compare, Lines, Unary};
@@ -15,7 +15,7 @@ pub(crate) enum Instruction {
         axes: Vec<CopyAxis>,
         add: bool,
     },
-    /// `count · rows` zeros in one piece (rows of the block, or 1).
+    /// `count · rows` contiguous zeros (rows of the block, or 1).
     Zero {
         to: At,
         count: usize,
@@ -24,7 +24,7 @@ pub(crate) enum Instruction {
     Reduce(Reduce),
     MatMul(MatMul),
     Packed(PackedProduct),
-    /// Of each row: as many numbers of data, from the row that its index says.
+    /// Copies `width` numbers to each row, from the row of `data` that its index gives.
     TakeRows {
         data: At,
         data_row: usize,
@@ -33,7 +33,7 @@ pub(crate) enum Instruction {
         width: usize,
         to: At,
     },
-    /// Each row is added to the row that its index says. `from` is row-major.
+    /// Adds each row to the row that its index gives. `from` is row-major.
     AddRows {
         from: At,
         index: At,
@@ -66,13 +66,13 @@ pub(crate) enum Function {
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) struct Operand {
     pub(crate) at: At,
-    /// From one of `inner` to the next.
+    /// The stride along `inner`.
     pub(crate) inner: Stride,
-    /// From one of `lanes` to the next is 1, or 0: the same for all.
+    /// Whether the stride along `lanes` is 1; if not it is 0, one element for all lanes.
     pub(crate) walks: bool,
 }
 
-/// `out[i, l] = function(operands[i, l])`; out in one piece.
+/// `out[i, l] = function(operands[i, l])`; out is contiguous.
 #[derive(Clone, Debug)]
 pub(crate) struct Elementwise {
     pub(crate) function: Function,
@@ -82,14 +82,14 @@ pub(crate) struct Elementwise {
     pub(crate) out: At,
 }
 
-/// Elementwise kernels over the same elements, chunk by chunk, so that what one writes is still in the
-/// first-level cache when the next reads it.
+/// Elementwise kernels over the same elements, chunk by chunk, so that the output of one is still in the first-level
+/// cache when the next reads it.
 #[derive(Clone, Debug)]
 pub(crate) struct Fused {
     pub(crate) inner: usize,
     pub(crate) lanes: Extent,
     pub(crate) steps: Vec<FusedStep>,
-    /// How many results live in the chunk memory alone.
+    /// The number of slots in chunk memory, for results that live only there.
     pub(crate) slots: usize,
 }
 
@@ -102,7 +102,7 @@ pub(crate) struct FusedStep {
 
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum FusedOperand {
-    /// Somewhere outside.
+    /// Outside the chunk memory.
     Outside(Operand),
     /// In the chunk memory.
     Slot(usize),
@@ -115,7 +115,7 @@ pub(crate) enum FusedOut {
 }
 
 impl Fused {
-    /// How many tensors outside of the chunk memory are read and written.
+    /// The number of operands and results outside the chunk memory.
     pub(crate) fn outside(&self) -> usize {
         let read = |step: &FusedStep| {
             let outside = |operand: &&FusedOperand| matches!(operand, FusedOperand::Outside(_));
@@ -130,11 +130,11 @@ impl Fused {
 pub(crate) enum Reduction {
     Sum,
     Max,
-    /// The sum over the rows of the block too, added to what is there.
+    /// The sum, also over the rows of the block, added to the present value.
     Accumulate,
 }
 
-/// `out[kept, l] = Σ or max over reduced of a[kept, reduced, l]`; out in one piece.
+/// `out[kept, l] = Σ or max over reduced of a[kept, reduced, l]`; out is contiguous.
 #[derive(Clone, Debug)]
 pub(crate) struct Reduce {
     pub(crate) reduction: Reduction,
@@ -142,7 +142,7 @@ pub(crate) struct Reduce {
     pub(crate) kept: Vec<(usize, Stride)>,
     pub(crate) reduced: Vec<(usize, Stride)>,
     pub(crate) lanes: Extent,
-    /// From one lane to the next.
+    /// The stride from one lane to the next.
     pub(crate) lane: Stride,
     pub(crate) to: At,
 }
@@ -169,12 +169,12 @@ pub(crate) struct MatMul {
     pub(crate) add: bool,
 }
 
-/// `c = a·b`, or `c += a·b`, for a packed matrix of data.
+/// `c = a·b`, or `c += a·b`, for a packed data matrix.
 #[derive(Clone, Debug)]
 pub(crate) struct PackedProduct {
-    /// Which of the packed matrices of the plan.
+    /// The index among the plan's packed matrices.
     pub(crate) matrix: usize,
-    /// The share of its numbers that are multiplied.
+    /// The fraction of its numbers that is multiplied.
     pub(crate) fill: f64,
     pub(crate) m: Extent,
     pub(crate) k: Extent,
@@ -186,10 +186,10 @@ pub(crate) struct PackedProduct {
     pub(crate) strip: At,
 }
 
-/// What a packed matrix is multiplied by.
+/// The right operand of a packed product.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum PackedOperand {
-    /// Strips of columns one after the other, each with so many numbers.
+    /// Consecutive strips of columns, each of `len` numbers.
     Strips { at: At, len: usize },
     /// A matrix whose strips are packed one at a time.
     Matrix(Matrix),
@@ -198,11 +198,11 @@ pub(crate) enum PackedOperand {
 /// Shapes: inner · lanes places, each with `classes` elements in the data.
 #[derive(Clone, Debug)]
 pub(crate) struct SelectClass {
-    /// From values to data (all other data are zero), not from data to values.
+    /// Writes values to data (zero elsewhere) instead of data to values.
     pub(crate) scatter: bool,
     pub(crate) inner: Vec<(usize, [Stride; 3])>,
     pub(crate) lanes: Extent,
-    /// Strides of a lane of data, index and value.
+    /// The lane strides of data, index and value.
     pub(crate) lane: [Stride; 3],
     pub(crate) classes: usize,
     pub(crate) class: Stride,
@@ -211,22 +211,22 @@ pub(crate) struct SelectClass {
     pub(crate) value: At,
 }
 
-/// A primitive along some axes, at each place of the others.
+/// A primitive along some axes, applied at each place of the other axes.
 #[derive(Clone, Debug)]
 pub(crate) struct LinesKernel {
     pub(crate) function: Lines,
     pub(crate) first: At,
     pub(crate) second: Option<At>,
     pub(crate) out: At,
-    /// Of both operands and the result: sizes and strides of the axes.
+    /// Sizes and strides of the axes, for both operands and the result.
     pub(crate) axes: [[(usize, Stride); 2]; 3],
     /// The other axes, with strides of both operands and the result.
     pub(crate) outer: Vec<(usize, [Stride; 3])>,
     pub(crate) lanes: Extent,
     pub(crate) lane: [Stride; 3],
-    /// Memory of the kernel.
+    /// Scratch memory of the kernel.
     pub(crate) scratch: Option<At>,
-    /// Operations for each element of the result.
+    /// Operations per element of the result.
     pub(crate) work: usize,
 }
 
@@ -242,7 +242,7 @@ pub(crate) enum Access {
 }
 
 impl Instruction {
-    /// Every place that is read or written; what is written comes last, but in fused kernels after each step.
+    /// Every place that is read or written. Writes come last; in a fused kernel, last in each step.
     pub(crate) fn accesses_mut(&mut self) -> Vec<(Access, &mut At)> {
         use Access::{Index, Read, Write};
         match self {

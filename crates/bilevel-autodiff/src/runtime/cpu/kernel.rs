@@ -1,9 +1,9 @@
-//! The kernels, and the only unsafe code of the project beside the machine that hands them their memory.
+//! The kernels. Together with the machine, which hands them their memory, they are the only unsafe code of the project.
 //!
-//! A plan guarantees what they rely on: every place that an instruction names lies within its memory
-//! for every block, arguments and results have the lengths of their nodes, what is written overlaps
-//! nothing that the same instruction reads, and blocks that run at the same time write to memories of
-//! their own. Arguments are checked where they come in: lengths and indices.
+//! Kernels rely on these guarantees of a plan: every place that an instruction names lies within its memory for every
+//! block; arguments and results have the lengths of their nodes; the output of an instruction overlaps none of its
+//! inputs; and blocks that run at the same time write to separate memory. Lengths and indices of arguments are checked
+//! on entry.
 #![allow(unsafe_code)]
 
 mod copy;

@@ -10,19 +10,19 @@ use super::threads::each;
 use super::view::{At, Space};
 use crate::runtime::Argument;
 
-/// What a workspace keeps for the CPU between runs.
+/// The memory that a workspace keeps for the CPU between runs.
 #[derive(Debug)]
 pub(crate) struct Memory<T> {
     arena: Vec<T>,
     partial: Vec<T>,
-    /// One after the other for each thread: the memory of a block, and that of a chunk.
+    /// For each thread in turn: block memory, then chunk memory.
     blocks: Vec<T>,
     inputs: Vec<*const T>,
     indices: Vec<*const u32>,
     outputs: Vec<*mut T>,
 }
 
-// Safety: the pointers are used during a run alone, which borrows what they point to.
+// Safety: the pointers are used only during a run, which borrows the data they point to.
 unsafe impl<T: Send> Send for Memory<T> {}
 
 impl<T> Default for Memory<T> {
@@ -41,12 +41,11 @@ impl<T> Default for Memory<T> {
 /// Fewer operations than this are not worth waking another thread.
 const WORTH_A_THREAD: f64 = 200_000.0;
 
-/// Fewer partial sums than this are not; the other threads have just had work and are still awake.
+/// The same for partial sums; the other threads have just worked and are still awake.
 const MERGE_WORTH_A_THREAD: usize = 50_000;
 
 impl<T: Vectorised> Memory<T> {
-    /// Runs the plan. The lengths of arguments and results, and the range of indices, are those that
-    /// the plan was made for.
+    /// Runs the plan. The lengths of arguments and results, and the range of indices, must fit the plan.
     pub(crate) fn run(
         &mut self,
         plan: &Plan,
@@ -103,10 +102,10 @@ impl<T: Vectorised> Memory<T> {
     }
 }
 
-/// Numbers beside what is asked for, so that the rest can start with a line of the cache.
+/// Extra numbers, so that the others can start at a cache line.
 const SPARE: usize = 16;
 
-/// The first number that starts a line of the cache: vectors that cross one take longer.
+/// The first number at the start of a cache line: vectors that cross cache lines are slower.
 fn aligned<T: Vectorised>(memory: &mut Vec<T>) -> *mut T {
     let start = memory.as_mut_ptr();
     start.wrapping_add(start.align_offset(64).min(SPARE))
@@ -115,7 +114,7 @@ fn aligned<T: Vectorised>(memory: &mut Vec<T>) -> *mut T {
 fn grow<T: Vectorised>(memory: &mut Vec<T>, len: usize) {
     let len = len + SPARE;
     if memory.len() < len {
-        // Fresh memory, not a larger copy of what is not needed any more, nor beside it.
+        // Free the old memory first: its values are not needed, and both need not exist at once.
         *memory = Vec::new();
         *memory = vec![T::zero(); len];
     }
@@ -156,7 +155,7 @@ fn run_rows<T: Vectorised>(
     let groups = partition.groups();
     if parallel && groups > 1 {
         each(groups, &|number| {
-            // A thread runs one group at a time, in memory of its own.
+            // A thread runs one group at a time, in its own memory.
             group(number, rayon::current_thread_index().unwrap_or(0));
         });
     } else {
@@ -174,13 +173,12 @@ fn run_rows<T: Vectorised>(
     }
 }
 
-/// Sums that are added up at once: few enough to stay in the first-level cache, and as many columns as fill
-/// a line of it when they are written side by side.
+/// The tile of sums that are added up at once: it stays in the first-level cache, and its columns, written side by
+/// side, fill a cache line.
 const TILE_ROWS: usize = 64;
 const TILE_COLUMNS: usize = 16;
 
-/// Adds up a tile of the partial sums of all groups, in the order of the groups. Partial sums stand column by
-/// column, results row by row.
+/// Adds up a tile of the partial sums of all groups, in group order. Partial sums are column-major, results row-major.
 fn add_up<T: Vectorised>(
     plan: &Plan,
     merge: &Merge,

@@ -1,9 +1,9 @@
-//! Matrices of given data with many zeros, packed once so that no product multiplies by them.
+//! Data matrices with many zeros, packed once so that products skip most zeros.
 //!
-//! A packed matrix is cut into panels of a few lines, in which those with their numbers at the same places
-//! are together; a panel keeps what is summed over where one of its lines is not zero. Lines are rows for A·B
-//! and columns for Aᵀ·B. The zeros that a panel keeps do not change a sum, so that the result does not depend on
-//! which lines are together. (It does for 0·y with an infinite y, which is 0 where it is left out.)
+//! A packed matrix is cut into panels of a few lines: rows for A·B, columns for Aᵀ·B. Lines with nonzeros at the same
+//! places share a panel, and a panel keeps the places where one of its lines is not zero. The zeros that a panel keeps
+//! do not change a sum, so the result does not depend on which lines share a panel. (Except for 0·y with an infinite y,
+//! which is 0 where it is left out.)
 
 mod pack;
 mod panels;
@@ -22,10 +22,10 @@ use pack::Block;
 pub(crate) use panels::{Lines, Panels};
 pub(crate) use worth::Product;
 
-/// Rows that tell how full the panels of a matrix are.
+/// The number of rows from which the fill of the panels is estimated.
 const SAMPLE: usize = 320;
 
-/// A matrix of data, and its packed forms.
+/// A data matrix, and its packed forms.
 #[derive(Debug)]
 pub(crate) struct Packable<T> {
     matrix: Matrix<T>,
@@ -34,8 +34,8 @@ pub(crate) struct Packable<T> {
     packed: Mutex<Vec<Arc<Packed<T>>>>,
 }
 
-/// A matrix that is packed for blocks of rows, each when it is first multiplied by, by the thread that does: so
-/// that all threads pack in the first pass, and what one packs is near to it.
+/// A matrix packed by blocks of rows. The first thread that multiplies by a block packs it, so all threads pack in the
+/// first pass, and each has the blocks it packed nearby.
 #[derive(Debug)]
 pub(crate) struct Packed<T> {
     matrix: Matrix<T>,
@@ -45,7 +45,7 @@ pub(crate) struct Packed<T> {
 }
 
 impl<T: Scalar> Packable<T> {
-    /// The matrix, if its panels leave anything out.
+    /// The matrix, or `None` if its panels would leave nothing out.
     pub(crate) fn of(matrix: &Matrix<T>) -> Option<Self> {
         let (rows, columns) = (matrix.rows(), matrix.columns());
         if rows < HEIGHT || columns < HEIGHT {
@@ -57,7 +57,7 @@ impl<T: Scalar> Packable<T> {
             let zero = |&&value: &&T| value == T::zero();
             row[..columns].iter().filter(zero).count()
         });
-        // Panels keep more than what is not zero.
+        // Panels keep some zeros too.
         if 4 * zeros.sum::<usize>() < rows * columns {
             return None;
         }
@@ -80,9 +80,9 @@ impl<T: Scalar> Packable<T> {
         })
     }
 
-    /// The packed form for these blocks, which all programs with them share, however they group them.
+    /// The packed form for these blocks, shared by all programs with the same blocks, however they group them.
     pub(crate) fn packed(&self, lines: Lines, partition: Partition) -> Arc<Packed<T>> {
-        // Whoever panicked did not leave anything half done.
+        // A thread that panicked left no entry half done.
         let mut all = self.packed.lock().unwrap_or_else(PoisonError::into_inner);
         let known = all.iter().find(|known| {
             let blocks = known.blocks.iter().map(|(rows, _)| rows.clone());
@@ -124,7 +124,7 @@ impl<T: Scalar> Packed<T> {
         })
     }
 
-    /// Bytes of all blocks, which this packs if they are not yet.
+    /// The bytes of all blocks. Packs those that are not packed yet.
     pub(crate) fn bytes(&self) -> usize {
         each(self.blocks.len(), &|number| {
             self.block(number);

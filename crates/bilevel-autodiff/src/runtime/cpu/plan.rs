@@ -1,4 +1,4 @@
-//! From a graph to what runs: rows, phases, instructions, memory, cost.
+//! Plans a graph: rows, phases, instructions, memory, cost.
 
 mod code;
 mod fuse;
@@ -25,19 +25,19 @@ use widths::Widths;
 
 #[derive(Clone, Debug)]
 pub(crate) struct Plan {
-    /// In order; even ones run whole tensors, odd ones blocks of rows.
+    /// In order; even phases run whole tensors, odd phases blocks of rows.
     pub(crate) phases: Vec<PhaseCode>,
     pub(crate) partition: Partition,
     pub(crate) constants: Vec<f64>,
     pub(crate) arena_len: usize,
     pub(crate) block_len: usize,
-    /// Partial sums of a group, in numbers: the most of any phase.
+    /// The numbers of a group's partial sums: the most of any phase.
     pub(crate) partial_len: usize,
     /// Chunk memories that a fused kernel needs at once.
     pub(crate) slots: usize,
-    /// Of each phase: floating-point operations, roughly.
+    /// Floating-point operations of each phase, approximately.
     pub(crate) effort: Vec<f64>,
-    /// The packed matrices that it multiplies by: which argument each is, and of which lines.
+    /// The packed matrices that it multiplies by: the number of the argument, and its lines.
     pub(crate) packed: Vec<(usize, Lines)>,
 }
 
@@ -62,7 +62,7 @@ impl Plan {
             code.push(lowering.phase(phase, &exported, deliveries)?);
         }
         if code.len() % 2 == 1 {
-            // What is left to be delivered runs whole.
+            // The remaining results are delivered as whole tensors.
             code.push(PhaseCode::default());
         }
         code.push(lowering.deliver_rest(deliveries)?);
@@ -105,7 +105,7 @@ impl Plan {
             .map(|phase| {
                 let rows = partition.rows;
                 let efforts = phase.instructions.iter().map(|i| effort(i, rows));
-                // An exponential or a strided copy takes as long as some multiplications.
+                // An exponential or a strided copy takes as long as several multiplications.
                 efforts
                     .map(|(flops, elements, _)| flops + 4.0 * elements)
                     .sum()
@@ -124,15 +124,15 @@ impl Plan {
         })
     }
 
-    /// The numbers of a block: its own memory, and that of a chunk.
+    /// The memory of a block in numbers, with its chunk memory.
     pub(crate) fn numbers_a_block(&self) -> usize {
         self.block_len + self.slots * CHUNK
     }
 
-    /// What a run with so many threads needs.
+    /// The memory that a run with this number of threads needs.
     pub(crate) fn memory(&self, threads: usize) -> Footprint {
         let groups = self.partition.groups();
-        // Any thread may take any group.
+        // Any thread may run any group.
         let concurrent = if groups > 1 { threads.max(1) } else { 1 };
         Footprint {
             arena: self.arena_len,
@@ -144,7 +144,7 @@ impl Plan {
     pub(crate) fn cost(&self, size: usize, threads: usize) -> Cost {
         let mut cost = Cost::default();
         for (phase, code) in self.phases.iter().enumerate() {
-            // An instruction over rows runs for each block; together they see all rows.
+            // An instruction over rows runs once for each block; together they cover all rows.
             let rows = if phase % 2 == 1 {
                 self.partition.rows
             } else {
@@ -172,9 +172,9 @@ impl Plan {
     }
 }
 
-/// The arguments by what they hold.
+/// The arguments by kind: numbers or indices.
 struct Inputs {
-    /// Of each: its kind, and its number among those of this kind.
+    /// For each argument, its kind, and its number among the arguments of this kind.
     numbers: Vec<(DType, usize)>,
 }
 
@@ -192,10 +192,10 @@ impl Inputs {
         }
     }
 
-    /// Counts the argument at this place among those of its kind.
+    /// Numbers the argument at this place among those of its kind.
     ///
-    /// This is the guarantee that kernels rest on: numbers are read where there are numbers, indices where there
-    /// are indices, and nothing is written to what is only read.
+    /// Kernels rely on these checks: numbers are read only from numbers, indices only from indices, and read-only
+    /// memory is never written.
     fn resolve(&self, access: Access, at: &mut At) -> Result<()> {
         let fail = |what| Err(Error::Plan { what });
         match (access, at.space) {
@@ -236,7 +236,7 @@ fn slots(code: &[PhaseCode]) -> usize {
         .unwrap_or(0)
 }
 
-/// Flops of products, other elements, numbers moved.
+/// Flops of products, other elements computed, numbers moved.
 fn effort(instruction: &Instruction, rows: usize) -> (f64, f64, f64) {
     let size = |extent: Extent| extent.at(rows) as f64;
     match instruction {
@@ -309,7 +309,7 @@ fn effort(instruction: &Instruction, rows: usize) -> (f64, f64, f64) {
     }
 }
 
-/// Which nodes of rows are needed after their phase.
+/// Which row nodes are needed after their phase.
 fn exported(graph: &Graph, phases: &Phases, needed: &[bool]) -> Vec<bool> {
     let mut exported = vec![false; graph.nodes().len()];
     for id in graph.ids().filter(|id| needed[id.index()]) {
@@ -322,8 +322,8 @@ fn exported(graph: &Graph, phases: &Phases, needed: &[bool]) -> Vec<bool> {
     exported
 }
 
-/// How the node is cut where it can be handed over block by block in this graph, row by row and read by
-/// rows alone: how many rows, and along which axis.
+/// The number of rows of the node and their axis, if it can be handed over block by block in this graph: it is given or
+/// computed row by row, and only read by rows.
 pub(super) fn can_be_blocked(graph: &Graph, passes: Passes, id: NodeId) -> Option<(usize, usize)> {
     if !passes.row_block {
         return None;

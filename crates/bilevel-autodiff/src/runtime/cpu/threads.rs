@@ -1,7 +1,7 @@
 //! Groups of blocks as tasks.
 
-/// Calls `task` for 0..count, in parallel, without allocation. What a task does must not depend on the
-/// thread that runs it.
+/// Calls `task` for 0..count, in parallel, without allocation. The effect of a task must not depend on the thread that
+/// runs it.
 pub(crate) fn each(count: usize, task: &(impl Fn(usize) + Sync)) {
     fn range(begin: usize, end: usize, task: &(impl Fn(usize) + Sync)) {
         if end - begin == 1 {

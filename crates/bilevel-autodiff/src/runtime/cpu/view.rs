@@ -1,6 +1,6 @@
 //! Where the elements of a node are: a place in a memory, and a stride for each axis.
 
-/// The size of an axis: known, or that of the block that runs.
+/// The size of an axis: fixed, or the rows of the running block.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum Extent {
     Fixed(usize),
@@ -16,7 +16,7 @@ impl Extent {
     }
 }
 
-/// A distance between elements: `fixed + rows · (rows of the block that runs)`.
+/// A distance between elements: `fixed + rows · (rows of the running block)`.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub(crate) struct Stride {
     pub(crate) fixed: isize,
@@ -53,28 +53,28 @@ impl Stride {
     }
 }
 
-/// A memory.
+/// A memory space.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub(crate) enum Space {
-    /// An argument; in a finished plan counted among those that hold numbers.
+    /// An argument; in a finished plan, numbered among the arguments that hold numbers.
     Input(usize),
-    /// An argument that holds indices, counted among those, in a finished plan.
+    /// In a finished plan, an argument that holds indices, numbered among those.
     Indices(usize),
     /// A result.
     Output(usize),
-    /// Numbers that are known when a program is compiled.
+    /// Constants, known when a program is compiled.
     Constant,
     /// A buffer that has no place yet.
     Buffer(usize),
     /// The memory of whole tensors.
     Arena,
-    /// The memory of the block that runs.
+    /// The memory of the running block.
     Block,
-    /// The partial sums of the group of blocks that runs.
+    /// The partial sums of the running group of blocks.
     Partial,
 }
 
-/// The first element of a tensor, or of the block that runs:
+/// The first element of a tensor, or of the running block:
 /// `offset + per_row · (first row) + times_rows · (rows of the block)`.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) struct At {
@@ -111,7 +111,7 @@ pub(crate) struct View {
 }
 
 impl View {
-    /// Row-major; `per_row` follows if an axis is that of the rows.
+    /// Row-major; sets `per_row` if there is a row axis.
     pub(crate) fn natural(
         space: Space,
         offset: usize,
@@ -134,8 +134,8 @@ impl View {
         }
     }
 
-    /// The axis of the rows innermost, with stride 1, the others in row-major order before it.
-    /// `spans` says whether it is a tensor of all blocks, one after the other, or of one block.
+    /// The row axis innermost, with stride 1, the others in row-major order before it. `spans` says
+    /// whether the tensor has all blocks, one after the other, or one block.
     pub(crate) fn lanes(space: Space, shape: &[usize], rows: usize, spans: bool) -> Self {
         let mut stride = 1;
         let mut strides = vec![Stride::ONE; shape.len()];
@@ -170,8 +170,8 @@ pub(crate) fn dims(shape: &[usize], rows: Option<usize>) -> Vec<Extent> {
         .collect()
 }
 
-/// One stride for several axes that are walked in order, if there is one; axes of size 1 are not
-/// walked at all.
+/// Merges axes that are walked in order into one, if one stride is enough; axes of size 1 are
+/// skipped.
 pub(crate) fn collapse(axes: &[(usize, Stride)]) -> Option<(usize, Stride)> {
     let mut walked = axes.iter().rev().filter(|&&(size, _)| size != 1);
     let Some(&(mut count, stride)) = walked.next() else {

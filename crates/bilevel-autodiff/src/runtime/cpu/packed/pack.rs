@@ -1,4 +1,4 @@
-//! Packing a block of rows: which lines go together, and the numbers at their places.
+//! Packs a block of rows: groups its lines, and copies the numbers at their places.
 
 use std::ops::Range;
 
@@ -9,13 +9,13 @@ use super::panels::{Lines, Panels};
 use crate::runtime::cpu::limits::HEIGHT;
 use crate::runtime::matrix::Matrix;
 
-/// From how many of the lines that follow the next of a panel is chosen.
+/// The next line of a panel is chosen from this many of the remaining lines.
 const CHOICE: usize = 512;
 
-/// Places that a word of a set tells of.
+/// Places in one word of a set.
 const WORD: usize = 64;
 
-/// Some rows of a matrix, whose lines are packed.
+/// Rows of a matrix whose lines are packed.
 pub(super) struct Block<'a, T> {
     pub(super) matrix: &'a Matrix<T>,
     pub(super) rows: Range<usize>,
@@ -24,14 +24,14 @@ pub(super) struct Block<'a, T> {
 
 /// Which lines are packed together.
 struct Groups {
-    /// Those of each panel, as in [`Panels`].
+    /// The lines of each panel, as in [`Panels`].
     lines: Vec<[u32; HEIGHT]>,
     live: Vec<u8>,
-    /// For each panel the set of places at which one of its lines at least is not zero.
+    /// For each panel, the set of places where at least one of its lines is not zero.
     sets: Vec<u64>,
 }
 
-/// Groups lines with the machine's instructions to compare many numbers and to count places.
+/// Groups lines with the machine's instructions for comparing numbers and counting places.
 struct Group<'a, T>(&'a Block<'a, T>);
 
 impl<T: Scalar> WithSimd for Group<'_, T> {
@@ -45,7 +45,7 @@ impl<T: Scalar> WithSimd for Group<'_, T> {
             Lines::Rows => block.used_by_rows(),
             Lines::Columns => block.used_by_columns(),
         };
-        // Starting with the first that is left, lines that add the fewest places.
+        // A panel is the first remaining line and those that add the fewest places.
         let mut left: Vec<usize> = (0..lines).collect();
         let count = lines.div_ceil(HEIGHT);
         let mut groups = Groups {
@@ -78,10 +78,10 @@ impl<T: Scalar> WithSimd for Group<'_, T> {
     }
 }
 
-/// Which of some lines, given by their sets, adds the fewest places to a union: its number among them.
+/// The position in `lines` of the line that adds the fewest places to a union.
 #[inline(always)]
 fn nearest(used: &[u64], lines: &[usize], union: &[u64]) -> usize {
-    // With a length that the compiler knows, short sets, as those of columns are, stay in registers.
+    // With a length that the compiler knows, short sets (such as those of columns) stay in registers.
     match union.len() {
         1 => nearest_of(1, used, lines, union),
         2 => nearest_of(2, used, lines, union),
@@ -92,7 +92,7 @@ fn nearest(used: &[u64], lines: &[usize], union: &[u64]) -> usize {
     }
 }
 
-/// The same for sets of so many words.
+/// The same for sets of `words` words.
 #[inline(always)]
 fn nearest_of(words: usize, used: &[u64], lines: &[usize], union: &[u64]) -> usize {
     let union = &union[..words];
@@ -128,7 +128,7 @@ fn places(set: &[u64]) -> impl Iterator<Item = usize> {
 }
 
 impl<T: Scalar> Block<'_, T> {
-    /// How many lines there are, and how many numbers a line has.
+    /// The number of lines, and the length of a line.
     fn shape(&self) -> (usize, usize) {
         match self.lines {
             Lines::Rows => (self.rows.len(), self.matrix.columns()),
@@ -136,7 +136,7 @@ impl<T: Scalar> Block<'_, T> {
         }
     }
 
-    /// Words of a line's set.
+    /// The number of words in a line's set.
     fn words(&self) -> usize {
         self.shape().1.div_ceil(WORD)
     }
@@ -149,7 +149,7 @@ impl<T: Scalar> Block<'_, T> {
             .map(move |row| &row[..columns])
     }
 
-    /// The set of each row: the columns where it is not zero, which a NaN is not.
+    /// For each row, the set of columns where it is not zero. A NaN is not zero.
     #[inline(always)]
     fn used_by_rows(&self) -> Vec<u64> {
         let mut used = Vec::with_capacity(self.rows.len() * self.words());
@@ -164,7 +164,7 @@ impl<T: Scalar> Block<'_, T> {
         used
     }
 
-    /// The set of each column: the rows of the block where it is not zero, which a NaN is not.
+    /// For each column, the set of the block's rows where it is not zero. A NaN is not zero.
     #[inline(always)]
     fn used_by_columns(&self) -> Vec<u64> {
         let words = self.words();
@@ -190,7 +190,7 @@ impl<T: Scalar> Block<'_, T> {
         Arch::new().dispatch(Group(self))
     }
 
-    /// How many places all panels have.
+    /// The number of places in all panels.
     pub(super) fn kept(&self) -> usize {
         count(&self.groups().sets)
     }
@@ -237,7 +237,7 @@ mod tests {
 
     use super::*;
 
-    /// The lines of each panel by the definition: the first that is left, and those that add the fewest places.
+    /// The lines of each panel by definition: the first remaining one, and those that add the fewest places.
     fn panels_by_definition(used: &[Vec<bool>]) -> Vec<Vec<usize>> {
         let mut left: Vec<usize> = (0..used.len()).collect();
         let mut panels = Vec::new();
@@ -262,7 +262,7 @@ mod tests {
     #[test]
     fn panels_have_the_lines_and_numbers_of_the_definition() {
         let mut random = ChaCha8Rng::seed_from_u64(1);
-        // Sets of 1 to 8 words, whole and not, for both kinds of lines; more lines than there is a choice from.
+        // Sets of 1 to 10 words, full or not, for both kinds of lines; also more lines than `CHOICE`.
         for (rows, columns) in [
             (4, 4),
             (13, 64),
@@ -286,7 +286,7 @@ mod tests {
                     }
                 })
                 .collect();
-            // As they are, and without the last column, with something between the rows.
+            // All columns; and without the last, with padding between the rows.
             let kept: Vec<u32> = (0..columns as u32 - 1).collect();
             let all = Matrix::shared(values.clone().into(), columns);
             let some = Matrix::of_columns(&values, columns, &kept);

@@ -1,9 +1,9 @@
-//! What is left of a block of rows when most of its zeros are left out.
+//! The panels of a block of rows, with most of its zeros left out.
 
 use crate::runtime::Fill;
 use crate::runtime::cpu::limits::HEIGHT;
 
-/// What the lines of a packed matrix are.
+/// The lines of a packed matrix.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum Lines {
     /// Rows: for A·B.
@@ -13,7 +13,7 @@ pub(crate) enum Lines {
 }
 
 impl Lines {
-    /// How much the panels of these lines keep.
+    /// The fraction that panels of these lines keep.
     pub(crate) fn fill(self, fill: Fill) -> f64 {
         match self {
             Self::Rows => fill.rows,
@@ -22,17 +22,17 @@ impl Lines {
     }
 }
 
-/// The panels of a block: lines are numbered from the block's first row, or are columns.
+/// The panels of a block. Lines are rows, numbered from the block's first, or columns.
 #[derive(Debug)]
 pub(crate) struct Panels<T> {
-    /// Of each panel: its lines; the last again where there are fewer.
+    /// The lines of each panel; if there are fewer than [`HEIGHT`], the last is repeated.
     pub(crate) lines: Vec<[u32; HEIGHT]>,
-    /// Of each panel: how many lines there are.
+    /// The number of lines of each panel, without repetitions.
     pub(crate) live: Vec<u8>,
-    /// Of each panel: where its places end.
+    /// The end of each panel in `places`.
     pub(crate) ends: Vec<u32>,
-    /// What is summed over: columns, or rows from the block's first.
+    /// The indices summed over: columns, or rows from the block's first.
     pub(crate) places: Vec<u32>,
-    /// Of each place: the numbers of all lines.
+    /// For each place, the numbers of all lines.
     pub(crate) values: Vec<T>,
 }
