@@ -41,7 +41,7 @@ impl<T> Default for Memory<T> {
 /// Fewer operations than this are not worth waking another thread.
 const WORTH_A_THREAD: f64 = 200_000.0;
 
-/// The same for partial sums; the other threads have just worked and are still awake.
+/// The same for partial sums. It is lower because the other threads have just worked and are still awake.
 const MERGE_WORTH_A_THREAD: usize = 50_000;
 
 impl<T: Vectorised> Memory<T> {
@@ -197,7 +197,7 @@ fn add_up<T: Vectorised>(
         let start = number * plan.partial_len + merge.partial + column * rows + row;
         for (j, sums) in sums[..width].iter_mut().enumerate() {
             let at = At::start(Space::Partial, start + j * rows);
-            // Safety: the plan's guarantee, see the head of the module.
+            // Safety: the plan's guarantee, see `kernel`.
             let part = unsafe { std::slice::from_raw_parts(frame.read(at), height) };
             for (sum, &part) in sums.iter_mut().zip(part) {
                 *sum += part;

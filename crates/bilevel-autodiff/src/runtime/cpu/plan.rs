@@ -31,7 +31,7 @@ pub(crate) struct Plan {
     pub(crate) constants: Vec<f64>,
     pub(crate) arena_len: usize,
     pub(crate) block_len: usize,
-    /// The numbers of a group's partial sums: the most of any phase.
+    /// The length of a group's partial sums: the longest of any phase.
     pub(crate) partial_len: usize,
     /// Chunk memories that a fused kernel needs at once.
     pub(crate) slots: usize,

@@ -1,4 +1,4 @@
-//! Elements moved from strides to strides.
+//! Copies of elements from one strided layout to another.
 
 use super::frame::Frame;
 use super::vectorised::Vectorised;
@@ -8,7 +8,7 @@ use crate::runtime::cpu::instruction::CopyAxis;
 use crate::runtime::cpu::view::At;
 
 pub(super) fn zero<T: Vectorised>(frame: &Frame<'_, T>, to: At, count: usize) {
-    // Safety: the plan's guarantee, see the head of the module.
+    // Safety: the plan's guarantee, see `kernel`.
     unsafe { std::slice::from_raw_parts_mut(frame.write(to), count) }.fill(T::zero());
 }
 
@@ -26,7 +26,7 @@ pub(super) fn run<T: Vectorised>(
         *slot = (axis.extent.at(frame.rows), strides);
     }
     let axes = &resolved[..axes.len().min(MOST_AXES)];
-    // The innermost axis, and before it those that continue it.
+    // The innermost axis, merged with the axes before it that continue it.
     let (mut count, strides, mut outer) = match axes.split_last() {
         None => (1, [0, 0], axes),
         Some((&(count, strides), outer)) => (count, strides, outer),
@@ -43,7 +43,7 @@ pub(super) fn run<T: Vectorised>(
     }
     walk(outer, |[a, b]| {
         let (from, to) = (from.wrapping_offset(a), to.wrapping_offset(b));
-        // Safety: the plan's guarantee, see the head of the module.
+        // Safety: the plan's guarantee, see `kernel`.
         unsafe {
             if strides == [1, 1] {
                 let from = std::slice::from_raw_parts(from, count);

@@ -1,4 +1,4 @@
-//! Element by element.
+//! Elementwise kernels.
 
 use pulp::{Arch, Simd, WithSimd};
 
@@ -8,7 +8,7 @@ use crate::graph::{Binary, Compare, Unary};
 use crate::runtime::cpu::instruction::{Elementwise, Function, Fused, FusedOperand, FusedOut};
 use crate::runtime::cpu::limits::CHUNK;
 
-/// An operand as it is walked: from one of `inner` to the next, and whether the lanes differ.
+/// How an operand is walked: the stride along `inner`, and whether the lanes differ.
 #[derive(Clone, Copy)]
 struct Walked<T> {
     start: *const T,
@@ -47,7 +47,7 @@ pub(super) fn run_fused<T: Vectorised>(frame: &Frame<'_, T>, kernel: &Fused) {
         return;
     }
     let arch = Arch::new();
-    // So many of `inner` at a time that a chunk is full, or parts of the lanes where they are many.
+    // As many of `inner` as fill a chunk, or a part of the lanes if there are many.
     let at_once = (CHUNK / lanes).clamp(1, kernel.inner);
     let piece = lanes.min(CHUNK);
     let mut first = 0;
@@ -156,7 +156,7 @@ impl<T: Vectorised> Kernel<T> {
                     #[inline(always)]
                     |a| a.max(zero) + (-a.abs()).exp().ln_1p(),
                 ),
-                // A NaN stays one.
+                // A NaN stays NaN.
                 Unary::Relu => self.unary(
                     #[inline(always)]
                     |a| if a < zero { zero } else { a },
@@ -170,7 +170,7 @@ impl<T: Vectorised> Kernel<T> {
                         } else if a < zero {
                             -one
                         } else {
-                            // Zero, or a NaN.
+                            // Zero or NaN.
                             a
                         }
                     },
@@ -200,7 +200,7 @@ impl<T: Vectorised> Kernel<T> {
                 ),
                 Binary::Pow => self.binary(T::powf),
                 Binary::Atan2 => self.binary(T::atan2),
-                // A NaN stays one.
+                // A NaN stays NaN.
                 Binary::Max => self.binary(
                     #[inline(always)]
                     |a, b| if b <= a || a.is_nan() { a } else { b },
@@ -237,7 +237,7 @@ impl<T: Vectorised> Kernel<T> {
     #[inline(always)]
     fn unary(&self, f: impl Fn(T) -> T) {
         for i in 0..self.inner {
-            // Safety: the plan's guarantee, see the head of the module.
+            // Safety: the plan's guarantee, see `kernel`.
             let out =
                 unsafe { std::slice::from_raw_parts_mut(self.out.add(i * self.lanes), self.lanes) };
             let a = self.row(0, i);
@@ -261,7 +261,7 @@ impl<T: Vectorised> Kernel<T> {
         }
         let walks = (self.operands[0].walks, self.operands[1].walks);
         for i in 0..self.inner {
-            // Safety: the plan's guarantee, see the head of the module.
+            // Safety: the plan's guarantee, see `kernel`.
             let out =
                 unsafe { std::slice::from_raw_parts_mut(self.out.add(i * self.lanes), self.lanes) };
             let (a, b) = (self.row(0, i), self.row(1, i));
@@ -301,7 +301,7 @@ impl<T: Vectorised> Kernel<T> {
         let step = |operand: usize| usize::from(self.operands[operand].walks);
         let (m, a, b) = (step(0), step(1), step(2));
         for i in 0..self.inner {
-            // Safety: the plan's guarantee, see the head of the module.
+            // Safety: the plan's guarantee, see `kernel`.
             let out =
                 unsafe { std::slice::from_raw_parts_mut(self.out.add(i * self.lanes), self.lanes) };
             let (mask, yes, no) = (self.row(0, i), self.row(1, i), self.row(2, i));

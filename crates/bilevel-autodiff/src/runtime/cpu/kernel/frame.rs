@@ -19,17 +19,17 @@ pub(crate) struct Frame<'a, T> {
     pub(crate) arena: *mut T,
     pub(crate) block: *mut T,
     pub(crate) partial: *mut T,
-    /// Numbers of one chunk of a fused kernel.
+    /// The chunk memory of a fused kernel.
     pub(crate) chunk: *mut T,
-    /// The block among all, its first row and how many rows it has.
+    /// The number of the block, its first row, and its number of rows.
     pub(crate) block_number: usize,
     pub(crate) first_row: usize,
     pub(crate) rows: usize,
-    /// Whether this is the first block of its group, so that there are no partial sums yet.
+    /// Whether this is the first block of its group, so there are no partial sums yet.
     pub(crate) first: bool,
 }
 
-// Safety: blocks that run at the same time write to different places, as the module says.
+// Safety: blocks that run at the same time write to separate memory, see `kernel`.
 unsafe impl<T: Vectorised> Send for Frame<'_, T> {}
 // Safety: as above.
 unsafe impl<T: Vectorised> Sync for Frame<'_, T> {}
@@ -39,12 +39,12 @@ impl<T: Vectorised> Frame<'_, T> {
         at.offset + at.per_row * self.first_row + at.times_rows * self.rows
     }
 
-    /// Whether nothing has been added up at `at`: partial sums are those of the first block, and then added to.
+    /// Whether the partial sums at `at` are still empty: the first block writes them, later blocks add to them.
     pub(crate) fn starts(&self, at: At) -> bool {
         self.first && at.space == Space::Partial
     }
 
-    /// Where `at` is, to read.
+    /// The pointer to `at`, to read.
     pub(crate) fn read(&self, at: At) -> *const T {
         let base: *const T = match at.space {
             Space::Input(number) => self.inputs[number],
@@ -53,13 +53,13 @@ impl<T: Vectorised> Frame<'_, T> {
             Space::Arena => self.arena,
             Space::Block => self.block,
             Space::Partial => self.partial,
-            // Not in a plan: `Inputs::resolve`.
+            // Never in a plan, see `Inputs::resolve`.
             Space::Buffer(_) | Space::Indices(_) => NonNull::dangling().as_ptr(),
         };
         base.wrapping_add(self.offset(at))
     }
 
-    /// Where `at` is, to write.
+    /// The pointer to `at`, to write.
     pub(crate) fn write(&self, at: At) -> *mut T {
         let base = match at.space {
             Space::Output(number) => self.outputs[number],
@@ -74,7 +74,7 @@ impl<T: Vectorised> Frame<'_, T> {
         base.wrapping_add(self.offset(at))
     }
 
-    /// Where the indices of `at` are.
+    /// The indices at `at`.
     pub(crate) fn index(&self, at: At) -> Indices<T> {
         match at.space {
             Space::Indices(number) => {
@@ -85,7 +85,7 @@ impl<T: Vectorised> Frame<'_, T> {
     }
 }
 
-/// Indices in memory: of an argument, or computed, each in the place of a number.
+/// Indices in memory: given by an argument, or computed and stored in the place of numbers.
 #[derive(Clone, Copy)]
 pub(crate) enum Indices<T> {
     Given(*const u32),
@@ -97,7 +97,7 @@ impl<T: Vectorised> Indices<T> {
     /// There is an index at this offset.
     #[inline(always)]
     pub(crate) unsafe fn at(self, offset: isize) -> usize {
-        // Safety: the caller's.
+        // Safety: required of the caller.
         unsafe {
             match self {
                 Self::Given(base) => *base.offset(offset) as usize,

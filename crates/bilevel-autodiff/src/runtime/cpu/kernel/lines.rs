@@ -1,4 +1,4 @@
-//! Primitives along some axes, one place of the others after the other.
+//! Primitives along some axes, at each place of the other axes in turn.
 
 use std::cmp::Ordering;
 
@@ -25,13 +25,13 @@ impl<T: Vectorised> Part<T> {
 
     fn get(self, at: [usize; 2]) -> T {
         debug_assert!(at[0] < self.sizes[0] && at[1] < self.sizes[1]);
-        // Safety: the plan's guarantee, see the head of the module.
+        // Safety: the plan's guarantee, see `kernel`.
         unsafe { *self.place(at) }
     }
 
     fn set(self, at: [usize; 2], value: T) {
         debug_assert!(at[0] < self.sizes[0] && at[1] < self.sizes[1]);
-        // Safety: as above; what is written is this part of the result.
+        // Safety: as above; the write goes to this part of the result.
         unsafe { *self.place(at) = value };
     }
 }
@@ -58,7 +58,7 @@ pub(super) fn run<T: Vectorised>(frame: &Frame<'_, T>, kernel: &LinesKernel) {
         start: part.start.wrapping_offset(offset + lane * l as isize),
         ..part
     };
-    // What the second operand is depends on the primitive.
+    // The second operand is numbers or indices, depending on the primitive.
     let numbers = || {
         part(
             kernel
@@ -133,7 +133,7 @@ fn scatter<T: Vectorised>(a: Part<T>, index: Indices<T>, at: (isize, isize), out
 }
 
 fn chosen<T: Vectorised>(index: Indices<T>, (start, stride): (isize, isize), i: usize) -> usize {
-    // Safety: the plan's guarantee, see the head of the module.
+    // Safety: the plan's guarantee, see `kernel`.
     unsafe { index.at(start + stride * i as isize) }
 }
 
@@ -142,13 +142,13 @@ fn argsort<T: Vectorised>(a: Part<T>, scratch: *mut T, out: Part<T>) {
     if count == 0 {
         return;
     }
-    // Safety: the plan's guarantee, see the head of the module: there are as many numbers, of at least the size of an
-    // index each, and no other place is in this memory.
+    // Safety: the plan's guarantee, see `kernel`: the scratch memory has `count` numbers, each at least
+    // as large as an index, and is used for nothing else.
     let order = unsafe { std::slice::from_raw_parts_mut(scratch.cast::<u32>(), count) };
     for (i, slot) in order.iter_mut().enumerate() {
         *slot = i as u32;
     }
-    // No two are equal, so that every way of sorting gives the same.
+    // No two keys are equal, so every sorting method gives the same order.
     order.sort_unstable_by(|&i, &j| {
         let (x, y) = (a.get([i as usize, 0]), a.get([j as usize, 0]));
         let by_number = x.partial_cmp(&y);

@@ -1,5 +1,5 @@
-//! Matrix products: by the `gemm-f32` and `gemm-f64` crates, or by kernels of our own where one side is narrow or what is summed over
-//! is short.
+//! Matrix products: by the `gemm-f32` and `gemm-f64` crates, or by our own kernels if one side is narrow or the inner
+//! dimension is short.
 
 mod narrow;
 mod packed;
@@ -17,10 +17,10 @@ use narrow::{Dots, Updates};
 use packed::{Other, PackedProduct};
 use wide::{LEAST_COLUMNS, Wide};
 
-/// Rows of a wide product at least, where it has another kernel: fewer leave much of two vectors empty.
+/// The fewest rows of a wide product that another kernel could compute: fewer leave much of two vectors empty.
 const LEAST_ROWS: usize = 13;
 
-/// Columns of a wide product at least for which its rows are transposed.
+/// The fewest columns of a wide product for which its rows are transposed.
 const TRANSPOSED_COLUMNS: usize = 64;
 
 pub(super) fn run<T: Vectorised>(frame: &Frame<'_, T>, kernel: &MatMul) {
@@ -148,20 +148,20 @@ impl<T: Vectorised> Product<T> {
         }
     }
 
-    /// Whether the kernel for one operand in the second-level cache runs it, and is worth it.
+    /// Whether the kernel with one operand in the second-level cache can compute it, and is worth it.
     fn is_wide(&self) -> bool {
         self.c_row == 1
             && self.n >= LEAST_COLUMNS
             && self.k > 0
             && (self.m >= LEAST_ROWS || !self.is_dots_across())
             && (self.b.row == 1 || self.b.column == 1)
-            // Transposing rows has to be worth it.
+            // Transposing rows must be worth it.
             && (self.a.row == 1 || self.n >= TRANSPOSED_COLUMNS)
-            // Few rows read the right operand but once.
+            // Few rows read the right operand only once.
             && (self.k * self.n <= MOST_SHARED || self.m <= MOST_COLUMNS)
     }
 
-    /// Whether the elements of the transposed product are dot products of what is in one piece.
+    /// Whether the elements of the transposed product are dot products of contiguous numbers.
     fn is_dots_across(&self) -> bool {
         self.a.column == 1 && self.b.row == 1
     }
@@ -186,7 +186,7 @@ impl<T: Vectorised> Product<T> {
     fn directed(self) {
         let narrow = self.n <= MOST_COLUMNS;
         if narrow && self.a.column == 1 && self.b.row == 1 {
-            // Rows of a and columns of b in one piece: each element is a dot product.
+            // Contiguous rows of a and columns of b: each element is a dot product.
             return vectorised(Dots {
                 rows: self.m,
                 inner: self.k,
@@ -202,7 +202,7 @@ impl<T: Vectorised> Product<T> {
             });
         }
         if narrow && self.a.row == 1 && self.b.row == 1 && self.c_row == 1 {
-            // Columns of a in one piece, and those of c: a sum of outer products.
+            // Contiguous columns of a and c: a sum of outer products.
             return vectorised(Updates {
                 rows: self.m,
                 inner: self.k,
@@ -228,7 +228,7 @@ impl<T: Vectorised> Product<T> {
     }
 
     fn by_columns(self) {
-        // Safety: the plan's guarantee, see the head of the module; no stride is negative.
+        // Safety: the plan's guarantee, see `kernel`; no stride is negative.
         unsafe {
             T::general_product()(
                 self.m,

@@ -1,6 +1,6 @@
 //! Sums and maxima.
 
-// Loops over registers, which are unrolled: an index says more than an iterator.
+// Loops over registers are unrolled; an index is clearer here than an iterator.
 #![allow(clippy::needless_range_loop)]
 
 use pulp::{Arch, Simd, WithSimd};
@@ -11,7 +11,7 @@ use super::vectorised::{Vectorised, vectorised};
 use crate::runtime::cpu::instruction::{Reduce, Reduction};
 use crate::runtime::cpu::view::Stride;
 
-/// Axes of a tensor at most; the trace refuses more.
+/// The most axes of a tensor; the trace refuses more.
 const MOST: usize = crate::graph::MOST_AXES;
 
 pub(super) fn run<T: Vectorised>(frame: &Frame<'_, T>, kernel: &Reduce) {
@@ -22,7 +22,7 @@ pub(super) fn run<T: Vectorised>(frame: &Frame<'_, T>, kernel: &Reduce) {
     }
 }
 
-/// Sums over the rows of the block too, added to those of the blocks before.
+/// Sums that include the rows of the block, added to those of earlier blocks.
 struct Totals<'k, 'f, T> {
     frame: &'k Frame<'f, T>,
     kernel: &'k Reduce,
@@ -45,7 +45,7 @@ impl<T: Vectorised> Kernel<T> for Totals<'_, '_, T> {
             let mut at_reduced = Odometer::new(reduced);
             let mut sum = T::zero();
             while let Some(offset) = at_reduced.next(reduced) {
-                // Safety: the plan's guarantee, see the head of the module.
+                // Safety: the plan's guarantee, see `kernel`.
                 sum += unsafe { sum_of(lanes, from.wrapping_offset(offset), count, stride) };
             }
             // Safety: as above; in the first block there is nothing to add to.
@@ -79,7 +79,7 @@ impl<T: Vectorised> WithSimd for EachRow<'_, '_, T> {
         while let Some(offset) = at_kept.next(kept) {
             let from = from.wrapping_offset(offset);
             let mut at_reduced = Odometer::new(reduced);
-            // Safety: the plan's guarantee, see the head of the module.
+            // Safety: the plan's guarantee, see `kernel`.
             let out = unsafe { std::slice::from_raw_parts_mut(to.add(place), lanes) };
             place += lanes;
             let sums = kernel.reduction == Reduction::Sum;
@@ -110,8 +110,8 @@ impl<T: Vectorised> WithSimd for EachRow<'_, '_, T> {
     }
 }
 
-/// All places of some axes, one after the other: without a closure, which would not be compiled for the
-/// vectors of the machine.
+/// Iterates over all places of some axes, without a closure, which would not be compiled for the vectors of the
+/// machine.
 struct Odometer {
     left: usize,
     at: [usize; MOST],
@@ -148,16 +148,16 @@ impl Odometer {
     }
 }
 
-/// A NaN stays one.
+/// The maximum; a NaN stays NaN.
 #[inline(always)]
 fn larger<T: Vectorised>(top: T, a: T) -> T {
     if a > top || a.is_nan() { a } else { top }
 }
 
-/// In four vectors of partial sums.
+/// Sums in four vectors of partial sums.
 ///
 /// # Safety
-/// `count` numbers can be read from `from` on, `stride` apart.
+/// `count` numbers, `stride` apart, can be read from `from` on.
 #[inline(always)]
 unsafe fn sum_of<T: Vectorised, W: Lanes<T>>(
     lanes: W,
@@ -168,7 +168,7 @@ unsafe fn sum_of<T: Vectorised, W: Lanes<T>>(
     const VECTORS: usize = 4;
     let mut total = T::zero();
     let mut i = 0;
-    // Safety: the caller's.
+    // Safety: required of the caller.
     unsafe {
         if stride == 1 {
             let mut sums = [lanes.splat(T::zero()); VECTORS];
@@ -189,7 +189,7 @@ unsafe fn sum_of<T: Vectorised, W: Lanes<T>>(
     total
 }
 
-/// The axes with their strides in this block, those that continue each other as one.
+/// The axes with their strides in this block; axes that continue each other are merged.
 #[inline(always)]
 fn resolve(axes: &[(usize, Stride)], rows: usize) -> ([(usize, isize); MOST], usize) {
     let mut resolved = [(1, 0); MOST];

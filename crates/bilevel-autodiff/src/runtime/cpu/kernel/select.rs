@@ -1,4 +1,4 @@
-//! Rows and classes selected by indices, which were checked where they came in.
+//! Rows and classes selected by indices, which were checked on entry.
 
 use super::frame::Frame;
 use super::vectorised::Vectorised;
@@ -17,7 +17,7 @@ pub(super) fn take_rows<T: Vectorised>(
 ) {
     let (data, index, to) = (frame.read(data), frame.index(index), frame.write(to));
     for i in 0..rows {
-        // Safety: the plan's guarantee, see the head of the module.
+        // Safety: the plan's guarantee, see `kernel`.
         unsafe {
             let row = index.at(i as isize);
             let from = std::slice::from_raw_parts(data.add(row * data_row), width);
@@ -35,7 +35,7 @@ pub(super) fn add_rows<T: Vectorised>(
     (to, to_rows): (At, usize),
 ) {
     let (from, index, to) = (frame.read(from), frame.index(index), frame.write(to));
-    // Safety: the plan's guarantee, see the head of the module.
+    // Safety: the plan's guarantee, see `kernel`.
     unsafe { std::slice::from_raw_parts_mut(to, to_rows * width) }.fill(T::zero());
     for i in 0..rows {
         // Safety: as above.
@@ -76,7 +76,7 @@ pub(super) fn run<T: Vectorised>(frame: &Frame<'_, T>, kernel: &SelectClass) {
         if kernel.scatter {
             for c in 0..kernel.classes as isize {
                 if lane[0] == 1 {
-                    // Safety: the plan's guarantee, see the head of the module.
+                    // Safety: the plan's guarantee, see `kernel`.
                     unsafe {
                         let row = data.offset(class * c).cast_mut();
                         std::slice::from_raw_parts_mut(row, lanes).fill(T::zero());
@@ -84,7 +84,7 @@ pub(super) fn run<T: Vectorised>(frame: &Frame<'_, T>, kernel: &SelectClass) {
                     continue;
                 }
                 for l in 0..lanes as isize {
-                    // Safety: the plan's guarantee, see the head of the module.
+                    // Safety: the plan's guarantee, see `kernel`.
                     unsafe { *data.offset(class * c + lane[0] * l).cast_mut() = T::zero() };
                 }
             }

@@ -1,13 +1,13 @@
-//! One vector of the machine, for both types of numbers.
+//! Vectors of the machine, for both number types.
 
 use pulp::Simd;
 
-/// The operations on vectors of T that the kernels of products need.
+/// The operations on vectors of T that product kernels need.
 #[doc(hidden)]
 pub(crate) trait Lanes<T>: Copy {
     type Vector: Copy;
 
-    /// Numbers of a vector.
+    /// Numbers in a vector.
     const COUNT: usize = size_of::<Self::Vector>() / size_of::<T>();
 
     fn splat(self, value: T) -> Self::Vector;
@@ -23,7 +23,7 @@ pub(crate) trait Lanes<T>: Copy {
     /// `COUNT` numbers can be read there.
     #[inline(always)]
     unsafe fn load(self, from: *const T) -> Self::Vector {
-        // Safety: the caller's.
+        // Safety: required of the caller.
         unsafe { from.cast::<Self::Vector>().read_unaligned() }
     }
 
@@ -33,7 +33,7 @@ pub(crate) trait Lanes<T>: Copy {
     /// `COUNT` numbers can be written there.
     #[inline(always)]
     unsafe fn store(self, to: *mut T, vector: Self::Vector) {
-        // Safety: the caller's.
+        // Safety: required of the caller.
         unsafe { to.cast::<Self::Vector>().write_unaligned(vector) };
     }
 }
@@ -92,7 +92,7 @@ lanes!(
     reduce_sum_f64s
 );
 
-/// A kernel for one type of number and one kind of vectors.
+/// A kernel for one number type and any vectors of it.
 pub(crate) trait Kernel<T> {
     #[doc(hidden)]
     fn run<W: Lanes<T>>(self, lanes: W);

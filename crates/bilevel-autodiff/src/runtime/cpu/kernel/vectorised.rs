@@ -1,4 +1,4 @@
-//! The two types of numbers, with the functions that vectorise.
+//! The two number types, with functions that vectorise.
 
 use bilevel::Scalar;
 use gemm_common::Parallelism;
@@ -6,10 +6,10 @@ use pulp::{Arch, Simd, WithSimd};
 
 use super::vector::{Kernel, Lanes, Of};
 
-/// What kernels need of a type of number beside [`Scalar`]: an exponential of plain arithmetic, which the compiler
+/// What kernels need of a number type in addition to [`Scalar`]: an exponential in plain arithmetic, which the compiler
 /// turns into vector instructions, and the vectors of the machine.
 pub(crate) trait Vectorised: Scalar {
-    /// eˣ within 2 units in the last place; `FUSED` says that a fused multiply-add is an instruction.
+    /// eˣ within 2 units in the last place; `FUSED` says whether a fused multiply-add is an instruction.
     #[must_use]
     fn exponential<const FUSED: bool>(self) -> Self;
 
@@ -17,10 +17,10 @@ pub(crate) trait Vectorised: Scalar {
     #[must_use]
     fn multiply_add<const FUSED: bool>(self, b: Self, c: Self) -> Self;
 
-    /// An index in the place of a number: its bits.
+    /// Stores an index as the bits of a number.
     fn from_index(index: u32) -> Self;
 
-    /// The index that [`Vectorised::from_index`] placed here.
+    /// The index that [`Vectorised::from_index`] stored.
     fn index(self) -> usize;
 
     /// `c = alpha·c + beta·a·b` with the vectors of the machine.
@@ -30,8 +30,8 @@ pub(crate) trait Vectorised: Scalar {
     fn with_lanes<S: Simd>(simd: S, kernel: impl Kernel<Self>);
 }
 
-/// Sizes m, n and k; c with its strides from column to column and from row to row, and whether it is read; a and b with
-/// their strides; alpha and beta; which of the three are conjugated; threads.
+/// Sizes m, n and k; c with its column and row strides, and whether it is read; a and b with their strides; alpha and
+/// beta; which of the three are conjugated; threads.
 pub(crate) type GeneralProduct<T> = unsafe fn(
     usize,
     usize,
@@ -77,8 +77,8 @@ macro_rules! real {
         impl Vectorised for $type {
             #[inline(always)]
             fn exponential<const FUSED: bool>(self) -> Self {
-                // x = n ln 2 + r; e^x = 2^n e^r. Adding the magic number rounds to an integer, which then
-                // stands in the low bits.
+                // x = n ln 2 + r; e^x = 2^n e^r. Adding the magic number rounds to an integer, which is then in the low
+                // bits.
                 let x = if self > $most { $most } else { self };
                 let x = if x < $least { $least } else { x };
                 let shifted = x.multiply_add::<FUSED>(std::f64::consts::LOG2_E as $type, $magic);
@@ -90,7 +90,7 @@ macro_rules! real {
                     power = power.multiply_add::<FUSED>(r, term as $type);
                 }
                 let power = power.multiply_add::<FUSED>(r, 1.0);
-                // In two steps, so that neither leaves the range before the result does.
+                // In two steps, so that neither scale leaves the range before the result does.
                 let n = (shifted.to_bits() as $signed)
                     .wrapping_sub(($magic as $type).to_bits() as $signed);
                 let half = n >> 1;
@@ -130,7 +130,7 @@ macro_rules! real {
     };
 }
 
-// ln 2 in two parts, the first with so few bits that n times it is exact (Cody and Waite, 1980).
+// ln 2 in two parts, the first short enough that n times it is exact (Cody and Waite, 1980).
 real!(
     f32,
     gemm_f32::gemm::f32::get_gemm_fn,
@@ -174,7 +174,7 @@ pub(crate) fn vectorised<T: Vectorised>(kernel: impl Kernel<T>) {
     Arch::new().dispatch(Run(kernel, std::marker::PhantomData::<T>));
 }
 
-/// How many numbers a vector of this machine has.
+/// The number of numbers in a vector of this machine.
 pub(crate) fn lanes<T: Vectorised>() -> usize {
     struct Count<'a>(&'a mut usize);
     impl<T> Kernel<T> for Count<'_> {

@@ -1,12 +1,12 @@
 //! Loops over the places of several tensors at once.
 
-/// Walks over all places of some axes, outermost first, with the offsets of N tensors.
+/// Visits all places of some axes, outermost first, with the offsets of N tensors.
 #[inline(always)]
 pub(super) fn walk<const N: usize>(
     axes: &[(usize, [isize; N])],
     mut visit: impl FnMut([isize; N]),
 ) {
-    // The short cases, which are nearly all, without a call for each place.
+    // Nearly all cases are short, and avoid a call for each place.
     match axes {
         [] => visit([0; N]),
         [one] => along(one, [0; N], &mut visit),

@@ -1,15 +1,15 @@
-//! What lowering a graph takes and gives: buffers that have no place yet, and the instructions of each phase.
+//! Inputs and outputs of lowering: the number type, buffers without a place yet, and the instructions of each phase.
 
 use crate::runtime::cpu::instruction::Instruction;
 use crate::runtime::cpu::limits::STRIP_VECTORS;
 use crate::runtime::cpu::view::At;
 
-/// The numbers that a plan is made for.
+/// The number type that a plan is made for.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) struct Numbers {
-    /// Bytes of one.
+    /// Bytes of one number.
     pub(crate) size: usize,
-    /// How many a vector of the machine has.
+    /// Numbers in a vector of the machine.
     pub(crate) lanes: usize,
 }
 
@@ -23,9 +23,9 @@ impl Numbers {
 /// A memory that a plan needs.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) struct Buffer {
-    /// The phase of rows that has it for each block; None for one in the arena.
+    /// The phase of rows in which each block has this buffer; `None` for a buffer in the arena.
     pub(crate) phase: Option<usize>,
-    /// Numbers in all, or for each row of a block.
+    /// Its numbers in total, or for each row of a block.
     pub(crate) len: usize,
 }
 
@@ -34,7 +34,7 @@ pub(crate) struct Buffer {
 pub(crate) struct Merge {
     pub(crate) partial: usize,
     pub(crate) len: usize,
-    /// Columns of a matrix whose partial sums stand column by column; 1 where they are in order.
+    /// The columns of a matrix whose partial sums are column-major; 1 if they are in order.
     pub(crate) columns: usize,
     pub(crate) to: At,
     pub(crate) add: bool,

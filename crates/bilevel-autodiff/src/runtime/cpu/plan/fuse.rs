@@ -1,4 +1,4 @@
-//! Elementwise kernels that follow each other over the same elements become one that runs chunk by chunk.
+//! Fuses consecutive elementwise kernels over the same elements into one that runs chunk by chunk.
 
 use std::collections::HashMap;
 
@@ -8,7 +8,7 @@ use crate::runtime::cpu::instruction::{
 };
 use crate::runtime::cpu::view::{Extent, Space, Stride};
 
-/// Fuses in all phases. A buffer that no other kernel touches lives in the chunk memory alone.
+/// Fuses in all phases. A buffer that no other kernel touches lives only in chunk memory.
 pub(crate) fn fuse(phases: &mut [PhaseCode]) {
     let mut touched: HashMap<usize, usize> = HashMap::new();
     for phase in phases.iter_mut() {
@@ -46,7 +46,7 @@ pub(crate) fn fuse(phases: &mut [PhaseCode]) {
     }
 }
 
-/// Whether an operand is walked as `inner · lanes` elements in one piece.
+/// Whether an operand is walked as `inner · lanes` contiguous elements.
 fn in_one_piece(operand: &Operand, inner: usize, lanes: Extent) -> bool {
     let stride = match lanes {
         Extent::Rows => Stride::rows(1),
@@ -55,7 +55,7 @@ fn in_one_piece(operand: &Operand, inner: usize, lanes: Extent) -> bool {
     operand.walks && (inner == 1 || operand.inner == stride)
 }
 
-/// Whether the kernel runs over the same elements, and reads what the group writes element by element.
+/// Whether the kernel runs over the same elements, and reads the outputs of the group element by element.
 fn continues(group: &[Elementwise], kernel: &Elementwise) -> bool {
     let same = group[0].inner == kernel.inner && group[0].lanes == kernel.lanes;
     same && kernel.operands.iter().all(|operand| {
@@ -83,7 +83,7 @@ fn close(
             .count()
     };
     let inside = |space: Space| match space {
-        // Written once and read here alone.
+        // Written once, and read only here.
         Space::Buffer(number) => touched.get(&number) == Some(&(reads(space) + 1)),
         _ => false,
     };
@@ -116,7 +116,7 @@ fn close(
         } else {
             FusedOut::Outside(kernel.out)
         };
-        // A slot is free for what comes after its last reader, not for what that writes itself.
+        // A slot is free after its last reader, but not for that reader's own output.
         let done: Vec<Space> = slot_of
             .keys()
             .copied()

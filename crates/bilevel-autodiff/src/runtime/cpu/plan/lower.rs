@@ -1,7 +1,7 @@
-//! From nodes to instructions.
+//! Lowers nodes to instructions.
 //!
-//! Reshapes, transpositions, broadcasts and slices move nothing: they are views, and become copies
-//! only where a kernel needs its elements in another order.
+//! Reshapes, transpositions, broadcasts and slices are views and move nothing. They become copies only where a kernel
+//! needs the elements in another order.
 
 mod elementwise;
 mod lines;
@@ -29,13 +29,13 @@ pub(crate) struct Lowering<'g> {
     pub(crate) phases: &'g Phases,
     pub(crate) buffers: Vec<Buffer>,
     pub(crate) constants: Vec<f64>,
-    /// The whole tensor, where it is in one place.
+    /// For each node, the whole tensor, if it is in one place.
     full: Vec<Option<View>>,
-    /// The part of the block that runs.
+    /// For each node, its part in the running block.
     block: Vec<Option<View>>,
-    /// Copies in the order of lanes that this phase made already.
+    /// Copies in lane order that this phase has already made.
     copies: Vec<Option<View>>,
-    /// Copies of matrices column by column.
+    /// Column-major copies of matrices.
     columns: Vec<Option<View>>,
     pub(crate) code: PhaseCode,
     phase: usize,
@@ -99,7 +99,7 @@ impl<'g> Lowering<'g> {
         lowering
     }
 
-    /// The instructions of a phase; `exported` says which nodes of rows are needed after it.
+    /// The instructions of a phase; `exported` says which row nodes are needed after it.
     pub(crate) fn phase(
         &mut self,
         phase: usize,
@@ -123,7 +123,7 @@ impl<'g> Lowering<'g> {
             }
             self.deliver(id, outputs)?;
         }
-        // What was in the blocks is gone.
+        // Block memory does not outlive its phase.
         for (block, kind) in self.block.iter_mut().zip(&self.phases.kind) {
             if *kind != Kind::Given {
                 *block = None;
@@ -132,7 +132,7 @@ impl<'g> Lowering<'g> {
         Ok(std::mem::take(&mut self.code))
     }
 
-    /// Whether rows run in this phase.
+    /// Whether this phase runs blocks of rows.
     pub(crate) fn in_rows(&self) -> bool {
         self.phase % 2 == 1
     }
@@ -141,20 +141,20 @@ impl<'g> Lowering<'g> {
         self.graph.node(id)
     }
 
-    /// Where the operand is for this phase.
+    /// The view of the operand in this phase.
     pub(crate) fn view(&self, id: NodeId) -> Result<View> {
         let index = id.index();
         let block = self.in_rows() && self.rows.of(id).is_some();
         let found = if block {
             self.block[index].clone().or_else(|| {
-                // A whole tensor whose rows are cut now, in whatever order it is.
+                // A whole tensor, in any order, is cut into rows now.
                 let (full, axis) = (self.full[index].clone()?, self.rows.of(id)?);
                 Some(cut(full, axis))
             })
         } else {
             self.full[index].clone()
         };
-        // Operands come before what uses them, in this phase or an earlier one.
+        // Operands are lowered before their users, in this phase or an earlier one.
         found.ok_or_else(|| Error::Unplaced {
             operation: self.node(id).op.name(),
             node: index,
@@ -169,7 +169,7 @@ impl<'g> Lowering<'g> {
         }
     }
 
-    /// A new buffer for a tensor of this shape, in the order in which kernels write.
+    /// A new buffer for a tensor of this shape, in the order that kernels write.
     fn allocate(&mut self, shape: &[usize], rows: Option<usize>) -> View {
         let number = self.buffers.len();
         let space = Space::Buffer(number);
@@ -197,7 +197,7 @@ impl<'g> Lowering<'g> {
         }
     }
 
-    /// A buffer of one block whose rows are in one piece each.
+    /// A buffer of one block with contiguous rows.
     fn allocate_natural(&mut self, shape: &[usize]) -> View {
         let number = self.buffers.len();
         self.buffers.push(Buffer {
@@ -217,7 +217,7 @@ impl<'g> Lowering<'g> {
         self.emit(copying(from, to, add));
     }
 
-    /// The operand in the order in which kernels write.
+    /// The operand in the order that kernels write.
     pub(crate) fn in_order(&mut self, id: NodeId) -> Result<View> {
         let view = self.view(id)?;
         let shape = self.node(id).shape.clone();
@@ -235,7 +235,7 @@ impl<'g> Lowering<'g> {
         let copy = self.allocate(&shape, axis);
         let instruction = copying(&view, &copy, false);
         if self.in_rows() && axis.is_none() {
-            // The same for all blocks.
+            // It is the same for all blocks.
             self.code.prelude.push(instruction);
         } else {
             self.emit(instruction);
@@ -244,13 +244,13 @@ impl<'g> Lowering<'g> {
         Ok(copy)
     }
 
-    /// A matrix that all blocks read, with its columns in one piece each: copied once before the blocks.
+    /// A column-major copy of a matrix that all blocks read, made once before the blocks.
     pub(crate) fn by_columns(&mut self, id: NodeId, view: &View) -> View {
         let shape = self.node(id).shape.clone();
         if let Some(copy) = &self.columns[id.index()] {
             return copy.clone();
         }
-        // Each starts with a line of the cache.
+        // Each column starts at a cache line.
         let column = shape[0].next_multiple_of(ALIGNMENT);
         let number = self.buffers.len();
         self.buffers.push(Buffer {
@@ -264,8 +264,7 @@ impl<'g> Lowering<'g> {
         copy
     }
 
-    /// The axes but that of the lanes, in order, and the axis of the lanes: that of the rows, or the
-    /// last of a whole tensor.
+    /// All axes except the lane axis, in order; and the lane axis: the row axis, or the last axis of a whole tensor.
     fn walk(&self, id: NodeId) -> (Vec<usize>, Option<usize>) {
         let rank = self.node(id).shape.len();
         let lane = self
@@ -284,11 +283,11 @@ impl<'g> Lowering<'g> {
         }
     }
 
-    /// Every primitive has its line: one that nobody computes would read as zeros.
+    /// Every primitive has its own arm: one that is not computed would read as zeros.
     fn lower(&mut self, id: NodeId, outputs: &[Delivery]) -> Result<()> {
         let node = self.node(id);
         match &node.op {
-            // They are where they came in.
+            // They were placed in `new`.
             Op::Input(_) | Op::Constant(_) => Ok(()),
             Op::Unary(f) => self.elementwise(id, Function::Unary(*f), outputs),
             Op::Binary(f) => self.elementwise(id, Function::Binary(*f), outputs),
@@ -369,7 +368,7 @@ impl<'g> Lowering<'g> {
         self.emit(Instruction::Zero { to, count, lanes });
     }
 
-    /// `to[from start on] = a`, along an axis.
+    /// `to[start..] = a` along an axis.
     fn copy_into(&mut self, a: NodeId, to: &View, axis: usize, start: usize) -> Result<()> {
         let from = self.view(a)?;
         let part = View {
@@ -388,7 +387,7 @@ impl<'g> Lowering<'g> {
             shape.iter().copied().filter(|&size| size != 1).collect()
         };
         if long(&from) == long(&to) {
-            // Only axes of size 1 come and go.
+            // Only axes of size 1 are added or removed.
             let mut strides = from
                 .iter()
                 .enumerate()
@@ -435,7 +434,7 @@ fn copying(from: &View, to: &View, add: bool) -> Instruction {
         .map(axis)
         .filter(|axis| axis.extent != Extent::Fixed(1))
         .collect();
-    // Written in order.
+    // Elements are written in order.
     axes.sort_by_key(|axis| std::cmp::Reverse((axis.to.rows, axis.to.fixed)));
     Instruction::Copy {
         from: from.at,
@@ -445,14 +444,14 @@ fn copying(from: &View, to: &View, add: bool) -> Instruction {
     }
 }
 
-/// A view of a whole tensor as one of its blocks of rows.
+/// The view of one block of rows of a whole tensor.
 fn cut(mut full: View, axis: usize) -> View {
     full.at.per_row = full.strides[axis].fixed as usize;
     full.dims[axis] = Extent::Rows;
     full
 }
 
-/// The same strides on every axis that is walked.
+/// Whether the strides are equal on every axis that is walked.
 fn same_strides(a: &View, b: &View) -> bool {
     a.dims
         .iter()

@@ -1,7 +1,7 @@
-//! What runs when: whole tensors and blocks of rows in turn.
+//! The order of computation: phases of whole tensors and of blocks of rows alternate.
 //!
-//! A reduction over the rows is known only when all blocks are done, so that what uses it, in rows or
-//! not, belongs to a later phase.
+//! A reduction over the rows is known only when all blocks are done, so its users, in rows or not, belong to a later
+//! phase.
 
 use super::row_axes::RowAxes;
 use crate::graph::{Graph, NodeId, Op};
@@ -20,8 +20,7 @@ pub(crate) enum Kind {
     Reduction,
 }
 
-/// For each node how and in which phase it is computed. Even phases run whole tensors, odd ones
-/// blocks of rows.
+/// For each node, how and in which phase it is computed. Even phases run whole tensors, odd phases blocks of rows.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub(crate) struct Phases {
     pub(crate) kind: Vec<Kind>,
@@ -78,8 +77,8 @@ impl Phases {
     }
 }
 
-/// A node is computed row by row if each of its operands has the same rows, or none and is the same for all of
-/// them; and summed if the rows are summed over.
+/// A node is computed row by row if each of its operands has the same rows, or has none and is the same for all rows.
+/// It is a reduction if the rows are summed over.
 fn kind(graph: &Graph, rows: &RowAxes, id: NodeId) -> Kind {
     let node = graph.node(id);
     if matches!(node.op, Op::Input(_) | Op::Constant(_)) {

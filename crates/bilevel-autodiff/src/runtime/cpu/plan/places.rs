@@ -1,4 +1,4 @@
-//! Where the buffers are: those that are in use at the same time do not overlap.
+//! Places buffers so that those in use at the same time do not overlap.
 
 use std::collections::HashMap;
 
@@ -6,19 +6,19 @@ use super::code::{Buffer, PhaseCode};
 use crate::runtime::cpu::limits::ALIGNMENT;
 use crate::runtime::cpu::view::Space;
 
-/// Offsets of all buffers in their memories, and how large these have to be.
+/// Offsets of all buffers in their memories, and the sizes of these memories.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub(crate) struct Places {
-    /// Of each buffer: in numbers from the start of the arena, or of the memory of one block.
+    /// For each buffer, in numbers from the start of the arena or of block memory.
     pub(crate) offsets: Vec<usize>,
     /// Numbers in the arena.
     pub(crate) arena: usize,
-    /// Numbers of one block: the most of any phase.
+    /// Numbers in block memory: the most of any phase.
     pub(crate) block: usize,
 }
 
-/// Finds a place for each buffer, the first that is free while it is in use; `block_rows` are the rows
-/// of the largest block.
+/// Finds a place for each buffer: the first that is free while the buffer is in use. `block_rows` are the rows of the
+/// largest block.
 pub(crate) fn find(buffers: &[Buffer], phases: &mut [PhaseCode], block_rows: usize) -> Places {
     let used = lifetimes(buffers, phases);
     let mut places = Places {
@@ -27,7 +27,7 @@ pub(crate) fn find(buffers: &[Buffer], phases: &mut [PhaseCode], block_rows: usi
     };
     let mut order: Vec<usize> = used.keys().copied().collect();
     order.sort_unstable_by_key(|number| (used[number].0, *number));
-    // Buffers that have a place: number, first and last time, start and end.
+    // Placed buffers: number, first and last time, start and end.
     let mut placed: Vec<(usize, usize, usize, usize, usize)> = Vec::new();
     for number in order {
         let buffer = buffers[number];

@@ -1,15 +1,15 @@
-//! Which axis is cut into blocks of rows.
+//! Chooses the axis that is cut into blocks of rows.
 //!
-//! Axes that have to be walked together form a class: those of the operands and the result of an
-//! elementwise primitive, say. The class that most nodes have is that of the rows (the samples of
-//! a data set), and what is computed row by row runs block by block while a block is in cache.
+//! Axes that must be walked together form a class, for example those of the operands and the result
+//! of an elementwise primitive. The class that most nodes have is the row axis (the samples of a
+//! data set). Nodes that are computed row by row run block by block, while a block is in cache.
 
 use std::collections::HashMap;
 
 use crate::graph::{Graph, Node, NodeId, Op};
 use crate::rule::{self, Link};
 
-/// For each node its row axis, if it has exactly one; and how many rows there are.
+/// For each node, its row axis, if it has exactly one; and the number of rows.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub(crate) struct RowAxes {
     pub(crate) count: usize,
@@ -25,10 +25,10 @@ impl RowAxes {
         }
     }
 
-    /// The class of axes that is best cut into rows; none if no axis is long enough to be worth it.
+    /// Chooses the class of axes that is best cut into rows; none if no axis is long enough.
     pub(crate) fn find(graph: &Graph) -> Self {
         let classes = Classes::of(graph);
-        // How many computed nodes have an axis of the class, and the size of the axis.
+        // The number of computed nodes with an axis of the class, and the size of the axis.
         let mut votes: HashMap<usize, (usize, usize, usize)> = HashMap::new();
         for (index, node) in graph.nodes().iter().enumerate() {
             for axis in 0..node.shape.len() {
@@ -115,7 +115,7 @@ impl Classes {
         self.parent[a.max(b)] = a.min(b);
     }
 
-    /// Unites the axes of a node with those of its operands that are walked together.
+    /// Unites the axes of a node with the axes of its operands that are walked with them.
     fn connect(&mut self, graph: &Graph, index: usize, node: &Node) {
         let axes = rule::axes(graph, node);
         for (operand, links) in node.operands.iter().zip(&axes.links) {

@@ -1,4 +1,4 @@
-//! Sums of two products become one product that is added to the other.
+//! Turns a sum of two products into one product that is added to the other.
 
 use std::collections::HashMap;
 
@@ -7,7 +7,7 @@ use crate::graph::Binary;
 use crate::runtime::cpu::instruction::{Elementwise, Function, Instruction};
 use crate::runtime::cpu::view::{At, Extent, Space, Stride};
 
-/// Rewrites `a·b + c·d` in all phases, where nothing else reads either product.
+/// Rewrites `a·b + c·d` in all phases, if nothing else reads either product.
 pub(crate) fn join(phases: &mut [PhaseCode]) {
     let mut touched: HashMap<usize, usize> = HashMap::new();
     for phase in phases.iter_mut() {
@@ -22,7 +22,7 @@ pub(crate) fn join(phases: &mut [PhaseCode]) {
     // Written by a product and read by a sum.
     let once =
         |at: At| matches!(at.space, Space::Buffer(number) if touched.get(&number) == Some(&2));
-    // What sums wrote is where their first product is.
+    // For each removed sum, the place of its first product, which holds the result.
     let mut moved: HashMap<usize, Space> = HashMap::new();
     for phase in phases {
         let mut place = 0;
@@ -41,7 +41,7 @@ pub(crate) fn join(phases: &mut [PhaseCode]) {
             }
             place += 1;
         }
-        // A place is renamed in all that comes after, in later phases too.
+        // Places are renamed in everything that follows, later phases included.
         for at in phase
             .instructions
             .iter_mut()
@@ -57,8 +57,7 @@ pub(crate) fn join(phases: &mut [PhaseCode]) {
     }
 }
 
-/// The numbers of two products, of which the instruction at `place` is the sum, in order; and the buffer
-/// that it writes.
+/// If the instruction at `place` is the sum of two products, their positions in order, and the buffer that it writes.
 fn products(
     instructions: &[Instruction],
     place: usize,
@@ -92,7 +91,7 @@ fn products(
     (first < second && same && sum.out.offset == 0).then_some((first, second, to))
 }
 
-/// From one of `inner` to the next in one piece.
+/// The stride along `inner` of contiguous elements.
 fn stride_of(sum: &Elementwise) -> Stride {
     match sum.lanes {
         Extent::Rows => Stride::rows(1),

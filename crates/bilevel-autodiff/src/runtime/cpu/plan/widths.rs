@@ -1,4 +1,4 @@
-//! How many rows a group and a block have: as many as keep what they hold in the cache.
+//! Chooses the rows of a group and of a block so that their data stays in cache.
 
 use super::phase::{Kind, Phases};
 use super::row_axes::RowAxes;
@@ -7,19 +7,19 @@ use crate::runtime::Options;
 use crate::runtime::Partition;
 use crate::runtime::cpu::limits::MOST_SHARED;
 
-/// `partial` are the numbers of the partial sums of a group, each number of `size` bytes.
+/// `partial` is the length of a group's partial sums, in numbers of `size` bytes each.
 pub(super) fn choose(rows: usize, widths: Widths, partial: usize, size: usize) -> Partition {
-    // Lanes are whole vectors then.
+    // Lanes are then whole vectors.
     const LANES: usize = 16;
-    // What a second-level cache holds beside other things.
+    // Bytes that a second-level cache holds next to other data.
     const CACHE: usize = 400_000;
     let groups = match partial * size {
         0..=131_072 => 16,
         131_073..=4_194_304 => 8,
         _ => 4,
     };
-    // Partial sums and the packing of wide products are shared by the rows of a group; but where there are few
-    // groups, all wait for the thread that something else slows down.
+    // The rows of a group share partial sums and the packing of wide products. But with few groups, all threads wait
+    // for one that something else slows down.
     let least = 128;
     let group_rows = rows
         .div_ceil(groups)
@@ -29,7 +29,7 @@ pub(super) fn choose(rows: usize, widths: Widths, partial: usize, size: usize) -
     let target = if widths.computed <= 64 {
         (CACHE / (widths.given.max(1) * size)).clamp(64, 512)
     } else if widths.shared <= MOST_SHARED {
-        // Nothing but rows is packed: what is computed from one step to the next stays in the cache.
+        // Only rows are packed: the values computed from one step to the next stay in the cache.
         (CACHE / (2 * widths.computed * size)).clamp(64, 320)
     } else {
         // Packing the other operand of a wide product costs less the more rows share it.
@@ -47,12 +47,12 @@ pub(super) fn choose(rows: usize, widths: Widths, partial: usize, size: usize) -
     }
 }
 
-/// What the rows of a block hold, in numbers.
+/// The widths of the rows of a block, in numbers.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Widths {
     /// The widest computed row.
     computed: usize,
-    /// The widest given row, without what a packed one leaves out.
+    /// The widest given row, without the part that packing leaves out.
     given: usize,
     /// The largest matrix that rows are multiplied by.
     shared: usize,

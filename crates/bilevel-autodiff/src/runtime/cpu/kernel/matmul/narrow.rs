@@ -1,20 +1,19 @@
-//! Products of many rows with few columns, of which each element of the large operand is used but a few
-//! times: a general product spends a third of its time on packing it. These kernels read it where it is.
+//! Products of many rows with few columns. Each element of the large operand is used only a few times, and a general
+//! product spends a third of its time packing it. These kernels read it in place.
 
-// Loops over registers, which are unrolled: an index says more than an iterator.
+// Loops over registers are unrolled; an index is clearer here than an iterator.
 #![allow(clippy::needless_range_loop)]
 
 use crate::runtime::cpu::kernel::vector::{Kernel, Lanes};
 use crate::runtime::cpu::kernel::vectorised::Vectorised;
 
-/// Columns that are worked on together at most: with two vectors of the large operand their sums fill
-/// the registers.
+/// The most columns that are processed together: with two vectors of the large operand, their sums fill the registers.
 const AT_ONCE: usize = 6;
 
-/// Numbers of the narrow operand that stay in the first-level cache beside other things.
+/// Numbers of the narrow operand that stay in the first-level cache next to other data.
 const STAYING: usize = 4096;
 
-/// Calls `$body` with the constant C = `$count`, from 1 to 6.
+/// Calls the method with the constant C = `$count`, from 1 to 6.
 macro_rules! with_count {
     ($count:expr, $self:ident.$method:ident::<$($other:tt),*>($($argument:expr),*)) => {
         match $count {
@@ -28,7 +27,7 @@ macro_rules! with_count {
     };
 }
 
-/// How many of the columns that are left are worked on next, so that pieces are of about the same size.
+/// How many of the remaining columns to process next, so that all pieces have about the same size.
 ///
 /// Everything from here to the innermost loop is inlined, without closures, so that vector
 /// instructions are not calls.
@@ -37,16 +36,16 @@ fn next_piece(left: usize) -> usize {
     left.div_ceil(left.div_ceil(AT_ONCE).max(1))
 }
 
-/// `c[i, j] (+)= Σ_l a[i, l] · b[l, j]`: rows of a, and columns of b in one piece each.
+/// `c[i, j] (+)= Σ_l a[i, l] · b[l, j]`: rows of a and columns of b are contiguous.
 pub(super) struct Dots<T> {
     pub(super) rows: usize,
     pub(super) inner: usize,
     pub(super) columns: usize,
     pub(super) a: *const T,
-    /// From one row of a to the next; the elements of a row follow each other.
+    /// The distance between rows of a; each row is contiguous.
     pub(super) a_row: isize,
     pub(super) b: *const T,
-    /// From one column of b to the next; the elements of a column follow each other.
+    /// The distance between columns of b; each column is contiguous.
     pub(super) b_column: isize,
     pub(super) c: *mut T,
     pub(super) c_row: isize,
@@ -84,7 +83,7 @@ impl<T: Vectorised> Kernel<T> for Dots<T> {
 }
 
 impl<T: Vectorised> Dots<T> {
-    /// Some rows, C columns: these stay in the first-level cache.
+    /// Some rows and C columns; the columns stay in the first-level cache.
     #[inline(always)]
     fn down<W: Lanes<T>, const C: usize>(
         &self,
@@ -122,7 +121,7 @@ impl<T: Vectorised> Dots<T> {
         let whole = self.inner / W::COUNT * W::COUNT;
         let mut l = 0;
         while l < whole {
-            // Safety: the plan's guarantee, see the head of the module; a vector from l on is within the
+            // Safety: the plan's guarantee, see `kernel`; a vector from l on is within the
             // row and the column.
             unsafe {
                 let mut rows = [lanes.splat(T::zero()); R];
@@ -156,7 +155,7 @@ impl<T: Vectorised> Dots<T> {
     }
 }
 
-/// `c[i, j] (+)= Σ_l a[i, l] · b[l, j]`: columns of a, of b and of c in one piece each.
+/// `c[i, j] (+)= Σ_l a[i, l] · b[l, j]`: columns of a, b and c are contiguous.
 pub(super) struct Updates<T> {
     pub(super) rows: usize,
     pub(super) inner: usize,
@@ -198,7 +197,7 @@ impl<T: Vectorised> Updates<T> {
             for j in column..column + C {
                 let mut sum = T::zero();
                 for l in 0..self.inner {
-                    // Safety: the plan's guarantee, see the head of the module.
+                    // Safety: the plan's guarantee, see `kernel`.
                     unsafe {
                         let a = *self.a.offset(l as isize * self.a_column).add(i);
                         sum += a * *self.b.offset(j as isize * self.b_column).add(l);
@@ -230,13 +229,13 @@ impl<T: Vectorised> Updates<T> {
         let mut sums = [[lanes.splat(T::zero()); V]; C];
         let (mut a, mut l) = (self.a.wrapping_add(row), 0);
         while l < self.inner {
-            // In fours, so that counting does not take as long as multiplying.
+            // In fours, so that loop overhead does not take as long as multiplying.
             let fours = l + 4 <= self.inner;
             for u in 0..4 {
                 if u > 0 && !fours {
                     break;
                 }
-                // Safety: the plan's guarantee, see the head of the module; V vectors are within the rows.
+                // Safety: the plan's guarantee, see `kernel`; V vectors are within the rows.
                 unsafe {
                     let mut rows = [lanes.splat(T::zero()); V];
                     for v in 0..V {

@@ -1,6 +1,6 @@
-//! Products of a packed matrix of data, of which the zeros are left out, with strips of columns.
+//! Products of a packed data matrix, without its zeros, with strips of columns.
 
-// Loops over registers, which are unrolled: an index says more than an iterator.
+// Loops over registers are unrolled; an index is clearer here than an iterator.
 #![allow(clippy::needless_range_loop)]
 
 use std::ops::Range;
@@ -10,16 +10,16 @@ use crate::runtime::cpu::kernel::vectorised::Vectorised;
 use crate::runtime::cpu::limits::{HEIGHT, STRIP_VECTORS as VECTORS};
 use crate::runtime::cpu::packed::Panels;
 
-/// Numbers of the longest strip: of two vectors of 64 bytes, for the smaller type of number.
+/// The columns of the widest strip: two vectors of 64 bytes, of the smaller number type.
 const MOST_STRIP: usize = VECTORS * 16;
 
-/// Where the other operand is.
+/// The other operand.
 #[derive(Clone, Copy)]
 pub(super) enum Other<T> {
-    /// Strips that are packed already, one after the other.
+    /// Strips that are already packed, one after the other.
     Strips {
         start: *const T,
-        /// From one strip to the next.
+        /// The distance from one strip to the next.
         len: usize,
     },
     /// A matrix whose strips are packed one at a time.
@@ -41,7 +41,7 @@ pub(super) struct PackedProduct<'a, T> {
     pub(super) c_row: isize,
     pub(super) c_column: isize,
     pub(super) add: bool,
-    /// Memory of one strip: of b if it is not packed, or else of c.
+    /// Memory of one strip: of b if it is not packed, otherwise of c.
     pub(super) strip: *mut T,
 }
 
@@ -49,7 +49,7 @@ pub(super) struct PackedProduct<'a, T> {
 #[derive(Clone, Copy)]
 struct Target<T> {
     start: *mut T,
-    /// From one line to the next.
+    /// The distance from one line to the next.
     line: isize,
     columns: usize,
     add: bool,
@@ -76,7 +76,7 @@ impl<T: Vectorised> Kernel<T> for PackedProduct<'_, T> {
                 }
             };
             let to = self.c.wrapping_offset(first as isize * self.c_column);
-            // Numbers that do not follow each other are written when all are there.
+            // Sums that are not contiguous in c are written once all of them are computed.
             let later = self.c_column != 1 && matches!(self.b, Other::Strips { .. });
             let target = if later {
                 Target {
@@ -118,13 +118,13 @@ impl<T: Vectorised> PackedProduct<'_, T> {
         let width = VECTORS * W::COUNT;
         let mut places = [start; MOST_STRIP];
         for (j, place) in places.iter_mut().enumerate() {
-            // What is beyond the last column is multiplied too, but not used.
+            // Columns beyond the last one are multiplied too, but not used.
             *place = start.wrapping_offset(j.min(columns - 1) as isize * column);
         }
         for l in 0..rows {
             let to = self.strip.wrapping_add(l * width);
             for j in 0..width {
-                // Safety: the plan's guarantee, see the head of the module; a strip has `width` numbers for
+                // Safety: the plan's guarantee, see `kernel`; a strip has `width` numbers for
                 // each row.
                 unsafe { to.add(j).write(*places[j].offset(l as isize * row)) };
             }
@@ -138,7 +138,7 @@ impl<T: Vectorised> PackedProduct<'_, T> {
         for j in 0..columns {
             let to = to.wrapping_offset(j as isize * self.c_column);
             let from = self.strip.cast_const().wrapping_add(j);
-            // Safety: the plan's guarantee, see the head of the module; a strip has `width` numbers for each line.
+            // Safety: the plan's guarantee, see `kernel`; a strip has `width` numbers for each line.
             unsafe {
                 for line in 0..self.lines {
                     let to = to.offset(line as isize * self.c_row);
@@ -149,7 +149,7 @@ impl<T: Vectorised> PackedProduct<'_, T> {
         }
     }
 
-    /// One panel, one strip.
+    /// Multiplies one panel by one strip.
     #[inline(always)]
     fn tile<W: Lanes<T>>(
         &self,
@@ -166,8 +166,8 @@ impl<T: Vectorised> PackedProduct<'_, T> {
                 values.wrapping_add(number * HEIGHT),
                 b.wrapping_add(place as usize * width),
             );
-            // Safety: a panel has HEIGHT values for each of its places, and a strip `width` numbers for each place
-            // that there can be.
+            // Safety: a panel has HEIGHT values for each of its places, and a strip has `width` numbers for each
+            // possible place.
             unsafe {
                 let mut vectors = [lanes.splat(T::zero()); VECTORS];
                 for v in 0..VECTORS {
@@ -187,8 +187,8 @@ impl<T: Vectorised> PackedProduct<'_, T> {
             let to = target.start.wrapping_offset(line as isize * target.line);
             if whole {
                 for v in 0..VECTORS {
-                    // Safety: the plan's guarantee: the line is one of c or of the strip, and has `width` columns
-                    // more.
+                    // Safety: the plan's guarantee: the line belongs to c or to the strip, and has `width` more
+                    // columns.
                     unsafe {
                         let to = to.add(v * W::COUNT);
                         let sum = if target.add {
@@ -203,11 +203,11 @@ impl<T: Vectorised> PackedProduct<'_, T> {
             }
             let mut all = [T::zero(); MOST_STRIP];
             for v in 0..VECTORS {
-                // Safety: a strip is at most MOST_STRIP numbers.
+                // Safety: a strip has at most MOST_STRIP columns.
                 unsafe { lanes.store(all.as_mut_ptr().add(v * W::COUNT), sums[i][v]) };
             }
             for (j, &sum) in all[..target.columns].iter().enumerate() {
-                // Safety: as above, but for the columns that there are. They follow each other or go to the strip.
+                // Safety: as above, for the existing columns. They are contiguous or go to the strip.
                 unsafe {
                     let to = to.offset(j as isize * self.c_column);
                     *to = if target.add { *to + sum } else { sum };

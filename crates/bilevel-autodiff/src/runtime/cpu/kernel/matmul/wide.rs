@@ -1,7 +1,7 @@
-//! Products of which one operand stays in the second-level cache: it is read where it is, while a general product
-//! packs both.
+//! Products with one operand that stays in the second-level cache. It is read in place; a general product packs both
+//! operands.
 
-// Loops over registers, which are unrolled: an index says more than an iterator.
+// Loops over registers are unrolled; an index is clearer here than an iterator.
 #![allow(clippy::needless_range_loop)]
 
 use std::mem::MaybeUninit;
@@ -9,20 +9,20 @@ use std::mem::MaybeUninit;
 use crate::runtime::cpu::kernel::vector::{Kernel, Lanes};
 use crate::runtime::cpu::kernel::vectorised::Vectorised;
 
-/// Columns at least: from here on all are cut into pieces of five and six.
+/// The fewest columns: from here on, every number of columns splits into pieces of five and six.
 pub(super) const LEAST_COLUMNS: usize = 20;
 
-/// What is summed over at once at most.
+/// The most terms that are summed at once.
 const MOST_INNER: usize = 128;
 
-/// Numbers of the rows that are worked on together: half of the first-level cache.
+/// Numbers in the rows that are processed together: half of the first-level cache.
 const STRIP: usize = 4096;
 
-/// Numbers of a vector at most.
+/// The most numbers in a vector.
 const MOST_LANES: usize = 16;
 
-/// `c[i, j] (+)= Σ_l a[i, l] · b[l, j]`: columns of c in one piece each, rows or columns of b. A strip of a's rows is
-/// packed at a time.
+/// `c[i, j] (+)= Σ_l a[i, l] · b[l, j]`: columns of c are contiguous, and rows or columns of b. The rows of a are
+/// packed one strip at a time.
 pub(super) struct Wide<T> {
     pub(super) rows: usize,
     pub(super) inner: usize,
@@ -38,18 +38,18 @@ pub(super) struct Wide<T> {
     pub(super) add: bool,
 }
 
-/// Packed rows, a vector in a line of the cache.
+/// Packed rows, aligned so that no vector crosses a cache line.
 #[repr(align(64))]
 struct Strip<T>([MaybeUninit<T>; STRIP]);
 
-/// Some packed rows of a: for each of `inner` as many as two vectors have.
+/// Some packed rows of a: two vectors of them for each of `inner`.
 #[derive(Clone, Copy)]
 struct Tile<T> {
     start: *const T,
-    /// Of what is summed over: the first, and how many.
+    /// The range summed over: its first index, and its length.
     first: usize,
     inner: usize,
-    /// The first row, and how many there are.
+    /// The first row, and the number of rows.
     row: usize,
     live: usize,
 }
@@ -66,7 +66,7 @@ impl<T: Vectorised> Kernel<T> for Wide<T> {
 }
 
 impl<T: Vectorised> Wide<T> {
-    /// `SIDE`: the elements of a row of b follow each other; else those of a column.
+    /// `SIDE`: rows of b are contiguous; otherwise columns are.
     #[inline(always)]
     fn all<W: Lanes<T>, const SIDE: bool>(&self, lanes: W) {
         let mut memory = Strip([const { MaybeUninit::<T>::uninit() }; STRIP]);
@@ -87,7 +87,7 @@ impl<T: Vectorised> Wide<T> {
         }
     }
 
-    /// Some rows, all columns.
+    /// Computes some rows of all columns.
     #[inline(always)]
     fn strip<W: Lanes<T>, const SIDE: bool>(
         &self,
@@ -128,7 +128,7 @@ impl<T: Vectorised> Wide<T> {
         }
     }
 
-    /// Two vectors of rows for each of `inner`, one after the other, zero where there is no row.
+    /// Packs two vectors of rows for each of `inner`, one after the other, with zeros for missing rows.
     #[inline(always)]
     fn pack<W: Lanes<T>>(
         &self,
@@ -145,8 +145,8 @@ impl<T: Vectorised> Wide<T> {
         for l in 0..inner {
             let from = from.wrapping_offset(l as isize * self.a_column);
             let to = to.wrapping_add(l * tile);
-            // Safety: the plan's guarantee, see the head of the module; a strip has room for `tile` rows of
-            // `inner` numbers at every multiple of them.
+            // Safety: the plan's guarantee, see `kernel`; a strip has room for `tile` rows of `inner`
+            // numbers at every multiple of this size.
             unsafe {
                 if whole && self.a_row == 1 {
                     lanes.store(to, lanes.load(from));
@@ -154,7 +154,7 @@ impl<T: Vectorised> Wide<T> {
                     continue;
                 }
                 if whole {
-                    // As many as the compiler knows.
+                    // A loop length that the compiler knows.
                     for i in 0..2 * W::COUNT {
                         to.add(i).write(*from.offset(i as isize * self.a_row));
                     }
@@ -194,8 +194,7 @@ impl<T: Vectorised> Wide<T> {
                 if u > 0 && !fours {
                     break;
                 }
-                // Safety: the plan's guarantee, see the head of the module; two vectors of
-                // each of `inner` are packed.
+                // Safety: the plan's guarantee, see `kernel`; two vectors are packed for each of `inner`.
                 unsafe {
                     let mut vectors = [lanes.splat(T::zero()); V];
                     for v in 0..V {
@@ -253,8 +252,7 @@ impl<T: Vectorised> Wide<T> {
                     let c = c.wrapping_offset(j as isize * self.c_column);
                     for v in 0..V {
                         let live = rows.live.saturating_sub(v * W::COUNT).min(W::COUNT);
-                        // Safety: as above; a vector has at most MOST_LANES numbers, the first `live` of which
-                        // belong to c.
+                        // Safety: as above; a vector has at most MOST_LANES numbers, and the first `live` belong to c.
                         unsafe { self.part(lanes, c.add(v * W::COUNT), sums[j][v], live, add) };
                     }
                 }
@@ -262,7 +260,7 @@ impl<T: Vectorised> Wide<T> {
         }
     }
 
-    /// The first `live` numbers of a vector.
+    /// Writes the first `live` numbers of a vector.
     ///
     /// # Safety
     /// They can be written to `c`.
@@ -275,7 +273,7 @@ impl<T: Vectorised> Wide<T> {
         live: usize,
         add: bool,
     ) {
-        // Safety: the caller's; a vector has at most MOST_LANES numbers.
+        // Safety: required of the caller; a vector has at most MOST_LANES numbers.
         unsafe {
             if live == W::COUNT {
                 let sum = if add {

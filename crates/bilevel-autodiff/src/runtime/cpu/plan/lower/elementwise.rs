@@ -1,4 +1,4 @@
-//! Elementwise operations, and the comparisons that they make where they need them.
+//! Elementwise operations, and the comparisons that are repeated where they are used.
 
 use super::Lowering;
 use crate::error::Result;
@@ -22,7 +22,7 @@ impl Lowering<'_> {
                 .iter()
                 .map(|&axis| (shape[axis], view.strides[axis]))
                 .collect();
-            // Along an axis of size 1 nobody walks, whatever its stride.
+            // The stride of an axis of size 1 does not matter.
             let lane = lane.filter(|&axis| shape[axis] != 1);
             let stride = lane.map_or(Stride::ZERO, |axis| view.strides[axis]);
             if let Some((_, inner)) = collapse(&inner)
@@ -35,7 +35,7 @@ impl Lowering<'_> {
                 });
             }
         }
-        // What is in order can be walked.
+        // An operand in order can be walked.
         Ok(Operand {
             at: view.at,
             inner: Stride::ZERO,
@@ -78,8 +78,7 @@ impl Lowering<'_> {
         Ok(())
     }
 
-    /// Whether a comparison is made wherever it is used: that takes an instruction, a mask that is kept takes
-    /// memory.
+    /// Whether a comparison is repeated at each use: this costs an instruction, but a kept mask costs memory.
     pub(super) fn is_repeated(&self, id: NodeId) -> bool {
         let here =
             |id: NodeId| self.phases.kind(id) == Kind::Row && self.phases.phase(id) == self.phase;

@@ -1,4 +1,4 @@
-//! Primitives along some axes, the same for each place of the others.
+//! Primitives along some axes, applied at each place of the other axes.
 
 use super::Lowering;
 use crate::error::Result;
@@ -18,7 +18,7 @@ impl Lowering<'_> {
         let lane = rows.filter(|_| self.in_rows());
         let scratch = match function.scratch(first) {
             0 => None,
-            // Of one place, for each block that runs.
+            // For one place, in each running block.
             count => Some(match lane {
                 Some(_) => self.allocate(&[1, count], Some(0)).at,
                 None => self.allocate(&[count], None).at,

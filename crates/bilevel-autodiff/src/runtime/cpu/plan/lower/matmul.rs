@@ -19,7 +19,7 @@ impl Lowering<'_> {
     ) -> Result<()> {
         let node = self.graph.node(id);
         if self.is_placed(id) {
-            // Computed with another product of the same rows.
+            // Already computed with another product of the same rows.
             return Ok(());
         }
         if let Some(product) = self.packable(id) {
@@ -34,7 +34,7 @@ impl Lowering<'_> {
         let accumulates = self.phases.kind(id) == Kind::Reduction;
         let (m, n) = (node.shape[rank - 2], node.shape[rank - 1]);
         if self.in_rows() && !accumulates && rank == 2 {
-            // The narrow kernels want what all blocks read column by column.
+            // The narrow kernels need the operand that all blocks read to be column-major.
             if self.rows.of(node.operands[1]).is_none() && n <= MOST_COLUMNS {
                 b = self.by_columns_of(node.operands[1], &b, right);
             } else if self.rows.of(node.operands[0]).is_none() && m <= MOST_COLUMNS {
@@ -42,7 +42,7 @@ impl Lowering<'_> {
             }
         }
         let c = if accumulates {
-            // In the order of a side that has the columns of a row in one piece.
+            // In the order of a side with contiguous rows.
             let in_order = (
                 a.strides[if left { rank - 1 } else { rank - 2 }] == Stride::ONE,
                 b.strides[if right { rank - 2 } else { rank - 1 }] == Stride::ONE,
@@ -51,7 +51,7 @@ impl Lowering<'_> {
                 && match in_order {
                     (true, false) => true,
                     (false, true) => false,
-                    // Rows of both follow each other: the short side is packed.
+                    // In both, the row axis is contiguous: the short side is packed.
                     (false, false) => n > m,
                     (true, true) => n < m,
                 };
@@ -94,8 +94,7 @@ impl Lowering<'_> {
         Ok(())
     }
 
-    /// The operand so that what is summed over follows each other; `transposed` says that it is the last
-    /// axis.
+    /// The operand with a contiguous summed axis; `transposed` says that this is the last axis.
     fn by_columns_of(&mut self, id: NodeId, view: &View, transposed: bool) -> View {
         let summed = view.strides[usize::from(transposed)];
         if summed == Stride::ONE || transposed {
@@ -104,13 +103,13 @@ impl Lowering<'_> {
         self.by_columns(id, view)
     }
 
-    /// Whether this phase has the node of rows already.
+    /// Whether this phase has already placed the row node.
     fn is_placed(&self, id: NodeId) -> bool {
         self.phases.kind(id) == Kind::Row && self.block[id.index()].is_some()
     }
 
-    /// The products of this phase that multiply the same rows as `id`, itself the first, by matrices that
-    /// all blocks read.
+    /// The products of this phase that multiply the same rows as `id` by matrices that all blocks read; `id` comes
+    /// first.
     fn sharing_rows(&self, id: NodeId, left: bool) -> Vec<(NodeId, bool)> {
         let first = self.graph.node(id);
         let fits = |other: NodeId| {
@@ -153,7 +152,7 @@ impl Lowering<'_> {
         let mut b = View::natural(Space::Buffer(number), 0, &[inner, width], None);
         let mut len = inner * width;
         if width <= MOST_COLUMNS {
-            // The narrow kernels want it column by column, each from a line of the cache on.
+            // The narrow kernels need it column-major, each column starting at a cache line.
             let column = inner.next_multiple_of(ALIGNMENT);
             b.strides = vec![Stride::ONE, Stride::fixed(column)];
             len = column * width;

@@ -1,4 +1,4 @@
-//! Products of data with many zeros: A·B row by row, and Aᵀ·B summed over the rows.
+//! Products with data that has many zeros: A·B row by row, and Aᵀ·B summed over the rows.
 
 use super::{Lowering, copying};
 use crate::error::Result;
@@ -13,7 +13,7 @@ use crate::runtime::cpu::view::{Extent, Space, Stride, View};
 /// A product that is worth packing.
 #[derive(Clone, Copy)]
 pub(super) struct Product {
-    /// The argument that is packed.
+    /// The number of the packed argument.
     input: usize,
     lines: Lines,
     fill: f64,
@@ -22,7 +22,7 @@ pub(super) struct Product {
 }
 
 impl Lowering<'_> {
-    /// How the node is computed with a packed matrix, if it can be and is worth it.
+    /// The product with a packed matrix that computes the node, if it is possible and worth it.
     pub(super) fn packable(&self, id: NodeId) -> Option<Product> {
         let node = self.graph.node(id);
         if !self.in_rows() || node.shape.len() != 2 || !matches!(node.op, Op::MatMul { .. }) {
@@ -88,7 +88,7 @@ impl Lowering<'_> {
             Lines::Columns => {
                 let mut to = View::natural(Space::Partial, 0, &node.shape, None);
                 if second {
-                    // A column of the product is a line: its numbers follow each other.
+                    // A column of the product is a line, and contiguous.
                     to.strides = vec![Stride::ONE, Stride::fixed(node.shape[0])];
                 }
                 let columns = if second { node.shape[1] } else { 1 };

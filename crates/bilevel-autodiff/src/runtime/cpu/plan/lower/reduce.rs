@@ -9,7 +9,7 @@ use crate::runtime::cpu::plan::phase::Kind;
 use crate::runtime::cpu::view::{Extent, Stride};
 
 impl Lowering<'_> {
-    /// `whole` is the reduction where the rows are not summed over.
+    /// `whole` is the reduction to use if the rows are not summed over.
     pub(super) fn reduce(
         &mut self,
         id: NodeId,

@@ -1,4 +1,4 @@
-//! Where what is computed goes: sums over all rows, what later phases read, results.
+//! The places of computed values: sums over all rows, values for later phases, results.
 
 use super::Lowering;
 use crate::error::Result;
@@ -10,7 +10,7 @@ use crate::runtime::cpu::plan::phase::Kind;
 use crate::runtime::cpu::view::{At, Space, View};
 
 impl Lowering<'_> {
-    /// The place of a result that is handed over block by block: it is written at once, and read from there.
+    /// The place of a result that is delivered block by block: it is computed there and read from there.
     pub(super) fn in_result(&self, id: NodeId, outputs: &[Delivery]) -> Option<View> {
         let axis = self.rows.of(id).filter(|_| self.in_rows())?;
         let mut numbers = self.graph.outputs.iter().zip(outputs);
@@ -20,13 +20,13 @@ impl Lowering<'_> {
         Some(View::lanes(Space::Output(number), shape, axis, true))
     }
 
-    /// A place for the partial sums of a reduction over the rows, and where they go in the end.
+    /// A place for the partial sums of a reduction over the rows. Also records where their total goes.
     pub(crate) fn partial(&mut self, id: NodeId, columns: usize, outputs: &[Delivery]) -> At {
         let shape = self.node(id).shape.clone();
         let len: usize = shape.iter().product();
         let partial = self.code.partial_len;
         self.code.partial_len += len.next_multiple_of(ALIGNMENT);
-        // Straight to the result, if that is all it is for.
+        // Directly to the result, if it has no other use.
         let mut delivered = self
             .graph
             .outputs
@@ -62,7 +62,7 @@ impl Lowering<'_> {
         At::start(Space::Partial, partial)
     }
 
-    /// Keeps a node of rows for later phases.
+    /// Keeps a row node for later phases.
     pub(super) fn export(&mut self, id: NodeId) -> Result<()> {
         let shape = self.node(id).shape.clone();
         let number = self.buffers.len();
@@ -78,14 +78,14 @@ impl Lowering<'_> {
         Ok(())
     }
 
-    /// Writes a result as soon as it is there.
+    /// Writes a result as soon as it is computed.
     pub(super) fn deliver(&mut self, id: NodeId, outputs: &[Delivery]) -> Result<()> {
         let numbers: Vec<usize> = (0..self.graph.outputs.len())
             .filter(|&number| self.graph.outputs[number] == id)
             .collect();
         for number in numbers {
             if self.phases.kind(id) == Kind::Reduction {
-                // Known when all blocks are done.
+                // Known only when all blocks are done.
                 continue;
             }
             let block = self.block[id.index()].as_ref();
@@ -97,8 +97,7 @@ impl Lowering<'_> {
         Ok(())
     }
 
-    /// Writes results that no phase computes: inputs, constants, and sums over the rows that are used
-    /// further.
+    /// Writes results that no phase delivers: inputs, constants, and sums over the rows that have other uses.
     pub(crate) fn deliver_rest(&mut self, outputs: &[Delivery]) -> Result<PhaseCode> {
         self.code = PhaseCode::default();
         self.phase = 0;

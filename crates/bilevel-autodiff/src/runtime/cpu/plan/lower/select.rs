@@ -34,7 +34,7 @@ impl Lowering<'_> {
         Ok(())
     }
 
-    /// A whole tensor of which the numbers of a row follow each other in order, whatever is between the rows.
+    /// A whole tensor whose rows are contiguous and in order; any padding may lie between the rows.
     fn rows_in_one_piece(&mut self, id: NodeId) -> Result<View> {
         let view = self.view(id)?;
         let shape = self.graph.shape(id);
@@ -67,7 +67,7 @@ impl Lowering<'_> {
         Ok(())
     }
 
-    /// Pick, or place if it scatters.
+    /// Pick, or place if `scatter`.
     pub(super) fn select_class(&mut self, id: NodeId, classes: usize, scatter: bool) -> Result<()> {
         let node = self.graph.node(id);
         let (source, index) = (self.view(node.operands[0])?, self.view(node.operands[1])?);
