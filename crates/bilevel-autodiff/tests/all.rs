@@ -1,4 +1,4 @@
-//! All tests across types in one binary, as linking is a large part of their time.
+//! All tests across types in one binary, because linking takes a large part of their time.
 #![allow(clippy::unwrap_used, clippy::panic)]
 
 mod binding;

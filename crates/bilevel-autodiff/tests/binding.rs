@@ -1,11 +1,11 @@
-//! A function is compiled for shapes: other data of the same shapes compile nothing, and give what is theirs.
+//! A function is compiled for shapes: binding other data of the same shapes compiles nothing and gives correct results.
 use bilevel::{Draw, Key, Layout, Objective, Oracle};
 use bilevel_autodiff::{Bound, Data, Error, Function, Inputs, Shapes, Var};
 
 const ROWS: usize = 5;
 const COLUMNS: usize = 7;
 
-/// Softmax regression with weights of the rows and a penalty.
+/// Softmax regression with row weights and a penalty.
 fn losses<'t>(v: &Inputs<'t>) -> Var<'t> {
     let losses = v
         .data("a")
@@ -21,7 +21,7 @@ fn layouts(rows: usize) -> (Layout, Layout) {
     )
 }
 
-/// Rows of a task; those with a number divisible by 3 have zeros.
+/// The rows of a task; tasks whose number is divisible by 3 have zeros.
 fn task(number: u64, rows: usize) -> Data<f64> {
     let key = Key::from_seed(7).fold_in(number);
     let zero = |i: usize| number.is_multiple_of(3) && i.is_multiple_of(2);
@@ -77,7 +77,7 @@ fn a_thousand_tasks_compile_one_function() {
         assert!(std::ptr::eq(first.compiled(), bound.compiled()));
         let found = figures(&bound, Draw::All);
         if number % 100 < 3 {
-            // A function of its own knows nothing of the others.
+            // A separate function knows nothing of the others.
             let alone = bind(&Function::new(losses), task(number, ROWS));
             assert_eq!(found, figures(&alone, Draw::All));
         }
@@ -112,7 +112,7 @@ fn other_shapes_and_batches_are_other_programs() {
     assert_eq!(different.len(), 6);
 }
 
-/// Rows enough that zero columns are left out: each has the columns that are its own.
+/// Enough rows that zero columns are left out: each binding has its own columns.
 #[test]
 fn columns_are_those_of_the_data() {
     let columns = 40;
@@ -152,7 +152,7 @@ fn shapes_alone_tell_the_cost() {
         4.0 * 50.0 * 3.0 * COLUMNS as f64
     );
     assert_eq!(known.data_bytes(), 300 * (8 * COLUMNS + 4));
-    // Without data there are no numbers.
+    // Without data nothing can be computed.
     let error = known.at(&[0.0; 300]).err().unwrap();
     assert!(error.to_string().contains("bind"), "{error}");
 }

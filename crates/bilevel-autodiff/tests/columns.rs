@@ -1,4 +1,4 @@
-//! Columns of the data that are zero are left out of products, and nothing changes.
+//! Zero columns of the data are left out of products, and nothing changes.
 
 use bilevel::objective::Objective;
 use bilevel::vector::relative_difference;
@@ -40,13 +40,13 @@ fn traced(
     function.bind(&x, &y, data.batch(batch)).unwrap()
 }
 
-/// Products from the left alone, with weights as they are and transposed.
+/// Products only from the left, with plain and transposed weights.
 fn products<'t>(v: &Inputs<'t>) -> Var<'t> {
     let outputs = v.data("a").matmul(v.y("w")).tanh() + v.data("a").matmul(v.y("t").t());
     (v.x_rows("x").sigmoid() * outputs.square().sum(&[1]).reshape(&[v.rows()])).mean()
 }
 
-/// Another use: the matrix is needed as it is.
+/// Another use, which needs the whole matrix.
 fn another_use<'t>(v: &Inputs<'t>) -> Var<'t> {
     let rows = v.x_rows("x").sigmoid();
     let sizes = v.data("a").square().sum(&[1]).reshape(&[v.rows()]);
@@ -88,7 +88,7 @@ fn everything(h: &Bound<f64>, draw: Draw) -> Vec<f64> {
 #[test]
 fn nothing_changes_but_the_work() {
     type Model = for<'t> fn(&Inputs<'t>) -> Var<'t>;
-    // 26 of 40 columns are left where they are.
+    // The products keep 26 of 40 columns.
     for (model, expected) in [(products as Model, 0.65), (another_use as Model, 1.0)] {
         for batch in [None, Some(7)] {
             let (with, without) = (

@@ -1,4 +1,4 @@
-//! Compiled programs against the plain interpreter of the untransformed graph.
+//! Compares compiled programs with the plain interpreter of the untransformed graph.
 
 use bilevel_autodiff::graph::Graph;
 use bilevel_autodiff::reference::{Value, evaluate};
@@ -10,7 +10,7 @@ use crate::common::calculus::real_inputs;
 use crate::common::case::{Style, random_case};
 use crate::common::noise::{assert_close, bounds};
 
-/// Runs the compiled graph with every pass alone, with all, and with none.
+/// No pass, each pass alone, and all passes.
 fn variants() -> Vec<(&'static str, Passes)> {
     vec![
         ("no pass", Passes::NONE),
@@ -56,7 +56,7 @@ fn run(graph: &Graph, arguments: &[Value<f64>], passes: Passes) -> Vec<Vec<f64>>
             Value::Mask(_) => panic!("no argument is a mask"),
         })
         .collect();
-    // What was there before must not shine through.
+    // Previous contents must not show in the results.
     let mut outputs: Vec<Vec<f64>> = graph
         .outputs
         .iter()
@@ -67,7 +67,7 @@ fn run(graph: &Graph, arguments: &[Value<f64>], passes: Passes) -> Vec<Vec<f64>>
     program
         .run(&mut workspace, &arguments, &mut places)
         .unwrap();
-    // A second run in used memory gives the same bits.
+    // A second run in the same memory gives the same bits.
     let first = outputs.clone();
     let mut places: Vec<&mut [f64]> = outputs.iter_mut().map(Vec::as_mut_slice).collect();
     program

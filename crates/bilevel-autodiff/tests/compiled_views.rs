@@ -1,4 +1,4 @@
-//! Compiled programs read what is given through views, whatever their strides.
+//! Compiled programs read arguments through views, whatever their strides.
 
 use bilevel_autodiff::{Argument, DType, Graph, Passes, Program, Workspace, trace};
 

@@ -1,4 +1,4 @@
-//! What is written in primitives, against what it says.
+//! Functions composed of primitives, compared with their definitions.
 
 use bilevel::Key;
 use bilevel_autodiff::reference::{Value, evaluate};
@@ -132,7 +132,7 @@ fn dropped_elements_leave_the_mean() {
     );
 }
 
-/// The sum over all letters as it is written.
+/// The sum over all letters, computed directly.
 fn written(letters: &str, arguments: &[(&[usize], &[f64])]) -> Vec<f64> {
     let (inputs, output) = letters.split_once("->").unwrap();
     let inputs: Vec<&str> = inputs.split(',').collect();

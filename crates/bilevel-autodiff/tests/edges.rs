@@ -1,11 +1,11 @@
-//! What primitives give for a NaN and at the edges of their domains, compiled and interpreted.
+//! Results of primitives for NaN and at the edges of their domains, compiled and interpreted.
 
 use bilevel_autodiff::graph::Graph;
 use bilevel_autodiff::reference::{Value, evaluate};
 use bilevel_autodiff::transform::grad;
 use bilevel_autodiff::{Argument, DType, Passes, Program, Var, Workspace, trace};
 
-/// All outputs by the interpreter and by the compiled program, which agree, NaN for NaN.
+/// All outputs of the interpreter and of the compiled program, which agree, NaN included.
 fn both(graph: &Graph, arguments: &[&[f64]]) -> Vec<Vec<f64>> {
     let values: Vec<Value<f64>> = arguments
         .iter()
@@ -70,7 +70,7 @@ fn a_nan_stays_one() {
     }
 }
 
-/// The derivatives of a function of one number at a point, of order 0, 1, …
+/// The derivatives of orders 0, 1, … of a function of one number at a point.
 fn derivatives(function: impl for<'t> Fn(Var<'t>) -> Var<'t>, at: f64, most: usize) -> Vec<f64> {
     let mut graph = trace(&[(vec![], DType::Real)], |v| vec![function(v[0])]).unwrap();
     for _ in 0..most {
@@ -97,7 +97,7 @@ fn whole_powers_have_all_derivatives_at_zero() {
         derivatives(|x| x.powf(3.0), -2.0, 4),
         [-8.0, 12.0, -12.0, 6.0, 0.0]
     );
-    // The exponent in the shape of a tensor is the same number.
+    // An exponent broadcast to a tensor's shape is the same number.
     fn cubes(x: Var<'_>) -> Var<'_> {
         x.broadcast(&[2, 3]).powf(3.0).sum_all()
     }

@@ -1,4 +1,4 @@
-//! Functions of each element where they are hardest: small and large numbers.
+//! Elementwise functions where they are hardest: small and large numbers.
 
 use bilevel_autodiff::{Argument, DType, Program, Real, Workspace, trace};
 
@@ -25,7 +25,7 @@ fn close(found: &[f64], expected: &[f64], units: f64) {
 
 #[test]
 fn erf_is_right_to_a_few_units() {
-    // mpmath with 30 digits.
+    // Computed by mpmath with 30 digits.
     let x = ERF.map(|(x, _)| x);
     let expected = ERF.map(|(_, y)| y);
     close(

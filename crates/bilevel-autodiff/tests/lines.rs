@@ -1,4 +1,4 @@
-//! Primitives along some axes where they are hardest: ties, NaN, nothing at all, zeros, and as blocks of rows.
+//! Primitives along some axes where they are hardest: ties, NaN, empty tensors, zeros, and blocks of rows.
 
 use bilevel_autodiff::graph::{Graph, NodeId};
 use bilevel_autodiff::reference::{Value, evaluate};
@@ -31,7 +31,7 @@ fn run<T: Real>(graph: &Graph, arguments: &[Value<f64>], passes: Passes) -> Vec<
     outputs.into_iter().map(double).collect()
 }
 
-/// The value and the gradient of its sum, the same compiled and interpreted (NaN at the same places).
+/// The value and the gradient of its sum. Asserts that compiled and interpreted results agree (NaN at the same places).
 fn value_and_gradient(
     shape: &[usize],
     numbers: &[f64],
@@ -62,9 +62,9 @@ fn sorted_with_ties_zeros_and_nan() {
     let nan = f64::NAN;
     let (sorted, _) = value_and_gradient(&[6], &[2.0, nan, -1.0, 0.0, -0.0, 2.0], |x| x.sort(0));
     assert_eq!(sorted[..5], [-1.0, 0.0, -0.0, 2.0, 2.0]);
-    // Of two zeros the first stays the first, whatever its sign.
+    // Two zeros keep their order, whatever their signs.
     assert!(sorted[1].is_sign_positive() && sorted[2].is_sign_negative() && sorted[5].is_nan());
-    // Of equal ones the first passes its weight to the first.
+    // Among equal values, the first gets the gradient of the first result.
     let first = |v: &[f64]| value_and_gradient(&[3], v, |x| x.sort(0).slice(0, 0, 1)).1;
     let gradient = first(&[1.0, 0.5, 0.5]);
     assert_eq!(gradient, [0.0, 1.0, 0.0]);
@@ -103,7 +103,7 @@ fn what_is_not_positive_definite_is_not_a_number() {
     }
 }
 
-/// The unit matrix of two rows.
+/// The 2×2 identity matrix.
 fn eye<'t>(x: Var<'t>) -> Var<'t> {
     let rows = (x * 0.0 + 1.0).cumsum(0);
     let ones = rows * 0.0 + 1.0;
@@ -168,7 +168,7 @@ fn computed_indices_that_may_be_too_large_are_refused() {
     let rows = [(vec![5], DType::Real), (vec![3, 2], DType::Real)];
     assert!(trace(&rows, |v| vec![v[1].take_rows(v[0].argsort(0))]).is_err());
     assert!(trace(&rows, |v| vec![v[0].take_rows(v[0].argsort(0))]).is_ok());
-    // Indices are no result of a program.
+    // Indices cannot be a result of a program.
     let graph = trace(&shapes, |v| vec![v[0].argsort(0)]).unwrap();
     assert!(Program::<f64>::compile(&graph).is_err());
 }

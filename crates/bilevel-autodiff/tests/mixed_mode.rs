@@ -1,5 +1,5 @@
-//! Both second-order products of an objective h(x, y), ∇²_yy h·v and ∇²_xy h·v: mixed mode (the
-//! directional derivative of ∇_(x,y) h along (0, v)) against reverse over reverse (the gradient of ⟨∇_y h, v⟩).
+//! Compares two ways to compute the second-order products ∇²_yy h·v and ∇²_xy h·v of an objective h(x, y): mixed mode
+//! (the directional derivative of ∇_(x,y) h along (0, v)) and reverse over reverse (the gradient of ⟨∇_y h, v⟩).
 
 use bilevel_autodiff::Draw;
 use bilevel_autodiff::graph::{DType, Graph, NodeId};
@@ -14,7 +14,7 @@ use crate::common::calculus::{
 use crate::common::case::{Style, random_case};
 use crate::common::source::Source;
 
-/// The products of one objective, in x and in y, by both ways.
+/// The products of one objective, in x and in y, computed both ways.
 struct Products {
     graph: Graph,
     arguments: Vec<Value<f64>>,
@@ -22,7 +22,7 @@ struct Products {
     gradient: Vec<NodeId>,
     mixed: Vec<NodeId>,
     reverse: Vec<NodeId>,
-    /// The numbers of y among the arguments, and v.
+    /// The argument numbers of y, and v.
     direction: Vec<(usize, Vec<f64>)>,
 }
 
@@ -65,7 +65,7 @@ impl Products {
         numbers(&self.graph, nodes, &self.arguments)
     }
 
-    /// 1e-12 relative for the products in x and those in y, none of which are zero; 1e-6 against differences.
+    /// Tolerances: 1e-12 relative for the products in x and in y, none of which is zero; 1e-6 against differences.
     fn check(&self, of_x: usize) {
         for (part, nodes) in [(0..of_x), (of_x..self.mixed.len())]
             .into_iter()
@@ -85,7 +85,7 @@ impl Products {
     }
 }
 
-/// Random arguments for inputs of these shapes, the last of which are classes.
+/// Random arguments for inputs of these shapes; index inputs hold classes.
 fn arguments(
     shapes: &[(Vec<usize>, DType)],
     classes: usize,
@@ -102,7 +102,7 @@ fn arguments(
     shapes.iter().map(&mut argument).collect()
 }
 
-/// The objective of this many inputs that are data, then x, then y.
+/// Checks an objective whose inputs are `data` data inputs, then x, then y.
 fn check_model(
     shapes: &[(Vec<usize>, DType)],
     data: usize,
@@ -160,7 +160,7 @@ proptest! {
     }
 }
 
-/// Whether there was anything to compare in x and in y.
+/// For x and for y, 1 if the products to compare are not all zero.
 fn check_random(seed: u64) -> [usize; 2] {
     let style = Style {
         rows: 40,

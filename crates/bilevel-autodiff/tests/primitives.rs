@@ -1,5 +1,5 @@
-//! Every primitive's derivatives: against central differences, against each other, and again for
-//! the derivatives of these derivatives.
+//! Checks every primitive's derivatives against central differences and against each other, and
+//! again for the derivatives of these derivatives.
 
 use bilevel_autodiff::graph::{DType, NodeId, Shape};
 use bilevel_autodiff::reference::{Value, evaluate};
@@ -14,7 +14,7 @@ use crate::common::instance::{Instance, instance};
 use crate::common::source::Source;
 use bilevel_autodiff::Kind;
 
-/// Relative to what is compared, and to the rounding errors of the differences.
+/// The tolerance is relative to the differences, and to their rounding errors.
 fn agrees(what: &str, found: &[f64], difference: &[f64], rounding: f64) {
     let bound = 1e-6 * norm(difference) + 1e-10 * rounding;
     let apart = distance(found, difference);
@@ -32,7 +32,7 @@ fn same(what: &str, a: &[f64], b: &[f64]) {
     );
 }
 
-/// The numbers of a vector cut into directions for these inputs.
+/// The numbers of a vector split into directions for these inputs.
 fn direction(instance: &Instance, along: &[f64]) -> Vec<(usize, Vec<f64>)> {
     let mut from = 0;
     instance
@@ -105,7 +105,7 @@ fn check(kind: Kind, source: &mut Source) {
         agrees(&name("VJP"), &reverse, &each, norm(&f) * norm(&w));
     }
 
-    // Sums that cancel leave less of ‖Jv‖ than their rounding errors know of.
+    // When sums cancel, ‖Jv‖ is smaller than their rounding errors.
     let size = norm(&forward) * norm(&w);
     let size = size.max(0.01 * norm(&v) * norm(&reverse));
     let apart = (dot(&forward, &w) - dot(&v, &reverse)).abs();
@@ -139,7 +139,7 @@ proptest! {
     }
 }
 
-/// The value of a function of vectors of the same length and its gradient in each of them.
+/// The value of a function of vectors of the same length, and its gradient in each vector.
 fn gradient(
     arguments: &[&[f64]],
     function: impl for<'t> Fn(&[Var<'t>]) -> Var<'t>,
@@ -194,7 +194,7 @@ fn elements_that_reach_the_maximum_together_share_its_derivative() {
     let at: &[f64] = &[2.0, 1.0, 2.0, 0.0];
     let expected = (2.0, vec![vec![0.5, 0.0, 0.5, 0.0]]);
     assert_eq!(gradient(&[at], |v| v[0].max(&[0])), expected);
-    // Over no axis every element is its own maximum, and of nothing it is −∞.
+    // Over no axis, every element is its own maximum; the maximum of nothing is −∞.
     assert_eq!(
         gradient(&[at], |v| v[0].max(&[])),
         (5.0, vec![vec![1.0; 4]])

@@ -1,4 +1,4 @@
-//! Products of all widths, as a network of one hidden layer has them, against the plain interpreter.
+//! Compares products of all widths, as in a network with one hidden layer, with the plain interpreter.
 
 use bilevel_autodiff::graph::Graph;
 use bilevel_autodiff::reference::{Value, evaluate};
@@ -7,7 +7,7 @@ use bilevel_autodiff::{Argument, DType, Passes, Program, Workspace, trace};
 use proptest::prelude::*;
 
 /// Two heads on one hidden layer, and all gradients: rows times weights, sums over the rows (with and without a
-/// product), and a sum of two products with the weights of the heads.
+/// product), and a sum of two products with the head weights.
 fn network(rows: usize, inputs: usize, hidden: usize, classes: usize) -> Graph {
     let shapes = [
         (vec![rows, inputs], DType::Real),
@@ -72,7 +72,7 @@ fn compare(rows: usize, inputs: usize, hidden: usize, classes: usize) {
     for passes in [Passes::NONE, Passes::default()] {
         assert_close(&what, &run(&graph, &arguments, passes), &exact, 1e-12);
     }
-    // A relu may fall to the other side of zero in single precision.
+    // In single precision, a relu may fall on the other side of zero.
     let single: Vec<Vec<f64>> = run_single(&graph, &arguments)
         .iter()
         .map(|values| values.iter().map(|&a| f64::from(a)).collect())
@@ -80,7 +80,7 @@ fn compare(rows: usize, inputs: usize, hidden: usize, classes: usize) {
     assert_close(&what, &single, &exact, 1e-3);
 }
 
-/// As a whole, relative to the length of what is expected.
+/// Compares whole tensors, relative to the norm of the expected one.
 fn assert_close(what: &str, found: &[Vec<f64>], exact: &[Value<f64>], tolerance: f64) {
     for (found, exact) in found.iter().zip(exact) {
         let exact = exact.real();

@@ -1,5 +1,5 @@
-//! The random graphs that compiled programs are tested on: that they hold what they should, and
-//! that the bound of their rounding errors is one.
+//! Checks the random graphs that compiled programs are tested on: that they contain the cases they should, and that the
+//! bound of their rounding errors is a bound.
 
 use bilevel_autodiff::graph::{DType, Graph, NodeId, Op};
 use bilevel_autodiff::reference::{Value, evaluate};
@@ -92,7 +92,7 @@ proptest! {
     fn numbers_stay_small(seed: u64) {
         let (mut graph, arguments) = random_case(seed, Style::default());
         for value in evaluate(&graph, &arguments).unwrap() {
-            // An objective is a sum of five means of squares at most.
+            // An objective is a sum of at most five means of squares.
             prop_assert!(value.real().iter().all(|a| a.abs() <= 5.0 * LIMIT * LIMIT));
         }
         graph.outputs = graph.ids().collect();
@@ -109,15 +109,14 @@ proptest! {
         let exact = evaluate(&graph, &arguments).unwrap();
         let single: Vec<Value<f32>> = arguments.iter().map(to_single).collect();
         let single: Vec<Value<f64>> = evaluate(&graph, &single).unwrap().iter().map(to_double).collect();
-        // Single precision meets kinks that the few sampled errors of its own size do not cross; larger ones
-        // do.
+        // Single precision meets kinks that the few sampled errors of its own size do not cross; larger errors do.
         let bounds = bounds(&graph, &arguments, 8.0 * f64::from(f32::EPSILON) / 2.0);
         assert_close("f32", &single, &exact, &bounds);
     }
 }
 
-/// The smallest number but 0 in the results of all nodes: what is smaller than any normal number of a type is 0
-/// there, or imprecise, and its sign or its quotient is another.
+/// The smallest nonzero size in the results of all nodes. A number below a type's normal numbers becomes 0 or imprecise
+/// in that type, with another sign or quotient.
 fn smallest(graph: &Graph, arguments: &[Value<f64>]) -> f64 {
     let mut all = graph.clone();
     all.outputs = graph.ids().collect();
@@ -149,7 +148,7 @@ fn to_double(value: &Value<f32>) -> Value<f64> {
     }
 }
 
-/// What a bound is good for: it is far below the numbers.
+/// Bounds are useful: they are far below the numbers.
 #[test]
 fn bounds_are_tight() {
     let mut loose = Vec::new();

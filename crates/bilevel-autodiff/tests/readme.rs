@@ -1,4 +1,4 @@
-//! The README shows the example that is run as a test.
+//! The README contains the example that runs as a test.
 #![allow(clippy::print_stderr)]
 
 #[test]

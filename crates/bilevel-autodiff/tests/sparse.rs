@@ -1,4 +1,4 @@
-//! Zeros of the data are left out of products, and nothing changes but the work.
+//! Zeros of the data are left out of products: only the amount of work changes.
 
 use std::sync::Mutex;
 
@@ -9,13 +9,13 @@ use crate::common::objective::{Figure, assert_same, everything};
 
 type Model = for<'t> fn(&Inputs<'t>) -> Var<'t>;
 
-/// A data set of which most is zero, and how many outputs each row has.
+/// A data set that is mostly zero, and the number of outputs for each row.
 #[derive(Clone, Copy, Debug)]
 struct Shape {
     rows: usize,
     columns: usize,
     outputs: usize,
-    /// About one of so many numbers is not zero: in rows of similar places, as in pictures, or anywhere.
+    /// About one number in `every` is not zero: at similar places in each row, as in images, or anywhere.
     every: usize,
     similar: bool,
 }
@@ -56,7 +56,7 @@ impl Shape {
             .rows("a", features, &[self.columns])
             .labels("labels", labels);
         let settings = Settings {
-            // Those that are zero everywhere stay, so that it is the panels that leave them out.
+            // Keep columns that are zero everywhere, so that the panels leave them out.
             columns: false,
             sparse,
             ..Settings::default()
@@ -67,7 +67,7 @@ impl Shape {
     }
 }
 
-/// Weights as they are, and transposed.
+/// Plain and transposed weights.
 fn network<'t>(v: &Inputs<'t>) -> Var<'t> {
     let (a, b) = (
         v.data("a").matmul(v.y("w")),
@@ -80,7 +80,7 @@ fn network<'t>(v: &Inputs<'t>) -> Var<'t> {
     (v.x_rows("x").sigmoid() * losses).mean() + v.y("w").square().sum_all()
 }
 
-/// The sum over the rows with the data as the second operand, and the data as they are.
+/// The sum over the rows with the data as the second operand, and the data itself.
 fn second_operand<'t>(v: &Inputs<'t>) -> Var<'t> {
     let outputs = v.data("a").matmul(v.y("w"));
     let weights = v.x_rows("x").sigmoid();
@@ -118,7 +118,7 @@ fn shapes() -> Vec<Shape> {
             }
         }
     }
-    // So wide that a group of rows has several blocks.
+    // Wide enough that a group of rows has several blocks.
     for columns in [18, 40] {
         shapes.push(Shape {
             rows: 700,
@@ -147,7 +147,7 @@ fn nothing_changes_but_the_work() {
             *less += usize::from(flops(&with) < 0.8 * flops(&without));
         }
     }
-    // Where it is worth it.
+    // Packing is worth it in many of the cases.
     assert!(less.iter().all(|&less| less > 15), "{less:?}");
 }
 
@@ -210,7 +210,7 @@ fn threads_do_not_change_bits() {
     assert_eq!(one, with(3));
 }
 
-/// Whoever comes first compiles and packs, while the threads that others wait on may take up such work themselves.
+/// The first thread compiles and packs; the threads that others wait for may take such work over themselves.
 #[test]
 fn many_tasks_share_an_objective() {
     let shape = Shape {
@@ -237,7 +237,7 @@ fn many_tasks_share_an_objective() {
                     .unwrap();
                 gradients.lock().unwrap().push(gradient);
             });
-            // So that some are there before others.
+            // Some start before others.
             std::thread::sleep(std::time::Duration::from_millis(2));
         }
     });

@@ -1,5 +1,5 @@
-//! What is wrong with a traced function comes back as one error, the first, with the operation, the
-//! shapes and the caller's line; nothing panics, whatever is done after it.
+//! Mistakes in a traced function come back as one error, the first, with the operation, the shapes
+//! and the caller's line. Nothing panics, whatever is done afterwards.
 
 use bilevel_autodiff::graph::Op;
 use bilevel_autodiff::reference::{Value, evaluate};
@@ -18,14 +18,14 @@ fn inputs() -> Vec<(Shape, DType)> {
     ]
 }
 
-/// The error of an expression in v, and the line it is written on.
+/// The error of an expression in v, and the line of the expression.
 macro_rules! error {
     (|$v:ident| $wrong:expr) => {
         (trace(&inputs(), |$v| vec![$wrong]).unwrap_err(), line!())
     };
 }
 
-/// The message names the operation, the shapes and the line; gives what is wrong.
+/// Checks that the message names the operation, the shapes and the line. Returns the fault.
 #[track_caller]
 fn check((error, line): (Error, u32), name: &str, shapes: &[&[usize]]) -> Fault {
     let message = error.to_string();
@@ -365,12 +365,12 @@ fn variables_of_another_trace() {
     foreign(nested(|v, w| v.select(w, v)), "select", &[A, FOUR, A]);
     foreign(nested(|v, w| v.select(v, w)), "select", &[A, A, FOUR]);
     foreign(nested(|v, w| v.cross_entropy(w)), "pick", &[A, FOUR]);
-    // The other trace is none the worse.
+    // The other trace still works.
     assert_eq!((w + w).shape(), [4]);
 }
 
-/// An operation of a trace on one of its variables and one of another trace: `trace_of` is not told
-/// apart by the types, since both live.
+/// An operation of a trace on one of its variables and one of another trace. Types do not tell the
+/// traces apart, since both are live.
 #[track_caller]
 fn nested(wrong: impl for<'a> Fn(Var<'a>, Var<'a>) -> Var<'a>) -> (Error, u32) {
     let other = Tracer::default();
@@ -455,7 +455,7 @@ fn graphs_refuse_too_few_and_too_many_operands() {
     }
 }
 
-/// Of each kind of primitive one.
+/// One operation of each kind.
 fn every_op() -> Vec<Op> {
     use crate::common::instance::instance;
     use crate::common::source::Source;

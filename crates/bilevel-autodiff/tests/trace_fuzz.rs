@@ -1,5 +1,5 @@
-//! Random operations, wrong ones among them: nothing panics, the first error is the one that comes
-//! back, and what is traced without an error can be evaluated and differentiated.
+//! Random operations, some of them wrong: nothing panics, the first error is returned, and what is
+//! traced without an error can be evaluated and differentiated.
 
 use bilevel_autodiff::Draw;
 use bilevel_autodiff::graph::{Graph, NodeId, Op};
@@ -37,7 +37,7 @@ fn values() -> Vec<Value<f64>> {
     inputs.iter().map(of).collect()
 }
 
-/// Mostly small, at times as large as can be.
+/// Mostly small, sometimes as large as possible.
 fn number(source: &mut Source) -> usize {
     source.one_of(&[
         0,
@@ -63,7 +63,7 @@ fn some_numbers(source: &mut Source) -> Vec<usize> {
     (0..source.below(4)).map(|_| number(source)).collect()
 }
 
-/// One of the functions of `Var` on these variables, right or wrong.
+/// Applies one of the functions of `Var` to these variables, correctly or not.
 fn act<'t>(source: &mut Source, vars: &[Var<'t>]) -> Var<'t> {
     let [a, b, c] = [(); 3].map(|()| source.one_of(vars));
     let n = |source: &mut Source| number(source);
@@ -121,8 +121,8 @@ fn act<'t>(source: &mut Source, vars: &[Var<'t>]) -> Var<'t> {
     }
 }
 
-/// Operations by their seeds, all results being outputs. Variables of another trace are among the
-/// operands now and then.
+/// Traces the operations of these seeds, with all results as outputs. Occasionally, operands are
+/// variables of another trace.
 fn traced(seeds: &[u64]) -> Result<Graph, Error> {
     let other = Tracer::default();
     let strange = [other.input(vec![3, 2], DType::Real), other.constant(1.0)];
@@ -130,10 +130,10 @@ fn traced(seeds: &[u64]) -> Result<Graph, Error> {
         let mut vars = v.to_vec();
         for &seed in seeds {
             let mut source = Source::new(seed);
-            // The later ones are more frequent.
+            // Later variables are more frequent.
             let operands = [&vars[..], &vars[vars.len() / 2..]].concat();
             if source.likely(0.05) {
-                // What comes of it can be of either trace, so that it is not used further.
+                // The result can belong to either trace, so it is not used further.
                 let _ = strange_act(&mut source, &operands, strange);
             } else {
                 vars.push(act(&mut source, &operands));
@@ -143,7 +143,8 @@ fn traced(seeds: &[u64]) -> Result<Graph, Error> {
     })
 }
 
-/// The seeds of a number of operations, each of which is right if it is chosen with care.
+/// The seeds of `count` operations. With probability `care`, up to 40 seeds are tried until one
+/// gives a correct operation.
 fn operations(seed: u64, count: usize, care: f64) -> Vec<u64> {
     let mut source = Source::new(seed);
     let mut seeds = Vec::new();
@@ -202,7 +203,7 @@ proptest! {
             let ids: Vec<NodeId> = graph.ids().chain(other.ids()).collect();
             let operands: Vec<NodeId> =
                 (0..source.below(4)).map(|_| source.one_of(&ids)).collect();
-            // Whether it fits or not.
+            // It may fit or not.
             let _ = graph.push(op, &operands);
         }
         let ids: Vec<NodeId> = graph.ids().collect();
@@ -215,7 +216,7 @@ proptest! {
     }
 }
 
-/// Values have the shapes and kinds that the trace told, and so have the derivatives.
+/// Values and derivatives have the shapes and kinds that the trace gives.
 fn check_sound(mut graph: Graph) {
     if !small(&graph) {
         return;

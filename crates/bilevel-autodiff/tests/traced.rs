@@ -1,4 +1,4 @@
-//! Bound functions: staging, passes and tapes change no figure; what cannot be is an error.
+//! Bound functions: staging, passes and tapes change no result; what is impossible is an error.
 use bilevel::check::{random_direction, second_order_check};
 use bilevel::vector::{axpy, dot};
 use bilevel::{Draw, Key, Layout, Objective};
@@ -12,7 +12,7 @@ use crate::common::source::Source;
 
 type Body = for<'t> fn(&Inputs<'t>) -> Var<'t>;
 
-/// Objectives by what is special about how x enters.
+/// Objectives, named by how x enters.
 const OBJECTIVES: &[(&str, Body)] = &[
     ("nonlinear", |v| {
         let losses = logits(v, v.data("a")).cross_entropy(v.labels("labels"));
@@ -121,7 +121,7 @@ const PLAIN: Settings = Settings {
     sparse: false,
 };
 
-/// Settings that all mean the same.
+/// Settings that all give the same results.
 fn variants() -> Vec<Settings> {
     let all = Passes::default();
     let interpreted = Settings {
@@ -171,7 +171,7 @@ fn draws() -> [Draw; 3] {
 #[test]
 fn staging_and_passes_change_nothing() {
     for &(name, function) in OBJECTIVES {
-        // One group of blocks, three of them; one row, and batches of one.
+        // One group of blocks and three groups; one row, and batches of one.
         for (rows, batch) in [
             (9, Some(4)),
             (300, Some(140)),
@@ -203,7 +203,7 @@ fn derivatives_against_differences() {
             let objective = objective(function, 11, batch, Settings::default());
             assert!(objective.depends_on_x(), "{name}");
             let (x, y) = (numbers(4, 24, 1.2), numbers(5, 17, 0.9));
-            // Products past a stopped gradient are not those of the gradient's differences.
+            // Products through a stopped gradient differ from differences of the gradient.
             if name != "stopped and alone" {
                 let check = second_order_check(&objective, &x, &y, key, 1e-6).unwrap();
                 assert!(check.passed(), "{name}: {check:?}");
@@ -238,7 +238,7 @@ fn derivatives_against_differences() {
     }
 }
 
-/// A random graph as an objective: its inputs are parts of x and y and data.
+/// A random graph as an objective; its inputs are parts of x, parts of y, and data.
 struct Random {
     x: (Layout, Vec<f64>),
     y: (Layout, Vec<f64>),
@@ -248,7 +248,7 @@ struct Random {
 }
 
 impl Random {
-    /// None where indices have not all one length, as labels do.
+    /// `None` if the index inputs differ in length, which labels cannot.
     fn new(seed: u64, rows: usize) -> Option<Self> {
         let style = Style {
             rows,
@@ -324,7 +324,7 @@ impl Random {
     }
 }
 
-/// Whether the seed gave an objective.
+/// Returns whether the seed gave an objective.
 fn random_objective(seed: u64, rows: usize) -> bool {
     let Some(random) = Random::new(seed, rows) else {
         return false;
@@ -350,7 +350,7 @@ fn random_objective(seed: u64, rows: usize) -> bool {
             let found = figures(settings);
             let what = format!("seed {seed}, {settings:?}");
             assert_same(&what, &found, &expected, 1e-9, 1e-3);
-            // From a tape or without one.
+            // Results with a tape equal those without.
             let of = |name: &str| {
                 let find = |(own, _): &&(String, Vec<f64>)| own.starts_with(name);
                 found.iter().find(find).unwrap().clone()

@@ -1,4 +1,4 @@
-//! Bound functions at the edges: no x, few rows, many parts; and what cannot be is an error.
+//! Bound functions at the edges: no x, few rows, many parts; what is impossible is an error.
 use bilevel::{Draw, Key, Layout, Objective};
 use bilevel_autodiff::{Bound, Data, Device, Error, Function, Inputs, Passes, Settings, Var};
 
@@ -92,7 +92,7 @@ fn one_row_and_batches_of_one_row() {
     let x = [0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7];
     let row = batch().rows(7, 1).unwrap().next().unwrap();
     let drawn = everything(&all, &x, &Y, &[batch()]);
-    // The same row alone.
+    // Only that row.
     let numbers: Vec<f64> = (0..14).map(|i| (1.7 * i as f64).sin()).collect();
     let one = Data::new(1)
         .rows("a", numbers[2 * row..2 * row + 2].to_vec(), &[2])
@@ -125,7 +125,8 @@ fn no_data_at_all() {
     assert!((found[0].1[0] - expected).abs() < 1e-14);
 }
 
-/// Rows of 300 and of 200 in one objective: blocks cut the rows of one kind, the rest runs whole.
+/// Tensors of 300 and of 200 rows in one objective: one kind of rows is cut into blocks, the other
+/// runs whole.
 #[test]
 fn two_kinds_of_rows() {
     let other: Vec<f64> = (0..400).map(|i| (0.9 * i as f64).cos()).collect();
@@ -156,7 +157,7 @@ fn two_kinds_of_rows() {
     assert_same("two kinds", &found, &expected, 1e-12, 1e-9);
 }
 
-/// More parts than any fixed list would hold.
+/// More parts than a fixed-size list would hold.
 #[test]
 fn many_parts() {
     let names: Vec<String> = (0..150).map(|i| format!("part {i}")).collect();
@@ -177,7 +178,7 @@ fn many_parts() {
     assert!(gradient.iter().all(|g| (g - expected).abs() < 1e-14));
 }
 
-/// Where the closure is wrong, the error says the line of the closure.
+/// Errors in the closure name the closure's line.
 #[test]
 fn unknown_names_tell_the_known_ones_and_the_line() {
     let layout = || Layout::new([("row", vec![4]), ("rate", vec![])]);
@@ -250,7 +251,7 @@ fn what_cannot_be_traced_is_an_error() {
     );
     length(data(4).labels("e", vec![0; 5]), r#"the data "e""#, 4, 5);
 
-    // Three classes: label 3 is one too many, whether all rows are asked for or a batch.
+    // Three classes: label 3 is too large, both for all rows and for a batch.
     let wrong = data(4).labels("wrong", vec![0, 2, 3, 1]);
     for batch in [None, Some(2)] {
         let found = error(batch, wrong.clone(), |v| {
@@ -271,7 +272,7 @@ fn what_cannot_be_traced_is_an_error() {
             }
         );
     }
-    // An x with a row too few for the batch's indices.
+    // x has one row too few for the batch's indices.
     let message = traced(&Layout::vector("x", 3), data(4), Some(2), |v| {
         (v.x_rows("x") * cross_entropy(v)).mean()
     })

@@ -1,12 +1,12 @@
-//! Derivatives of a graph as numbers, and differences to compare them with.
+//! Derivatives of a graph as numbers, and differences to check them.
 
 use bilevel_autodiff::graph::{DType, Graph, NodeId, Op};
 use bilevel_autodiff::reference::{Value, evaluate};
 
-/// Small enough for the differences' own error, far less than the distance to any kink.
+/// Small enough for the differences' own error, and far below the distance to any kink.
 const STEP: f64 = 1e-3;
 
-/// `value` everywhere in the shape of `like`.
+/// A tensor filled with `value`, in the shape of `like`.
 pub(crate) fn full(graph: &mut Graph, value: f64, like: NodeId) -> NodeId {
     let shape = graph.shape(like).to_vec();
     let scalar = graph.constant(value);
@@ -34,7 +34,7 @@ pub(crate) fn or_zeros(
         .collect()
 }
 
-/// A further argument like each of these.
+/// Adds an argument of the same shape for each node.
 pub(crate) fn inputs_like(graph: &mut Graph, nodes: &[NodeId]) -> Vec<NodeId> {
     nodes
         .iter()
@@ -61,7 +61,7 @@ pub(crate) fn inner(graph: &mut Graph, a: &[NodeId], b: &[NodeId]) -> NodeId {
     sum
 }
 
-/// The numbers of these nodes, one after the other.
+/// The values of these nodes, concatenated.
 pub(crate) fn numbers(graph: &Graph, nodes: &[NodeId], arguments: &[Value<f64>]) -> Vec<f64> {
     let mut graph = graph.clone();
     graph.outputs = nodes.to_vec();
@@ -73,7 +73,7 @@ pub(crate) fn numbers(graph: &Graph, nodes: &[NodeId], arguments: &[Value<f64>])
 }
 
 /// d/dt of `nodes` at arguments + t·direction for t = 0, by central differences of fourth order.
-/// `direction` has the number of an argument and what is added to it.
+/// `direction` lists argument numbers and the directions in them.
 pub(crate) fn difference(
     graph: &Graph,
     nodes: &[NodeId],

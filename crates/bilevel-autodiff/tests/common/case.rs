@@ -1,4 +1,4 @@
-//! Random graphs as the objectives of real problems are built: rows, weights, classes.
+//! Random graphs built like the objectives of real problems: rows, weights, classes.
 
 use bilevel_autodiff::graph::{Binary, Compare, DType, Graph, Lines, NodeId, Op, Shape, Unary};
 use bilevel_autodiff::reference::{Value, evaluate};
@@ -7,14 +7,14 @@ use bilevel_autodiff::{Draw, Kind, Numbers};
 use super::instance::matrices as matrices_of;
 use super::source::Source;
 
-/// What a random graph is like.
+/// The properties of a random graph.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Style {
-    /// At most so many rows.
+    /// The most rows.
     pub(crate) rows: usize,
-    /// How many primitives are tried.
+    /// The number of primitives to try.
     pub(crate) steps: usize,
-    /// Whether `stop_gradient` occurs: a derivative past it is no gradient of anything.
+    /// Whether `stop_gradient` occurs: a derivative through it is not a true gradient.
     pub(crate) stops: bool,
 }
 
@@ -28,8 +28,8 @@ impl Default for Style {
     }
 }
 
-/// A random graph and arguments for it. The outputs are one to three scalars, the objectives, and then
-/// up to two tensors. What exceeds [`LIMIT`] in size is scaled down before it is used.
+/// A random graph and arguments for it. The outputs are one to three scalars (the objectives) and then up to two
+/// tensors. Values larger than [`LIMIT`] are scaled down before use.
 pub(crate) fn random_case(seed: u64, style: Style) -> (Graph, Vec<Value<f64>>) {
     let mut source = Source::new(seed);
     let rows = match source.below(6) {
@@ -48,7 +48,7 @@ pub(crate) fn random_case(seed: u64, style: Style) -> (Graph, Vec<Value<f64>>) {
     };
     case.start();
     for step in 0..style.steps {
-        // The primitives of models are more frequent than the rest, all of which occur.
+        // Primitives of typical models are more frequent than the rest, but all occur.
         let kind = match step % 3 {
             0 => case.source.one_of(FREQUENT),
             _ => case.source.one_of(&Kind::all()),
@@ -64,7 +64,7 @@ pub(crate) fn random_case(seed: u64, style: Style) -> (Graph, Vec<Value<f64>>) {
     (case.graph, case.arguments)
 }
 
-/// No number that is used further is larger.
+/// No number that is used further exceeds this size.
 pub(crate) const LIMIT: f64 = 4.0;
 
 const FREQUENT: &[Kind] = &[
@@ -82,14 +82,14 @@ const FREQUENT: &[Kind] = &[
     Kind::Place,
 ];
 
-/// A node of real numbers and a bound of their size.
+/// A real node, and a bound of its size.
 #[derive(Clone, Copy)]
 struct Entry {
     id: NodeId,
     size: f64,
 }
 
-/// The place in the pool of the scalar among the first inputs.
+/// The position in the pool of the scalar input.
 const SCALAR: usize = 5;
 
 struct Case {
@@ -97,7 +97,7 @@ struct Case {
     graph: Graph,
     arguments: Vec<Value<f64>>,
     pool: Vec<Entry>,
-    /// Nodes of indices, and a number that they are below.
+    /// Index nodes, and their exclusive upper bounds.
     used_indices: Vec<(NodeId, usize)>,
     source: Source,
 }
@@ -128,7 +128,7 @@ impl Case {
         id
     }
 
-    /// Indices below a number: of their own, those used before, or others in another shape.
+    /// Indices below a number: new ones, ones used before, or reshaped ones.
     fn indices(&mut self, shape: &[usize], below: usize) -> NodeId {
         let used = self.used_indices.iter();
         let same = used.filter(|(id, most)| *most <= below && self.graph.shape(*id) == shape);
@@ -162,7 +162,7 @@ impl Case {
         self.graph.shape(id).to_vec()
     }
 
-    /// Into the pool, scaled by a power of two if it could be large.
+    /// Adds a node to the pool, scaled by a power of two if it could be large.
     fn keep(&mut self, id: NodeId, size: f64) {
         if size <= LIMIT {
             self.pool.push(Entry { id, size });
@@ -176,7 +176,7 @@ impl Case {
         self.pool.push(Entry { id: scaled, size });
     }
 
-    /// In this shape, to which it can be broadcast.
+    /// The node broadcast to this shape.
     fn fit(&mut self, id: NodeId, shape: &[usize]) -> NodeId {
         let mut own = self.shape(id);
         let mut id = id;
@@ -191,7 +191,7 @@ impl Case {
         }
     }
 
-    /// Any node, the later ones more often, and those with a row for each row.
+    /// Any node; later ones, and those with a row for each row, are more frequent.
     fn any(&mut self) -> Entry {
         let count = self.pool.len();
         let candidates = [(); 3].map(|()| self.source.below(count));
@@ -212,7 +212,7 @@ impl Case {
         (!fitting.is_empty()).then(|| self.source.one_of(&fitting))
     }
 
-    /// Any node and a second one in its shape.
+    /// Any node, and a second one in its shape.
     fn two(&mut self) -> [Entry; 2] {
         let first = self.any();
         let shape = self.shape(first.id);
@@ -234,7 +234,7 @@ impl Case {
         }
     }
 
-    /// Between 1/2 and 3/2, whatever it was.
+    /// Maps any values to between 1/2 and 3/2.
     fn positive(&mut self, entry: Entry) -> NodeId {
         let sigmoid = self.push(Op::Unary(Unary::Sigmoid), &[entry.id]);
         let half = self.graph.constant(0.5);
@@ -242,7 +242,7 @@ impl Case {
         self.push(Op::Binary(Binary::Add), &[sigmoid, half])
     }
 
-    /// The largest number of a node.
+    /// The largest absolute value of a node.
     fn size(&self, id: NodeId) -> f64 {
         let mut graph = self.graph.clone();
         graph.outputs = vec![id];
@@ -299,7 +299,7 @@ impl Case {
         (id, size)
     }
 
-    /// One primitive more: the result and a bound of its size, or nothing where no node fits.
+    /// Adds a primitive: returns the result and a bound of its size, or nothing if no node fits.
     fn grow(&mut self, kind: Kind) -> Option<(NodeId, f64)> {
         Some(match kind {
             Kind::Input => {
@@ -333,7 +333,7 @@ impl Case {
         })
     }
 
-    /// Along some axes, of a node, or of matrices of each row.
+    /// A primitive along some axes of a node, or of matrices for each row.
     fn lines(&mut self, lines: Lines) -> Option<(NodeId, f64)> {
         let a = self.any();
         let matrices = self.source.shape(0, 1);
@@ -355,7 +355,7 @@ impl Case {
                     self.graph.input(shape.clone(), DType::Real)
                 }
                 Numbers::Index(below) => self.indices(shape, below),
-                // Keys of an order too: no rounding error may exchange two of them.
+                // Also for sort keys: no rounding error may exchange two of them.
                 _ => self.real(shape),
             });
         }
@@ -381,7 +381,7 @@ impl Case {
         let [mut a, mut b] = [p, q].map(|other| self.any_where(fits).unwrap_or(other));
         for entry in [&mut a, &mut b] {
             if self.graph.shape(entry.id) != shape {
-                // A scalar fits always.
+                // A scalar always fits.
                 *entry = self.scalar();
                 entry.id = self.fit(entry.id, &shape);
             }
@@ -390,7 +390,7 @@ impl Case {
         (self.push(Op::Select, &[mask, a.id, b.id]), size)
     }
 
-    /// Half of the masks in another shape.
+    /// Moves half of the masks to another shape.
     fn moved_mask(&mut self, mask: NodeId) -> NodeId {
         let shape = self.shape(mask);
         let op = match (self.source.below(8), shape.first()) {
@@ -412,7 +412,7 @@ impl Case {
         self.push(op, &[mask])
     }
 
-    /// One number: an input or what was made of inputs.
+    /// A scalar: an input or computed from inputs.
     fn scalar(&mut self) -> Entry {
         let scalar = self.any_where(<[usize]>::is_empty);
         scalar.unwrap_or(self.pool[SCALAR])
@@ -431,8 +431,8 @@ impl Case {
         (count > 0).then(|| (self.push(Op::Max(axes), &[a.id]), a.size))
     }
 
-    /// A product whose common axis is that of the rows or any other, of a node with another one or with
-    /// further weights, on either side.
+    /// A product summed over the row axis or any other, of a node with another node or with new weights, on either
+    /// side.
     fn matmul(&mut self) -> Option<(NodeId, f64)> {
         let a = self.any_where(|shape| shape.len() >= 2)?;
         let a = if self.source.chance() {
@@ -449,7 +449,7 @@ impl Case {
             own.len() == rank
                 && own[..rank - 2] == shape[..rank - 2]
                 && own[rank - if right { 1 } else { 2 }] == inner
-                // Rows by rows are too many elements.
+                // A rows × rows matrix has too many elements.
                 && own.iter().chain(&shape).filter(|&&size| size > 64).count() < 3
         };
         let right = self.source.likely(0.4);
@@ -467,7 +467,7 @@ impl Case {
         if sizes.0 * sizes.1 > 5000 {
             return None;
         }
-        // Half of them as bᵀ·aᵀ.
+        // Half of the products are bᵀ·aᵀ.
         let id = if self.source.chance() {
             self.push(Op::MatMul { left, right }, &[a.id, b.id])
         } else {
@@ -558,7 +558,7 @@ impl Case {
         })
     }
 
-    /// The objectives, each a mean of some of the later nodes, and tensors.
+    /// Adds the outputs: objectives, each a sum of means of later nodes, and tensors.
     fn finish(&mut self) {
         let objectives = 1 + self.source.below(3);
         for _ in 0..objectives {

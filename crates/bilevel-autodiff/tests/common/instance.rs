@@ -6,11 +6,11 @@ use bilevel_autodiff::{Draw, Kind, Numbers, Sample};
 
 use super::source::Source;
 
-/// A graph with one primitive in it.
+/// A graph with one primitive.
 pub(crate) struct Instance {
     pub(crate) graph: Graph,
     pub(crate) arguments: Vec<Value<f64>>,
-    /// The inputs to differentiate with respect to, real numbers.
+    /// The real inputs to differentiate with respect to.
     pub(crate) inputs: Vec<NodeId>,
     pub(crate) output: NodeId,
 }
@@ -59,7 +59,7 @@ impl Instance {
         id
     }
 
-    /// The result, or where it is no real number, one that depends on it.
+    /// The result; if it is not real, a real node that depends on it.
     fn sampled(&mut self, sample: &Sample, source: &mut Source) -> NodeId {
         let mut operands = Vec::new();
         for (shape, numbers) in &sample.operands {
@@ -86,7 +86,7 @@ impl Instance {
     }
 }
 
-/// M·Mᵀ + I/2 for matrices M, or triangles with a diagonal that is not near 0.
+/// M·Mᵀ + I/2 for matrices M, or triangles with a diagonal away from 0.
 pub(crate) fn matrices(shape: &[usize], source: &mut Source, definite: bool) -> Vec<f64> {
     let n = shape[shape.len() - 1];
     let batch: usize = shape[..shape.len() - 2].iter().product();
@@ -108,13 +108,13 @@ pub(crate) fn matrices(shape: &[usize], source: &mut Source, definite: bool) -> 
     all
 }
 
-/// This primitive on random operands of rank 0 to 4, with empty and size-1 axes among them.
+/// This primitive on random operands of rank 0 to 4, some with empty and size-1 axes.
 pub(crate) fn instance(kind: Kind, source: &mut Source) -> Instance {
     let mut instance = Instance {
         graph: Graph::new(),
         arguments: Vec::new(),
         inputs: Vec::new(),
-        // The first node, until there is a last one.
+        // A placeholder.
         output: Graph::new().constant(0.0),
     };
     instance.output = match kind.sample(source) {

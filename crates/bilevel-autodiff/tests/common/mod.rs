@@ -1,4 +1,4 @@
-//! What the tests of this crate share: every primitive, random graphs, differences.
+//! Shared by the tests of this crate: every primitive, random graphs, differences.
 
 pub(crate) mod calculus;
 pub(crate) mod case;

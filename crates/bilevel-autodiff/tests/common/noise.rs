@@ -1,20 +1,20 @@
-//! How far apart two correct evaluations of a graph may be.
+//! How much two correct evaluations of a graph may differ.
 
 use bilevel_autodiff::graph::{Binary, DType, Graph, Lines, NodeId, Op, Unary};
 use bilevel_autodiff::reference::{Value, evaluate};
 
 use super::source::Source;
 
-/// Evaluations with random rounding errors, of which the largest effect is taken.
+/// The number of evaluations with random rounding errors; the largest effect counts.
 const SAMPLES: u64 = 5;
 
-/// The largest effect of a few is less than the largest possible one.
+/// A factor, because the largest effect of a few samples is below the largest possible one.
 const MARGIN: f64 = 16.0;
 
-/// For each output, how far from `arguments`' exact values a correct evaluation with this unit
-/// roundoff may be: the graph is evaluated with random relative errors of a few units in the
-/// result of every operation that rounds, and of as many units as there are terms in every term of a sum,
-/// as another order of summation or another exponential has them. A discontinuity that such errors cross widens the bound.
+/// For each output, how far a correct evaluation with this unit roundoff may be from the exact values at `arguments`.
+/// The graph is evaluated with random relative errors: a few units in the result of every operation that rounds, and in
+/// every term of a sum as many units as the sum has terms, as another order of summation or another exponential would
+/// cause. A discontinuity that such errors cross widens the bound.
 pub(crate) fn bounds(graph: &Graph, arguments: &[Value<f64>], unit: f64) -> Vec<f64> {
     let exact = evaluate(graph, arguments).unwrap();
     let (noisy, errors) = with_errors(graph);
@@ -48,7 +48,7 @@ pub(crate) fn bounds(graph: &Graph, arguments: &[Value<f64>], unit: f64) -> Vec<
     bounds
 }
 
-/// Asserts that `found` is `expected` but for these bounds, and both are finite.
+/// Asserts that `found` equals `expected` within these bounds, and both are finite.
 pub(crate) fn assert_close(
     what: &str,
     found: &[Value<f64>],
@@ -79,8 +79,8 @@ fn largest(numbers: impl Iterator<Item = f64>) -> f64 {
     )
 }
 
-/// The graph with a further argument of factors for every place where rounding happens; of each
-/// how many and, in units of roundoff, how far from 1.
+/// The graph with an argument of factors for each place where rounding happens; for each, the number of factors and
+/// their largest distance from 1, in units of roundoff.
 fn with_errors(graph: &Graph) -> (Graph, Vec<(usize, f64)>) {
     let mut noisy = Graph::new();
     let mut errors = Vec::new();
@@ -137,7 +137,7 @@ fn with_errors(graph: &Graph) -> (Graph, Vec<(usize, f64)>) {
     (noisy, errors)
 }
 
-/// How many terms are added for each element of a node.
+/// The number of terms added for each element of a node.
 fn terms(graph: &Graph, id: NodeId) -> usize {
     let node = graph.node(id);
     let operand = || graph.shape(node.operands[0]);
@@ -151,7 +151,7 @@ fn terms(graph: &Graph, id: NodeId) -> usize {
     }
 }
 
-/// The rounding error of the result, in units: more for functions than for arithmetic.
+/// The rounding error of the result in units, larger for functions than for arithmetic.
 fn rounding(op: &Op) -> f64 {
     match op {
         Op::Unary(Unary::Neg | Unary::Relu | Unary::Abs | Unary::Sign)

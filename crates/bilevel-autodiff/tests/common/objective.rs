@@ -1,4 +1,4 @@
-//! Everything that a method may ask of an objective, as lists of numbers; and objectives from graphs.
+//! Everything that a method may ask of an objective, as lists of numbers; and objectives made from graphs.
 
 use std::collections::BTreeMap;
 
@@ -8,10 +8,10 @@ use bilevel::{Draw, Key, Objective};
 use bilevel_autodiff::graph::{Binary, Compare, Graph, NodeId, Op, Unary};
 use bilevel_autodiff::{Inputs, Var};
 
-/// A figure with its name.
+/// A named list of results.
 pub(crate) type Figure = (String, Vec<f64>);
 
-/// All figures for each draw in turn, from one handle.
+/// All results for each draw in turn, from one handle.
 pub(crate) fn everything(
     objective: &dyn Objective<f64>,
     x: &[f64],
@@ -29,7 +29,7 @@ pub(crate) fn everything(
             found.push((format!("{what} of draw {number}"), values));
         };
         let finished = |at: &mut dyn AtX<f64>| {
-            // What is there already stays.
+            // Present values stay.
             let mut x_bar = vec![0.5; n];
             at.finish(&mut x_bar).unwrap();
             x_bar.iter().map(|bar| bar - 0.5).collect::<Vec<_>>()
@@ -80,8 +80,7 @@ pub(crate) fn everything(
     found
 }
 
-/// Asserts that all figures are the same but for `tolerance`, relative to the larger of their size and
-/// `floor`.
+/// Asserts that all results agree within `tolerance`, relative to the larger of their size and `floor`.
 pub(crate) fn assert_same(
     what: &str,
     found: &[Figure],
@@ -100,7 +99,7 @@ pub(crate) fn assert_same(
     }
 }
 
-/// The first output of the graph, written again as a user would.
+/// The first output of the graph, written as a user would write it.
 pub(crate) fn rewritten<'t>(graph: &Graph, given: &[Var<'t>], inputs: &Inputs<'t>) -> Var<'t> {
     let mut vars: BTreeMap<NodeId, Var<'t>> = BTreeMap::new();
     for id in graph.ids() {

@@ -22,17 +22,17 @@ impl Source {
         self.0.random_range(0.0..1.0) < probability
     }
 
-    /// A number of [low, high) that `f32` holds too.
+    /// A number in [low, high) that `f32` represents exactly.
     pub(crate) fn number(&mut self, low: f64, high: f64) -> f64 {
         f64::from(self.wide(low, high) as f32)
     }
 
-    /// A number of [low, high).
+    /// A number in [low, high).
     pub(crate) fn wide(&mut self, low: f64, high: f64) -> f64 {
         self.0.random_range(low..high)
     }
 
-    /// As [`Source::number`], of either sign.
+    /// Like [`Source::number`], of either sign.
     pub(crate) fn signed(&mut self, low: f64, high: f64) -> f64 {
         let size = self.number(low, high);
         if self.chance() { size } else { -size }

@@ -1,4 +1,4 @@
-//! Where the elements of a node are: a place in a memory, and a stride for each axis.
+//! The layout of a node's elements: a place in a memory, and a stride for each axis.
 
 /// The size of an axis: fixed, or the rows of the running block.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]

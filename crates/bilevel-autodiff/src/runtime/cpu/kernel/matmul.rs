@@ -157,7 +157,7 @@ impl<T: Vectorised> Product<T> {
             && (self.b.row == 1 || self.b.column == 1)
             // Transposing rows must be worth it.
             && (self.a.row == 1 || self.n >= TRANSPOSED_COLUMNS)
-            // Few rows read the right operand only once.
+            // With few rows, the right operand is read only once.
             && (self.k * self.n <= MOST_SHARED || self.m <= MOST_COLUMNS)
     }
 

@@ -121,8 +121,7 @@ impl<T: Vectorised> Dots<T> {
         let whole = self.inner / W::COUNT * W::COUNT;
         let mut l = 0;
         while l < whole {
-            // Safety: the plan's guarantee, see `kernel`; a vector from l on is within the
-            // row and the column.
+            // Safety: the plan's guarantee, see `kernel`; a vector from l on is within the row and the column.
             unsafe {
                 let mut rows = [lanes.splat(T::zero()); R];
                 for i in 0..R {

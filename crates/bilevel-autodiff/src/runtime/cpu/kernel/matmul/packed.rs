@@ -124,8 +124,7 @@ impl<T: Vectorised> PackedProduct<'_, T> {
         for l in 0..rows {
             let to = self.strip.wrapping_add(l * width);
             for j in 0..width {
-                // Safety: the plan's guarantee, see `kernel`; a strip has `width` numbers for
-                // each row.
+                // Safety: the plan's guarantee, see `kernel`; a strip has `width` numbers for each row.
                 unsafe { to.add(j).write(*places[j].offset(l as isize * row)) };
             }
         }

@@ -188,7 +188,7 @@ impl<T: Vectorised> Wide<T> {
         let mut sums = [[lanes.splat(T::zero()); V]; C];
         let (mut a, mut l) = (rows.start, 0);
         while l < rows.inner {
-            // In fours, so that counting does not take as long as multiplying.
+            // In fours, so that loop overhead does not take as long as multiplying.
             let fours = l + 4 <= rows.inner;
             for u in 0..4 {
                 if u > 0 && !fours {
