@@ -3,7 +3,7 @@
 use super::view::{At, Extent, Stride};
 use crate::graph::{Binary, Compare, Lines, Unary};
 
-/// One kernel call. Sizes and strides may depend on the rows of the block that runs.
+/// One kernel call. Sizes and strides may depend on the rows of the running block.
 #[derive(Clone, Debug)]
 pub(crate) enum Instruction {
     Elementwise(Elementwise),
