@@ -109,7 +109,8 @@ impl Field {
         Ok(len)
     }
 
-    /// The same, and fills `tape`, that of the inner objective first.
+    /// As [`Field::direction`], and fills `tape`: first the tape of the inner objective, then of the
+    /// outer one.
     pub(super) fn linearize<T: Scalar>(
         &self,
         cx: &mut Context<'_, T>,
