@@ -178,7 +178,7 @@ fn taken(path: &Path) -> Failure {
 }
 
 fn cannot(path: &Path, error: io::Error) -> Failure {
-    Failure::usage(anyhow!(error).context(format!("the folder {} cannot be made", path.display())))
+    Failure::usage(anyhow!(error).context(format!("the folder {} cannot be created", path.display())))
 }
 
 /// UTC, as in 2024-02-29-235959.

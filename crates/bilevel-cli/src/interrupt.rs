@@ -20,7 +20,7 @@ pub(crate) fn handle(quiet: bool, advice: String) -> Result<(), Failure> {
             std::process::exit(i32::from(EXIT_CODE));
         }
         if !quiet {
-            line("interrupted: waiting for the outer step under way (Ctrl-C again: ends at once, this step is lost)");
+            line("interrupted: waiting for the current outer step (Ctrl-C again ends at once and loses this step)");
         }
     })
     .map_err(Failure::run)

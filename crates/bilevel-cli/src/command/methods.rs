@@ -57,5 +57,5 @@ fn text(result: &MethodsResult) -> String {
         }
         text.push('\n');
     }
-    text + "\nAny field goes with any adjoint too: --field aggregate --schedule constant:0.5 --adjoint checkpointed:20.\nThe update, its cost and when to use it: bilevel explain METHOD\n"
+    text + "\nAny field can be combined with any adjoint: --field aggregate --schedule constant:0.5 --adjoint checkpointed:20.\nThe update, its cost and when to use it: bilevel explain METHOD\n"
 }

@@ -79,7 +79,7 @@ fn expect_same_bits(checkpoint: &CleaningCheckpoint<'_>, shown: &Path) -> Result
     ] {
         if expected != found {
             return Err(Failure::usage(anyhow!(
-                "{}: expected {what} {expected}, with which the run began, found {found}: the result could differ from that of a run in one piece; to go on nevertheless: --allow-different-bits",
+                "{}: expected {what} {expected}, which the run began with, found {found}: the result could differ from the result of an uninterrupted run; to continue anyway: --allow-different-bits",
                 shown.display()
             )));
         }

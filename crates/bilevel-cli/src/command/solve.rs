@@ -41,7 +41,7 @@ pub(crate) fn run(arguments: &SolveArguments) -> Result<(), Failure> {
         Some(SolverChoice::Method(choice)) => Some(*choice),
         Some(SolverChoice::Simple(solver)) => {
             return Err(Failure::usage(anyhow!(
-                "--method {solver} solves problems without an outer variable, as simple-bilevel; {} has one",
+                "--method {solver} solves problems without an outer variable, such as simple-bilevel; {} has one",
                 problem.name
             )));
         }

@@ -114,13 +114,13 @@ pub(crate) fn resume(given: Resume<'_>) -> Result<(), Failure> {
     let origin = checkpoint.origin.into_owned();
     if origin.data != job.data.fingerprint() {
         return Err(Failure::usage(anyhow!(
-            "{}: expected the data that the run began with, found others: rows, labels or features have changed",
+            "{}: expected the data that the run began with, found different data: rows, labels or features have changed",
             given.folder.shown().display()
         )));
     }
     if let Some(key) = job.specification.differs_from(&specification) {
         return Err(Failure::usage(anyhow!(
-            "{}: this program takes {key} differently than the one that began the run",
+            "{}: this program interprets {key} differently from the program that began the run",
             given.folder.shown().join(CONFIG).display()
         )));
     }

@@ -67,7 +67,7 @@ impl History {
             .len();
         if found < bytes {
             return Err(Failure::usage(anyhow!(
-                "{}: expected the {bytes} bytes that the checkpoint knows of, or more; found {found}",
+                "{}: expected the {bytes} bytes that the checkpoint records, or more, found {found}",
                 path.display()
             )));
         }
@@ -80,7 +80,7 @@ impl History {
     fn lock(path: PathBuf, file: File, bytes: u64) -> Result<Self, Failure> {
         match file.try_lock() {
             Err(TryLockError::WouldBlock) => Err(Failure::usage(anyhow!(
-                "{}: another process is at work on this run; wait for its end, or stop it",
+                "{}: another process is working on this run; wait until it ends, or stop it",
                 path.display()
             ))),
             // A file system without locks: nothing keeps a second process out there.

@@ -28,7 +28,7 @@ impl Session<'_> {
     pub(super) fn go(mut self) -> Result<(), Failure> {
         let folder = self.recorder.folder.shown().to_owned();
         let quiet = self.shown.quiet;
-        interrupt::handle(quiet, format!("to go on: {}", command("resume", &folder)))?;
+        interrupt::handle(quiet, format!("to continue: {}", command("resume", &folder)))?;
         self.finish().map_err(|failure| {
             if failure.code == interrupt::EXIT_CODE {
                 return failure;
@@ -82,7 +82,7 @@ impl Session<'_> {
                 folder.join(CHECKPOINT).display()
             ),
             None => format!(
-                "when that is mended, this goes on from outer step {}: {}",
+                "after fixing this, continue from outer step {}: {}",
                 self.recorder.saved_step,
                 command("resume", folder)
             ),
@@ -97,14 +97,14 @@ impl Session<'_> {
         let folder = self.recorder.folder;
         let resume = command("resume", folder.shown());
         if why == Why::Interrupted {
-            let error = anyhow!("interrupted; to go on: {resume}");
+            let error = anyhow!("interrupted; to continue: {resume}");
             return Err(Failure::new(error, interrupt::EXIT_CODE));
         }
         let mut outcome = job
             .outcome(&self.state, why, &mut |stage| {
                 progress.say(match stage {
-                    Stage::Retraining => "training on the rows that are kept",
-                    Stage::Baselines => "comparing with simple ways",
+                    Stage::Retraining => "training on the kept rows",
+                    Stage::Baselines => "comparing with simple baselines",
                     Stage::Checking => "checking the hypergradient",
                 });
             })
@@ -113,7 +113,7 @@ impl Session<'_> {
         drop(progress);
         if complaints > 0 && !shown.quiet {
             line(&format!(
-                "warning: {complaints} of {} hypergradients were less than the method promises; history.jsonl says why at each step",
+                "warning: {complaints} of {} hypergradients fell short of what the method promises; history.jsonl gives the reason for each step",
                 self.state.progress.observed
             ));
         }

@@ -99,7 +99,7 @@ pub(super) fn run(arguments: &SolveArguments, problem: &TestProblem) -> Result<(
         Some(SolverChoice::Method(method)) if method.entry.name == "bigsam" => SimpleChoice::BigSam,
         Some(SolverChoice::Method(method)) => {
             return Err(Failure::usage(anyhow!(
-                "--method {method}: the hypergradient has no numbers, for {} has no outer variable; expected {}",
+                "--method {method}: the hypergradient is empty because {} has no outer variable; expected {}",
                 problem.name,
                 SOLVERS.map(|(name, _)| name).join(", ")
             )));

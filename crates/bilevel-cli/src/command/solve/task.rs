@@ -35,7 +35,7 @@ pub(crate) fn method_for(
 pub(crate) fn named(name: &str, options: &ProblemOptions) -> Result<TestProblem, Failure> {
     if !names().contains(&name) {
         return Err(Failure::usage(anyhow!(
-            "expected the name of a problem, found {name:?}{}; known are {}",
+            "expected the name of a problem, found {name:?}{}; known problems: {}",
             parse::suggestion(name, names()),
             names().join(", ")
         )));
