@@ -297,8 +297,9 @@ mod tests {
         bytes[12..17].copy_from_slice(b"9.8.7");
         let message = decode::<Payload>(&bytes).unwrap_err().to_string();
         assert!(
-            message
-                .ends_with("found version 4, which bilevel 9.8.7 wrote: continue with that program"),
+            message.ends_with(
+                "found version 4, which bilevel 9.8.7 wrote: continue with that program"
+            ),
             "{message}"
         );
         for old in [0, 1, 2] {

@@ -46,7 +46,7 @@ fn text(result: &MethodsResult) -> String {
             .collect();
         rows.push(vec![names.join(", "), line.estimate.to_owned()]);
     }
-    // The sentence behind the columns: to the left, unlike figures.
+    // The summary follows the columns and is left-aligned, unlike figures.
     let lines = table(&rows);
     let mut text = String::new();
     for (number, line) in lines.lines().enumerate() {

@@ -112,7 +112,7 @@ fn labelled(head: &str, body: &str) -> String {
     format!("  {head:<13}{}", text.trim_start())
 }
 
-/// Words filled into lines, each behind this indent.
+/// Wraps words into lines that start with this indent.
 fn paragraph(indent: &str, words: &str) -> String {
     let mut text = String::new();
     let mut width = 0;

@@ -1,4 +1,4 @@
-//! What becomes of the result.
+//! Delivery of the result.
 
 use anyhow::anyhow;
 use bilevel_tasks::problem::TestProblem;
@@ -11,7 +11,7 @@ use crate::failure::Failure;
 use crate::folder::Folder;
 use crate::progress::line;
 
-/// Hands the result over, with the trajectory where one is asked for.
+/// Delivers the result, with the trajectory if requested.
 pub(super) fn deliver(
     arguments: &SolveArguments,
     problem: &TestProblem,

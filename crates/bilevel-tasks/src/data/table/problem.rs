@@ -94,7 +94,9 @@ pub enum TableProblem {
     #[error("expected rows below the names of the columns, found none")]
     NoRows,
     /// No feature columns remain.
-    #[error("expected at least one column of features in addition to the label, found none in {columns}")]
+    #[error(
+        "expected at least one column of features in addition to the label, found none in {columns}"
+    )]
     NoFeatures {
         /// The existing columns.
         columns: String,
@@ -256,7 +258,9 @@ pub enum TableProblem {
         of: usize,
     },
     /// A label that the first table does not have.
-    #[error("{place}: expected a label that {first} has, found {found:?}: the labels of {first} are {known}")]
+    #[error(
+        "{place}: expected a label that {first} has, found {found:?}: the labels of {first} are {known}"
+    )]
     UnknownLabel {
         /// The cell.
         place: Place,
