@@ -96,7 +96,7 @@ fn make_beside(path: &Path) -> io::Result<PathBuf> {
     Ok(new)
 }
 
-/// Separates the name of a folder that has not appeared yet from the id of the process that fills it.
+/// Separates the name of a folder that has not appeared yet from the id of its process.
 const NEW: &str = ".new-";
 /// All files that such a folder can contain.
 const FIRST: [&str; 9] = [

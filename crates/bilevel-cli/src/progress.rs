@@ -99,7 +99,7 @@ impl Progress {
     }
 }
 
-/// ", at most 12s left", if steps were made and steps are left; early stopping may end the run sooner.
+/// ", at most 12s left", if steps were made and are left; early stopping may end the run sooner.
 fn time_left(spent: Duration, made: usize, left: usize) -> String {
     let (true, Ok(made), Ok(left)) = (left > 0, u32::try_from(made), u32::try_from(left)) else {
         return String::new();

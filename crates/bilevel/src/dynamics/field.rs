@@ -109,8 +109,7 @@ impl Field {
         Ok(len)
     }
 
-    /// As [`Field::direction`], and fills `tape`: first the tape of the inner objective, then of the
-    /// outer one.
+    /// As [`Field::direction`], and fills `tape`, first with the tape of the inner objective.
     pub(super) fn linearize<T: Scalar>(
         &self,
         cx: &mut Context<'_, T>,

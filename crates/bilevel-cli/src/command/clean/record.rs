@@ -67,7 +67,7 @@ impl History {
             .len();
         if found < bytes {
             return Err(Failure::usage(anyhow!(
-                "{}: expected the {bytes} bytes that the checkpoint records, or more, found {found}",
+                "{}: expected the {bytes} bytes that the checkpoint records, or more; found {found}",
                 path.display()
             )));
         }

@@ -4,7 +4,7 @@ use bilevel_tasks::cleaning::OracleCalls;
 use bilevel_tasks::problem::TestProblem;
 use serde::Serialize;
 
-/// The result of solving a problem.
+/// The contents of `result.json`.
 #[derive(Serialize)]
 pub(super) struct SolveResult {
     pub(super) problem: &'static str,
