@@ -1,5 +1,5 @@
-//! What to write about an error: the libraries say what is wrong and which kind of thing helps, this file in which
-//! words and options.
+//! Advice for errors: the libraries say what is wrong and which kind of change helps; this file turns that into words
+//! and options.
 
 use std::error::Error as Cause;
 
@@ -19,7 +19,7 @@ pub(crate) enum Writing {
 }
 
 impl Writing {
-    /// A setting as it is written.
+    /// A setting as the user writes it.
     pub(crate) fn spell(self, setting: &str) -> String {
         match self {
             Self::Options => spelled(setting),
@@ -27,7 +27,7 @@ impl Writing {
         }
     }
 
-    /// A setting with its value; a file has quotes around a text.
+    /// A setting with its value, which is quoted in a file.
     fn set(self, setting: &str, value: &str) -> String {
         match self {
             Self::Options => format!("{} {value}", spelled(setting)),
@@ -54,7 +54,7 @@ pub(crate) fn spelled(setting: &str) -> String {
     }
 }
 
-/// What can be done about a cause, if anything is known that helps.
+/// Advice for a cause, if anything is known to help.
 pub(crate) fn advice(cause: &(dyn Cause + 'static), writing: Writing) -> Option<String> {
     if let Some(error) = cause.downcast_ref::<bilevel_tasks::Error>() {
         return error.hint().and_then(|hint| of_data(&hint, writing));
@@ -66,7 +66,7 @@ pub(crate) fn advice(cause: &(dyn Cause + 'static), writing: Writing) -> Option<
     hint.map(|hint| of_settings(&hint, writing))
 }
 
-/// What can be done where a number of a run is no longer finite; None about other errors.
+/// Advice if a number of a run became non-finite; None for other errors.
 pub(crate) fn after_divergence(
     error: &bilevel_tasks::Error,
     job: &CleaningJob,
@@ -132,7 +132,7 @@ fn of_settings(hint: &Hint, writing: Writing) -> String {
     }
 }
 
-/// Settings with their values, as they are written.
+/// Settings with their values, as the user writes them.
 fn each(settings: &[(&str, String)], writing: Writing) -> Vec<String> {
     let equals = match writing {
         Writing::Options => " ",

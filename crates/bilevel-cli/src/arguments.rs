@@ -1,4 +1,4 @@
-//! What can be typed.
+//! The arguments of the command line.
 
 mod method;
 
@@ -15,7 +15,7 @@ use crate::parse::{self, Numbers};
 use crate::solver::SolverChoice;
 pub(crate) use method::{MethodArguments, MethodOptions, TrainingArguments};
 
-/// Finds wrong labels by differentiating through training; checks and times that.
+/// Finds wrong labels by differentiating through training; checks and times hypergradients.
 #[derive(Parser, Debug)]
 #[command(name = "bilevel", version, about, propagate_version = true)]
 pub(crate) struct Arguments {
@@ -35,9 +35,9 @@ pub(crate) enum Verb {
         #[command(subcommand)]
         case: BenchCase,
     },
-    /// Run the job in a TOML file. The config.toml of a run repeats that run to the bit
+    /// Run the job in a TOML file. The config.toml of a run repeats that run bit for bit
     Run(RunArguments),
-    /// Continue a stopped or killed run of clean, to the same bits; print the result of a finished one
+    /// Continue a stopped or killed run of clean, with the same bits; print the result of a finished run
     Resume(ResumeArguments),
     /// Solve a small test problem with a known answer, with any method
     Solve(Box<SolveArguments>),
@@ -77,7 +77,7 @@ pub(crate) enum CorruptionName {
     Pairwise,
 }
 
-/// What is done about missing values.
+/// How missing values are handled.
 #[derive(ValueEnum, Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum MissingName {
     /// Fail, and say where the first one is and how many there are
@@ -147,7 +147,7 @@ pub(crate) struct CleanArguments {
         help_heading = "Data"
     )]
     pub(crate) trusted_labels: Option<PathBuf>,
-    /// Number of rows to check, drawn at random [default: all that are not trusted; 1000 of the digits]
+    /// Number of rows to check, drawn at random [default: all untrusted rows; 1000 for the digits]
     #[arg(long, value_name = "N", allow_negative_numbers = true, value_parser = parse::positive_count, help_heading = "Data")]
     pub(crate) train_rows: Option<usize>,
     /// Number of rows whose labels are trusted, drawn at random from the same file [default for the digits:
@@ -231,11 +231,11 @@ impl From<MissingName> for Missing {
 
 #[derive(Args, Debug)]
 pub(crate) struct RunArguments {
-    /// TOML file such as the config.toml of a run; missing keys have their defaults, relative paths start
-    /// at its folder
+    /// TOML file such as the config.toml of a run; missing keys get their defaults, relative paths start at
+    /// the folder of the file
     #[arg(value_name = "FILE")]
     pub(crate) file: PathBuf,
-    /// Number of threads; the results do not depend on it [default: that of the file]
+    /// Number of threads; the results do not depend on it [default: as in the file]
     #[arg(long, value_name = "N", allow_negative_numbers = true, value_parser = parse::threads)]
     pub(crate) threads: Option<usize>,
     /// Print one JSON document on standard output, and everything else on standard error
@@ -254,13 +254,13 @@ pub(crate) struct ResumeArguments {
     /// Folder of the run
     #[arg(value_name = "DIR")]
     pub(crate) folder: PathBuf,
-    /// Start no outer step after this time from now: 10s, 5m, 1h [default: that of the run]
+    /// Start no outer step after this time from now: 10s, 5m, 1h [default: as in the run]
     #[arg(long, value_name = "TIME", allow_negative_numbers = true, value_parser = parse::value::<TimeLimit>)]
     pub(crate) time_limit: Option<TimeLimit>,
     /// Continue with a different program or processor; the result may then differ
     #[arg(long)]
     pub(crate) allow_different_bits: bool,
-    /// Number of threads; the results do not depend on it [default: that of the run]
+    /// Number of threads; the results do not depend on it [default: as in the run]
     #[arg(long, value_name = "N", allow_negative_numbers = true, value_parser = parse::threads)]
     pub(crate) threads: Option<usize>,
     /// Print one JSON document on standard output, and everything else on standard error
@@ -277,7 +277,7 @@ pub(crate) struct CheckArguments {
     pub(crate) method: MethodArguments,
     #[command(flatten, next_help_heading = "Method")]
     pub(crate) training: TrainingArguments,
-    /// Largest relative error of the checks that are not bit for bit [default: one for each check]
+    /// Largest relative error allowed in checks that do not compare bits [default: each check has its own]
     #[arg(long, value_name = "E", allow_negative_numbers = true, value_parser = parse::positive)]
     pub(crate) tolerance: Option<f64>,
     #[command(flatten, next_help_heading = "Output")]

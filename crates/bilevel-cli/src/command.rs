@@ -15,8 +15,8 @@ use crate::arguments::CommonArguments;
 use crate::failure::Failure;
 use crate::folder::Folder;
 
-/// Hands over the result of a verb that leaves no folder unless asked to: as a document, as
-/// text for a person, or not at all.
+/// Delivers the result of a verb that writes a folder only with `--out`: as a JSON document, as
+/// text, or not at all.
 fn deliver(
     common: &CommonArguments,
     verb: &str,

@@ -1,4 +1,4 @@
-//! What ends the command, and the exit code that it ends with.
+//! Errors that end the command, with their exit codes.
 
 use std::error::Error as Cause;
 use std::fmt;
@@ -14,7 +14,7 @@ use crate::advice::{Writing, advice};
 pub(crate) struct Failure {
     pub(crate) error: Error,
     pub(crate) code: u8,
-    /// Where its settings were written.
+    /// Where the user wrote the settings.
     writing: Writing,
 }
 
@@ -28,7 +28,7 @@ impl Failure {
         }
     }
 
-    /// Bad usage or bad input: nothing was begun.
+    /// Bad usage or bad input: nothing was started.
     pub(crate) fn usage(error: impl Into<Error>) -> Self {
         Self::new(error, 2)
     }
@@ -38,12 +38,12 @@ impl Failure {
         Self::new(error, 1)
     }
 
-    /// The same about settings that are written there.
+    /// The same failure, with settings spelled as in `writing`.
     pub(crate) fn written(self, writing: Writing) -> Self {
         Self { writing, ..self }
     }
 
-    /// What one of the causes says, with settings as they are written.
+    /// The message of a cause, with settings as the user writes them.
     fn message(&self, cause: &(dyn Cause + 'static)) -> String {
         use bilevel_tasks::Error as Tasks;
         let spell = |setting: &str| self.writing.spell(setting);
@@ -72,8 +72,8 @@ impl From<TooLarge> for Failure {
 }
 
 impl fmt::Display for Failure {
-    /// The error and its causes; many errors name their cause already, and then it is not
-    /// said twice.
+    /// The error and its causes. Many errors already contain the message of their cause, which is
+    /// then not repeated.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut said = String::new();
         for cause in self.error.chain() {

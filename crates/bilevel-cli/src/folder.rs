@@ -18,17 +18,17 @@ pub(crate) struct Folder {
 }
 
 impl Folder {
-    /// Fails early, before any work, if the folder that was asked for exists.
+    /// Fails early, before any work, if the requested folder exists.
     pub(crate) fn expect_new(out: Option<&Path>) -> Result<(), Failure> {
         match out {
-            // A dangling link is there too.
+            // A dangling link exists, too.
             Some(path) if path.symlink_metadata().is_ok() => Err(taken(path)),
             _ => Ok(()),
         }
     }
 
-    /// Makes the folder asked for, or one under `bilevel-out` that ends in date and time. It
-    /// appears at once with all that `fill` puts in it, or not at all.
+    /// Creates the requested folder, or one under `bilevel-out` whose name ends in date and time.
+    /// It appears with everything that `fill` puts into it, or not at all.
     pub(crate) fn create<R>(
         out: Option<&Path>,
         verb: &str,
@@ -43,43 +43,43 @@ impl Folder {
         );
         let new = make_beside(&path).map_err(|error| cannot(&path, error))?;
         let made = fill(&Self::at(new.clone(), path.clone()))
-            // Nothing was begun yet.
+            // Nothing was started yet.
             .map_err(|failure| Failure::new(failure.error, 2))
             .and_then(|filled| Ok((appear(&new, path, out.is_some())?, filled)));
         if made.is_err() {
-            // What was asked for is not there; nothing more can be done about this part.
+            // The requested folder does not exist; if this part of it stays, nothing can be done.
             let _ = fs::remove_dir_all(&new);
         }
         made.map(|(path, filled)| (Self::at(path.clone(), path), filled))
     }
 
-    /// A folder that is there; messages call it `shown`.
+    /// An existing folder; messages call it `shown`.
     pub(crate) fn at(path: PathBuf, shown: PathBuf) -> Self {
         Self { path, shown }
     }
 
-    /// As the user knows it.
+    /// The path as the user knows it.
     pub(crate) fn shown(&self) -> &Path {
         &self.shown
     }
 
-    /// A file in it.
+    /// The path of a file in the folder.
     pub(crate) fn file(&self, name: &str) -> PathBuf {
         self.path.join(name)
     }
 
-    /// Writes a file that is there as a whole or not at all.
+    /// Writes a file as a whole or not at all.
     pub(crate) fn write(&self, name: &str, contents: impl AsRef<[u8]>) -> Result<(), Failure> {
         checkpoint::write_whole(&self.file(name), contents.as_ref()).map_err(Failure::run)
     }
 }
 
-/// Makes a folder beside `path` under another name, and the parents.
+/// Creates a folder next to `path` under another name, and the parents.
 fn make_beside(path: &Path) -> io::Result<PathBuf> {
     let name = path.file_name().ok_or(io::ErrorKind::InvalidInput)?;
     let parent = path.parent();
     if let Some(parent) = parent {
-        // A file in the place of a parent "exists" too, which would be taken for the folder.
+        // If a parent is a file, the error "already exists" would seem to mean the folder.
         fs::create_dir_all(parent)
             .map_err(|error| io::Error::new(io::ErrorKind::NotADirectory, error))?;
     }
@@ -96,9 +96,9 @@ fn make_beside(path: &Path) -> io::Result<PathBuf> {
     Ok(new)
 }
 
-/// Between the name of a folder that has not appeared yet and the process that fills it.
+/// Separates the name of a folder that has not appeared yet from the id of its process.
 const NEW: &str = ".new-";
-/// All that is ever in such a folder.
+/// All files that such a folder can contain.
 const FIRST: [&str; 9] = [
     "config.toml",
     "scaling.csv",
@@ -111,8 +111,8 @@ const FIRST: [&str; 9] = [
     ".result.json.new",
 ];
 
-/// Removes folders that were left by processes killed before these appeared. Where it cannot be
-/// told whether a process is there, or anything else is in the folder, it stays.
+/// Removes folders left by processes that were killed before the folders appeared. A folder stays
+/// if it contains anything else, or if it is unknown whether its process still runs.
 fn remove_abandoned(parent: &Path) {
     let own = std::process::id();
     let running = |process: u32| {
@@ -136,13 +136,13 @@ fn remove_abandoned(parent: &Path) {
                 .all(|file| FIRST.iter().any(|first| file.file_name() == *first))
         };
         if !running(process) && fs::read_dir(entry.path()).is_ok_and(ours) {
-            // What cannot be removed does no harm.
+            // A folder that cannot be removed does no harm.
             let _ = fs::remove_dir_all(entry.path());
         }
     }
 }
 
-/// Gives the folder `new` its name; where that is ours to choose and taken, a number follows it.
+/// Gives the folder `new` its name; appends a number if the name is taken and was not requested.
 fn appear(new: &Path, mut path: PathBuf, asked_for: bool) -> Result<PathBuf, Failure> {
     let first = path.clone();
     let mut number = 2;
@@ -178,7 +178,9 @@ fn taken(path: &Path) -> Failure {
 }
 
 fn cannot(path: &Path, error: io::Error) -> Failure {
-    Failure::usage(anyhow!(error).context(format!("the folder {} cannot be made", path.display())))
+    Failure::usage(
+        anyhow!(error).context(format!("the folder {} cannot be created", path.display())),
+    )
 }
 
 /// UTC, as in 2024-02-29-235959.

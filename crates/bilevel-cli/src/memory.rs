@@ -1,12 +1,12 @@
 //! The memory of this process.
 
-/// The most memory that this process has held so far, in megabytes (10⁶ bytes); None where
-/// the system does not tell.
+/// The peak memory of this process so far, in megabytes (10⁶ bytes); None if the system does not
+/// report it.
 pub(crate) fn peak_mb() -> Option<f64> {
     status_mb("VmHWM:")
 }
 
-/// The memory that this process holds now.
+/// The current memory of this process, likewise.
 pub(crate) fn resident_mb() -> Option<f64> {
     status_mb("VmRSS:")
 }

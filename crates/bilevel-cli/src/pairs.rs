@@ -1,5 +1,5 @@
-//! Every pair of a method with an adjoint, a field, a schedule and a problem: which are taken, and why the
-//! others are refused before a run.
+//! Every pair of a method with an adjoint, a field, a schedule or a problem: which pairs are accepted, and why
+//! the others are refused before a run.
 #![cfg(test)]
 
 use std::collections::BTreeMap;
@@ -13,7 +13,7 @@ use bilevel_tasks::problem::{ProblemOptions, names, test_problem};
 use crate::command::solve::{first_task, method_for};
 use crate::failure::Failure;
 
-/// What stands for which reason; a dot for a pair that is taken.
+/// The letter of each reason, with a part of its message; a dot marks an accepted pair.
 const REASONS: [(char, &str); 11] = [
     ('c', "contradict each other"),
     ('n', "no meaning"),
@@ -21,7 +21,7 @@ const REASONS: [(char, &str); 11] = [
     ('e', "needs an exact derivative"),
     ('1', "one step at a time"),
     ('o', "uses the schedule"),
-    // Forward mode over too many, or a schedule that takes some.
+    // Forward mode over too many of them, or a schedule that takes its weights from some.
     ('x', "numbers of x"),
     ('t', "needs a tape"),
     ('s', "cannot keep y in a set"),
@@ -42,7 +42,7 @@ fn letter(outcome: Result<(), Failure>) -> char {
     found[0]
 }
 
-/// The name of a method as it is typed.
+/// The name of a method as the user types it.
 fn typed(entry: &Entry) -> MethodChoice {
     let text = match entry.parameter {
         None => entry.name.to_owned(),

@@ -1,4 +1,4 @@
-//! Values of options: what is expected is said, and the nearest known name.
+//! Values of options; errors say what was expected and suggest the nearest known name.
 
 use std::str::FromStr;
 
@@ -7,10 +7,10 @@ use bilevel::catalogue::MethodChoice;
 use bilevel::text;
 use bilevel_tasks::cleaning::{read_rate, read_seed, read_threads};
 
-/// Names further from what was typed than this are no help.
+/// Names further than this from the input are not suggested.
 const SIMILAR: f64 = 0.7;
 
-/// ", did you mean \"…\"?", or nothing.
+/// "; did you mean \"…\"?", or nothing.
 pub(crate) fn suggestion(typed: &str, known: &[&str]) -> String {
     let (name, _) = typed.split_once(':').unwrap_or((typed, ""));
     known
@@ -47,7 +47,7 @@ pub(crate) fn method(text: &str) -> Result<MethodChoice, String> {
     method_or(text, &[])
 }
 
-/// The name of a method, where some other names may have been meant as well.
+/// The name of a method; the error also considers `others` as possible names.
 pub(crate) fn method_or(text: &str, others: &[&'static str]) -> Result<MethodChoice, String> {
     text.parse().map_err(|mut error| match &mut error {
         Error::Expected { known, .. } if !known.is_empty() => {
@@ -68,7 +68,7 @@ pub(crate) fn threads(text: &str) -> Result<usize, String> {
     read_threads(text).map_err(|error| message(&error))
 }
 
-/// A number that `config.toml` can hold too.
+/// A seed that `config.toml` can hold.
 pub(crate) fn seed(text: &str) -> Result<u64, String> {
     read_seed(text).map_err(|error| message(&error))
 }
@@ -92,7 +92,7 @@ pub(crate) fn rate(text: &str) -> Result<f64, String> {
     read_rate(text).map_err(|error| message(&error))
 }
 
-/// Numbers behind each other: `1,-2.5`.
+/// Numbers separated by commas: `1,-2.5`.
 #[derive(Clone, PartialEq, Debug)]
 pub(crate) struct Numbers(pub(crate) Vec<f64>);
 

@@ -1,4 +1,4 @@
-//! How far the work is: a bar on a terminal, plain lines in a pipe, always on standard error.
+//! Progress: a bar on a terminal, plain lines in a pipe, always on standard error.
 
 use std::io::{IsTerminal, Write};
 use std::time::{Duration, Instant};
@@ -11,7 +11,7 @@ const PAUSE: Duration = Duration::from_secs(5);
 /// Shows the outer steps and what is done after them.
 pub(crate) struct Progress {
     form: Form,
-    /// Outer steps, at most.
+    /// Maximum number of outer steps.
     total: usize,
     /// The first step that this process made, and when.
     first: Option<(usize, Instant)>,
@@ -48,7 +48,7 @@ impl Progress {
         }
     }
 
-    /// An outer step is done.
+    /// Shows a finished outer step.
     pub(crate) fn step(&mut self, step: &OuterStep) {
         let (first, begin) = *self.first.get_or_insert((step.step, Instant::now()));
         let total = self.total;
@@ -71,7 +71,7 @@ impl Progress {
         }
     }
 
-    /// What is wrong, the first time; how often it was, is said at the end.
+    /// Prints a warning the first time; the number of occurrences is printed at the end of the run.
     pub(crate) fn warn_once(&mut self, what: &str) {
         if std::mem::replace(&mut self.warned, true) {
             return;
@@ -84,7 +84,7 @@ impl Progress {
         }
     }
 
-    /// What is done after the outer steps.
+    /// Shows a stage after the outer steps.
     pub(crate) fn say(&mut self, what: &str) {
         match &mut self.form {
             Form::Quiet => {}
@@ -99,7 +99,7 @@ impl Progress {
     }
 }
 
-/// ", at most 12s left", where steps were made and are left: early stopping may end it sooner.
+/// ", at most 12s left", if steps were made and are left; early stopping may end the run sooner.
 fn time_left(spent: Duration, made: usize, left: usize) -> String {
     let (true, Ok(made), Ok(left)) = (left > 0, u32::try_from(made), u32::try_from(left)) else {
         return String::new();
@@ -121,7 +121,7 @@ impl Drop for Progress {
     }
 }
 
-/// A line on standard error; there is nobody to tell when that fails.
+/// Prints a line on standard error; a failure to print cannot be reported.
 pub(crate) fn line(text: &str) {
     let _ = writeln!(std::io::stderr(), "{text}");
 }

@@ -14,7 +14,7 @@ use serde::Deserialize;
 pub(crate) use html::page;
 pub(crate) use text::report;
 
-/// What the page draws of an outer step.
+/// The figures of an outer step that the page draws.
 #[derive(Deserialize)]
 pub(crate) struct HistoryPoint {
     pub(crate) step: usize,
@@ -24,25 +24,25 @@ pub(crate) struct HistoryPoint {
     pub(crate) auc: Option<f64>,
 }
 
-/// What the report is made of.
+/// The contents of the report.
 pub(crate) struct Facts<'a> {
     pub(crate) result: &'a CleaningResult,
     pub(crate) scores: &'a [Score],
     pub(crate) data: &'a CleaningData,
-    /// How features were standardised, where they were.
+    /// How features were standardised, if they were.
     pub(crate) scaling: Option<&'a [ColumnScale]>,
     /// The outer steps so far.
     pub(crate) history: &'a [HistoryPoint],
     /// The text of `config.toml`.
     pub(crate) config: &'a str,
-    /// What the rows are, after their number.
+    /// What the rows are; follows their number.
     pub(crate) what: &'a str,
-    /// The share of labels that was made wrong, where that was asked for.
+    /// The share of corrupted labels, if corruption was requested.
     pub(crate) corrupted: Option<f64>,
     pub(crate) kept_step: usize,
     pub(crate) why: Why,
     pub(crate) folder: &'a Path,
-    /// The command that goes on, where the run can.
+    /// The command that continues the run, if the run can be continued.
     pub(crate) resume: Option<&'a str>,
     pub(crate) repeat: &'a str,
 }

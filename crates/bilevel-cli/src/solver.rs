@@ -1,4 +1,4 @@
-//! What can be named to solve a test problem.
+//! The names of everything that solves a test problem.
 
 use std::fmt;
 use std::str::FromStr;

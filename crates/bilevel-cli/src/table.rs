@@ -1,7 +1,7 @@
 //! Plain tables.
 
-/// Rows of cells, each column as wide as its widest cell: the first column to the left, the
-/// others to the right. Lines begin with two spaces.
+/// Rows of cells, each column as wide as its widest cell: the first column is left-aligned, the
+/// others are right-aligned. Lines begin with two spaces.
 pub(crate) fn table(rows: &[Vec<String>]) -> String {
     let columns = rows.iter().map(Vec::len).max().unwrap_or(0);
     let width = |column: usize| {
@@ -30,7 +30,7 @@ pub(crate) fn cells<const N: usize>(row: [&str; N]) -> Vec<String> {
     row.map(str::to_owned).to_vec()
 }
 
-/// Three digits, or a dash for what is not known or has no meaning.
+/// Three decimals, or a dash for a figure that is unknown or undefined.
 pub(crate) fn figure(value: Option<f64>) -> String {
     value.map_or_else(|| "-".to_owned(), |value| format!("{value:.3}"))
 }

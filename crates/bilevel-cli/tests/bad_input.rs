@@ -123,11 +123,11 @@ fn a_bad_table_is_one_message_and_no_folder() {
         ("sheet.csv --label y", "as a spreadsheet is; save it as CSV"),
         (
             "one.csv --label y",
-            "one.csv: column \"y\": expected at least two different labels, found \"u\" alone",
+            "one.csv: column \"y\": expected at least two different labels, found only \"u\"",
         ),
         (
             "twice.csv --label y",
-            "line 1: expected the names of the columns, each once, found \"a\" twice",
+            "line 1: expected unique column names, found \"a\" twice",
         ),
         ("noname.csv --label y", "found none for column 2 of 3"),
         ("semicolon.csv --label y", "separated by semicolons"),
@@ -143,7 +143,7 @@ fn a_bad_table_is_one_message_and_no_folder() {
         ),
         (
             "numbers.csv --label y",
-            "40 different ones in 40 rows: is it the column of labels?",
+            "40 different labels in 40 rows: is this the column of labels?",
         ),
         (
             "cut.csv.gz --label y",
@@ -233,7 +233,7 @@ fn a_bad_table_is_one_message_and_no_folder() {
         ("--trusted trusted.csv", "trusted.csv: cannot be read"),
         (
             "--trusted stranger.csv",
-            "stranger.csv: row 1 (line 3), column \"y\": expected a label that good.csv has, found \"w\": its labels are \"u\", \"v\"",
+            "stranger.csv: row 1 (line 3), column \"y\": expected a label that good.csv has, found \"w\": the labels of good.csv are \"u\", \"v\"",
         ),
         (
             "--trusted narrow.csv",
@@ -296,7 +296,7 @@ fn a_bad_table_is_one_message_and_no_folder() {
     if cfg!(target_os = "linux") {
         let options =
             "clean good.csv --label y --trusted-rows 3 --early-stopping off --out /proc/out";
-        refused(here, options, "the folder /proc/out cannot be made");
+        refused(here, options, "the folder /proc/out cannot be created");
     }
 }
 

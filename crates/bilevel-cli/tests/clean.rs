@@ -246,7 +246,7 @@ fn a_folder_that_exists_is_not_touched() {
     refused(
         folder.path(),
         &format!("{QUICK} --out file/inside"),
-        "cannot be made",
+        "cannot be created",
     );
 }
 

@@ -231,9 +231,9 @@ fn duplicates_are_found_and_named() {
         ),
     );
     for part in [
-        "2 training rows have the features and the label of another: rows 5, 60\n",
-        "another and a different label, so that some of these labels are wrong, or the features do not tell: rows 6 (up), 61 (down)\n",
-        "1 trusted row has the features of a training row, 1 of them with another label there; such rows count twice: trusted row 0 (up) = training row 62 (down)\n",
+        "2 training rows have the same features and the same label as another: rows 5, 60\n",
+        "another but a different label (some of these labels are wrong, or the features do not determine the label): rows 6 (up), 61 (down)\n",
+        "1 trusted row has the same features as a training row, 1 of them with a different label; such rows count twice: trusted row 0 (up) = training row 62 (down)\n",
         "test row 1 (down) = training row 63 (down)\n",
     ] {
         assert!(ran.stderr.contains(part), "{part}\n{}", ran.stderr);

@@ -253,7 +253,7 @@ fn ctrl_c_keeps_a_checkpoint_and_says_how_to_go_on() {
         sleep(Duration::from_millis(1));
     }
     // While it runs, it is nobody else's.
-    refused(here, "resume out", "another process is at work on this run");
+    refused(here, "resume out", "another process is working on this run");
     let interrupt = |id: u32| {
         let kill = Command::new("kill")
             .args(["-INT", &id.to_string()])
@@ -265,7 +265,7 @@ fn ctrl_c_keeps_a_checkpoint_and_says_how_to_go_on() {
     let said = String::from_utf8(output.stderr).unwrap();
     assert_eq!(output.status.code(), Some(130), "{said}");
     assert!(output.stdout.is_empty());
-    assert!(said.contains("error: interrupted; to go on: "), "{said}");
+    assert!(said.contains("error: interrupted; to continue: "), "{said}");
     assert!(said.trim_end().ends_with("resume out"), "{said}");
     assert_eq!(
         entries(&out),
@@ -335,7 +335,7 @@ fn what_does_not_belong_together_is_refused() {
     let mut newer = good.clone();
     newer[8] += 1;
     fs::write(&path, &newer).unwrap();
-    refuse("found version 4, which bilevel 0.1.0 wrote: go on with that program");
+    refuse("found version 4, which bilevel 0.1.0 wrote: continue with that program");
     let mut older = good.clone();
     older[8] = 2;
     fs::write(&path, &older).unwrap();
@@ -383,7 +383,7 @@ fn what_does_not_belong_together_is_refused() {
         (
             "adjoint = \"reverse\"\n",
             "",
-            "this program takes method.adjoint differently",
+            "this program interprets method.adjoint differently",
         ),
         (
             "steps = 20",

@@ -297,15 +297,16 @@ mod tests {
         bytes[12..17].copy_from_slice(b"9.8.7");
         let message = decode::<Payload>(&bytes).unwrap_err().to_string();
         assert!(
-            message
-                .ends_with("found version 4, which bilevel 9.8.7 wrote: go on with that program"),
+            message.ends_with(
+                "found version 4, which bilevel 9.8.7 wrote: continue with that program"
+            ),
             "{message}"
         );
         for old in [0, 1, 2] {
             bytes[8] = old;
             let message = decode::<Payload>(&bytes).unwrap_err().to_string();
             let part = format!(
-                "found version {old}, which an earlier program wrote: go on with the program that began the run, or begin it anew"
+                "found version {old}, which an earlier program wrote: continue with the program that began the run, or start a new run"
             );
             assert!(message.ends_with(&part), "{message}");
         }

@@ -123,7 +123,7 @@ pub enum Error {
     #[error("expected at least one row, found none")]
     NoRows,
     /// A run without any result yet.
-    #[error("expected a run of which an outer step has been looked at, found none")]
+    #[error("expected a run with at least one observed outer step, found none")]
     NoOuterStep,
     /// The keys of a specification conflict.
     #[error("{0}")]
@@ -134,7 +134,7 @@ pub enum Error {
     /// No derivative fits into memory.
     #[error(transparent)]
     TooLarge(#[from] bilevel::catalogue::TooLarge),
-    /// What is wrong with a specification.
+    /// A specification is invalid.
     #[error("{}: {problem}", path.display())]
     Specification {
         /// The file.
@@ -238,10 +238,10 @@ pub enum Error {
         /// Columns of a row.
         columns: usize,
     },
-    /// A row that does not exist was asked for.
+    /// A requested row does not exist.
     #[error("expected a row below {rows}, found {row}")]
     Row {
-        /// The row asked for.
+        /// The requested row.
         row: usize,
         /// Rows of the data.
         rows: usize,
@@ -268,13 +268,13 @@ pub enum Error {
         /// The rate found.
         rate: f64,
     },
-    /// A name of no corruption.
+    /// An unknown name of a corruption.
     #[error("corruption: expected {}, found {name:?}", CorruptionKind::names())]
     CorruptionKind {
         /// The name found.
         name: String,
     },
-    /// A corruption that needs another class than the true one.
+    /// A corruption that needs at least two classes.
     #[error("corruption {kind}: expected at least 2 classes, found {classes}")]
     TooFewClasses {
         /// The corruption.
@@ -282,7 +282,7 @@ pub enum Error {
         /// Number of classes.
         classes: usize,
     },
-    /// A name of no test problem.
+    /// An unknown name of a test problem.
     #[error(
         "unknown test problem {name:?}: expected one of {}{}",
         known.join(", "),
@@ -291,7 +291,7 @@ pub enum Error {
     UnknownProblem {
         /// The name found.
         name: String,
-        /// The names of all.
+        /// All names.
         known: &'static [&'static str],
     },
     /// A dimension that a test problem cannot have.
@@ -306,7 +306,7 @@ pub enum Error {
         /// The dimension found.
         found: usize,
     },
-    /// A point of a test problem that has another length than its variable.
+    /// A point of a test problem whose length differs from the length of the variable.
     #[error("{problem}: {what}: expected {expected} numbers, found {found}")]
     ProblemLength {
         /// The test problem.
@@ -325,13 +325,13 @@ pub enum Error {
         problem: &'static str,
         /// What was given.
         what: &'static str,
-        /// Its place, from 0.
+        /// Its index, from 0.
         index: usize,
         /// The number found.
         found: f64,
     },
-    /// A start of training where training starts at x.
-    #[error("{problem}: training starts at x: expected a start of x, found one of training")]
+    /// A start of training was given, but training starts at x.
+    #[error("{problem}: training starts at x: expected a start of x, found a start of training")]
     StartIsX {
         /// The test problem.
         problem: &'static str,
@@ -339,7 +339,7 @@ pub enum Error {
 }
 
 impl Error {
-    /// What can be done about it.
+    /// What the user can do about it.
     #[must_use]
     pub fn hint(&self) -> Option<Hint> {
         match self {
@@ -364,7 +364,7 @@ impl From<bilevel::catalogue::Refusal> for Error {
     }
 }
 
-/// Names further from what was given than this are no help.
+/// Names further than this from the input are not suggested.
 const SIMILAR: f64 = 0.7;
 
 /// "; did you mean …?", or nothing.
@@ -381,7 +381,7 @@ fn nearest(name: &str, known: &[&str]) -> String {
 
 fn dimension(least: usize, most: usize) -> String {
     if least == most {
-        format!("the dimension {least}, the only one")
+        format!("dimension {least}, the only possible one")
     } else if most > usize::MAX / 4 {
         format!("a dimension of at least {least}")
     } else {

@@ -1,9 +1,10 @@
 //! How well wrong labels are found, and how well classes are predicted.
 //!
-//! A score or weight is *higher for a row that is more likely clean*. Which class is the
-//! positive one changes every figure but the AUC, so each function says it. The papers take
+//! A score or weight is *higher for a row that is more likely clean*. Every figure except the
+//! AUC depends on which class is positive, so each function states it. The papers take
 //! *clean* as positive and *kept* as predicted positive; keeping everything then has a
-//! recall of 1 and, with half of the labels wrong, an F1 of 0.667. Read F1 beside the AUC.
+//! recall of 1 and, with half of the labels wrong, an F1 of 0.667. Read F1 together with the
+//! AUC.
 //!
 //! A figure that is undefined is `None`, not 0 or NaN.
 
@@ -12,7 +13,7 @@ use serde::{Deserialize, Serialize};
 use crate::Error;
 use crate::data::check_length;
 
-/// Rows counted by truth and by what a method did with them.
+/// Rows counted by truth and by the decision of a method.
 #[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
 pub struct Counts {
     /// Clean rows that are kept.
@@ -120,7 +121,7 @@ impl CleaningMetrics {
 /// Area under the ROC curve: the probability that a clean row drawn at random has a higher
 /// score than a wrong one, ties counting one half. `None` unless there are rows of both.
 ///
-/// It is the same with *wrong* as the positive class and lower scores first. Computed from
+/// The area is the same with *wrong* as positive class and lower scores first. Computed from
 /// mid-ranks (the Mann–Whitney U statistic), in O(n log n).
 ///
 /// # Errors
@@ -143,7 +144,7 @@ pub fn auc(scores: &[f64], wrong: &[bool]) -> Result<Option<f64>, Error> {
 /// Σ (Rₖ − Rₖ₋₁) Pₖ over the distinct scores, where Pₖ and Rₖ are precision and recall when
 /// all rows up to the k-th lowest score are suspected. `None` if no row is wrong.
 ///
-/// Rows with one score enter together and nothing is interpolated, as in scikit-learn's
+/// Rows with equal scores enter together and nothing is interpolated, as in scikit-learn's
 /// `average_precision_score`. A random order gives about the share of wrong rows.
 ///
 /// # Errors
@@ -275,7 +276,7 @@ mod tests {
             let (scores, _, wrong) = split(&rows);
             let found = auc(&scores, &wrong).unwrap();
             prop_assert!(close(found, auc_by_pairs(&scores, &wrong)));
-            // The other class as positive, the other order: the same figure.
+            // The AUC is the same with the other class as positive and the order reversed.
             let negative: Vec<f64> = scores.iter().map(|score| -score).collect();
             let clean: Vec<bool> = wrong.iter().map(|wrong| !wrong).collect();
             prop_assert!(close(found, auc(&negative, &clean).unwrap()));

@@ -4,9 +4,9 @@
 //! |---|---|---|
 //! | `non-unique` | many inner solutions, of which the outer objective prefers one | length of x, any |
 //! | `ufo-counterexample` | first-order gradients end at a point that is not stationary | 1 |
-//! | `truncation-counterexample` | so do truncated gradients | 1 |
+//! | `truncation-counterexample` | truncated gradients end at a point that is not stationary | 1 |
 //! | `quadratic` | every hypergradient in closed form | length of x and of y, any |
-//! | `ridge` | the strength of a penalty tuned on held-out rows | features, up to 200 |
+//! | `ridge` | the strength of a penalty, tuned on held-out rows | features, up to 200 |
 //! | `sine` | a non-convex inner problem, an outer objective that jumps | 1 |
 //! | `pbgd-toy` | a non-convex inner problem with one solution | 1 |
 //! | `bvfsm-toy` | a non-convex inner problem with many solutions | length of y, any |
@@ -64,7 +64,7 @@ pub struct TestProblem {
     pub y_set: Set<f64>,
     /// x_0.
     pub start: Vec<f64>,
-    /// y_0; empty where training starts at x.
+    /// y_0; empty if training starts at x.
     pub inner_start: Vec<f64>,
     /// The usual settings.
     pub defaults: Defaults,
@@ -116,13 +116,12 @@ impl Outer {
     }
 }
 
-/// The answer of a test problem.
+/// The solution of a test problem.
 #[derive(Clone, PartialEq, Debug)]
 pub struct Optimum {
     /// The optimal x.
     pub x: Vec<f64>,
-    /// The inner solution there that the outer objective prefers; empty if each task
-    /// has one of its own.
+    /// The inner solution at x that the outer objective prefers; empty if each task has its own.
     pub y: Vec<f64>,
     /// The outer objective at the optimum.
     pub f: f64,
@@ -150,11 +149,11 @@ impl Truth {
 }
 
 impl TestProblem {
-    /// φ(x): the least f(x, y) among the minimisers y of g(x, ·); for `ufo-counterexample`
-    /// the mean over its tasks after K steps of training, which is what is minimised there.
+    /// φ(x): the least f(x, y) among the minimisers y of g(x, ·). For `ufo-counterexample`, the
+    /// mean of f over its tasks after K steps of training, which is its objective.
     ///
     /// # Errors
-    /// [`Error::ProblemLength`] if x has another length than the problem's.
+    /// [`Error::ProblemLength`] if x has the wrong length.
     pub fn true_objective(&self, x: &[f64]) -> Result<f64, Error> {
         self.check_x(x)?;
         Ok((self.truth.objective)(x))
@@ -169,8 +168,7 @@ impl TestProblem {
         Ok((self.truth.gradient)(x))
     }
 
-    /// ‖(x, y) − (x*, y*)‖ if the optimum is known; of x only if each task has a y of
-    /// its own.
+    /// ‖(x, y) − (x*, y*)‖, if the optimum is known; ‖x − x*‖ if each task has its own y.
     #[must_use]
     pub fn distance(&self, x: &[f64], y: &[f64]) -> Option<f64> {
         let optimum = self.optimum.as_ref()?;

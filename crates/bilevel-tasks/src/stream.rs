@@ -1,4 +1,4 @@
-//! Random streams of the tasks, in addition to those of `bilevel`.
+//! Random streams of the tasks, in addition to the streams of `bilevel`.
 //!
 //! Stored runs depend on these numbers: never change one.
 

@@ -417,7 +417,7 @@ fn what_does_not_fit_is_refused() {
     };
     assert_eq!(
         refused("sine", sized(2)),
-        "sine: expected the dimension 1, the only one, found 2"
+        "sine: expected dimension 1, the only possible one, found 2"
     );
     assert_eq!(
         refused("ridge", sized(201)),

@@ -77,7 +77,7 @@ pub fn gradient_check<T: Scalar>(
         // grows: take the step at which the two meet best.
         let mut error = f64::INFINITY;
         for (attempt, factor) in [1.0, 0.1, 10.0, 0.01, 1e-3, 1e-4, 1e-5].iter().enumerate() {
-            // Where a model has kinks, as that of a relu, a small step crosses few of them or none.
+            // If a model has kinks, as a relu has, a small step crosses few of them or none.
             if attempt >= SMOOTH && error <= tolerance * size {
                 break;
             }

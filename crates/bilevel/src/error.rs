@@ -227,7 +227,7 @@ pub enum Error {
     /// The cheap part of a debiased estimate would be zero for every x, and so of no use. Take
     /// [`Truncated`](crate::Truncated) where x enters through the inner steps, [`FirstOrder`](crate::FirstOrder) where
     /// it enters through the start of training or the outer objective.
-    #[error("{source}; as the cheap part of a debiased estimate it is useless")]
+    #[error("{source}; it is useless as the cheap part of a debiased estimate")]
     ZeroCheap {
         /// What is wrong with it.
         source: Box<Error>,
@@ -266,8 +266,8 @@ pub enum Error {
         /// How many places there are.
         count: usize,
     },
-    /// A linear system that must be positive definite is not. The inner Hessian of a softmax is singular, that of an
-    /// MLP indefinite: damping or weight decay makes the system positive definite.
+    /// A linear system that must be positive definite is not. The inner Hessian is singular for a softmax and
+    /// indefinite for an MLP: damping or weight decay makes the system positive definite.
     #[error(
         "the system of {solver} is not positive definite: its curvature along the direction of product {product} is {curvature:.2e}"
     )]

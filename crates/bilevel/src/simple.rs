@@ -112,7 +112,7 @@ pub struct Solution<T> {
     pub outer_value: T,
     /// ‖P(y − ∇φ(y)) − y‖: zero exactly where y minimises φ on the set.
     pub inner_residual: f64,
-    /// Steps taken, including those of inner loops.
+    /// Steps taken, including steps of inner loops.
     pub steps: usize,
     /// The last weight of ω.
     pub weight: f64,

@@ -291,7 +291,7 @@ fn a_cheap_part_that_says_nothing_is_refused() {
         error.to_string(),
         "the first-order hypergradient is identically zero for this problem: it sees x only \
          through the start of training and the outer objective, and here x enters only through \
-         the inner steps; as the cheap part of a debiased estimate it is useless"
+         the inner steps; it is useless as the cheap part of a debiased estimate"
     );
     ufo(6, Truncated { last: 1 }, Reverse, half)
         .validate(&cleaning)

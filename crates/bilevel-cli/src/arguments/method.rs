@@ -1,4 +1,4 @@
-//! Which method, and its settings: the options are those of the catalogue.
+//! The method and its settings, with the options of the catalogue.
 
 use bilevel::catalogue::{MethodChoice, Setting, Settings};
 use bilevel_tasks::cleaning::TrainingSpecification;
@@ -8,7 +8,7 @@ use clap::{Arg, ArgMatches, Args, Command, FromArgMatches};
 use crate::advice::spelled;
 use crate::parse;
 
-/// The settings of methods as options, without the method; which of them one has, `bilevel explain` says.
+/// The settings of methods as options, without the method; `bilevel explain` lists the settings of each method.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct MethodOptions(pub(crate) Settings);
 
@@ -40,7 +40,7 @@ impl FromArgMatches for MethodOptions {
     fn update_from_arg_matches(&mut self, matches: &ArgMatches) -> Result<(), clap::Error> {
         for setting in Setting::ALL {
             if let Some(text) = matches.get_one::<String>(setting.name()) {
-                // Its parser has read it once.
+                // The parser of the option has already accepted it.
                 self.0.set(setting, text).map_err(|error| {
                     clap::Error::raw(clap::error::ErrorKind::ValueValidation, error)
                 })?;
@@ -55,7 +55,7 @@ impl Args for MethodArguments {
         let method = Arg::new(METHOD)
             .long(METHOD)
             .value_name("NAME")
-            .help("Which method, see bilevel methods; improved unless given, or named by --field and --adjoint")
+            .help("Method, see bilevel methods [default: improved (bench: basic), unless --field or --adjoint selects another]")
             .value_parser(parse::method);
         MethodOptions::augment_args(command.arg(method))
     }
@@ -119,7 +119,7 @@ impl From<&TrainingArguments> for TrainingSpecification {
     }
 }
 
-/// What the training of models is made of besides.
+/// The other settings of training.
 #[derive(Args, Debug)]
 pub(crate) struct TrainingArguments {
     /// Training rows in each inner step [default: all]

@@ -19,7 +19,7 @@ use crate::failure::Failure;
 use crate::folder::Folder;
 use crate::memory;
 
-/// Those of the peers that it is compared with.
+/// The defaults of the peers in the comparison.
 const DEFAULTS: Defaults = Defaults {
     method: Defaults::CLOSED_FORM.method,
     step_size: 0.1,
@@ -30,20 +30,20 @@ const DEFAULTS: Defaults = Defaults {
 struct BenchResult {
     case: String,
     median_ms: f64,
-    /// What counts for a method that is dear now and then.
+    /// The relevant time for a method whose calls are occasionally expensive.
     mean_ms: f64,
     min_ms: f64,
     first_ms: f64,
     peak_rss_mb: Option<f64>,
     rss_before_mb: Option<f64>,
-    /// Of the data in the precision of the run, states and work space.
+    /// Data in the precision of the run, states and work space.
     predicted_peak_mb: f64,
     flops: f64,
     gflops: f64,
     gradient_norm: f64,
 }
 
-/// What the folder holds.
+/// The contents of the folder.
 struct Inputs {
     train: Dataset,
     validation: Dataset,
@@ -110,7 +110,7 @@ impl Inputs {
                 ));
             }
             let y = folder.join(format!("y_{}.npy", model.to_string().replace(':', "")));
-            // Rows of fewer classes than the model has are no error: its start says how many.
+            // The rows may have fewer classes than the model: its start determines the number.
             let y_len = npy::NpyArray::read(&y)?.to_f64().len();
             let outputs = outputs(model, train.1, y_len);
             if outputs < classes || model.y_len(train.1, outputs) != y_len {
@@ -136,14 +136,14 @@ impl Inputs {
     }
 }
 
-/// How many classes a model of so many numbers has.
+/// The number of classes of a model with this many numbers.
 fn outputs(model: Model, columns: usize, y_len: usize) -> usize {
-    // The numbers grow evenly with the classes.
+    // The count of numbers is linear in the number of classes.
     let none = model.y_len(columns, 0);
     y_len.saturating_sub(none) / (model.y_len(columns, 1) - none)
 }
 
-/// The two losses, where training starts, and what is known before a run.
+/// The two losses, x, and the start of training.
 struct Case<T> {
     inner: Arc<Bound<T>>,
     outer: Arc<Bound<T>>,
@@ -184,7 +184,7 @@ fn time<T: Precision + Real>(
     values: impl Fn(&[T]) -> NpyValues,
 ) -> Result<BenchResult, Failure> {
     let case = Case::<T>::new(inputs, arguments.model)?;
-    // The peers count from the moment when the data are loaded.
+    // The peers also measure from the moment when the data are loaded.
     let rss_before_mb = memory::resident_mb();
     let begin = Instant::now();
     let problem = case.problem()?;
@@ -209,7 +209,7 @@ fn time<T: Precision + Real>(
     let mut again = gradient.clone();
     for outer_step in 1..=arguments.repeat {
         let begin = Instant::now();
-        // Other coins for a method that tosses one.
+        // A randomised method draws anew at each outer step.
         call(outer_step, &mut again)?;
         times.push(milliseconds(begin));
     }

@@ -20,7 +20,7 @@ const SPLIT: Split = Split {
     test: 0,
 };
 const DIRECTIONS: usize = 3;
-/// Checkpoints are tried where they cost at most so many times the plain steps.
+/// Checkpoints are tried if they cost at most this many times the plain steps.
 const EFFORT: u128 = 60;
 
 #[derive(Serialize)]
@@ -62,7 +62,7 @@ struct CheckResult {
     checks: Vec<Line>,
 }
 
-/// A hypergradient and where it is looked at.
+/// A hypergradient and the point at which it is checked.
 struct Checks<'a> {
     method: &'a Method,
     problem: &'a Problem<f64>,
@@ -72,7 +72,7 @@ struct Checks<'a> {
 }
 
 impl Checks<'_> {
-    /// Everything that holds for this kind of method: only an exact one agrees with central differences, only
+    /// All checks that apply to this kind of method: only an exact method agrees with central differences; only
     /// unrolled steps have a forward mode and can be replayed from fewer states.
     fn all(&self, built: &dyn HyperGradient<f64>) -> bilevel::Result<Vec<Line>> {
         let (problem, x, key) = (self.problem, self.x, self.key);
@@ -120,7 +120,7 @@ impl Checks<'_> {
         Ok(lines)
     }
 
-    /// Checkpoints give the bits of reverse mode.
+    /// Checks that checkpoints give the same bits as reverse mode.
     fn replays(&self, adjoint: AdjointChoice, lines: &mut Vec<Line>) -> bilevel::Result<()> {
         let reverse = self.method.settings.unrolled::<f64>(AdjointChoice::Reverse);
         let mut tried = vec![1, 2, 5, 20];

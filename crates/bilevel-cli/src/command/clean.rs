@@ -29,7 +29,7 @@ pub(crate) fn run(arguments: &CleanArguments) -> Result<(), Failure> {
     })
 }
 
-/// The job that the options say.
+/// The job that the options describe.
 fn specification(a: &CleanArguments) -> CleaningSpecification {
     CleaningSpecification {
         seed: a.common.seed,

@@ -14,7 +14,7 @@ use crate::failure::Failure;
 use crate::folder::Folder;
 use result::{ExplainResult, PredictionFigures, ProblemFigures};
 
-/// What is known of a method for a problem.
+/// What is known about a method for a problem.
 struct Known {
     problem: ProblemFigures,
     prediction: Option<PredictionFigures>,
@@ -55,7 +55,7 @@ pub(crate) fn run(arguments: &ExplainArguments) -> Result<(), Failure> {
     super::deliver(common, "explain", &result, || page::text(&result))
 }
 
-/// Of cleaning, from the sizes.
+/// For cleaning, from the sizes.
 fn of_cleaning(arguments: &ExplainArguments, method: &Method) -> Result<Known, Failure> {
     let threads = rayon::current_num_threads();
     let (columns, classes) = (
@@ -117,7 +117,7 @@ fn of_cleaning(arguments: &ExplainArguments, method: &Method) -> Result<Known, F
     })
 }
 
-/// Of a problem in closed form: how often its objectives are asked, and the numbers that are kept.
+/// For a problem in closed form: the calls of its objectives, and the stored numbers.
 fn of_problem(
     arguments: &ExplainArguments,
     settings: &Settings,

@@ -46,7 +46,7 @@ fn text(result: &MethodsResult) -> String {
             .collect();
         rows.push(vec![names.join(", "), line.estimate.to_owned()]);
     }
-    // The sentence behind the columns: to the left, unlike figures.
+    // The summary follows the columns and is left-aligned, unlike figures.
     let lines = table(&rows);
     let mut text = String::new();
     for (number, line) in lines.lines().enumerate() {
@@ -57,5 +57,5 @@ fn text(result: &MethodsResult) -> String {
         }
         text.push('\n');
     }
-    text + "\nAny field goes with any adjoint too: --field aggregate --schedule constant:0.5 --adjoint checkpointed:20.\nThe update, its cost and when to use it: bilevel explain METHOD\n"
+    text + "\nAny field can be combined with any adjoint: --field aggregate --schedule constant:0.5 --adjoint checkpointed:20.\nThe update, its cost and when to use it: bilevel explain METHOD\n"
 }

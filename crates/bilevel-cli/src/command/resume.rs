@@ -1,4 +1,4 @@
-//! `bilevel resume`: goes on with a run.
+//! `bilevel resume`: continues a run.
 
 use std::path::Path;
 
@@ -29,7 +29,7 @@ pub(crate) fn run(options: &ResumeArguments) -> Result<(), Failure> {
         )));
     }
     let folder = Folder::at(path, shown.clone());
-    // Named as the user knows it.
+    // Errors name the path as the user typed it.
     let checkpoint: CleaningCheckpoint<'static> =
         checkpoint::read(&shown.join(CHECKPOINT)).map_err(Failure::usage)?;
     let printed = Shown {
@@ -62,7 +62,7 @@ pub(crate) fn run(options: &ResumeArguments) -> Result<(), Failure> {
     })
 }
 
-/// The same program on the same instructions, or the result may be another.
+/// Requires the same program and instruction set; otherwise the result may differ.
 fn expect_same_bits(checkpoint: &CleaningCheckpoint<'_>, shown: &Path) -> Result<(), Failure> {
     let origin = &checkpoint.origin;
     for (what, expected, found) in [
@@ -79,7 +79,7 @@ fn expect_same_bits(checkpoint: &CleaningCheckpoint<'_>, shown: &Path) -> Result
     ] {
         if expected != found {
             return Err(Failure::usage(anyhow!(
-                "{}: expected {what} {expected}, with which the run began, found {found}: the result could differ from that of a run in one piece; to go on nevertheless: --allow-different-bits",
+                "{}: expected {what} {expected}, which the run began with, found {found}: the result could differ from the result of an uninterrupted run; to continue anyway: --allow-different-bits",
                 shown.display()
             )));
         }
@@ -87,7 +87,7 @@ fn expect_same_bits(checkpoint: &CleaningCheckpoint<'_>, shown: &Path) -> Result
     Ok(())
 }
 
-/// `config.toml` tells what was done; what is changed in it would not be done.
+/// `config.toml` records what was done; changes in it would have no effect.
 fn expect_settings(checkpoint: &CleaningCheckpoint<'_>, folder: &Folder) -> Result<(), Failure> {
     let path = folder.file(CONFIG);
     let config = std::fs::read_to_string(&path)

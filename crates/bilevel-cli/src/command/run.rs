@@ -1,4 +1,4 @@
-//! `bilevel run`: does the job that a file says.
+//! `bilevel run`: runs the job in a file.
 
 use std::path::Path;
 

@@ -1,4 +1,4 @@
-//! `bilevel solve`: the test problems with known answers, by any method.
+//! `bilevel solve`: solves a test problem with a known answer, with any method.
 
 mod deliver;
 mod result;
@@ -41,7 +41,7 @@ pub(crate) fn run(arguments: &SolveArguments) -> Result<(), Failure> {
         Some(SolverChoice::Method(choice)) => Some(*choice),
         Some(SolverChoice::Simple(solver)) => {
             return Err(Failure::usage(anyhow!(
-                "--method {solver} solves problems without an outer variable, as simple-bilevel; {} has one",
+                "--method {solver} solves problems without an outer variable, such as simple-bilevel; {} has one",
                 problem.name
             )));
         }
@@ -120,7 +120,7 @@ fn problem(arguments: &SolveArguments) -> Result<TestProblem, Failure> {
     named(&arguments.problem, &options)
 }
 
-/// The method, and why its derivative was chosen, where there is a budget of memory.
+/// The method and, with a memory budget, the reason for its derivative.
 fn within_budget(
     arguments: &SolveArguments,
     method: Method,
@@ -162,7 +162,7 @@ fn optimizer(
     }
 }
 
-/// What is left of the iterates.
+/// What is kept of the iterates.
 struct Seen<'p> {
     problem: &'p TestProblem,
     trajectory: Trajectory,

@@ -1,4 +1,4 @@
-//! The page `report.html`: one file that needs no other, no script and no network.
+//! The page `report.html`: a single file without scripts that needs no other file and no network.
 
 mod chart;
 mod confusion;
@@ -13,9 +13,9 @@ use crate::failure::Failure;
 use chart::{Series, chart};
 use short::short;
 
-/// What a page may load: nothing, even if a text of the data were taken for markup.
+/// What the page may load: nothing, even if text from the data were interpreted as markup.
 const POLICY: &str = "default-src 'none'; style-src 'unsafe-inline'; img-src data:";
-/// How a page looks: at any width, light and dark.
+/// The style of the page, for any width, light and dark.
 const STYLE: &str = include_str!("html/style.css");
 
 /// The page as text.

@@ -8,7 +8,7 @@ use bilevel_tasks::count::{are, count};
 /// How many of the most suspect rows are shown.
 const SHOWN: usize = 10;
 
-/// The report, with a line end.
+/// The report, with a final newline.
 pub(crate) fn report(facts: &Facts<'_>) -> String {
     let parts = [
         words::searched(facts),

@@ -1,5 +1,5 @@
-//! The sentences and figures that the text and the page share. Line ends in them are for the
-//! text; a page takes them for blanks.
+//! The sentences and figures that the text and the page share. Line breaks in them are for the
+//! text; the page treats them as spaces.
 
 use std::fmt::Write;
 
@@ -10,7 +10,7 @@ use super::Facts;
 use crate::table::{cells, figure};
 use bilevel_tasks::count::{are, count};
 
-/// It knows which labels are right: a ceiling, no competitor.
+/// The baseline that knows which labels are right: an upper limit, not a competitor.
 const CEILING: &str = "clean_rows";
 
 /// What was searched.
@@ -34,7 +34,7 @@ pub(super) fn searched(facts: &Facts<'_>) -> String {
     )
 }
 
-/// How that is done, and how far it went.
+/// How the search works, and how far it went.
 pub(super) fn how(facts: &Facts<'_>) -> String {
     let result = facts.result;
     let none = if facts.kept_step == 0 {
@@ -58,7 +58,7 @@ pub(super) fn how(facts: &Facts<'_>) -> String {
     )
 }
 
-/// How many labels look wrong, and how many are: a line each.
+/// How many labels look wrong, and how many are wrong: one line each.
 pub(super) fn found(facts: &Facts<'_>) -> String {
     let suspects = facts.scores.iter().filter(|score| score.suspect).count();
     let mut text = format!(
@@ -108,7 +108,7 @@ pub(super) fn comparison(facts: &Facts<'_>) -> Vec<Vec<String>> {
     rows
 }
 
-/// What the words in that table mean.
+/// The meaning of the words in that table.
 pub(super) fn legend(facts: &Facts<'_>) -> Vec<(&'static str, &'static str)> {
     let mut legend = vec![
         (
@@ -150,7 +150,7 @@ fn own(result: &CleaningResult) -> Baseline {
     }
 }
 
-/// A figure of the table, and what it means for the reader when a baseline is best in it.
+/// A column of the table, and the advice to the reader if a baseline is best in this column.
 struct Contest {
     name: &'static str,
     of: fn(&Baseline) -> Option<f64>,
@@ -175,7 +175,7 @@ const CONTESTS: [Contest; 3] = [
     },
 ];
 
-/// Who is best in each column of that table, and what follows.
+/// Who is best in each column of that table, and the conclusion.
 pub(super) fn winners(facts: &Facts<'_>) -> Vec<String> {
     let result = facts.result;
     let mine = own(result);
@@ -241,7 +241,7 @@ pub(super) fn gradient_check(facts: &Facts<'_>) -> String {
     }
 }
 
-/// Without needless digits.
+/// Rounds to two decimals.
 fn rounded(value: f64) -> f64 {
     (value * 100.0).round() / 100.0
 }

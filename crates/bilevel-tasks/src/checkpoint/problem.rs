@@ -9,14 +9,14 @@ pub const VERSION: u32 = 3;
 pub enum CheckpointProblem {
     /// The file does not have the signature of a checkpoint.
     #[error(
-        "expected a checkpoint, which starts with \"bilevel\" and a zero byte, found another start"
+        "expected a checkpoint, which starts with \"bilevel\" and a zero byte, found other bytes"
     )]
     Magic,
     /// An unknown version.
     #[error(
         "expected a checkpoint of format version {VERSION}, which bilevel {} writes, found version {found}, which {by} wrote: {}",
         env!("CARGO_PKG_VERSION"),
-        if *found > VERSION { "go on with that program" } else { "go on with the program that began the run, or begin it anew" }
+        if *found > VERSION { "continue with that program" } else { "continue with the program that began the run, or start a new run" }
     )]
     Version {
         /// The version found.

@@ -24,7 +24,8 @@ pub struct Sizes {
 }
 
 /// A cleaning task with known sizes only: shows whether a method fits and what it costs. Training it is an
-/// error. It costs at most what a task of these sizes with zeros in its data does.
+/// error. The predicted cost is for data without zeros: zeros in the data can only reduce the operations, but
+/// packed forms of matrices with many zeros take additional memory.
 pub struct Forecast<T> {
     problem: Problem<T>,
     inner: Arc<Compiled<T>>,

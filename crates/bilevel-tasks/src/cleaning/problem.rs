@@ -1,25 +1,25 @@
-//! What is wrong with a specification of a cleaning job, as long as it is about its keys.
+//! Errors in the keys of a cleaning specification.
 
 use std::fmt;
 use std::path::PathBuf;
 
 use bilevel::Hint;
 
-/// What another part said.
+/// The underlying error.
 type Cause = Box<dyn std::error::Error + Send + Sync>;
 
-/// What is wrong. Keys have the names of the fields of
-/// [`DataSpecification`](super::DataSpecification) and the others.
+/// What is wrong with a cleaning specification. Keys are named like the fields of
+/// [`DataSpecification`](super::DataSpecification) and its sibling structures.
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum CleaningProblem {
-    /// A key of another source of rows.
+    /// A key that belongs to another source of rows.
     OtherSource {
         /// The key.
         key: &'static str,
-        /// The source: the key of its file, or none for the digits.
+        /// The chosen source: the key of its file; None for the digits.
         source: Option<&'static str>,
-        /// The keys of the sources that it belongs to.
+        /// The keys of the sources that the key belongs to.
         belongs: &'static [&'static str],
     },
     /// Two keys that exclude each other.
@@ -27,60 +27,60 @@ pub enum CleaningProblem {
         /// The keys.
         keys: [&'static str; 2],
     },
-    /// A key that another one needs.
+    /// A missing key that another key needs.
     Needs {
         /// The key that was given.
         key: &'static str,
-        /// What it needs.
+        /// The missing key.
         needs: &'static str,
     },
-    /// A kind of corruption without a share.
+    /// A kind of corruption without the share of labels to corrupt.
     NoRate,
-    /// Patience where nothing is held out.
+    /// Patience without held-out rows.
     Patience,
     /// No rows whose labels are known to be right.
     NoTrust {
-        /// The keys that name such rows, with what stands behind each.
+        /// The keys that name such rows, each with a placeholder for its value.
         keys: &'static [(&'static str, &'static str)],
     },
-    /// A column to leave out that no table has.
+    /// A column to leave out that does not exist in any table.
     Ignored {
         /// The column.
         name: String,
-        /// The columns there are.
+        /// The columns of the tables.
         known: String,
     },
-    /// A column that trusts all rows, or none.
+    /// A column that marks all rows or no row as trusted.
     TrustedColumn {
         /// The file.
         file: PathBuf,
         /// The column.
         column: String,
-        /// Rows that are trusted.
+        /// Number of trusted rows.
         trusted: usize,
-        /// All rows.
+        /// Number of all rows.
         rows: usize,
     },
     /// Numbers of rows that cannot be drawn.
     Rows {
-        /// The keys that say how many, with their numbers, where they are worth saying.
+        /// The keys that set these numbers; each with its number if the message shows it.
         keys: Vec<(&'static str, Option<usize>)>,
         /// The file; None for the digits.
         file: Option<PathBuf>,
         /// Why.
         source: Cause,
     },
-    /// What is wrong with the rows that a key names.
+    /// An error in the rows that a key names.
     Of {
         /// The key.
         key: &'static str,
-        /// What it is.
+        /// The error.
         source: Cause,
     },
 }
 
 impl CleaningProblem {
-    /// What it is, with keys spelled by `spell`.
+    /// The message; `spell` turns a key into the way the caller writes it.
     #[must_use]
     pub fn message(&self, spell: &dyn Fn(&str) -> String) -> String {
         let source_name = |key: &&str| match *key {
@@ -166,7 +166,7 @@ impl CleaningProblem {
 }
 
 impl CleaningProblem {
-    /// What can be done about it.
+    /// What the user can do about it.
     #[must_use]
     pub fn hint(&self) -> Option<Hint> {
         match self {

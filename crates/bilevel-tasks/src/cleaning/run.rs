@@ -1,4 +1,4 @@
-//! The run of a cleaning task: what it is made of between two steps, and what it found.
+//! A run of a cleaning task: its state between two steps, and its result.
 
 use std::collections::BTreeMap;
 
@@ -13,10 +13,10 @@ use crate::Error;
 use crate::metrics::CleaningMetrics;
 use crate::model::Real;
 
-/// One outer step of a run: x after `step` updates, and what training at it gave.
+/// One outer step of a run: x after `step` updates, and the figures of training at this x.
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
 pub struct OuterStep {
-    /// How many updates led here; 0 is the start.
+    /// Number of updates before this step; 0 at the start.
     pub step: usize,
     /// Time since the start of the run.
     pub seconds: f64,
@@ -26,17 +26,17 @@ pub struct OuterStep {
     pub g: f64,
     /// ‖hypergradient‖₂ at x.
     pub hypergradient_norm: f64,
-    /// Mean cross-entropy of the held-out trusted rows, where some are held out.
+    /// Mean cross-entropy of the held-out trusted rows, if there are any.
     pub held_out: Option<f64>,
-    /// The figures of cleaning at x, where the truth is known.
+    /// The metrics at x, if the true labels are known.
     pub metrics: Option<CleaningMetrics>,
-    /// What the method says of its estimate where that is less than it promises.
+    /// Why the estimate falls short of what the method promises, if it does.
     pub complaint: Option<String>,
-    /// What else it has to say, by name.
+    /// Other figures that the method reports, by name.
     pub figures: BTreeMap<String, f64>,
-    /// Calls of the inner objective so far, in estimates alone.
+    /// Calls of the inner objective so far, counted only in estimates.
     pub inner_calls: Calls,
-    /// Calls of the outer objective so far, in estimates alone.
+    /// Calls of the outer objective so far, counted only in estimates.
     pub outer_calls: Calls,
 }
 
@@ -54,13 +54,13 @@ pub struct Kept<T> {
 /// What a run has learned from the outer steps so far.
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
 pub struct Progress<T> {
-    /// How many outer steps have been looked at.
+    /// Number of observed outer steps.
     pub observed: usize,
-    /// The best held-out loss, and how long ago that was.
+    /// The best held-out loss, and the number of outer steps since.
     pub patience: Patience,
     /// The step that is kept so far.
     pub kept: Option<Kept<T>>,
-    /// How many estimates were less than the method promises.
+    /// Number of estimates that fell short of what the method promises.
     pub complaints: usize,
     /// Calls of the inner objective so far.
     pub inner_calls: Calls,
@@ -68,27 +68,27 @@ pub struct Progress<T> {
     pub outer_calls: Calls,
 }
 
-/// Everything that a run is continued from, to the same bits.
+/// Everything needed to continue a run with the same bits.
 #[derive(Clone, PartialEq, Debug)]
 pub struct CleaningState<T> {
-    /// x, the optimizer's state, and where the run is.
+    /// x, the optimizer's state, and the position of the run.
     pub run: RunState<T>,
     /// What it has learned so far.
     pub progress: Progress<T>,
 }
 
-/// Sees a run as it goes on. A closure that takes an [`OuterStep`] is one.
+/// Watches a run. Implemented by closures that take an [`OuterStep`].
 pub trait Watch<T> {
-    /// Called for each outer step, in order; a reason ends the run.
+    /// Called for each outer step, in order. A returned reason ends the run.
     ///
     /// # Errors
-    /// An error ends the run and is handed on; the step then counts as not seen.
+    /// An error ends the run and is passed on; the step then counts as not observed.
     fn step(&mut self, step: &OuterStep) -> Result<Option<Why>, Error>;
 
-    /// Called after each update with what the run can be continued from.
+    /// Called after each update with a state from which the run can be continued.
     ///
     /// # Errors
-    /// An error ends the run and is handed on.
+    /// An error ends the run and is passed on.
     fn updated(&mut self, _run: &RunState<T>, _progress: &Progress<T>) -> Result<(), Error> {
         Ok(())
     }
@@ -118,13 +118,13 @@ impl<T: Real> Cleaning<T> {
         }
     }
 
-    /// Cleans: follows the hypergradient of `method` with `optimizer` from `state` on, shows
-    /// every outer step to `watch`, and says why it ended. `state` is then what the run can be
-    /// continued from.
+    /// Cleans: starts at `state`, follows the hypergradient of `method` with `optimizer`, shows
+    /// every outer step to `watch`, and returns why the run ended. The run can be continued from
+    /// the final `state`.
     ///
     /// # Errors
-    /// What the method refuses before the run, or what stops it: `state` is then the last
-    /// good one.
+    /// The method's refusal before the run, or the error that stopped the run; `state` is then
+    /// the last good one.
     pub fn run(
         &self,
         state: &mut CleaningState<T>,
@@ -150,7 +150,7 @@ impl<T: Real> Cleaning<T> {
     /// Checks that a state belongs to a task of this shape.
     ///
     /// # Errors
-    /// Another number of weights, of parameters or of numbers of the optimizer.
+    /// A different number of weights, of parameters, or of numbers in the optimizer's state.
     pub fn expect_state(
         &self,
         state: &CleaningState<T>,
@@ -184,7 +184,7 @@ impl<T: Real> Cleaning<T> {
     }
 }
 
-/// What cleaning found.
+/// The result of cleaning.
 #[derive(Clone, PartialEq, Debug)]
 pub struct Cleaned<T> {
     /// One weight for each training row, at the kept step.
@@ -195,7 +195,7 @@ pub struct Cleaned<T> {
     pub y: Vec<T>,
     /// The kept step.
     pub step: OuterStep,
-    /// How many updates were made in all.
+    /// Total number of updates.
     pub outer_steps: usize,
     /// Why the run ended.
     pub why: Why,
@@ -206,10 +206,10 @@ pub struct Cleaned<T> {
 }
 
 impl<T: Real> Cleaned<T> {
-    /// What a run had found when it ended.
+    /// The result of a run that has ended.
     ///
     /// # Errors
-    /// If no outer step has been made.
+    /// If no outer step has been observed.
     pub fn new(state: &CleaningState<T>, why: Why) -> Result<Self, Error> {
         let progress = &state.progress;
         let kept = progress.kept.as_ref().ok_or(Error::NoOuterStep)?;
@@ -281,7 +281,7 @@ impl<T: Real> Observer<T> for Watcher<'_, T> {
     fn observe(&mut self, iterate: &Iterate<'_, T>) -> bilevel::Result<Option<Why>> {
         let exhausted =
             |progress: &Progress<T>| progress.patience.exhausted().then_some(Why::NoImprovement);
-        // A run that was stopped by hand or by the clock shows its last iterate once more.
+        // A run stopped by the user or the time limit shows its last iterate again when continued.
         if iterate.outer_step < self.progress.observed {
             return Ok(exhausted(self.progress));
         }

@@ -1,4 +1,4 @@
-//! What a cleaning job is made of, as a value that a file holds.
+//! The specification of a cleaning job, as stored in a file.
 
 use std::fmt;
 use std::path::{Path, PathBuf};
@@ -16,7 +16,7 @@ use crate::data::table::Missing;
 use crate::model::Model;
 use crate::specification::{self, SpecificationProblem, keys_of};
 
-/// A cleaning job. What is None gets its default; the specification of a run that was made
+/// A cleaning job. Fields that are None get their defaults; the specification of an actual run
 /// ([`CleaningJob::specification`](super::CleaningJob)) has every value.
 ///
 /// ```
@@ -32,21 +32,21 @@ use crate::specification::{self, SpecificationProblem, keys_of};
 #[derive(Clone, PartialEq, Debug, Default, Serialize, Deserialize)]
 #[serde(default, expecting = "a table")]
 pub struct CleaningSpecification {
-    /// Which job it is.
+    /// The job.
     pub job: JobName,
-    /// The version of the program that wrote it; nothing depends on it.
+    /// The version of the program that wrote the specification; nothing depends on it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub version: Option<String>,
     /// Root of every random draw.
     #[serde(deserialize_with = "seed")]
     pub seed: u64,
-    /// Which rows.
+    /// The rows.
     pub data: DataSpecification,
-    /// How the hypergradient is worked out.
+    /// How the hypergradient is computed.
     pub method: Settings,
     /// What is trained, and on how many rows.
     pub training: TrainingSpecification,
-    /// How far the weights are moved, and how.
+    /// How the weights are updated, and when the run ends.
     pub run: RunSpecification,
 }
 
@@ -59,12 +59,11 @@ pub enum JobName {
     Clean,
 }
 
-/// Which rows are cleaned: the digits that come with the program, unless a table, features or images are
-/// named.
+/// The rows to clean: the digits that come with the program, unless a table, features or images are named.
 #[derive(Clone, PartialEq, Debug, Default, Serialize, Deserialize)]
 #[serde(default, expecting = "a table")]
 pub struct DataSpecification {
-    /// Table of rows whose labels are doubted.
+    /// Table of the rows to check.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub table: Option<PathBuf>,
     /// NPY file of features.
@@ -73,37 +72,37 @@ pub struct DataSpecification {
     /// IDX file of images.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub images: Option<PathBuf>,
-    /// The labels of features or images.
+    /// Labels of the features or images.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub labels: Option<PathBuf>,
     /// Column of labels.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub label: Option<String>,
-    /// Column of names of the rows.
+    /// Column of row names.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub id: Option<String>,
-    /// Columns that are not learned from.
+    /// Columns to leave out of the features.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub ignore: Vec<String>,
-    /// What is done about missing values.
+    /// How missing values are handled.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub missing: Option<Missing>,
-    /// Table of rows whose labels are right.
+    /// Table of trusted rows, whose labels are right.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub trusted: Option<PathBuf>,
-    /// Column that tells which rows have right labels.
+    /// Column that says which rows are trusted.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub trusted_column: Option<String>,
-    /// NPY file of features whose labels are right.
+    /// NPY file of the features of trusted rows.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub trusted_features: Option<PathBuf>,
-    /// Their labels.
+    /// Labels of the trusted features.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub trusted_labels: Option<PathBuf>,
     /// Table of test rows.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub test: Option<PathBuf>,
-    /// NPY file of features of test rows.
+    /// NPY file of the features of test rows.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub test_features: Option<PathBuf>,
     /// IDX file of test images.
@@ -112,13 +111,13 @@ pub struct DataSpecification {
     /// Labels of the test features or images.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub test_labels: Option<PathBuf>,
-    /// Rows that are drawn to be cleaned.
+    /// Number of rows to draw for cleaning.
     #[serde(skip_serializing_if = "Option::is_none", deserialize_with = "count")]
     pub train_rows: Option<usize>,
-    /// Rows with right labels that are drawn from the same file.
+    /// Number of trusted rows to draw from the same file.
     #[serde(skip_serializing_if = "Option::is_none", deserialize_with = "count")]
     pub trusted_rows: Option<usize>,
-    /// The share of labels that is made wrong.
+    /// The share of labels to corrupt.
     #[serde(skip_serializing_if = "Option::is_none", deserialize_with = "rate")]
     pub corrupt: Option<f64>,
     /// What a corrupted label becomes.
@@ -130,12 +129,12 @@ pub struct DataSpecification {
 #[derive(Clone, PartialEq, Debug, Default, Serialize, Deserialize)]
 #[serde(default, expecting = "a table")]
 pub struct TrainingSpecification {
-    /// What is trained.
+    /// The model to train.
     pub model: Model,
-    /// Training rows of an inner step.
+    /// Training rows in each inner step.
     #[serde(skip_serializing_if = "Option::is_none", deserialize_with = "count")]
     pub batch: Option<usize>,
-    /// Trusted rows of an evaluation of f.
+    /// Trusted rows in each evaluation of f.
     #[serde(skip_serializing_if = "Option::is_none", deserialize_with = "count")]
     pub trusted_batch: Option<usize>,
     /// D of D‖y‖²/2 in g.
@@ -144,7 +143,7 @@ pub struct TrainingSpecification {
 }
 
 impl TrainingSpecification {
-    /// The settings of a problem that is made of this, without a hold-out.
+    /// The settings of a problem with this training, without held-out rows.
     #[must_use]
     pub fn settings(&self) -> CleaningSettings {
         CleaningSettings {
@@ -158,14 +157,14 @@ impl TrainingSpecification {
     }
 }
 
-/// How far the weights are moved, and how.
+/// How the weights are updated, and when the run ends.
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
 #[serde(default, expecting = "a table")]
 pub struct RunSpecification {
-    /// Updates of the weights, at most.
+    /// Maximum number of updates of the weights.
     #[serde(deserialize_with = "whole")]
     pub outer_steps: usize,
-    /// How the weights move.
+    /// The update rule of the weights.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub outer_optimizer: Option<OptimizerChoice>,
     /// Share of the trusted rows that is held out.
@@ -176,10 +175,10 @@ pub struct RunSpecification {
     /// Memory that a hypergradient may take.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub memory_budget: Option<Size>,
-    /// No update is begun after it.
+    /// No update starts after this time.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub time_limit: Option<TimeLimit>,
-    /// Threads; results do not depend on them.
+    /// Number of threads; results do not depend on it.
     #[serde(skip_serializing_if = "Option::is_none", deserialize_with = "threads")]
     pub threads: Option<usize>,
 }
@@ -199,7 +198,7 @@ impl Default for RunSpecification {
 }
 
 impl CleaningSpecification {
-    /// Reads one.
+    /// Reads a specification from TOML.
     ///
     /// # Errors
     /// An unknown key, a wrong type, or a value out of its range, with its line.
@@ -214,15 +213,15 @@ impl CleaningSpecification {
         specification::read(text, &tables, names_of)
     }
 
-    /// The text of it.
+    /// The specification as TOML.
     ///
     /// # Errors
-    /// A path that is no text.
+    /// A path that is not valid text.
     pub fn to_toml(&self) -> Result<String, SpecificationProblem> {
         specification::write(self)
     }
 
-    /// The same with each relative path taken from `folder`.
+    /// The same, with `folder` prepended to relative paths.
     #[must_use]
     pub fn from_folder(mut self, folder: &Path) -> Self {
         for path in self.data.paths() {
@@ -231,7 +230,7 @@ impl CleaningSpecification {
         self
     }
 
-    /// The same with paths inside `folder` written relative to it.
+    /// The same, with paths inside `folder` written relative to `folder`.
     #[must_use]
     pub fn seen_from(mut self, folder: &Path) -> Self {
         for path in self.data.paths() {
@@ -243,7 +242,7 @@ impl CleaningSpecification {
     }
 }
 
-/// The known names for a value, where this text should be one of them and is not.
+/// The known names for a value, if this text should be one of them and is not.
 fn names_of(table: &str, key: &str, found: &str) -> Vec<&'static str> {
     let setting = || Setting::ALL.into_iter().find(|s| s.name() == key);
     let error = match (table, key) {
@@ -262,7 +261,7 @@ fn names_of(table: &str, key: &str, found: &str) -> Vec<&'static str> {
 }
 
 impl CleaningSpecification {
-    /// The first key whose value is another than in `other`, where results depend on it.
+    /// The first key whose value differs from `other`, among keys that results depend on.
     #[must_use]
     pub fn differs_from(&self, other: &Self) -> Option<String> {
         let neutral = |specification: &Self| {
@@ -362,7 +361,7 @@ impl<'de> Deserialize<'de> for EarlyStopping {
     }
 }
 
-/// A time that a run may take: `10s`, `5m`, `1h`.
+/// The time limit of a run: `10s`, `5m`, `1h`.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct TimeLimit(
     /// The time.
@@ -406,13 +405,13 @@ impl<'de> Deserialize<'de> for TimeLimit {
     }
 }
 
-/// More threads than this are a mistake.
+/// The largest number of threads that is not rejected as a mistake.
 const MAXIMUM_THREADS: usize = 1024;
 
-/// A number of threads.
+/// Reads a number of threads.
 ///
 /// # Errors
-/// None, or far too many.
+/// Anything except a whole number from 1 to 1024.
 pub fn read_threads(text: &str) -> bilevel::Result<usize> {
     text::positive_count(text)
         .ok()
@@ -420,10 +419,10 @@ pub fn read_threads(text: &str) -> bilevel::Result<usize> {
         .ok_or_else(|| expected("a whole number from 1 to 1024", text))
 }
 
-/// A seed, which TOML can hold too.
+/// Reads a seed that fits into a TOML integer.
 ///
 /// # Errors
-/// No such number.
+/// Anything except a whole number from 0 to [`i64::MAX`].
 pub fn read_seed(text: &str) -> bilevel::Result<u64> {
     text.parse::<i64>()
         .ok()
@@ -431,10 +430,10 @@ pub fn read_seed(text: &str) -> bilevel::Result<u64> {
         .ok_or_else(|| expected("a whole number from 0 to 9223372036854775807", text))
 }
 
-/// A share.
+/// Reads a share.
 ///
 /// # Errors
-/// A number outside 0 … 1.
+/// Anything except a number from 0 to 1.
 pub fn read_rate(text: &str) -> bilevel::Result<f64> {
     text::number(text, "a number from 0 to 1", |value| {
         (0.0..=1.0).contains(&value)

@@ -11,7 +11,7 @@ use crate::stream::{CORRUPTION, SPLIT};
 /// How many rows of a source go where.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Split {
-    /// Training rows, whose labels are doubted.
+    /// Training rows, whose labels are to be checked.
     pub train: usize,
     /// Trusted rows, whose labels are right.
     pub trusted: usize,
@@ -41,12 +41,11 @@ pub struct CleaningData {
 }
 
 impl CleaningData {
-    /// Rows that are split already. `true_labels` are those of the training rows, where
+    /// Rows that are already split. `true_labels` are the true labels of the training rows, if
     /// they are known.
     ///
     /// # Errors
-    /// If there are no training or trusted rows, or the parts disagree about columns or
-    /// classes.
+    /// If there are no training or trusted rows, or the parts differ in columns or classes.
     pub fn new(
         train: Dataset,
         true_labels: Option<Vec<u32>>,
@@ -75,11 +74,11 @@ impl CleaningData {
         })
     }
 
-    /// Draws disjoint training, trusted and test rows from `source`, and corrupts the
-    /// labels of the training rows if asked to: then the truth is known.
+    /// Draws disjoint training, trusted and test rows from `source`. With a `corruption`, the
+    /// labels of the training rows are corrupted, and the true labels are known.
     ///
     /// # Errors
-    /// If there are too few rows, or the corruption makes no sense.
+    /// If there are too few rows, or the corruption is invalid.
     pub fn draw(
         source: &Dataset,
         split: Split,
@@ -110,13 +109,13 @@ impl CleaningData {
         Ok(data)
     }
 
-    /// Draws `count` training rows, or all in random order, among the rows `candidates` of
-    /// `source`, beside trusted and test rows that are known, and corrupts their labels if
-    /// asked to.
+    /// Draws `count` training rows, or all in random order, from the rows `candidates` of
+    /// `source`, and corrupts their labels if there is a `corruption`. Trusted and test rows are
+    /// given.
     ///
     /// # Errors
-    /// If there are too few rows, the parts disagree about columns or classes, or the
-    /// corruption makes no sense.
+    /// If there are too few rows, the parts differ in columns or classes, or the corruption is
+    /// invalid.
     pub fn draw_train(
         source: &Dataset,
         candidates: &[usize],
@@ -158,9 +157,9 @@ impl CleaningData {
         Ok(data)
     }
 
-    /// The same rows, counted otherwise: row number n of a part becomes the n-th of
-    /// `numbers`, so that rows of a source of which some rows were left out keep the numbers
-    /// that they have there.
+    /// The same rows with other row numbers: number n of a part becomes the n-th number of the
+    /// same part of `numbers`. Use it for a source from which rows were left out, to restore the
+    /// original row numbers.
     ///
     /// # Errors
     /// A row number beyond the list.
@@ -183,7 +182,7 @@ impl CleaningData {
     /// The same with other test rows.
     ///
     /// # Errors
-    /// If they disagree about columns or classes.
+    /// If they differ in columns or classes.
     pub fn with_test(self, test: Dataset) -> Result<Self, Error> {
         let numbers = self.numbers;
         let mut data = Self::new(self.train, self.true_labels, self.trusted, Some(test))?;

@@ -9,11 +9,11 @@ use serde::{Deserialize, Serialize};
 #[serde(rename_all = "lowercase")]
 #[non_exhaustive]
 pub enum CorruptionKind {
-    /// `other`: any other class, each as likely. Every chosen row becomes wrong.
+    /// `other`: any other class, all equally likely. Every chosen row becomes wrong.
     #[default]
     Other,
-    /// `uniform`: any class, each as likely. One in `classes` of the chosen rows keeps the
-    /// right label and is not wrong; some published code counts it as wrong, we do not.
+    /// `uniform`: any class, all equally likely. About one in `classes` of the chosen rows keeps
+    /// its right label and is not wrong; some published code counts it as wrong, we do not.
     Uniform,
     /// `pairwise`: class c becomes c + 1, the last becomes the first. Every chosen row
     /// becomes wrong.

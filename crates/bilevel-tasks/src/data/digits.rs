@@ -2,7 +2,7 @@
 
 use super::{Dataset, ImageShape, numbered_classes};
 
-/// 64 pixels from 0 to 16 and the digit, for each row.
+/// For each row: 64 pixels from 0 to 16, then the digit.
 const BYTES: &[u8] = include_bytes!("../../data/digits.bin");
 const SIDE: usize = 8;
 const COLUMNS: usize = SIDE * SIDE;
@@ -12,10 +12,10 @@ const FULL: f32 = 16.0;
 
 /// The embedded handwritten digits: 1 797 real images of 8×8 pixels, ten classes.
 ///
-/// A pixel is scaled from 0 … 16 to 0 … 1. The rows and their order are those of
-/// scikit-learn's `load_digits`, which is the test part of *Optical Recognition of
-/// Handwritten Digits* (E. Alpaydin, C. Kaynak, UCI, 1998, doi:10.24432/C50P49).
-/// Neighbouring rows are by the same writer: shuffle before splitting.
+/// Pixels are scaled from 0 … 16 to 0 … 1. The rows are the same as in scikit-learn's
+/// `load_digits`, in the same order: the test part of *Optical Recognition of Handwritten
+/// Digits* (E. Alpaydin, C. Kaynak, UCI, 1998, doi:10.24432/C50P49). Neighbouring rows are by
+/// the same writer: shuffle before splitting.
 ///
 /// ```
 /// let digits = bilevel_tasks::data::digits::digits();
@@ -30,8 +30,8 @@ pub fn digits() -> Dataset {
         features.extend(row[..COLUMNS].iter().map(|&pixel| f32::from(pixel) / FULL));
         labels.push(u32::from(row[COLUMNS]));
     }
-    // Not through `Dataset::new`: the file is embedded and tested, so there is no error
-    // for a caller to handle.
+    // Not built with `Dataset::new`: the file is embedded and tested, so callers have no error
+    // to handle.
     Dataset {
         features,
         columns: COLUMNS,

@@ -5,7 +5,7 @@ use std::hash::{Hash, Hasher};
 
 use super::Dataset;
 
-/// Features compared as numbers, where 0 is −0.
+/// Features compared as numbers: 0 equals −0.
 struct Features<'a>(&'a [f32]);
 
 impl Hash for Features<'_> {
@@ -22,11 +22,11 @@ impl PartialEq for Features<'_> {
     }
 }
 
-/// The features of a [`Dataset`] are finite, so that each equals itself.
+/// The features of a [`Dataset`] are finite, so each equals itself.
 impl Eq for Features<'_> {}
 
-/// Groups of two or more rows with the same features, each by row, and the groups by their
-/// first row.
+/// Groups of two or more rows with the same features. Rows are sorted within a group; groups
+/// are sorted by their first row.
 ///
 /// ```
 /// use bilevel_tasks::data::{Dataset, duplicates::same_features, numbered_classes};
@@ -44,8 +44,8 @@ pub fn same_features(data: &Dataset) -> Vec<Vec<usize>> {
     groups
 }
 
-/// Rows of `data` and rows of `others` with the same features, as pairs in this order:
-/// each row of `others` with the first such row of `data`.
+/// Pairs (row of `data`, row of `others`) with the same features: each row of `others` with
+/// the first such row of `data`.
 #[must_use]
 pub fn shared_rows(data: &Dataset, others: &Dataset) -> Vec<(usize, usize)> {
     let known = by_features(data);

@@ -1,8 +1,8 @@
 //! NPY, NumPy's file format for one array.
 //!
 //! The bytes 93 "NUMPY", a version, the length of the header, the header as the text of a
-//! Python dictionary, then the elements (numpy.lib.format, versions 1.0 to 3.0). Read here:
-//! little-endian numbers of the types in [`NpyValues`], in either order of dimensions.
+//! Python dictionary, then the elements (numpy.lib.format, versions 1.0 to 3.0). Supported:
+//! little-endian numbers of the types in [`NpyValues`], in C or Fortran order.
 
 mod header;
 mod problem;
@@ -16,7 +16,7 @@ use self::header::{Header, MAGIC, split_header};
 use crate::Error;
 pub use problem::NpyProblem;
 
-/// The elements of a file begin at a multiple of this.
+/// In a written file, the elements begin at a multiple of this.
 const ALIGNMENT: usize = 64;
 
 /// The elements of an NPY file.
@@ -39,17 +39,16 @@ pub enum NpyValues {
 pub struct NpyArray {
     /// The dimensions; none for a single number.
     pub shape: Vec<usize>,
-    /// The elements, the last dimension moving fastest, whatever the order in the file.
+    /// The elements in C order (the last dimension varies fastest), whatever the order in the file.
     pub values: NpyValues,
 }
 
 impl NpyArray {
-    /// Reads the file. Memory: a small multiple of the bytes that are really in the file,
-    /// whatever its header declares.
+    /// Reads a file. Memory: a small multiple of the actual size of the file, whatever its
+    /// header declares.
     ///
     /// # Errors
-    /// A file that cannot be read, contents that are not one array of a type that is read
-    /// here.
+    /// If the file cannot be read or is not one array of a supported type.
     pub fn read(path: &Path) -> Result<Self, Error> {
         let bytes = fs::read(path).map_err(|source| unreadable(path, source))?;
         Self::from_bytes(&bytes).map_err(|problem| wrong(path, problem))
@@ -58,7 +57,7 @@ impl NpyArray {
     /// Reads the bytes of a file.
     ///
     /// # Errors
-    /// Contents that are not one array of a type that is read here.
+    /// If the bytes are not one array of a supported type.
     pub fn from_bytes(bytes: &[u8]) -> Result<Self, NpyProblem> {
         let (header, data) = split_header(bytes)?;
         let header = Header::parse(header)?;
@@ -107,7 +106,7 @@ impl NpyArray {
         }
     }
 
-    /// The same, without a copy where they are in double precision already.
+    /// The same, without a copy if the elements are already in double precision.
     #[must_use]
     pub fn into_f64(self) -> Vec<f64> {
         match self.values {
@@ -117,10 +116,11 @@ impl NpyArray {
     }
 }
 
-/// Reads the rows and columns of a matrix, as single-precision numbers row by row.
+/// Reads a matrix: the numbers of rows and columns, and the elements in single precision, row
+/// by row.
 ///
 /// # Errors
-/// Those of [`NpyArray::read`], and another number of dimensions.
+/// As [`NpyArray::read`], and if the array does not have two dimensions.
 pub fn read_matrix(path: &Path) -> Result<(usize, usize, Vec<f32>), Error> {
     let array = NpyArray::read(path)?;
     let [rows, columns] = array.shape[..] else {
@@ -133,10 +133,10 @@ pub fn read_matrix(path: &Path) -> Result<(usize, usize, Vec<f32>), Error> {
     Ok((rows, columns, values))
 }
 
-/// Reads the rows and columns of a matrix, as double-precision numbers row by row.
+/// As [`read_matrix`], in double precision.
 ///
 /// # Errors
-/// Those of [`NpyArray::read`], and another number of dimensions.
+/// As [`read_matrix`].
 pub fn read_matrix_f64(path: &Path) -> Result<(usize, usize, Vec<f64>), Error> {
     let array = NpyArray::read(path)?;
     match array.shape[..] {
@@ -148,7 +148,7 @@ pub fn read_matrix_f64(path: &Path) -> Result<(usize, usize, Vec<f64>), Error> {
 /// Reads a vector of `len` numbers, in double precision.
 ///
 /// # Errors
-/// Those of [`NpyArray::read`], and another shape.
+/// As [`NpyArray::read`], and if the array has another shape.
 pub fn read_vector(path: &Path, len: usize) -> Result<Vec<f64>, Error> {
     let array = NpyArray::read(path)?;
     if array.shape == [len] {
@@ -161,7 +161,8 @@ pub fn read_vector(path: &Path, len: usize) -> Result<Vec<f64>, Error> {
 /// Reads a vector of classes.
 ///
 /// # Errors
-/// Those of [`NpyArray::read`], another shape, elements that are no integers of at least 0.
+/// As [`NpyArray::read`], and if the array is not a vector or an element is not an integer from
+/// 0 to [`u32::MAX`].
 pub fn read_labels(path: &Path) -> Result<Vec<u32>, Error> {
     fn convert<T: Copy + Into<i64>>(labels: &[T]) -> Result<Vec<u32>, NpyProblem> {
         let label = |(index, &label): (usize, &T)| {
@@ -263,7 +264,7 @@ fn shape(expected: &str, found: Vec<usize>) -> NpyProblem {
 }
 
 impl NpyValues {
-    /// From the first dimension moving fastest to the last.
+    /// Converts from Fortran order to C order.
     fn reordered(self, shape: &[usize]) -> Self {
         fn reorder<T: Copy>(values: &[T], shape: &[usize]) -> Vec<T> {
             let mut strides = Vec::with_capacity(shape.len());

@@ -16,16 +16,16 @@ const CENTRE: f64 = 2.0;
 /// c_i.
 const SHIFT: f64 = 2.0;
 
-/// The place −π/2 + 2πk of a least value of the sine that is nearest to z.
+/// The minimiser −π/2 + 2πk of the sine that is nearest to z.
 fn valley(z: f64) -> f64 {
     TAU * ((z + FRAC_PI_2) / TAU).round() - FRAC_PI_2
 }
 
 /// f = (x − a)² + Σ (y_i − a − c)²,  g = Σ sin(x + y_i − c), with a = c = 2 and m numbers y_i.
 ///
-/// The inner solutions are x + y_i − c = −π/2 + 2πk; of these f wants the C nearest to x + a, so
-/// that φ(x) = (x − a)² + m (C − x − a)². Its least value has the C nearest to 2a, here 3π/2:
-/// x = ((1 − m)a + mC)/(1 + m), y_i = C + c − x, φ = m(C − 2a)²/(1 + m).
+/// The inner solutions are x + y_i − c = −π/2 + 2πk. Among these values, f prefers the C nearest
+/// to x + a, so φ(x) = (x − a)² + m (C − x − a)². The minimum of φ has the C nearest to 2a, here
+/// 3π/2: x = ((1 − m)a + mC)/(1 + m), y_i = C + c − x, φ = m(C − 2a)²/(1 + m).
 pub(super) fn problem(options: &ProblemOptions) -> Result<TestProblem, Error> {
     let m = options.dimension(NAME, 1, 1, usize::MAX)?;
     let size = m as f64;
@@ -54,7 +54,7 @@ pub(super) fn problem(options: &ProblemOptions) -> Result<TestProblem, Error> {
     let x = ((1.0 - size) * CENTRE + size * best) / (1.0 + size);
     Ok(TestProblem {
         name: NAME,
-        summary: "a sine as the inner problem: every valley is a solution, and the outer objective wants one",
+        summary: "a sine as the inner problem: every valley is a solution, and the outer objective prefers one",
         reference: "Liu et al., BVFSM, arXiv 2110.04974",
         family: Arc::new(Problem::new(inner, outer, FixedStart(inner_start.clone()))?),
         x_bounds: None,

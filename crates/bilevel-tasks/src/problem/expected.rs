@@ -1,4 +1,4 @@
-//! What is expected of the points of a test problem.
+//! Checks of the points of a test problem.
 
 use crate::Error;
 

@@ -3,8 +3,8 @@
 /// Number of grid intervals.
 const GRID: usize = 140;
 
-/// The minimiser of `value` on [lower, upper]: the best of a grid, refined by bisection of
-/// `slope`, its derivative, to the last bits. Exact up to that unless the function has a
+/// The minimiser of `value` on [lower, upper]: the best point of a grid, refined by bisection of
+/// the derivative `slope` to the last bits. Exact up to rounding, unless the function has a
 /// narrower, deeper valley between two neighbouring grid points.
 pub(super) fn minimum(
     lower: f64,

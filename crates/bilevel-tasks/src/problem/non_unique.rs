@@ -14,7 +14,7 @@ pub(super) const NAME: &str = "non-unique";
 /// f = ‖x − v‖²/2 + ‖u − 1‖²/2,  g = ‖u‖²/2 − xᵀu,  x in [−100, 100]ⁿ.
 ///
 /// S(x) = {(x, v): v any}; the optimum is x = u = v = 1. The inner gradient never moves v, so
-/// following it ends at x = (1 + v_0)/2.
+/// methods that only follow the inner gradient end at x = (1 + v_0)/2.
 pub(super) fn problem(options: &ProblemOptions) -> Result<TestProblem, Error> {
     let n = options.dimension(NAME, 1, 1, usize::MAX / 2)?;
     let inner_start = options.inner_start(NAME, vec![0.0; 2 * n])?;
@@ -51,7 +51,7 @@ pub(super) fn problem(options: &ProblemOptions) -> Result<TestProblem, Error> {
     });
     Ok(TestProblem {
         name: NAME,
-        summary: "the inner problem leaves half of y free, and the outer objective wants one value of it",
+        summary: "the inner problem leaves half of y free, and the outer objective prefers one value of this half",
         reference: "Liu et al., BDA, arXiv 2006.04045",
         family: Arc::new(Problem::new(inner, outer, FixedStart(inner_start.clone()))?),
         x_bounds: Some(Bounds::uniform(-100.0, 100.0)?),

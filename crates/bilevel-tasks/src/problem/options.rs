@@ -14,7 +14,7 @@ use crate::Error;
 /// | `start` | the problem's | x_0 |
 /// | `inner_start` | the problem's | y_0 |
 /// | `steps`, `step_size` | the problem's | training; part of the problem `ufo-counterexample` itself |
-/// | `seed` | that of 0 | draws random starts, and the data of `ridge` |
+/// | `seed` | `Key::from_seed(0)` | draws random starts, and the data of `ridge` |
 #[derive(Clone, PartialEq, Debug)]
 pub struct ProblemOptions {
     /// The size of the problem.
@@ -66,7 +66,7 @@ impl ProblemOptions {
         }
     }
 
-    /// x_0, of the length of `default`.
+    /// x_0, with the length of `default`.
     pub(super) fn start(
         &self,
         problem: &'static str,
@@ -75,7 +75,7 @@ impl ProblemOptions {
         given(problem, "the start of x", self.start.as_ref(), default)
     }
 
-    /// y_0, of the length of `default`.
+    /// y_0, with the length of `default`.
     pub(super) fn inner_start(
         &self,
         problem: &'static str,

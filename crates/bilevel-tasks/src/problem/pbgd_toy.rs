@@ -45,9 +45,9 @@ fn inner(x: f64, y: f64) -> Jet {
 /// f = cos(4y + 2)/(1 + e^{2−4x}) + ln((4x − 2)² + 1)/2,  g = (x + y)² + x sin²(x + y),
 /// x in [0, 3].
 ///
-/// S(x) = {−x}, so that φ(x) = f(x, −x), a function of one number with several valleys: the least
-/// is found from a grid of 140 and by bisection of φ'. Both starts are random, as in the paper:
-/// x_0 in [0, 3), y_0 in [−3, 0).
+/// S(x) = {−x}, so φ(x) = f(x, −x), a function of one variable with several valleys. The deepest
+/// is found on a grid of 140 intervals and refined by bisection of φ'. Both starts are random, as
+/// in the paper: x_0 in [0, 3), y_0 in [−3, 0).
 pub(super) fn problem(options: &ProblemOptions) -> Result<TestProblem, Error> {
     options.dimension(NAME, 1, 1, 1)?;
     let mut rng = options.seed.stream(INSTANCE).rng();

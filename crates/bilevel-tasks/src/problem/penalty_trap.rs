@@ -11,14 +11,14 @@ use crate::Error;
 
 pub(super) const NAME: &str = "penalty-trap";
 
-/// Where f is least and the second derivative of g is zero.
+/// The y at which f is least and the second derivative of g is zero.
 const TRAP: f64 = 2.0 * FRAC_PI_3;
 
 /// f = sin²(y − 2π/3) + x²/2,  g = y² + 2 sin²y.
 ///
-/// The only inner solution is y = 0. At y = 2π/3 both f_y and g_yy vanish, so that it is
-/// stationary for f + ν g_y² whatever ν is: a trap, and training starts there. The paper's
-/// example has no outer variable; x²/2 is added so that there is one.
+/// The only inner solution is y = 0. At y = 2π/3 both f_y and g_yy vanish, so this point is
+/// stationary for f + ν g_y² with every ν: a trap. Training starts there. The paper's example
+/// has no outer variable; we add x²/2 to have one.
 pub(super) fn problem(options: &ProblemOptions) -> Result<TestProblem, Error> {
     options.dimension(NAME, 1, 1, 1)?;
     let inner_start = options.inner_start(NAME, vec![TRAP])?;

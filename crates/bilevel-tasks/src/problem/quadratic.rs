@@ -25,7 +25,7 @@ fn target(j: usize) -> f64 {
 ///
 /// y*(x) = x, φ = ‖x − c‖²/2 + ‖x‖²/2, least at x = c/2. After K steps of size s,
 /// y_K = x + A^K (y_0 − x) with A = I − sD; the hypergradient through the last J of them is
-/// x + (I − A^J)(y_K − c), so that truncation errs by (A^J − A^K)(y_K − c).
+/// x + (I − A^J)(y_K − c), so the error of truncation is (A^J − A^K)(y_K − c).
 pub(super) fn problem(options: &ProblemOptions) -> Result<TestProblem, Error> {
     let n = options.dimension(NAME, 2, 1, usize::MAX)?;
     let inner_start = options.inner_start(NAME, vec![0.0; n])?;

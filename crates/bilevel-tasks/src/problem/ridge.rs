@@ -12,7 +12,7 @@ use crate::stream::INSTANCE;
 
 pub(super) const NAME: &str = "ridge";
 
-/// Rows per feature, of both training and held-out data.
+/// Rows per feature, in the training data and in the held-out data.
 const ROWS: usize = 4;
 /// Standard deviation of the noise in the targets.
 const NOISE: f64 = 2.0;
@@ -24,10 +24,10 @@ const MOST: usize = 200;
 /// f = ‖Vy − u‖²/2N,  g = ‖Ay − b‖²/2N + eˣ‖y‖²/2,  x a number in [−6, 1].
 ///
 /// Training rows (A, b) and held-out rows (V, u), N = 4m of each, are normal; half of the true
-/// coefficients are zero, the noise has standard deviation 2; all drawn from the seed.
+/// coefficients are zero; the noise has standard deviation 2. The seed determines all of them.
 ///
 /// y*(x) = (AᵀA/N + eˣ)⁻¹ Aᵀb/N and φ' = −eˣ ⟨q, y*⟩ with (AᵀA/N + eˣ) q = ∇_y f(y*). The best x
-/// is found on the box from a grid of 140 and by bisection of φ'.
+/// in the box is found on a grid of 140 intervals and refined by bisection of φ'.
 pub(super) fn problem(options: &ProblemOptions) -> Result<TestProblem, Error> {
     let m = options.dimension(NAME, 10, 1, MOST)?;
     let inner_start = options.inner_start(NAME, vec![0.0; m])?;
@@ -126,7 +126,7 @@ impl Squares {
     }
 }
 
-/// The squares only; x does not enter.
+/// Only the squares, independent of x.
 fn plain(squares: Squares) -> Closures<f64> {
     let m = squares.linear.len();
     let squares = Arc::new(squares);

@@ -12,8 +12,8 @@ pub(super) struct Jet {
     pub(super) yy: f64,
 }
 
-/// h(x, y) = Σ_j h_j(x_{j mod n}, y_j), with `jet(j, x_{j mod n}, y_j)` the function h_j and its
-/// derivatives, and 0 for x where n = 0. x enters if `x_enters`. The tape keeps the two
+/// h(x, y) = Σ_j h_j(x_{j mod n}, y_j), where `jet(j, x_{j mod n}, y_j)` returns h_j and its
+/// derivatives, with 0 for x if n = 0. h depends on x only if `x_enters`. The tape keeps the two
 /// second derivatives of each h_j.
 pub(super) fn separable(
     n: usize,
@@ -21,7 +21,7 @@ pub(super) fn separable(
     x_enters: bool,
     jet: impl Fn(usize, f64, f64) -> Jet + Copy + Send + Sync + 'static,
 ) -> Closures<f64> {
-    // (j, where x_{j mod n} is, jet) for all j.
+    // (j mod n, j, jet) for all j.
     let jets = move |x: &[f64], y: &[f64]| -> Vec<(usize, usize, Jet)> {
         y.iter()
             .enumerate()

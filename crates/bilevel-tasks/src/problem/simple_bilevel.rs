@@ -11,13 +11,13 @@ use crate::Error;
 
 pub(super) const NAME: &str = "simple-bilevel";
 
-/// x of `non-unique` at which this is its inner model.
+/// The x at which `non-unique` has this inner problem.
 const X: f64 = 3.0;
 
 /// minimise f = (3 − y₂)²/2 + (y₁ − 1)²/2 over the minimisers of g = y₁²/2 − 3y₁: the problem
 /// `non-unique` at x = 3.
 ///
-/// The minimisers are (3, y₂), the solution is (3, 3) with f = 2. f is strongly convex with
+/// The minimisers are (3, y₂); the solution is (3, 3) with f = 2. f is strongly convex with
 /// constant 1, and both gradients are Lipschitz with constant 1.
 pub(super) fn problem(options: &ProblemOptions) -> Result<TestProblem, Error> {
     options.dimension(NAME, 2, 2, 2)?;

@@ -16,10 +16,10 @@ const ROUNDING: f64 = 1e-12;
 
 /// f = x + xy,  g = −sin(xy),  x in [1, 10],  y in [−2, 2].
 ///
-/// The inner solutions are xy = π/2 + 2πk, and f wants the smallest that has y ≥ −2:
+/// The inner solutions are xy = π/2 + 2πk, and f prefers the smallest one with y ≥ −2:
 /// φ(x) = x + π/2 + 2π ⌈(−2x − π/2)/2π⌉ rises with slope 1 and falls by 2π wherever another
-/// solution comes in. Its least value is at the last of these jumps, x = 11π/4, y = −2: there φ
-/// is not stationary, not even continuous.
+/// solution enters. φ is least at the last of these jumps, x = 11π/4, y = −2. It is not
+/// stationary there, and not even continuous.
 pub(super) fn problem(options: &ProblemOptions) -> Result<TestProblem, Error> {
     options.dimension(NAME, 1, 1, 1)?;
     let inner_start = options.inner_start(NAME, vec![2.0])?;
@@ -43,7 +43,7 @@ pub(super) fn problem(options: &ProblemOptions) -> Result<TestProblem, Error> {
     let x = 11.0 * PI / 4.0;
     Ok(TestProblem {
         name: NAME,
-        summary: "a non-convex inner problem: the solution that the outer objective wants jumps as x grows",
+        summary: "a non-convex inner problem: the solution that the outer objective prefers jumps as x grows",
         reference: "Liu et al., IAPTT-GM, arXiv 2110.00455",
         family: Arc::new(Problem::new(inner, outer, FixedStart(inner_start.clone()))?),
         x_bounds: Some(Bounds::uniform(1.0, 10.0)?),

@@ -33,7 +33,7 @@ pub(super) fn problem(options: &ProblemOptions) -> Result<TestProblem, Error> {
     });
     Ok(TestProblem {
         name: NAME,
-        summary: "the gradient of the last step alone leads to x = 2, the true one to x = 1.5",
+        summary: "the gradient of only the last step leads to x = 2, the true gradient to x = 1.5",
         reference: "Shaban et al., truncated back-propagation, arXiv 1810.10667",
         family: Arc::new(Problem::new(inner, outer, FixedStart(inner_start.clone()))?),
         x_bounds: None,

@@ -20,7 +20,7 @@ const CURVATURES: [f64; 2] = [0.5, 1.5];
 const GAP: f64 = 0.06;
 
 /// f_i: a quadratic a(y − centre)²/2 up to the distance `reach`, flattened to a straight line
-/// over one more unit, so that the gradient is bounded and the second derivative Lipschitz.
+/// over one more unit, so the gradient is bounded and the second derivative is Lipschitz.
 #[derive(Clone, Copy)]
 struct Task {
     curvature: f64,
@@ -71,7 +71,7 @@ impl Task {
     }
 }
 
-/// The two tasks, and the x at which their mean is least after training as published.
+/// The two tasks, and the x that minimises their mean after training with the published settings.
 fn tasks() -> ([Task; 2], f64) {
     let [a_1, a_2] = CURVATURES;
     let [p_1, p_2] = CURVATURES.map(|a| (1.0 - STEP_SIZE * a).powi(STEPS as i32));
@@ -91,7 +91,7 @@ fn tasks() -> ([Task; 2], f64) {
     )
 }
 
-/// One of the two problems at each outer step, either as likely.
+/// Draws one of the two problems at each outer step, with equal probability.
 struct Family([Problem<f64>; 2]);
 
 impl TaskFamily<f64> for Family {
@@ -116,13 +116,13 @@ impl TaskFamily<f64> for Family {
     }
 }
 
-/// Two tasks, of which each outer step sees one, either as likely: f = g = f_i(y), y_0 = x.
-/// What is minimised is M(x), the mean of f_i after K = 10 steps of size 0.1 from x; f_i is a
+/// Two tasks; each outer step draws one of them with equal probability: f = g = f_i(y), y_0 = x.
+/// The objective is M(x), the mean of f_i after K = 10 steps of size 0.1 from x; f_i is a
 /// quadratic of curvature 1/2 or 3/2 that is flattened far from its centre.
 ///
 /// With the outer steps 10/k, first-order gradients end at x = 5.7589, where M' = √0.12; the
-/// least value is at x = 2.8403. x_0 is random in (−10, 30). Other `steps` or another
-/// `step_size` make another M, of which the best x is not given.
+/// least value is at x = 2.8403. x_0 is random in (−10, 30). With other `steps` or another
+/// `step_size`, M is different and its best x is not given.
 pub(super) fn problem(options: &ProblemOptions) -> Result<TestProblem, Error> {
     options.dimension(NAME, 1, 1, 1)?;
     if options.inner_start.is_some() {

@@ -10,7 +10,7 @@ use crate::{Result, Scalar, Sweeps};
 ///
 /// The cotangent is cut after J pulls, so it does not see the path through the start of
 /// training: a problem into which x enters only through the start (MAML) is refused. With J ≥ K nothing
-/// is cut, and the bits are those of [`Reverse`](super::Reverse). With J = 1 it is T1–T2 (arXiv
+/// is cut, and the bits are the same as with [`Reverse`](super::Reverse). With J = 1 it is T1–T2 (arXiv
 /// 1511.06727) at the end of training, the cheap part that [`Debiased`](crate::Debiased) takes where
 /// [`FirstOrder`](super::FirstOrder) is zero.
 ///

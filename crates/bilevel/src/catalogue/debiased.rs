@@ -49,7 +49,7 @@ pub(crate) static UFO: Entry = Entry {
             "hypergradient = G_cheap + (ξ/q) (G_exact − G_cheap)",
             "G_cheap is first-order, or truncated:1 where that is identically zero; G_exact has the derivative of --adjoint, checkpointed:1 unless given",
         ],
-        oracles: "K gradients of g; with probability q also those of --adjoint: K(K+1)/2 gradients and K products with checkpointed:1",
+        oracles: "K gradients of g; with probability q also the calls of --adjoint: K(K+1)/2 gradients and K products with checkpointed:1",
         time: "c K + q c K²/2 with checkpointed:1, c K + 4 q c K with reverse",
         memory: "constant in K with checkpointed:1; otherwise as --adjoint",
         when: "many cheap outer steps of decreasing size, q of order 1/K: expected time linear in K at constant memory",

@@ -21,7 +21,7 @@ pub struct Entry {
     pub adjoint: Option<AdjointChoice>,
     /// The default outer optimizer, where the method has its own.
     pub optimizer: Option<fn(&Resolved) -> OptimizerChoice>,
-    /// Its own settings, in addition to those of its form.
+    /// Its own settings, in addition to the settings of its form.
     pub takes: &'static [Setting],
     /// Whether y can be kept in a set.
     pub keeps_set: bool,

@@ -39,7 +39,7 @@ impl Defaults {
         method: &unrolled::IMPROVED,
         steps: 100,
         step_size: 0.5,
-        // The inner Hessian of a softmax is singular, that of a network indefinite.
+        // The inner Hessian is singular for a softmax and indefinite for a network.
         damping: 0.01,
     };
     /// For problems in closed form; each problem has its own steps and step size.

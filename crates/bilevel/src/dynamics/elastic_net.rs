@@ -59,8 +59,8 @@ impl ElasticNet {
         }
     }
 
-    /// From the cotangent of the result `p` to that of z; collects those of λ₁ and λ₂, and
-    /// returns that of s.
+    /// Turns the cotangent of the result `p` into the cotangent of z, collects the cotangents of λ₁
+    /// and λ₂, and returns the cotangent of s.
     ///
     /// A projection may stand between the map and `p`, if `bar` came back through its derivative,
     /// which leaves nothing where the two differ: on the bounds of a box, along p on a ball, and
@@ -87,8 +87,8 @@ impl ElasticNet {
         -(l1.to_double() * signs + l2.to_double() * sizes)
     }
 
-    /// From the tangents of z, x and s to that of the result `p`, but for a projection's
-    /// derivative, see [`ElasticNet::pull`].
+    /// Turns the tangents of z, x and s into the tangent of the result `p`, without the derivative
+    /// of a projection, see [`ElasticNet::pull`].
     pub(super) fn push<T: Scalar>(
         self,
         (x, dx): (&[T], &[T]),

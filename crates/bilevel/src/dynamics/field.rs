@@ -109,7 +109,7 @@ impl Field {
         Ok(len)
     }
 
-    /// The same, and fills `tape`, that of the inner objective first.
+    /// As [`Field::direction`], and fills `tape`, first with the tape of the inner objective.
     pub(super) fn linearize<T: Scalar>(
         &self,
         cx: &mut Context<'_, T>,

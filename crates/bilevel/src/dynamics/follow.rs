@@ -91,7 +91,7 @@ trait Shared<T: Scalar>: UpdateRule<T> {
     }
 
     /// The sweep back over one step up to the field: leaves the cotangent of the direction in
-    /// `v` and that of y, but for the field, in `bar`.
+    /// `v`, and the cotangent of y without the part through the field in `bar`.
     fn pull(
         &self,
         cx: &mut Context<'_, T>,

@@ -77,7 +77,7 @@ impl Hyper {
             .map_or(T::zero(), |(index, derivative)| derivative * dx[index])
     }
 
-    /// Adds what its cotangent `bar` gives to that of x: nothing where it is fixed.
+    /// Carries its cotangent `bar` back to x and adds it to `x_bar`; adds nothing if it is fixed.
     pub fn collect<T: Scalar>(self, x: &[T], bar: f64, x_bar: &mut [T]) {
         if let Some((index, derivative)) = self.derivative(x) {
             x_bar[index] += derivative * T::from_f64(bar);

@@ -7,7 +7,7 @@ use crate::error::{expect_length, require};
 use crate::vector::axpy;
 use crate::{At, Memory, Oracle, Oracles, Problem, Quantity, Result, Scalar, Set};
 
-/// g alone.
+/// Only g.
 pub(super) const INNER: Weights = Weights {
     outer: 0.0,
     inner: 1.0,

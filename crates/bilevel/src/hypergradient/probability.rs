@@ -145,7 +145,7 @@ impl Adaptive {
 }
 
 impl Probability {
-    /// q, for what is remembered; the costs are those of the cheap and of the exact part.
+    /// q, given the remembered moments; `costs` returns the costs of the cheap and the exact part.
     pub(super) fn now<T: Scalar>(
         &self,
         memory: &Memory<T>,

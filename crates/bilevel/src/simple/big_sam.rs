@@ -24,10 +24,10 @@ pub struct Moduli {
 /// β = √(1 − 2 s σ L_ω / (σ + L_ω))
 /// ```
 ///
-/// It converges to the solution, which is unique, if ω is strongly convex; φ(P(y − t∇φ(y))) comes
-/// to its least value like 1/k. On problems without constants at hand use
-/// [`Tikhonov`](super::Tikhonov) or [`Solodov`](super::Solodov). The weights are those of
-/// [`Schedule::BigSam`]; with C the whole space [`Field::Aggregate`] makes the same steps
+/// It converges to the solution, which is unique, if ω is strongly convex; φ(P(y − t∇φ(y)))
+/// converges to its least value like 1/k. If the constants of a problem are unknown, use
+/// [`Tikhonov`](super::Tikhonov) or [`Solodov`](super::Solodov). [`Schedule::BigSam`] has the same
+/// weights; if C is the whole space, [`Field::Aggregate`] makes the same steps
 /// ([`BigSam::field`]).
 ///
 /// | setting | [`BigSam::new`] | range | purpose |

@@ -56,7 +56,7 @@ impl<'a, T: Scalar> Pair<'a, T> {
         norm(&self.work)
     }
 
-    /// The residual of φ alone.
+    /// The residual of φ, without ω.
     pub(super) fn inner_residual(&mut self, y: &[T]) -> Result<f64> {
         let mut gradient = vec![T::zero(); y.len()];
         self.inner.grad_y(y, Draw::All, &mut gradient)?;

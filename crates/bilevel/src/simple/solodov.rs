@@ -71,7 +71,7 @@ impl Default for Solodov {
     }
 }
 
-/// After so many halvings there is no descent.
+/// After this many halvings, a step counts as having no descent.
 const HALVINGS: usize = 30;
 /// Rounding of a value, in units of the precision of its terms.
 const ROUNDING: f64 = 8.0;

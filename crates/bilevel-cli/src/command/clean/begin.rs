@@ -1,4 +1,4 @@
-//! The begin of a run, new or continued.
+//! Starts a run, new or continued.
 
 use std::borrow::Cow;
 use std::path::Path;
@@ -17,14 +17,14 @@ use crate::failure::Failure;
 use crate::folder::Folder;
 use crate::progress::line;
 
-/// A run to begin.
+/// A run to start.
 pub(crate) struct Begin<'a> {
     pub(crate) specification: &'a CleaningSpecification,
     pub(crate) out: Option<&'a Path>,
     pub(crate) shown: Shown,
 }
 
-/// Does a job in a new folder.
+/// Runs a job in a new folder.
 pub(crate) fn begin(given: &Begin<'_>) -> Result<(), Failure> {
     Folder::expect_new(given.out)?;
     let job = CleaningJob::new(given.specification, rayon::current_num_threads())
@@ -72,8 +72,7 @@ pub(crate) fn begin(given: &Begin<'_>) -> Result<(), Failure> {
     .go()
 }
 
-/// The text of `config.toml`: every value, and each path from the root, so that the file does the same wherever it
-/// is read.
+/// The text of `config.toml`: every value, with absolute paths, so that the file means the same wherever it is read.
 fn config(job: &CleaningJob) -> Result<String, Failure> {
     let here = current_folder()?;
     let mut specification = job.specification.clone().from_folder(&here);
@@ -86,27 +85,27 @@ fn config(job: &CleaningJob) -> Result<String, Failure> {
     Ok(format!("{chosen}{text}"))
 }
 
-/// The folder in which the program was called.
+/// The folder in which the program was started.
 pub(crate) fn current_folder() -> Result<std::path::PathBuf, Failure> {
     std::env::current_dir()
         .context("the current folder cannot be read")
         .map_err(Failure::usage)
 }
 
-/// A run to go on with.
+/// A run to continue.
 pub(crate) struct Resume<'a> {
     pub(crate) specification: &'a CleaningSpecification,
     pub(crate) checkpoint: CleaningCheckpoint<'static>,
     pub(crate) folder: &'a Folder,
-    /// Counted from now on.
+    /// Measured from now.
     pub(crate) time_limit: Option<Duration>,
     pub(crate) shown: Shown,
 }
 
-/// Goes on with a run from its checkpoint.
+/// Continues a run from its checkpoint.
 pub(crate) fn resume(given: Resume<'_>) -> Result<(), Failure> {
     let checkpoint = given.checkpoint;
-    // The derivative was chosen once, by what was predicted for the threads of that time.
+    // The derivative was chosen when the run began, from predictions for the threads of that time.
     let mut specification = given.specification.clone();
     specification.run.memory_budget = None;
     let mut job =
@@ -114,13 +113,13 @@ pub(crate) fn resume(given: Resume<'_>) -> Result<(), Failure> {
     let origin = checkpoint.origin.into_owned();
     if origin.data != job.data.fingerprint() {
         return Err(Failure::usage(anyhow!(
-            "{}: expected the data that the run began with, found others: rows, labels or features have changed",
+            "{}: expected the data that the run began with, found different data: rows, labels or features have changed",
             given.folder.shown().display()
         )));
     }
     if let Some(key) = job.specification.differs_from(&specification) {
         return Err(Failure::usage(anyhow!(
-            "{}: this program takes {key} differently than the one that began the run",
+            "{}: this program interprets {key} differently from the program that began the run",
             given.folder.shown().join(CONFIG).display()
         )));
     }
@@ -129,7 +128,7 @@ pub(crate) fn resume(given: Resume<'_>) -> Result<(), Failure> {
         progress: checkpoint.progress.into_owned(),
     };
     job.expect_state(&state).map_err(Failure::usage)?;
-    // The run counts from its start.
+    // The run measures time from its start.
     let limit = given.time_limit.or(job.settings.time_limit);
     job.limit_time(limit.map(|limit| state.run.elapsed.saturating_add(limit)));
     let history = History::reopen(given.folder, checkpoint.history_bytes)?;

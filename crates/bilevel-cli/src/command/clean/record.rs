@@ -1,4 +1,4 @@
-//! What is written while the weights are learned: history and checkpoints.
+//! The files written while the weights are learned: history and checkpoints.
 
 use std::borrow::Cow;
 use std::fs::{File, OpenOptions, TryLockError};
@@ -23,15 +23,15 @@ use crate::report::HistoryPoint;
 
 /// The name of the checkpoint in the folder of a run.
 pub(crate) const CHECKPOINT: &str = "checkpoint";
-/// The name of the specification in it.
+/// The name of the specification in the folder of a run.
 pub(crate) const CONFIG: &str = "config.toml";
 const HISTORY: &str = "history.jsonl";
 
-/// Checkpoints take at most about this part of the time.
+/// Checkpoints take at most about 1/`SHARE` of the time.
 const SHARE: u32 = 20;
 
-/// `history.jsonl`: each line is handed to the system at once. While it is open, the folder
-/// belongs to this process alone.
+/// `history.jsonl`: each line is passed to the system immediately. While the file is open, no
+/// other process may use the folder.
 pub(super) struct History {
     path: PathBuf,
     file: File,
@@ -40,7 +40,7 @@ pub(super) struct History {
 }
 
 impl History {
-    /// A new, empty one.
+    /// Creates an empty history.
     pub(super) fn create(folder: &Folder) -> Result<Self, Failure> {
         let path = folder.file(HISTORY);
         let file = OpenOptions::new()
@@ -51,8 +51,8 @@ impl History {
         Self::lock(path, file, 0)
     }
 
-    /// One that is there, without the lines behind its first `bytes` bytes: they were written
-    /// after the checkpoint, and will be written again.
+    /// Opens an existing history and drops the lines after its first `bytes` bytes: they were
+    /// written after the checkpoint, and will be written again.
     pub(super) fn reopen(folder: &Folder, bytes: u64) -> Result<Self, Failure> {
         let path = folder.file(HISTORY);
         let file = OpenOptions::new()
@@ -67,7 +67,7 @@ impl History {
             .len();
         if found < bytes {
             return Err(Failure::usage(anyhow!(
-                "{}: expected the {bytes} bytes that the checkpoint knows of, or more; found {found}",
+                "{}: expected the {bytes} bytes that the checkpoint records, or more; found {found}",
                 path.display()
             )));
         }
@@ -80,10 +80,10 @@ impl History {
     fn lock(path: PathBuf, file: File, bytes: u64) -> Result<Self, Failure> {
         match file.try_lock() {
             Err(TryLockError::WouldBlock) => Err(Failure::usage(anyhow!(
-                "{}: another process is at work on this run; wait for its end, or stop it",
+                "{}: another process is working on this run; wait until it ends, or stop it",
                 path.display()
             ))),
-            // A file system without locks: nothing keeps a second process out there.
+            // On a file system without locks, nothing keeps a second process out.
             Ok(()) | Err(TryLockError::Error(_)) => Ok(Self { path, file, bytes }),
         }
     }
@@ -97,7 +97,7 @@ impl History {
         Ok(())
     }
 
-    /// Makes the lines so far outlast a power failure.
+    /// Makes the lines so far survive a power failure.
     fn sync(&self) -> Result<(), Error> {
         self.file
             .sync_data()
@@ -135,14 +135,14 @@ pub(super) struct Recorder<'a> {
     pub(super) folder: &'a Folder,
     pub(super) origin: &'a Origin,
     history: History,
-    /// The outer step with which the last checkpoint goes on.
+    /// The outer step at which the last checkpoint continues.
     pub(super) saved_step: usize,
     last: Instant,
     cost: Duration,
 }
 
 impl<'a> Recorder<'a> {
-    /// For a folder that has a checkpoint, which goes on with this outer step.
+    /// For a folder with a checkpoint that continues at this outer step.
     pub(super) fn new(
         folder: &'a Folder,
         origin: &'a Origin,
@@ -168,7 +168,7 @@ impl<'a> Recorder<'a> {
         results: Option<&Results>,
     ) -> Result<(), Error> {
         let begin = Instant::now();
-        // First the lines that it counts on.
+        // First the history lines that the checkpoint relies on.
         self.history.sync()?;
         checkpoint::write(
             &self.folder.file(CHECKPOINT),
@@ -188,7 +188,7 @@ impl<'a> Recorder<'a> {
     }
 }
 
-/// Records each outer step, and shows how far the work is.
+/// Records each outer step and shows the progress.
 pub(super) struct Watcher<'r, 'a> {
     pub(super) recorder: &'r mut Recorder<'a>,
     pub(super) progress: &'r mut Progress,
@@ -196,7 +196,7 @@ pub(super) struct Watcher<'r, 'a> {
 
 impl Watch<f32> for Watcher<'_, '_> {
     fn step(&mut self, step: &OuterStep) -> Result<Option<Why>, Error> {
-        // Names and numbers alone: there is nothing that could fail.
+        // Only names and numbers: this cannot fail.
         let line = serde_json::to_string(&HistoryLine::from(step)).unwrap_or_default();
         self.recorder.history.append(line)?;
         self.progress.step(step);

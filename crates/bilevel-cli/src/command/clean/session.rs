@@ -1,4 +1,4 @@
-//! A run under way: learning, then everything that is made of what was learned.
+//! A run in progress: learns the weights, then writes the results.
 
 use anyhow::{Context, anyhow};
 use bilevel::driver::Why;
@@ -13,22 +13,25 @@ use crate::memory;
 use crate::progress::{Progress, line};
 use crate::report::{Facts, page, report};
 
-/// A run under way: new, or continued.
+/// A run in progress, new or continued.
 pub(super) struct Session<'a> {
     pub(super) shown: Shown,
     pub(super) job: &'a CleaningJob,
     pub(super) recorder: Recorder<'a>,
     pub(super) state: CleaningState<f32>,
-    /// Why no outer step is left, where none is.
+    /// Why no outer step is left, if none is left.
     pub(super) ended: Option<Why>,
 }
 
 impl Session<'_> {
-    /// To its end.
+    /// Runs to the end.
     pub(super) fn go(mut self) -> Result<(), Failure> {
         let folder = self.recorder.folder.shown().to_owned();
         let quiet = self.shown.quiet;
-        interrupt::handle(quiet, format!("to go on: {}", command("resume", &folder)))?;
+        interrupt::handle(
+            quiet,
+            format!("to continue: {}", command("resume", &folder)),
+        )?;
         self.finish().map_err(|failure| {
             if failure.code == interrupt::EXIT_CODE {
                 return failure;
@@ -42,7 +45,7 @@ impl Session<'_> {
         })
     }
 
-    /// Learns the weights; every outer step is written down as it comes.
+    /// Learns the weights and records every outer step as soon as it is done.
     fn learn(&mut self, progress: &mut Progress) -> Result<Why, Failure> {
         if let Some(why) = self.ended {
             return Ok(why);
@@ -64,14 +67,14 @@ impl Session<'_> {
                 Ok(why)
             }
             Err(error) => {
-                // What was saved before remains where this fails too.
+                // If this fails too, the previous checkpoint remains.
                 let _ = self.recorder.save(run, progress, None, None);
                 Err(Failure::run(error))
             }
         }
     }
 
-    /// What can be done about what stopped the run.
+    /// Advice for the error that stopped the run.
     fn advice(&self, failure: &Failure) -> String {
         let folder = self.recorder.folder.shown();
         let error = failure.error.downcast_ref();
@@ -82,7 +85,7 @@ impl Session<'_> {
                 folder.join(CHECKPOINT).display()
             ),
             None => format!(
-                "when that is mended, this goes on from outer step {}: {}",
+                "after fixing this, continue from outer step {}: {}",
                 self.recorder.saved_step,
                 command("resume", folder)
             ),
@@ -97,14 +100,14 @@ impl Session<'_> {
         let folder = self.recorder.folder;
         let resume = command("resume", folder.shown());
         if why == Why::Interrupted {
-            let error = anyhow!("interrupted; to go on: {resume}");
+            let error = anyhow!("interrupted; to continue: {resume}");
             return Err(Failure::new(error, interrupt::EXIT_CODE));
         }
         let mut outcome = job
             .outcome(&self.state, why, &mut |stage| {
                 progress.say(match stage {
-                    Stage::Retraining => "training on the rows that are kept",
-                    Stage::Baselines => "comparing with simple ways",
+                    Stage::Retraining => "training on the kept rows",
+                    Stage::Baselines => "comparing with simple baselines",
                     Stage::Checking => "checking the hypergradient",
                 });
             })
@@ -113,7 +116,7 @@ impl Session<'_> {
         drop(progress);
         if complaints > 0 && !shown.quiet {
             line(&format!(
-                "warning: {complaints} of {} hypergradients were less than the method promises; history.jsonl says why at each step",
+                "warning: {complaints} of {} hypergradients fell short of what the method promises; history.jsonl gives the reason for each step",
                 self.state.progress.observed
             ));
         }
@@ -153,8 +156,8 @@ impl Session<'_> {
     }
 }
 
-/// Whether nothing is left to be done after that; a run that was stopped by hand or by the clock
-/// can go on.
+/// Whether the run is finished; a run that was interrupted or reached its time limit can be
+/// continued.
 fn ends(why: Why) -> bool {
     !matches!(why, Why::TimeLimit | Why::Interrupted)
 }

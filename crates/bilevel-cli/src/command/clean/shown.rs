@@ -1,4 +1,4 @@
-//! How a person is told of a run.
+//! How a run is shown to the user.
 
 use std::ffi::OsStr;
 use std::path::Path;
@@ -10,7 +10,7 @@ use crate::failure::Failure;
 use crate::output::print;
 use crate::progress::line;
 
-/// In which form results are printed, whether anything else is, and how settings are called.
+/// How results are printed, whether anything else is printed, and how settings are written.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Shown {
     pub(crate) writing: Writing,
@@ -18,7 +18,7 @@ pub(crate) struct Shown {
     pub(crate) quiet: bool,
 }
 
-/// What was found, as a document, as text for a person, or not at all.
+/// Prints the results as a JSON document, as text, or not at all.
 pub(crate) fn hand_over(results: &Results, shown: Shown) -> Result<(), Failure> {
     if shown.json {
         if !shown.quiet {
@@ -40,7 +40,7 @@ pub(super) fn command(verb: &str, path: &Path) -> String {
         .join(" ")
 }
 
-/// A word as a shell takes it.
+/// A word, quoted for a shell if necessary.
 fn quoted(word: &OsStr) -> String {
     let word = word.to_string_lossy();
     let plain = |c: char| c.is_ascii_alphanumeric() || "-_./:,=@%+".contains(c);

@@ -63,7 +63,7 @@ fn predicted(prediction: &PredictionFigures) -> String {
     let mut text = labelled("Of g", &calls(prediction.inner_calls));
     text += &labelled("Of f", &calls(prediction.outer_calls));
     let mut work = format!(
-        "as of about {:.0} gradients by the usual rule (a product counts for two)",
+        "about {:.0} gradients by the usual rule (a product counts as two)",
         prediction.gradients
     );
     if let Some(flops) = prediction.flops {
@@ -76,7 +76,7 @@ fn predicted(prediction: &PredictionFigures) -> String {
     text + &labelled(
         "At the peak",
         &format!(
-            "{}: what is kept of the steps {}, work space {}{data}",
+            "{}: stored for the steps {}, work space {}{data}",
             megabytes(prediction.peak_bytes),
             megabytes(prediction.kept_bytes),
             megabytes(prediction.work_bytes)
@@ -112,7 +112,7 @@ fn labelled(head: &str, body: &str) -> String {
     format!("  {head:<13}{}", text.trim_start())
 }
 
-/// Words filled into lines, each behind this indent.
+/// Wraps words into lines that start with this indent.
 fn paragraph(indent: &str, words: &str) -> String {
     let mut text = String::new();
     let mut width = 0;

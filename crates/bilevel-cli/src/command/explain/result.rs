@@ -1,9 +1,9 @@
-//! What is said of a method.
+//! The description of a method.
 
 use bilevel::{Cost, Oracles};
 use serde::{Serialize, Serializer};
 
-/// Everything that is said of a method.
+/// The whole description of a method.
 #[derive(Serialize)]
 pub(super) struct ExplainResult {
     pub(super) method: String,
@@ -17,10 +17,10 @@ pub(super) struct ExplainResult {
     pub(super) use_when: &'static str,
     pub(super) avoid_when: &'static str,
     pub(super) reference: &'static str,
-    /// Its own, besides those that every method has.
+    /// The settings that not every method has.
     pub(super) options: Vec<String>,
     pub(super) problem: ProblemFigures,
-    /// None where the method is refused for this problem.
+    /// None if the method is refused for this problem.
     pub(super) prediction: Option<PredictionFigures>,
     pub(super) refused: Option<String>,
 }
@@ -60,7 +60,7 @@ fn by_name<S: Serializer>(calls: &Oracles, serializer: S) -> Result<S::Ok, S::Er
 }
 
 impl PredictionFigures {
-    /// Of objectives of which nothing is known but how often they are asked.
+    /// For objectives of which only the number of calls is known.
     pub(super) fn of<T>(cost: &Cost, kept: usize) -> Self {
         let work = cost.work_numbers;
         Self {

@@ -1,4 +1,4 @@
-//! What becomes of the result.
+//! Delivery of the result.
 
 use anyhow::anyhow;
 use bilevel_tasks::problem::TestProblem;
@@ -11,7 +11,7 @@ use crate::failure::Failure;
 use crate::folder::Folder;
 use crate::progress::line;
 
-/// Hands the result over, with the trajectory where one is asked for.
+/// Delivers the result, with the trajectory if requested.
 pub(super) fn deliver(
     arguments: &SolveArguments,
     problem: &TestProblem,
@@ -21,7 +21,7 @@ pub(super) fn deliver(
     if let Some(path) = &arguments.trajectory {
         std::fs::write(path, trajectory.csv()).map_err(|error| {
             Failure::usage(anyhow!(error).context(format!(
-                "--trajectory {}: it cannot be written",
+                "--trajectory {}: cannot be written",
                 path.display()
             )))
         })?;
@@ -36,7 +36,7 @@ pub(super) fn deliver(
     }
     if result.complaints > 0 && !common.quiet {
         line(&format!(
-            "warning: {} of {} estimates were less than the method promises; the last: {}",
+            "warning: {} of {} estimates fell short of what the method promises; status of the last one: {}",
             result.complaints,
             result.outer_steps + 1,
             result.status

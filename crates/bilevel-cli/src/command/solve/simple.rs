@@ -19,7 +19,7 @@ use crate::arguments::SolveArguments;
 use crate::failure::Failure;
 use crate::solver::{SOLVERS, SimpleChoice, SolverChoice};
 
-/// The solver with the settings that were typed.
+/// The solver with the given settings.
 fn solver(
     choice: SimpleChoice,
     arguments: &SolveArguments,
@@ -90,16 +90,16 @@ fn solver(
     })
 }
 
-/// A problem without an outer variable: no method that moves one has a meaning.
+/// Solves a problem without an outer variable; methods that move an outer variable are refused.
 pub(super) fn run(arguments: &SolveArguments, problem: &TestProblem) -> Result<(), Failure> {
     let choice = match arguments.method {
         None => SimpleChoice::BigSam,
         Some(SolverChoice::Simple(choice)) => choice,
-        // The same map, which there is differentiated besides.
+        // The same map, which the method `bigsam` also differentiates.
         Some(SolverChoice::Method(method)) if method.entry.name == "bigsam" => SimpleChoice::BigSam,
         Some(SolverChoice::Method(method)) => {
             return Err(Failure::usage(anyhow!(
-                "--method {method}: the hypergradient has no numbers, for {} has no outer variable; expected {}",
+                "--method {method}: the hypergradient is empty because {} has no outer variable; expected {}",
                 problem.name,
                 SOLVERS.map(|(name, _)| name).join(", ")
             )));

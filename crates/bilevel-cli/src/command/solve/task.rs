@@ -8,7 +8,7 @@ use bilevel_tasks::problem::{ProblemOptions, TestProblem, names, test_problem};
 use crate::failure::Failure;
 use crate::parse;
 
-/// The method for one of the tasks of a problem; a pair that makes no sense is refused.
+/// The method for one of the tasks of a problem; an invalid pair is refused.
 pub(crate) fn method_for(
     problem: &TestProblem,
     task: &Problem<f64>,
@@ -31,11 +31,11 @@ pub(crate) fn method_for(
     Ok(method)
 }
 
-/// The problem of that name.
+/// The problem with this name.
 pub(crate) fn named(name: &str, options: &ProblemOptions) -> Result<TestProblem, Failure> {
     if !names().contains(&name) {
         return Err(Failure::usage(anyhow!(
-            "expected the name of a problem, found {name:?}{}; known are {}",
+            "expected the name of a problem, found {name:?}{}; known problems: {}",
             parse::suggestion(name, names()),
             names().join(", ")
         )));
@@ -43,7 +43,7 @@ pub(crate) fn named(name: &str, options: &ProblemOptions) -> Result<TestProblem,
     test_problem(name, options).map_err(Failure::usage)
 }
 
-/// One of the tasks: they differ in numbers alone.
+/// One of the tasks; the tasks differ only in numbers.
 pub(crate) fn first_task(problem: &TestProblem, seed: u64) -> Result<Problem<f64>, Failure> {
     let family = &problem.family;
     let numbers = family.draw(Key::from_seed(seed), 0);
@@ -51,7 +51,7 @@ pub(crate) fn first_task(problem: &TestProblem, seed: u64) -> Result<Problem<f64
     family.task(number).map_err(Failure::usage)
 }
 
-/// Numbers of states, buffers and tapes.
+/// The count of stored numbers: states, buffers and tapes.
 pub(crate) fn kept_numbers(task: &Problem<f64>, cost: &Cost) -> Result<usize, Failure> {
     let x = vec![0.0; task.x_len()];
     let mut numbers = cost.kept_numbers;

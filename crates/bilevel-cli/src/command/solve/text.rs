@@ -1,4 +1,4 @@
-//! What was reached, for a person.
+//! The result as text.
 
 use bilevel_tasks::problem::TestProblem;
 

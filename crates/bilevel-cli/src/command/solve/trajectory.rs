@@ -1,4 +1,4 @@
-//! What was met on the way.
+//! The trajectory of a run.
 
 use std::fmt::Write;
 
@@ -11,7 +11,7 @@ pub(super) struct Trajectory {
 }
 
 impl Trajectory {
-    /// The next iterate.
+    /// Appends an iterate.
     pub(super) fn push(&mut self, iterate: &Iterate<'_, f64>, true_gradient_norm: f64) {
         let y = &iterate.report.y;
         if self.text.is_empty() {
@@ -20,7 +20,7 @@ impl Trajectory {
             self.names('y', y.len());
             self.text.push('\n');
         }
-        // Writing to a text cannot fail.
+        // Writing to a string cannot fail.
         let _ = write!(
             self.text,
             "{},{},{},{true_gradient_norm}",

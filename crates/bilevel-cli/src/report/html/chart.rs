@@ -14,11 +14,11 @@ const LEFT: f64 = 46.0;
 const RIGHT: f64 = 8.0;
 const TOP: f64 = 8.0;
 const BOTTOM: f64 = 24.0;
-/// Points of a curve that can be told apart.
+/// The number of points of a curve that can be distinguished.
 const POINTS: usize = 400;
 
-/// The curves that have points, over one another, with an upright line at `mark`; nothing where
-/// none has.
+/// The curves that have points, in one chart, with a vertical line at `mark`; nothing if no curve
+/// has points.
 pub(super) fn chart(title: &str, series: &[Series], mark: f64) -> Markup {
     let series: Vec<_> = series.iter().filter(|one| !one.points.is_empty()).collect();
     let points = || series.iter().flat_map(|one| &one.points);
@@ -64,7 +64,7 @@ pub(super) fn chart(title: &str, series: &[Series], mark: f64) -> Markup {
     }
 }
 
-/// The curve as places, of many points only some, the last among them.
+/// The coordinates of a curve; of many points only some, always including the last.
 fn path(points: &[(f64, f64)], across: impl Fn(f64) -> f64, up: impl Fn(f64) -> f64) -> String {
     let stride = points.len().div_ceil(POINTS);
     let last = points.len() - 1;
@@ -81,7 +81,7 @@ fn place(value: f64) -> String {
     format!("{value:.1}")
 }
 
-/// From the least to the largest value, never empty.
+/// The range from the least to the largest value, never empty.
 fn range(values: impl Iterator<Item = f64>) -> (f64, f64) {
     let (low, high) = values.fold((f64::INFINITY, f64::NEG_INFINITY), |(low, high), value| {
         (low.min(value), high.max(value))
@@ -92,7 +92,7 @@ fn range(values: impl Iterator<Item = f64>) -> (f64, f64) {
     (low - margin, high + margin)
 }
 
-/// Round numbers between two, about four, and their distance.
+/// About four round numbers between `low` and `high`, and their distance.
 fn ticks(low: f64, high: f64) -> (Vec<f64>, f64) {
     let rough = (high - low) / 4.0;
     let power = 10.0_f64.powf(rough.log10().floor());
@@ -107,7 +107,7 @@ fn ticks(low: f64, high: f64) -> (Vec<f64>, f64) {
     (ticks.collect(), step)
 }
 
-/// A number with the digits that tell it from its neighbours.
+/// A number with enough digits to distinguish it from its neighbours.
 fn label(value: f64, step: f64) -> String {
     if value != 0.0 && (value.abs() >= 1e5 || step < 1e-4) {
         return format!("{value:.1e}");
@@ -142,7 +142,7 @@ mod tests {
         let drawn = path(&points, |x| x, |y| y);
         assert_eq!(drawn.split(' ').count(), 335);
         assert!(drawn.starts_with("0.0,0.0 3.0,") && drawn.ends_with(" 1000.0,0.0"));
-        // One value, again and again, has a range too.
+        // A constant curve has a range, too.
         let (low, high) = range([5.0, 5.0].into_iter());
         assert!(low < 5.0 && high > 5.0);
         let (low, high) = range([0.0].into_iter());

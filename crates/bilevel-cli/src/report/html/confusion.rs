@@ -8,12 +8,12 @@ use super::short::{LONGEST, short};
 use crate::report::Facts;
 use bilevel_tasks::count::count;
 
-/// As many classes are a table; of more, the most frequent pairs are a list.
+/// Up to this many classes are shown as a table; for more, the most frequent pairs are listed.
 const LARGEST: usize = 20;
-/// The pairs of that list.
+/// The number of pairs in that list.
 const LISTED: usize = 20;
 
-/// How often each label was given where another, or the same, is suggested.
+/// How often each pair of given and suggested label occurs.
 pub(super) fn confusion(facts: &Facts<'_>) -> Markup {
     let mut pairs: BTreeMap<(&str, &str), usize> = BTreeMap::new();
     for score in facts.scores {

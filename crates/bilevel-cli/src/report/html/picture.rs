@@ -1,4 +1,4 @@
-//! Pictures inside a page.
+//! Images inside a page.
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
@@ -6,7 +6,7 @@ use bilevel_tasks::data::ImageShape;
 
 use crate::failure::Failure;
 
-/// A grey picture, 0 black and 1 white, as a PNG file inside an address.
+/// A grey image, 0 black and 1 white, as a PNG file in a data URI.
 pub(super) fn data_uri(pixels: &[f32], shape: ImageShape) -> Result<String, Failure> {
     let side = |length: usize| u32::try_from(length).map_err(Failure::run);
     let grey: Vec<u8> = pixels

@@ -1,4 +1,4 @@
-//! The most suspect rows, as a person looks at them: images, or cells.
+//! The most suspect rows, shown as images or cells.
 
 use bilevel_tasks::cleaning::Score;
 use bilevel_tasks::data::table::ColumnScale;
@@ -85,8 +85,8 @@ fn card(facts: &Facts<'_>, score: &Score) -> Result<Markup, Failure> {
     })
 }
 
-/// The cells of a row as they were before they were standardised, in the order of the table: all,
-/// or those farthest from the means of their columns.
+/// The cells of a row before standardisation, in the order of the table: all of them, or the ones
+/// farthest from the means of their columns.
 fn cells<'a>(features: &[f32], scaling: &'a [ColumnScale]) -> Vec<(&'a str, String)> {
     let mut columns: Vec<usize> = (0..scaling.len().min(features.len())).collect();
     columns.sort_by(|&a, &b| features[b].abs().total_cmp(&features[a].abs()));
@@ -102,7 +102,7 @@ fn cells<'a>(features: &[f32], scaling: &'a [ColumnScale]) -> Vec<(&'a str, Stri
         .collect()
 }
 
-/// The digits that tell values of this spread apart, and no zeros behind them.
+/// Enough digits to distinguish values of this spread, without trailing zeros.
 fn number(value: f64, scale: f64) -> String {
     let decimals = (4.0 - scale.abs().log10().floor()).clamp(0.0, 12.0) as usize;
     let text = format!("{value:.decimals$}");

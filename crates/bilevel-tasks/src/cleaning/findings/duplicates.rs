@@ -11,16 +11,16 @@ use crate::count::count;
 /// At most this many groups and pairs in `result.json`; their total is always reported.
 const LISTED: usize = 100;
 
-/// Rows with the same features; row numbers are those of the source.
+/// Rows with the same features, with their row numbers in the source.
 #[derive(Clone, PartialEq, Debug, Serialize)]
 pub(super) struct Duplicates {
-    /// Training rows with the features and the label of another.
+    /// Training rows with the same features and the same label as another.
     same_label: Groups,
-    /// Training rows with the features of another and a different label.
+    /// Training rows with the same features as another but a different label.
     other_label: Groups,
-    /// Trusted rows with the features of a training row.
+    /// Trusted rows with the same features as a training row.
     trusted_in_training: Pairs,
-    /// Test rows with the features of a training row.
+    /// Test rows with the same features as a training row.
     test_in_training: Pairs,
 }
 
@@ -114,14 +114,14 @@ impl Duplicates {
         let mut warnings = Vec::new();
         if self.same_label.groups > 0 {
             warnings.push(format!(
-                "{} training rows have the features and the label of another: {}",
+                "{} training rows have the same features and the same label as another: {}",
                 self.same_label.rows,
                 groups(&self.same_label, rows)
             ));
         }
         if self.other_label.groups > 0 {
             warnings.push(format!(
-                "{} training rows have the features of another and a different label, so that some of these labels are wrong, or the features do not tell: {}",
+                "{} training rows have the same features as another but a different label (some of these labels are wrong, or the features do not determine the label): {}",
                 self.other_label.rows,
                 groups(&self.other_label, labelled)
             ));
@@ -135,12 +135,12 @@ impl Duplicates {
             (
                 &self.test_in_training,
                 "test",
-                "accuracy on test rows is flattered",
+                "accuracy on test rows is overestimated",
             ),
         ] {
             if pairs.rows > 0 {
                 warnings.push(format!(
-                    "{} {} the features of a training row, {} of them with another label there; {consequence}: {what} row {}",
+                    "{} {} the same features as a training row, {} of them with a different label; {consequence}: {what} row {}",
                     count(pairs.rows, &format!("{what} row")),
                     if pairs.rows == 1 { "has" } else { "have" },
                     pairs.other_label,

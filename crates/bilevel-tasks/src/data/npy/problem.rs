@@ -7,7 +7,7 @@ use crate::data::shape::shape_text;
 #[non_exhaustive]
 pub enum NpyProblem {
     /// The file does not have the signature of an NPY file.
-    #[error("expected an NPY file, which starts with the bytes 93 \"NUMPY\", found another start")]
+    #[error("expected an NPY file, which starts with the bytes 93 \"NUMPY\", found other bytes")]
     Magic,
     /// An unknown version.
     #[error("expected NPY version 1.0, 2.0 or 3.0, found {major}.{minor}")]
@@ -39,7 +39,7 @@ pub enum NpyProblem {
     },
     /// The elements do not match the declared shape.
     #[error(
-        "expected the bytes of {} elements of type {element} behind the header, found {found} bytes",
+        "expected the bytes of {} elements of type {element} after the header, found {found} bytes",
         shape_text(shape)
     )]
     Size {

@@ -85,8 +85,8 @@ fn longer_headers_of_later_versions_are_read() {
 
 #[test]
 fn what_is_wrong_is_said() {
-    assert!(problem(b"").contains("found another start"));
-    assert!(problem(b"PK\x03\x04 an npz").contains("found another start"));
+    assert!(problem(b"").contains("found other bytes"));
+    assert!(problem(b"PK\x03\x04 an npz").contains("found other bytes"));
     assert_eq!(
         problem(b"\x93NUMPY\x09\x01\x00\x00\x00\x00"),
         "expected NPY version 1.0, 2.0 or 3.0, found 9.1"
@@ -98,7 +98,7 @@ fn what_is_wrong_is_said() {
     assert!(problem(&whole[..20]).contains("header that ends at byte"));
     assert_eq!(
         problem(&whole[..whole.len() - 1]),
-        "expected the bytes of 2 elements of type <f4 behind the header, found 7 bytes"
+        "expected the bytes of 2 elements of type <f4 after the header, found 7 bytes"
     );
     for element in ["'>f4'", "'|O'", "'<c8'", "[('a', '<f4'), ('b', '<i4')]"] {
         let found = problem(&file(&header(element, "False", "(2,)"), &[0; 8]));

@@ -94,7 +94,9 @@ pub enum TableProblem {
     #[error("expected rows below the names of the columns, found none")]
     NoRows,
     /// No feature columns remain.
-    #[error("expected at least one column of features beside the label, found none in {columns}")]
+    #[error(
+        "expected at least one column of features in addition to the label, found none in {columns}"
+    )]
     NoFeatures {
         /// The existing columns.
         columns: String,
@@ -118,7 +120,7 @@ pub enum TableProblem {
         of: usize,
     },
     /// Two columns with the same name.
-    #[error("line {line}: expected the names of the columns, each once, found {name:?} twice")]
+    #[error("line {line}: expected unique column names, found {name:?} twice")]
     SameName {
         /// Line of the header.
         line: u64,
@@ -183,7 +185,7 @@ pub enum TableProblem {
     },
     /// Text after a closing quote.
     #[error(
-        "line {line}: expected a separator or the end of the line behind the closing quote, found {found:?} (the quote opens in line {opened})"
+        "line {line}: expected a separator or the end of the line after the closing quote, found {found:?} (the quote opens in line {opened})"
     )]
     BehindQuote {
         /// The line of the closing quote.
@@ -244,19 +246,21 @@ pub enum TableProblem {
         of: usize,
     },
     /// A column with only missing values has no mean.
-    #[error("column {column:?}: expected at least one number, found missing values alone")]
+    #[error("column {column:?}: expected at least one number, found only missing values")]
     NoNumbers {
         /// The column.
         column: String,
     },
     /// Every row has a missing value.
-    #[error("expected rows without missing values to keep, found none among {of}")]
+    #[error("expected at least one row without missing values, found none among {of}")]
     AllDropped {
         /// Rows in all.
         of: usize,
     },
     /// A label that the first table does not have.
-    #[error("{place}: expected a label that {first} has, found {found:?}: its labels are {known}")]
+    #[error(
+        "{place}: expected a label that {first} has, found {found:?}: the labels of {first} are {known}"
+    )]
     UnknownLabel {
         /// The cell.
         place: Place,
@@ -268,7 +272,7 @@ pub enum TableProblem {
         known: Known,
     },
     /// All rows have the same label.
-    #[error("column {column:?}: expected at least two different labels, found {label:?} alone")]
+    #[error("column {column:?}: expected at least two different labels, found only {label:?}")]
     OneClass {
         /// The column of labels.
         column: String,
@@ -277,7 +281,7 @@ pub enum TableProblem {
     },
     /// Nearly every row has a label of its own.
     #[error(
-        "column {column:?}: expected labels that many rows share, found {classes} different ones in {rows} rows: is it the column of labels?"
+        "column {column:?}: expected labels that many rows share, found {classes} different labels in {rows} rows: is this the column of labels?"
     )]
     ManyClasses {
         /// The column of labels.

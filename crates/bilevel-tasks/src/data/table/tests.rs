@@ -231,7 +231,7 @@ fn npy_labels_become_names() {
     let told = Preparation::fit(&read, Missing::Drop)
         .unwrap_err()
         .to_string();
-    assert!(told.contains("found \"7\" alone"), "{told}");
+    assert!(told.contains("found only \"7\""), "{told}");
     let filled = Preparation::fit(&read, Missing::Mean).unwrap();
     let data = filled.apply(&read).unwrap().data;
     assert_eq!(data.class_names(), ["3", "7"]);
