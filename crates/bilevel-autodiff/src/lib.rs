@@ -46,6 +46,23 @@
 //! # Ok::<(), bilevel_autodiff::Error>(())
 //! ```
 //!
+//! **Special points.** Derivatives are accurate also where plain formulas lose all digits: in the tails of `tanh`,
+//! `sigmoid`, `softplus`, `erf` and `gelu`, and for logits with a large common offset. Where a function has no
+//! derivative, these are the conventions:
+//!
+//! | function | at | derivative |
+//! |---|---|---|
+//! | [`relu`](Var::relu), [`abs`](Var::abs), [`sign`](Var::sign) | 0 | 0 |
+//! | [`maximum`](Var::maximum), [`minimum`](Var::minimum), [`max`](Var::max) | ties | shared equally: ½ for each of two |
+//! | [`clamp`](Var::clamp) | the ends | 1 |
+//! | [`norm`](Var::norm), [`standard_deviation`](Var::standard_deviation) | 0 | 0 |
+//! | [`pow`](Var::pow) in the exponent | a base of 0 | 0 |
+//! | [`sqrt`](Var::sqrt), [`recip`](Var::recip), [`ln`](Var::ln) | 0 | infinite; through a further product NaN |
+//! | [`select`](Var::select) | everywhere | that of the operand taken, even if the other one is not finite |
+//! | [`log_sum_exp`](Var::log_sum_exp), [`softmax`](Var::softmax), [`cross_entropy`](Var::cross_entropy) | infinite logits | the limit: equal infinite logits share the probability |
+//!
+//! max(x, 0) + softplus(−|x|) is softplus(x), and has its slope ½ at 0; with `relu` in place of `maximum` it would be 0.
+//!
 //! **Run.** [`Program::run`] takes slices of `f32` or `f64` and a reusable [`Workspace`], and uses the threads of the
 //! current rayon pool. The result has the same bits for any number of threads.
 //!

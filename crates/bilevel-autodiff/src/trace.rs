@@ -412,25 +412,24 @@ impl<'t> Var<'t> {
         self.push(Location::caller(), Op::StopGradient, &[])
     }
 
-    /// ln Σ eˣ over an axis, which is kept with size 1, without overflow.
+    /// ln Σ eˣ over an axis, which is kept with size 1, without overflow, also for infinite x.
     #[track_caller]
     #[must_use]
     pub fn log_sum_exp(self, axis: usize) -> Self {
-        // The shift changes neither the value nor the derivatives.
-        let top = self.max(&[axis]).stop_gradient();
-        (self - top).exp().sum(&[axis]).ln() + top
+        let (top, powers) = self.powers(axis);
+        powers.sum(&[axis]).ln() + top
     }
 
     /// The softmax over an axis.
     #[track_caller]
     #[must_use]
     pub fn softmax(self, axis: usize) -> Self {
-        let top = self.max(&[axis]).stop_gradient();
-        let powers = (self - top).exp();
+        let (_, powers) = self.powers(axis);
         powers / powers.sum(&[axis])
     }
 
-    /// The cross-entropy: −ln of the softmax probability of each row's class. Shapes (…, c) and indices (…) → (…).
+    /// The cross-entropy: −ln of the softmax probability of each row's class. Shapes (…, c) and indices (…) → (…). A
+    /// common offset of a row's logits costs no digits.
     #[track_caller]
     #[must_use]
     pub fn cross_entropy(self, classes: Self) -> Self {
@@ -438,7 +437,23 @@ impl<'t> Var<'t> {
         let picked = self.pick(classes);
         let shape = classes.shape();
         let axis = shape.len();
-        self.log_sum_exp(axis).reshape(&shape) - picked
+        // The logits enter only by their distance from the largest one: a large common offset costs no digits.
+        let (top, powers) = self.powers(axis);
+        powers.sum(&[axis]).ln().reshape(&shape) - picked.above(top.reshape(&shape))
+    }
+
+    /// The maximum over an axis, which is kept with size 1, and the exponentials of the distances from it. The
+    /// maximum is a constant to every derivative: a common shift changes none.
+    #[track_caller]
+    fn powers(self, axis: usize) -> (Self, Self) {
+        let top = self.max(&[axis]).stop_gradient();
+        (top, self.above(top).exp())
+    }
+
+    /// The difference; equal operands are 0 apart, also if they are infinite.
+    #[track_caller]
+    fn above(self, other: Self) -> Self {
+        self.binary(Binary::Above, other)
     }
 }
 

@@ -177,19 +177,6 @@ fn relu_abs_and_sign_have_derivative_zero_at_zero() {
 }
 
 #[test]
-fn of_two_equal_operands_the_first_has_the_derivative() {
-    let (a, b): (&[f64], &[f64]) = (&[1.0, 2.0, 3.0], &[1.0, 3.0, 2.0]);
-    assert_eq!(
-        gradient(&[a, b], |v| v[0].maximum(v[1])),
-        (7.0, vec![vec![1.0, 0.0, 1.0], vec![0.0, 1.0, 0.0]])
-    );
-    assert_eq!(
-        gradient(&[a, b], |v| v[0].minimum(v[1])),
-        (5.0, vec![vec![1.0, 1.0, 0.0], vec![0.0, 0.0, 1.0]])
-    );
-}
-
-#[test]
 fn elements_that_reach_the_maximum_together_share_its_derivative() {
     let at: &[f64] = &[2.0, 1.0, 2.0, 0.0];
     let expected = (2.0, vec![vec![0.5, 0.0, 0.5, 0.0]]);

@@ -89,6 +89,12 @@ functions! {
         |_graph, _, v| Ok(Some(v)),
         |graph, _, v| graph.unary(Unary::Neg, v).map(Some),
     }
+    // The difference, where equal operands are 0 apart also if they are infinite.
+    Above "difference from a maximum" on Any, Any {
+        |a, b| if a == b { T::zero() } else { a - b },
+        |_graph, _, v| Ok(Some(v)),
+        |graph, _, v| graph.unary(Unary::Neg, v).map(Some),
+    }
     Mul "multiplication" on Any, Any {
         |a, b| a * b,
         |graph, of, v| graph.mul(v, of.b).map(Some),
@@ -110,7 +116,11 @@ functions! {
             if graph.uniform(of.b).is_some() {
                 return Ok(None);
             }
-            let ln = graph.unary(Unary::Ln, of.a)?;
+            // 0 at a = 0, where the logarithm is infinite.
+            let (zero, one) = (graph.constant_like(0.0, of.a)?, graph.constant_like(1.0, of.a)?);
+            let at_zero = graph.push(Op::Compare(Compare::Equal), &[of.a, zero])?;
+            let base = graph.push(Op::Select, &[at_zero, one, of.a])?;
+            let ln = graph.unary(Unary::Ln, base)?;
             let partial = graph.mul(of.out, ln)?;
             graph.mul(v, partial).map(Some)
         },
@@ -118,13 +128,13 @@ functions! {
     // NaN stays NaN.
     Max "maximum" on Any, Apart {
         |a, b| if b <= a || a.is_nan() { a } else { b },
-        |graph, of, v| where_holds(graph, [of.b, of.a], v, true),
-        |graph, of, v| where_holds(graph, [of.b, of.a], v, false),
+        |graph, of, v| where_less(graph, [of.b, of.a], v),
+        |graph, of, v| where_less(graph, [of.a, of.b], v),
     }
     Min "minimum" on Any, Apart {
         |a, b| if a <= b || a.is_nan() { a } else { b },
-        |graph, of, v| where_holds(graph, [of.a, of.b], v, true),
-        |graph, of, v| where_holds(graph, [of.a, of.b], v, false),
+        |graph, of, v| where_less(graph, [of.a, of.b], v),
+        |graph, of, v| where_less(graph, [of.b, of.a], v),
     }
     Atan2 "atan2" on Away, Away {
         |a, b| a.atan2(b),
@@ -158,26 +168,24 @@ fn by_base(graph: &mut Graph, of: Of, v: NodeId) -> Result<Option<NodeId>> {
             let less = graph.binary(Binary::Sub, b, one)?;
             let power = graph.binary(Binary::Pow, a, less)?;
             let partial = graph.mul(b, power)?;
+            // 0 at b = 0, where a⁻¹ may be infinite.
+            let zero = graph.constant_like(0.0, b)?;
+            let constant = graph.push(Op::Compare(Compare::Equal), &[b, zero])?;
+            let partial = graph.push(Op::Select, &[constant, zero, partial])?;
             graph.mul(v, partial).map(Some)
         }
     }
 }
 
-/// v where small ≤ large equals `holds`, else 0: the first operand gets the derivative for equal values.
-fn where_holds(
-    graph: &mut Graph,
-    [small, large]: [NodeId; 2],
-    v: NodeId,
-    holds: bool,
-) -> Result<Option<NodeId>> {
-    let mask = graph.push(Op::Compare(Compare::LessEqual), &[small, large])?;
+/// v where small < large, v/2 where they are equal, else 0: the derivative is shared by equal values, as in the
+/// maximum over an axis.
+fn where_less(graph: &mut Graph, [small, large]: [NodeId; 2], v: NodeId) -> Result<Option<NodeId>> {
     let zero = graph.constant_like(0.0, v)?;
-    let operands = if holds {
-        [mask, v, zero]
-    } else {
-        [mask, zero, v]
-    };
-    graph.push(Op::Select, &operands).map(Some)
+    let half = graph.scale(0.5, v)?;
+    let equal = graph.push(Op::Compare(Compare::Equal), &[small, large])?;
+    let shared = graph.push(Op::Select, &[equal, half, zero])?;
+    let less = graph.push(Op::Compare(Compare::Less), &[small, large])?;
+    graph.push(Op::Select, &[less, v, shared]).map(Some)
 }
 
 /// v · c / (a² + b²).

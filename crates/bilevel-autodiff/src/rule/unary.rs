@@ -99,10 +99,22 @@ functions! {
     }
     Tanh "tanh" on Any {
         |a| a.tanh(),
+        |graph, a, _, v| {
+            let derivative = graph.unary(Unary::SechSquared, a)?;
+            graph.mul(v, derivative).map(Some)
+        },
+    }
+    // 1 − tanh²(a), the derivative of the hyperbolic tangent, also for large |a|, where tanh²(a) rounds to 1.
+    SechSquared "squared hyperbolic secant" on Any {
+        |a| {
+            let power = (-(a.abs() + a.abs())).exp();
+            let one = T::one() + power;
+            T::from_f64(4.0) * power / (one * one)
+        },
         |graph, a, out, v| {
-            let square = graph.mul(out, out)?;
-            let one = graph.constant_like(1.0, a)?;
-            let derivative = graph.binary(Binary::Sub, one, square)?;
+            let slope = graph.unary(Unary::Tanh, a)?;
+            let derivative = graph.mul(out, slope)?;
+            let derivative = graph.scale(-2.0, derivative)?;
             graph.mul(v, derivative).map(Some)
         },
     }
@@ -116,10 +128,11 @@ functions! {
                 power / (T::one() + power)
             }
         },
-        |graph, a, out, v| {
-            let one = graph.constant_like(1.0, a)?;
-            let rest = graph.binary(Binary::Sub, one, out)?;
-            let derivative = graph.mul(out, rest)?;
+        |graph, a, _, v| {
+            // σ(a) (1 − σ(a)) = sech²(a/2)/4, where the left side has no significant digits for large a.
+            let half = graph.scale(0.5, a)?;
+            let derivative = graph.unary(Unary::SechSquared, half)?;
+            let derivative = graph.scale(0.25, derivative)?;
             graph.mul(v, derivative).map(Some)
         },
     }
@@ -183,13 +196,11 @@ functions! {
     }
     Erf "erf" on Any {
         |a| T::from_f64(libm::erf(a.to_double())),
-        |graph, a, _, v| {
-            let square = graph.mul(a, a)?;
-            let square = graph.unary(Unary::Neg, square)?;
-            let bell = graph.unary(Unary::Exp, square)?;
-            let derivative = graph.scale(std::f64::consts::FRAC_2_SQRT_PI, bell)?;
-            graph.mul(v, derivative).map(Some)
-        },
+        |graph, a, _, v| bell(graph, a, v, std::f64::consts::FRAC_2_SQRT_PI),
+    }
+    Erfc "erfc" on Any {
+        |a| T::from_f64(libm::erfc(a.to_double())),
+        |graph, a, _, v| bell(graph, a, v, -std::f64::consts::FRAC_2_SQRT_PI),
     }
     Log1p "log1p" on Positive {
         |a| a.ln_1p(),
@@ -207,6 +218,15 @@ functions! {
             graph.mul(v, power).map(Some)
         },
     }
+}
+
+/// v · scale · e^(−a²).
+fn bell(graph: &mut Graph, a: NodeId, v: NodeId, scale: f64) -> Result<Option<NodeId>> {
+    let square = graph.mul(a, a)?;
+    let square = graph.unary(Unary::Neg, square)?;
+    let bell = graph.unary(Unary::Exp, square)?;
+    let derivative = graph.scale(scale, bell)?;
+    graph.mul(v, derivative).map(Some)
 }
 
 impl Primitive for Unary {

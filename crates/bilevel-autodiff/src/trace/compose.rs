@@ -24,17 +24,30 @@ impl<'t> Var<'t> {
         (self - self.mean_over(axes)).square().mean_over(axes)
     }
 
-    /// The Euclidean norm √Σx² over these axes, which are kept with size 1. Its derivative at 0 is taken as 0.
+    /// The standard deviation √variance over these axes, which are kept with size 1. Its derivative at 0, for equal
+    /// elements, is taken as 0.
+    #[track_caller]
+    #[must_use]
+    pub fn standard_deviation(self, axes: &[usize]) -> Self {
+        self.variance(axes).root()
+    }
+
+    /// The Euclidean norm √Σx² over these axes, which are kept with size 1. Its derivative at 0 is taken as 0. For its
+    /// square use the sum of squares, which has all derivatives.
     #[track_caller]
     #[must_use]
     pub fn norm(self, axes: &[usize]) -> Self {
-        let square = self.square().sum(axes);
+        self.square().sum(axes).root()
+    }
+
+    /// √x with the derivative 0 at 0.
+    #[track_caller]
+    fn root(self) -> Self {
         let (zero, one) = (self.number(0.0), self.number(1.0));
-        // The derivative must not go through the root at 0: it would be NaN.
-        let safe = zero.less(square).select(square, one);
-        // NaN stays NaN.
-        zero.less(square)
-            .select(safe.sqrt(), square.stop_gradient())
+        let positive = zero.less(self);
+        // The derivative must not go through the root at 0, where it is infinite. NaN stays NaN.
+        let safe = positive.select(self, one);
+        positive.select(safe.sqrt(), self.stop_gradient())
     }
 
     /// Clamps to at least `least` and at most `most`; NaN stays NaN. At the ends the derivative is 1.
@@ -42,15 +55,17 @@ impl<'t> Var<'t> {
     #[must_use]
     pub fn clamp(self, least: f64, most: f64) -> Self {
         let (least, most) = (self.number(least), self.number(most));
-        self.maximum(least).minimum(most)
+        let below = self.less(least).select(least, self);
+        most.less(self).select(most, below)
     }
 
     /// x · Φ(x) with the distribution function Φ of the normal distribution: the exact GELU.
     #[track_caller]
     #[must_use]
     pub fn gelu(self) -> Self {
-        let tail = (self * std::f64::consts::FRAC_1_SQRT_2).erf() + 1.0;
-        self * tail * 0.5
+        // Not 1 + erf, which has no significant digits for a negative x of some size.
+        let twice = (self * -std::f64::consts::FRAC_1_SQRT_2).erfc();
+        self * twice * 0.5
     }
 
     /// (x − mean) / √(variance + `epsilon`) over these axes.

@@ -20,7 +20,7 @@ impl Var<'_> {
         self.unary(Unary::Ln)
     }
 
-    /// √x.
+    /// √x. The derivative at 0 is ∞, so that a chain through 0 gives NaN: for √Σx² use [`Var::norm`].
     #[track_caller]
     #[must_use]
     pub fn sqrt(self) -> Self {
@@ -97,6 +97,13 @@ impl Var<'_> {
         self.unary(Unary::Erf)
     }
 
+    /// 1 − erf x, accurate also for large x, to within one unit in the last place.
+    #[track_caller]
+    #[must_use]
+    pub fn erfc(self) -> Self {
+        self.unary(Unary::Erfc)
+    }
+
     /// ln(1 + x), accurate also for small x.
     #[track_caller]
     #[must_use]
@@ -119,7 +126,7 @@ impl Var<'_> {
     }
 
     /// x to the power of `exponent`, element by element; NaN for a negative x and an exponent that is not an
-    /// integer. The derivative in a variable exponent is xᵉ·ln x, NaN at x = 0: for a constant exponent, use
+    /// integer. The derivative in a variable exponent is xᵉ·ln x, taken as 0 at x = 0. For a constant exponent, use
     /// [`Var::powf`].
     #[track_caller]
     #[must_use]
@@ -134,16 +141,14 @@ impl Var<'_> {
         self.binary(Binary::Pow, self.number(exponent))
     }
 
-    /// The larger of the two; for equal values, the first gets the whole derivative. NaN if either
-    /// is NaN.
+    /// The larger of the two. Equal values share the derivative: each gets half of it. NaN if either is NaN.
     #[track_caller]
     #[must_use]
     pub fn maximum(self, other: Self) -> Self {
         self.binary(Binary::Max, other)
     }
 
-    /// The smaller of the two; for equal values, the first gets the whole derivative. NaN if either
-    /// is NaN.
+    /// The smaller of the two. Equal values share the derivative: each gets half of it. NaN if either is NaN.
     #[track_caller]
     #[must_use]
     pub fn minimum(self, other: Self) -> Self {
@@ -182,7 +187,8 @@ impl Var<'_> {
         self.elementwise(Location::caller(), Op::Compare(Compare::Equal), &[other])
     }
 
-    /// For a mask: `a` where it is true, else `b`.
+    /// For a mask: `a` where it is true, else `b`. The derivative is that of the operand that was taken, also where
+    /// the value or the derivative of the other one is not finite.
     #[track_caller]
     #[must_use]
     pub fn select(self, a: Self, b: Self) -> Self {

@@ -152,6 +152,14 @@ impl<T: Vectorised> Kernel<T> {
                     #[inline(always)]
                     |a| one / (one + (-a).exponential::<FUSED>()),
                 ),
+                Unary::SechSquared => self.unary(
+                    #[inline(always)]
+                    |a| {
+                        let power = (-(a.abs() + a.abs())).exponential::<FUSED>();
+                        let sum = one + power;
+                        (power + power) * ((one + one) / (sum * sum))
+                    },
+                ),
                 Unary::Softplus => self.unary(
                     #[inline(always)]
                     |a| a.max(zero) + (-a.abs()).exp().ln_1p(),
@@ -177,6 +185,7 @@ impl<T: Vectorised> Kernel<T> {
                 ),
                 Unary::Sin => self.unary(T::sin),
                 Unary::Erf => self.unary(|a| T::from_f64(libm::erf(a.to_double()))),
+                Unary::Erfc => self.unary(|a| T::from_f64(libm::erfc(a.to_double()))),
                 Unary::Log1p => self.unary(T::ln_1p),
                 Unary::Expm1 => self.unary(T::exp_m1),
                 Unary::Cos => self.unary(T::cos),
@@ -189,6 +198,10 @@ impl<T: Vectorised> Kernel<T> {
                 Binary::Sub => self.binary(
                     #[inline(always)]
                     |a, b| a - b,
+                ),
+                Binary::Above => self.binary(
+                    #[inline(always)]
+                    |a, b| if a == b { zero } else { a - b },
                 ),
                 Binary::Mul => self.binary(
                     #[inline(always)]
