@@ -24,7 +24,9 @@ pub use update_rule::{Made, UpdateRule};
 use crate::error::expect_length;
 use crate::objective::{Calls, Counted};
 use crate::vector::{all_finite, axpy};
-use crate::{At, Draw, Error, Inapplicable, Key, Problem, Quantity, Result, Role, Scalar, Stream};
+use crate::{
+    At, Draw, Error, Inapplicable, Key, Problem, Quantity, Result, Role, Scalar, Status, Stream,
+};
 
 /// s_{t+1} = Φ_t(x, s_t), with its derivatives.
 ///
@@ -190,6 +192,8 @@ pub struct Context<'a, T> {
     inner_key: Key,
     field_key: Key,
     all_rows: bool,
+    /// Whether a derivative went through a step where it jumps.
+    pub(crate) step_jumps: bool,
 }
 
 impl<'a, T: Scalar> Context<'a, T> {
@@ -215,6 +219,7 @@ impl<'a, T: Scalar> Context<'a, T> {
             inner_key: key.stream(Stream::InnerBatch),
             field_key: key.stream(Stream::FieldBatch),
             all_rows: false,
+            step_jumps: false,
         })
     }
 
@@ -311,6 +316,15 @@ impl<'a, T: Scalar> Context<'a, T> {
             inner_step,
             outer_step: Some(self.outer_step),
         })
+    }
+
+    /// Whether the steps have the derivatives that were taken of them.
+    pub(crate) fn status(&self) -> Status {
+        if self.step_jumps {
+            Status::StepJumps
+        } else {
+            Status::Good
+        }
     }
 
     /// The calls so far: inner, outer.

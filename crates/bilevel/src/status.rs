@@ -40,6 +40,9 @@ pub enum Status {
         /// What was asked for.
         tolerance: f64,
     },
+    /// The first step of Adam jumps at this x: the gradient of some numbers of y is 0 there, but not next to it. Their
+    /// steps then have the slope s/ε, which the hypergradient contains.
+    StepJumps,
 }
 
 impl Status {
@@ -72,6 +75,9 @@ impl fmt::Display for Status {
             } => write!(
                 formatter,
                 "training ended at ‖∇_y g‖ = {gradient_norm:.1e}, not {tolerance:.1e}, and the implicit formula holds only at a stationary point: use more inner steps or a larger step size"
+            ),
+            Self::StepJumps => formatter.write_str(
+                "the first step of Adam jumps at this x, because the gradient of some inner variables is exactly 0 there, but not next to it; the hypergradient has slopes as large as step size/epsilon: start from another point, for example with small random numbers in place of zeros, or train with momentum",
             ),
             Self::StepNotFixed {
                 step_length,

@@ -7,9 +7,9 @@ use bilevel::adjoint::Rollout;
 use bilevel::dynamics::Transform::{self, Exp, Sigmoid};
 use bilevel::vector::norm;
 use bilevel::{
-    At, Bounds, Checkpointed, Dynamics, ElasticNet, Field, Forward, GradientDescent, Hyper,
-    HyperGradient, InnerAdam, Key, Momentum, Oracle, Problem, ProximalGradient, Reverse,
-    ReverseTape, Set, StartFromX, Truncated,
+    Adjoint, At, Bounds, Checkpointed, Closures, Dynamics, ElasticNet, Field, Forward,
+    GradientDescent, Hyper, HyperGradient, InnerAdam, Key, Momentum, Oracle, Problem,
+    ProximalGradient, Reverse, ReverseTape, Set, StartFromX, Status, Truncated, Unrolled,
 };
 
 /// 8 weights, 3 numbers for the start, then hyperparameters before their transform.
@@ -216,4 +216,62 @@ fn adam() {
         },
         |_| true,
     );
+}
+
+/// (y₀ y₁ − target)²/2 from the start y = x; y₂ never has a gradient.
+fn product(target: f64) -> Closures<f64> {
+    let apart = move |y: &[f64]| y[0] * y[1] - target;
+    Closures::new(
+        3,
+        3,
+        move |_, y, _| apart(y).powi(2) / 2.0,
+        move |_, y, _, out| {
+            out[0] += apart(y) * y[1];
+            out[1] += apart(y) * y[0];
+        },
+    )
+    .with_second_order(
+        move |_, y, _, v, y_bar, _| {
+            let mixed = y[0] * y[1] + apart(y);
+            y_bar[0] += y[1] * y[1] * v[0] + mixed * v[1];
+            y_bar[1] += mixed * v[0] + y[0] * y[0] * v[1];
+        },
+        move |_, y, _, _, dy, out| {
+            let mixed = y[0] * y[1] + apart(y);
+            out[0] += y[1] * y[1] * dy[0] + mixed * dy[1];
+            out[1] += mixed * dy[0] + y[0] * y[0] * dy[1];
+        },
+    )
+}
+
+#[test]
+fn adam_says_where_its_first_step_jumps() {
+    let problem = Problem::new(product(1.0), product(2.0), StartFromX::new(0..3)).unwrap();
+    let adjoints: [Box<dyn Adjoint<f64>>; 3] = [
+        Box::new(Reverse),
+        Box::new(Checkpointed { slots: 2 }),
+        Box::new(Forward::default()),
+    ];
+    for adjoint in adjoints {
+        let method = Unrolled {
+            dynamics: Box::new(InnerAdam {
+                step_size: Hyper::Fixed(0.05),
+                ..InnerAdam::default()
+            }),
+            steps: 5,
+            adjoint,
+        };
+        let status = |x: &[f64]| {
+            let (gradient, report) = method.gradient(&problem, x, Key::from_seed(0)).unwrap();
+            (norm(&gradient), report.status)
+        };
+        // The gradient in y₀ is 0 at y₁ = 0 alone; the one in y₂ everywhere.
+        let (size, at_zero) = status(&[0.5, 0.0, 0.3]);
+        assert_eq!(at_zero, Status::StepJumps);
+        assert!(size > 1e4, "{size}");
+        assert!(at_zero.to_string().contains("momentum"), "{at_zero}");
+        let (size, beside) = status(&[0.5, 1e-3, 0.3]);
+        assert_eq!(beside, Status::Good);
+        assert!(size < 10.0, "{size}");
+    }
 }

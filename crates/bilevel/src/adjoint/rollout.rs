@@ -3,7 +3,7 @@
 use crate::dynamics::{Context, Dynamics};
 use crate::error::expect_length;
 use crate::objective::Calls;
-use crate::{At, Quantity, Result, Scalar};
+use crate::{At, Quantity, Result, Scalar, Status};
 
 /// K steps of given dynamics on a problem at a given x, as an adjoint runs them.
 ///
@@ -232,6 +232,11 @@ impl<'a, T: Scalar> Rollout<'a, T> {
             self.push_forward(t, dx, state, tangent)?;
         }
         Ok(())
+    }
+
+    /// Whether the steps have the derivatives that were taken of them.
+    pub(crate) fn status(&self) -> Status {
+        self.cx.status()
     }
 
     /// The calls so far: inner, outer.

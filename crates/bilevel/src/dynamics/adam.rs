@@ -15,7 +15,8 @@ use crate::{Result, Scalar, Set};
 /// Where v is zero, and so all earlier d, the derivative of √v is taken as 0, so that nothing is
 /// infinite or NaN: u = m̂/ε is then differentiated only through m. There the step of an element
 /// that never had a gradient has the slope (1 − β₁)/(1 − β₁ᵏ) · s/ε, 10⁷ for the defaults at
-/// k = 1. This is the true slope of a step that jumps to s as soon as |d| ≫ ε.
+/// k = 1. This is the true slope of a step that jumps to s as soon as |d| ≫ ε. Where such a slope at the first step
+/// reaches the hypergradient, its status is [`Status::StepJumps`](crate::Status::StepJumps).
 ///
 /// For inner problems that plain steps do not train, such as deep models. Not if x enters only
 /// as a scale of g: Adam does not see scales, and the hypergradient is near zero.
@@ -256,6 +257,11 @@ impl<T: Scalar> UpdateRule<T> for Adam<T> {
                 / one.below
                 + *v * one.slope(second.correction);
         }
+    }
+
+    fn jumps(&self, buffers: &[T], number: usize) -> bool {
+        let (_, v) = buffers.split_at(buffers.len() / 2);
+        v[number] == T::zero()
     }
 
     fn check(&self, x_len: usize) -> Result<()> {

@@ -128,6 +128,49 @@ trait Shared<T: Scalar>: UpdateRule<T> {
     }
 }
 
+/// A pull-back of a field: adds to the cotangent of y, and collects the derivative in x.
+trait PullField<T>: FnMut(&mut Context<'_, T>, &[T], &mut [T]) -> Result<()> {}
+
+impl<T, F: FnMut(&mut Context<'_, T>, &[T], &mut [T]) -> Result<()>> PullField<T> for F {}
+
+/// Pulls `v` back through the field. What comes from numbers at which the first step jumps is pulled back apart, to see
+/// whether it matters: it does not where their gradient is zero for every x and y, as for a feature that is always 0.
+fn pull_field<T: Scalar>(
+    rule: &(impl UpdateRule<T> + ?Sized),
+    cx: &mut Context<'_, T>,
+    after: &[T],
+    v: &mut [T],
+    y_bar: &mut [T],
+    mut pull: impl PullField<T>,
+) -> Result<()> {
+    if cx.step > 0 {
+        return pull(cx, v, y_bar);
+    }
+    let is_jump = |(number, v): (usize, &T)| *v != T::zero() && rule.jumps(after, number);
+    if !v.iter().enumerate().any(is_jump) {
+        return pull(cx, v, y_bar);
+    }
+    let mut jumps = vec![T::zero(); v.len()];
+    for (number, (v, jump)) in v.iter_mut().zip(&mut jumps).enumerate() {
+        if rule.jumps(after, number) {
+            *jump = std::mem::replace(v, T::zero());
+        }
+    }
+    pull(cx, v, y_bar)?;
+    let zeros = vec![T::zero(); cx.x.len()];
+    let (mut x_before, mut x_bar, mut of_jumps) = (zeros.clone(), zeros, vec![T::zero(); v.len()]);
+    cx.finish(&mut x_before)?;
+    pull(cx, &jumps, &mut of_jumps)?;
+    cx.finish(&mut x_bar)?;
+    let any = |numbers: &[T]| numbers.iter().any(|&number| number != T::zero());
+    let start = cx.problem().start().depends_on_x();
+    cx.step_jumps |= any(&x_bar) || start && any(&of_jumps);
+    axpy(T::one(), &of_jumps, y_bar);
+    axpy(T::one(), &x_before, &mut x_bar);
+    cx.x_bar = x_bar;
+    Ok(())
+}
+
 impl<T: Scalar, R: UpdateRule<T>> Shared<T> for R {}
 
 impl<T: Scalar, R: UpdateRule<T>> Dynamics<T> for R {
@@ -168,7 +211,10 @@ impl<T: Scalar, R: UpdateRule<T>> Dynamics<T> for R {
                 self.field().direction(cx, y, work, direction, slope)?;
             }
             self.pull(cx, [state, next], (direction, slope), bar, (work, v));
-            self.field().pull(cx, y, v, work, self.parts_mut(bar).0)
+            let (after, y_bar) = (self.parts(next).1, self.parts_mut(bar).0);
+            pull_field(self, cx, after, v, y_bar, |cx, v, y_bar| {
+                self.field().pull(cx, y, v, work, y_bar)
+            })
         })
     }
 
@@ -208,8 +254,10 @@ impl<T: Scalar, R: UpdateRule<T>> Dynamics<T> for R {
         let (slope, tape) = tape.split_at(slope);
         self.with_work(cx, y.len(), |cx, Work { work, v, .. }| {
             self.pull(cx, [state, next], (direction, slope), bar, (work, v));
-            self.field()
-                .pull_tape(cx, y, tape, v, work, self.parts_mut(bar).0)
+            let (after, y_bar) = (self.parts(next).1, self.parts_mut(bar).0);
+            pull_field(self, cx, after, v, y_bar, |cx, v, y_bar| {
+                self.field().pull_tape(cx, y, tape, v, work, y_bar)
+            })
         })
     }
 
@@ -258,6 +306,8 @@ impl<T: Scalar, R: UpdateRule<T>> Dynamics<T> for R {
                     after,
                     ..made
                 };
+                let moves = |(number, v): (usize, &T)| *v != T::zero() && self.jumps(after, number);
+                cx.step_jumps |= cx.step == 0 && v.iter().enumerate().any(moves);
                 self.push_update(&made, dx, v, buffers_tangent);
                 axpy(-step_size, v, tangent);
                 // work is u by now.

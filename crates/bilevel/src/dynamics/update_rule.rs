@@ -109,6 +109,13 @@ pub trait UpdateRule<T: Scalar>: Send + Sync {
         let _ = (made, dx, tangent, buffers_tangent);
     }
 
+    /// Whether u jumps at this number of y, of `buffers` after the first step: the derivative that
+    /// [`UpdateRule::pull_update`] takes there says nothing about x near this one. Default: nowhere.
+    fn jumps(&self, buffers: &[T], number: usize) -> bool {
+        let _ = (buffers, number);
+        false
+    }
+
     /// Checks the rule's own settings: all but the step size, the field and the set.
     ///
     /// # Errors

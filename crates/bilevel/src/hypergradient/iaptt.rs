@@ -106,6 +106,7 @@ impl<T: Scalar> Iaptt<T> {
         let (truncation, value, mut y) = run.worst;
         y.truncate(problem.y_len());
         let mut report = Report::new(value, y, inner, outer);
+        report.status = run.rollout.status();
         report.add_figure("truncation", truncation as f64);
         report
     }

@@ -46,7 +46,9 @@ impl<T: Scalar> Unrolled<T> {
     fn report(rollout: &Rollout<'_, T>, value: T, mut state: Vec<T>, y_len: usize) -> Report<T> {
         state.truncate(y_len);
         let (inner_calls, outer_calls) = rollout.calls();
-        Report::new(value, state, inner_calls, outer_calls)
+        let mut report = Report::new(value, state, inner_calls, outer_calls);
+        report.status = rollout.status();
+        report
     }
 
     /// Checks that the objectives of the steps have what the adjoint needs.
