@@ -309,7 +309,7 @@ fn a_bad_npy_file_is_one_message_and_no_folder() {
         write_npy(&here.join(name), descr, false, shape, bytes);
     };
     write("object.npy", "|O", "(40, 2)", &[0; 640]);
-    write("big.npy", ">f4", "(40, 2)", &[0; 320]);
+    write("complex.npy", "<c8", "(40, 2)", &[0; 640]);
     write("lying.npy", "<f4", "(4000000000, 2)", &[0; 320]);
     write("overflow.npy", "<f4", "(4294967296, 4294967296)", &[0; 320]);
     write("long.npy", "<f4", "(40, 2)", &[0; 321]);
@@ -330,7 +330,12 @@ fn a_bad_npy_file_is_one_message_and_no_folder() {
     );
     write("negative.npy", "<i8", "(40,)", &[0xff; 320]);
     write("same.npy", "<i8", "(40,)", &[0; 320]);
-    write("float.npy", "<f4", "(40,)", &[0; 160]);
+    write(
+        "float.npy",
+        "<f4",
+        "(40,)",
+        &0.5_f32.to_le_bytes().repeat(40),
+    );
     write("other.npy", "<i8", "(20,)", &9_i64.to_le_bytes().repeat(20));
     fs::write(here.join("text.npy"), "not an array").unwrap();
     fs::write(here.join("cut.npy"), b"\x93NUMPY\x01\x00\xff\xff{'descr'").unwrap();
@@ -349,11 +354,11 @@ fn a_bad_npy_file_is_one_message_and_no_folder() {
         ),
         (
             "--features object.npy --labels y.npy",
-            "object.npy: expected elements of type <f4",
+            "object.npy: expected booleans, integers, or floating-point numbers",
         ),
         (
-            "--features big.npy --labels y.npy",
-            "(little-endian), found >f4",
+            "--features complex.npy --labels y.npy",
+            "complex.npy: expected booleans, integers, or floating-point numbers of 32 or 64 bits, found elements of type <c8",
         ),
         ("--features lying.npy --labels y.npy", "found 320 bytes"),
         (
@@ -397,7 +402,10 @@ fn a_bad_npy_file_is_one_message_and_no_folder() {
             "--features x.npy --labels same.npy",
             "expected at least two different labels",
         ),
-        ("--features x.npy --labels float.npy", "expected integers"),
+        (
+            "--features x.npy --labels float.npy",
+            "element 0: expected an integer, found 0.5",
+        ),
         (
             "--features x.npy --labels x.npy",
             "expected an array of shape (rows)",

@@ -188,10 +188,10 @@ fn bad_inputs_are_refused() {
     refused(here, "bench cleaning --data .", "y_softmax.npy: expected");
     write("train_labels.npy", NpyValues::I64(vec![0; 11]));
     refused(here, "bench cleaning --data .", "one label for each row");
-    write("train_labels.npy", NpyValues::F64(vec![0.0; 12]));
+    write("train_labels.npy", NpyValues::F64(vec![0.5; 12]));
     refused(
         here,
         "bench cleaning --data .",
-        "train_labels.npy: expected integers",
+        "train_labels.npy: element 0: expected an integer, found 0.5",
     );
 }

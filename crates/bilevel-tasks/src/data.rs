@@ -12,6 +12,7 @@ pub mod duplicates;
 pub mod idx;
 pub mod npy;
 mod shape;
+mod source;
 pub mod table;
 
 use crate::Error;

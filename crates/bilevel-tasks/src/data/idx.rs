@@ -10,17 +10,17 @@ mod problem;
 mod tests;
 
 use std::fs::File;
-use std::io::{self, BufReader, Cursor, Read};
+use std::io::{self, Read};
 use std::path::Path;
 
-use flate2::bufread::MultiGzDecoder;
-
-use super::{Dataset, ImageShape, numbered_classes};
+use super::{Dataset, ImageShape, numbered_classes, source};
 use crate::Error;
 pub use element::{ElementType, MAXIMUM_CLASSES};
 pub use problem::IdxProblem;
 
-const GZIP: [u8; 2] = [0x1f, 0x8b];
+/// Numbers of an extended label of QMNIST: the class, then where the digit comes from (Yadav and Bottou 2019, arXiv
+/// 1905.10498).
+const EXTENDED: usize = 8;
 /// The largest pixel of an image.
 const FULL: f32 = 255.0;
 
@@ -93,7 +93,7 @@ impl IdxArray {
             source,
         };
         let file = File::open(path).map_err(unreadable)?;
-        Self::parse(BufReader::new(file), limit).map_err(|failure| match failure {
+        Self::parse(file, limit).map_err(|failure| match failure {
             Failure::Read(source) => unreadable(source),
             Failure::Problem(problem) => wrong(path, problem),
         })
@@ -111,32 +111,8 @@ impl IdxArray {
         })
     }
 
-    fn parse(mut file: impl Read, limit: Option<usize>) -> Result<Self, Failure> {
-        let mut start = Vec::new();
-        read_up_to(&mut file, GZIP.len(), &mut start).map_err(Failure::Read)?;
-        let gzipped = start == GZIP;
-        let file = Cursor::new(start).chain(file);
-        if gzipped {
-            let mut read = 0;
-            parse_plain(MultiGzDecoder::new(BufReader::new(file)), limit, &mut read).map_err(
-                |failure| match failure {
-                    // The kinds that the decoder makes; any other comes from the file itself.
-                    Failure::Read(source)
-                        if matches!(
-                            source.kind(),
-                            io::ErrorKind::UnexpectedEof
-                                | io::ErrorKind::InvalidInput
-                                | io::ErrorKind::InvalidData
-                        ) =>
-                    {
-                        Failure::Problem(IdxProblem::Gzip { read, source })
-                    }
-                    other => other,
-                },
-            )
-        } else {
-            parse_plain(file, limit, &mut 0)
-        }
+    fn parse(file: impl Read, limit: Option<usize>) -> Result<Self, Failure> {
+        parse_plain(source::unpacked(file)?, limit)
     }
 
     /// The dimensions read, rows first.
@@ -209,7 +185,8 @@ pub fn read_images(path: &Path, limit: Option<usize>) -> Result<IdxImages, Error
     })
 }
 
-/// Reads the labels of an IDX file of integers with one dimension, or its first `limit`.
+/// Reads the labels of an IDX file of integers with one dimension, or its first `limit`. Of the extended labels of
+/// QMNIST, n × 8 numbers of 32 bits, the first column is the class.
 ///
 /// # Errors
 /// Those of [`IdxArray::read`]; elements that are not integers, several dimensions, a label
@@ -225,7 +202,11 @@ pub fn read_labels(path: &Path, limit: Option<usize>) -> Result<Vec<u32>, Error>
         };
         labels.iter().enumerate().map(convert).collect()
     }
-    let array = IdxArray::read(path, limit)?;
+    let mut array = IdxArray::read(path, limit)?;
+    if let (&[rows, EXTENDED], IdxValues::I32(labels)) = (&array.dimensions[..], &array.values) {
+        array.values = IdxValues::I32(labels.iter().step_by(EXTENDED).copied().collect());
+        array.dimensions = vec![rows];
+    }
     match &array.values {
         _ if array.dimensions.len() != 1 => Err(array.kind("labels: one dimension")),
         IdxValues::U8(labels) => convert(labels),
@@ -286,6 +267,17 @@ impl From<IdxProblem> for Failure {
     }
 }
 
+impl From<io::Error> for Failure {
+    fn from(error: io::Error) -> Self {
+        match error.downcast::<source::Damaged>() {
+            Ok(source::Damaged { read, source }) => {
+                Self::Problem(IdxProblem::Gzip { read, source })
+            }
+            Err(error) => Self::Read(error),
+        }
+    }
+}
+
 fn wrong(path: &Path, problem: IdxProblem) -> Error {
     Error::Idx {
         path: path.to_owned(),
@@ -293,17 +285,13 @@ fn wrong(path: &Path, problem: IdxProblem) -> Error {
     }
 }
 
-/// Reads an uncompressed array; `read` counts the bytes, even if reading fails.
-fn parse_plain(
-    mut file: impl Read,
-    limit: Option<usize>,
-    read: &mut usize,
-) -> Result<IdxArray, Failure> {
-    let mut more = |bytes: usize| {
+/// Reads an uncompressed array.
+fn parse_plain(mut file: impl Read, limit: Option<usize>) -> Result<IdxArray, Failure> {
+    let mut more = |bytes: usize| -> Result<Vec<u8>, Failure> {
         let mut buffer = Vec::new();
-        let result = read_up_to(&mut file, bytes, &mut buffer);
-        *read += buffer.len();
-        result.map(|()| buffer).map_err(Failure::Read)
+        // The buffer grows with the data read, not with the declared size.
+        file.by_ref().take(bytes as u64).read_to_end(&mut buffer)?;
+        Ok(buffer)
     };
 
     let magic = more(4)?;
@@ -384,10 +372,4 @@ fn parse_plain(
         dimensions,
         values: IdxValues::from_bytes(element, bytes),
     })
-}
-
-/// Appends at most `bytes` bytes. The buffer grows with the data read, not with the declared
-/// size.
-fn read_up_to(file: &mut impl Read, bytes: usize, buffer: &mut Vec<u8>) -> io::Result<()> {
-    file.take(bytes as u64).read_to_end(buffer).map(|_| ())
 }

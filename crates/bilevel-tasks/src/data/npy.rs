@@ -1,36 +1,37 @@
 //! NPY, NumPy's file format for one array.
 //!
 //! The bytes 93 "NUMPY", a version, the length of the header, the header as the text of a
-//! Python dictionary, then the elements (numpy.lib.format, versions 1.0 to 3.0). Supported:
-//! little-endian numbers of the types in [`NpyValues`], in C or Fortran order.
+//! Python dictionary, then the elements (numpy.lib.format, versions 1.0 to 3.0). Supported: booleans, integers and
+//! floating-point numbers of 32 or 64 bits, in either byte order, in C or Fortran order. A file may be gzipped.
 
 mod header;
 mod problem;
 mod tests;
 
 use std::fs;
-use std::io::{self, Write};
+use std::io::{self, Read, Write};
 use std::path::Path;
 
-use self::header::{Header, MAGIC, split_header};
+use self::header::{Header, LONG_START, MAGIC, split_header};
+use super::source;
 use crate::Error;
 pub use problem::NpyProblem;
 
 /// In a written file, the elements begin at a multiple of this.
 const ALIGNMENT: usize = 64;
 
-/// The elements of an NPY file.
+/// The elements of an NPY file: as they are, or in the smallest of these types that has all values of theirs.
 #[derive(Clone, PartialEq, Debug)]
 pub enum NpyValues {
     /// `<f4`.
     F32(Vec<f32>),
     /// `<f8`.
     F64(Vec<f64>),
-    /// `<i4`.
+    /// `<i4`; also `i1`, `i2` and `u2`.
     I32(Vec<i32>),
-    /// `<i8`.
+    /// `<i8`; also `u4`, and `u8` if all numbers fit.
     I64(Vec<i64>),
-    /// `|u1`.
+    /// `|u1`; also booleans, as 0 and 1.
     U8(Vec<u8>),
 }
 
@@ -44,14 +45,16 @@ pub struct NpyArray {
 }
 
 impl NpyArray {
-    /// Reads a file. Memory: a small multiple of the actual size of the file, whatever its
-    /// header declares.
+    /// Reads a file. Memory: a small multiple of the size that the header declares, and of the data that there are.
     ///
     /// # Errors
     /// If the file cannot be read or is not one array of a supported type.
     pub fn read(path: &Path) -> Result<Self, Error> {
-        let bytes = fs::read(path).map_err(|source| unreadable(path, source))?;
-        Self::from_bytes(&bytes).map_err(|problem| wrong(path, problem))
+        let read = || Self::from_reader(source::open(path)?);
+        read().map_err(|failure| match failure {
+            Failure::Read(source) => unreadable(path, source),
+            Failure::Problem(problem) => wrong(path, problem),
+        })
     }
 
     /// Reads the bytes of a file.
@@ -59,31 +62,55 @@ impl NpyArray {
     /// # Errors
     /// If the bytes are not one array of a supported type.
     pub fn from_bytes(bytes: &[u8]) -> Result<Self, NpyProblem> {
+        Self::parse(bytes, 0)
+    }
+
+    fn from_reader(mut file: impl Read) -> Result<Self, Failure> {
+        let mut bytes = Vec::new();
+        let mut read_to = |end: usize, bytes: &mut Vec<u8>| {
+            let more = end.saturating_sub(bytes.len()) as u64;
+            file.by_ref().take(more).read_to_end(bytes)
+        };
+        read_to(LONG_START, &mut bytes)?;
+        if let Err(NpyProblem::ShortHeader { expected, .. }) = split_header(&bytes) {
+            read_to(expected, &mut bytes)?;
+        }
+        let (header, _) = split_header(&bytes)?;
+        let (start, header) = (
+            bytes.len() - split_header(&bytes)?.1.len(),
+            Header::parse(header)?,
+        );
+        let size = header.count().zip(element_size(&header.element));
+        let size = size.and_then(|(count, size)| count.checked_mul(size));
+        let end = size.and_then(|size| size.checked_add(start));
+        read_to(end.unwrap_or(usize::MAX), &mut bytes)?;
+        // What the header does not declare is counted, not kept.
+        let beyond = io::copy(&mut file, &mut io::sink())?;
+        Ok(Self::parse(
+            &bytes,
+            usize::try_from(beyond).unwrap_or(usize::MAX),
+        )?)
+    }
+
+    /// `beyond` bytes follow.
+    fn parse(bytes: &[u8], beyond: usize) -> Result<Self, NpyProblem> {
         let (header, data) = split_header(bytes)?;
         let header = Header::parse(header)?;
-        let size = || NpyProblem::Size {
-            shape: header.shape.clone(),
-            element: header.element.clone(),
-            found: data.len(),
+        let values = if element_size(&header.element).is_none() {
+            return Err(NpyProblem::Element {
+                found: header.element,
+            });
+        } else {
+            header
+                .count()
+                .filter(|_| beyond == 0)
+                .map_or(Ok(None), |count| decode(&header.element, data, count))?
+                .ok_or_else(|| NpyProblem::Size {
+                    shape: header.shape.clone(),
+                    element: header.element.clone(),
+                    found: data.len().saturating_add(beyond),
+                })?
         };
-        let count = header
-            .shape
-            .iter()
-            .try_fold(1_usize, |count, &length| count.checked_mul(length))
-            .ok_or_else(size)?;
-        let values = match header.element.as_str() {
-            "<f4" => elements(data, count, f32::from_le_bytes).map(NpyValues::F32),
-            "<f8" => elements(data, count, f64::from_le_bytes).map(NpyValues::F64),
-            "<i4" => elements(data, count, i32::from_le_bytes).map(NpyValues::I32),
-            "<i8" => elements(data, count, i64::from_le_bytes).map(NpyValues::I64),
-            "|u1" | "<u1" => elements(data, count, u8::from_le_bytes).map(NpyValues::U8),
-            _ => {
-                return Err(NpyProblem::Element {
-                    found: header.element,
-                });
-            }
-        }
-        .ok_or_else(size)?;
         Ok(Self {
             values: if header.fortran_order {
                 values.reordered(&header.shape)
@@ -158,10 +185,10 @@ pub fn read_vector(path: &Path, len: usize) -> Result<Vec<f64>, Error> {
     }
 }
 
-/// Reads a vector of classes.
+/// Reads a vector of classes: integers of any width, booleans, or floating-point numbers that are whole.
 ///
 /// # Errors
-/// As [`NpyArray::read`], and if the array is not a vector or an element is not an integer from
+/// As [`NpyArray::read`], and if the array is not a vector or an element is not a whole number from
 /// 0 to [`u32::MAX`].
 pub fn read_labels(path: &Path) -> Result<Vec<u32>, Error> {
     fn convert<T: Copy + Into<i64>>(labels: &[T]) -> Result<Vec<u32>, NpyProblem> {
@@ -171,6 +198,19 @@ pub fn read_labels(path: &Path) -> Result<Vec<u32>, Error> {
         };
         labels.iter().enumerate().map(label).collect()
     }
+    /// Beyond it, not all integers are numbers of double precision.
+    const MOST: f64 = 9_007_199_254_740_992.0;
+    fn whole(labels: &[f64]) -> Result<Vec<u32>, NpyProblem> {
+        let integer = |(index, &found): (usize, &f64)| {
+            if found.fract() == 0.0 && found.abs() <= MOST {
+                Ok(found as i64)
+            } else {
+                Err(NpyProblem::NotInteger { index, found })
+            }
+        };
+        let labels: Result<Vec<i64>, _> = labels.iter().enumerate().map(integer).collect();
+        convert(&labels?)
+    }
     let array = NpyArray::read(path)?;
     if array.shape.len() != 1 {
         return Err(wrong(path, shape("(rows)", array.shape)));
@@ -179,7 +219,7 @@ pub fn read_labels(path: &Path) -> Result<Vec<u32>, Error> {
         NpyValues::I32(labels) => convert(labels),
         NpyValues::I64(labels) => convert(labels),
         NpyValues::U8(labels) => convert(labels),
-        NpyValues::F32(_) | NpyValues::F64(_) => Err(NpyProblem::NotIntegers),
+        NpyValues::F32(_) | NpyValues::F64(_) => whole(&array.to_f64()),
     }
     .map_err(|problem| wrong(path, problem))
 }
@@ -232,6 +272,56 @@ fn bytes<const N: usize, T: Copy>(values: &[T], convert: impl Fn(T) -> [u8; N]) 
     values.iter().flat_map(|&value| convert(value)).collect()
 }
 
+/// The bytes of an element of a type that is read.
+fn element_size(element: &str) -> Option<usize> {
+    let (order, kind) = element.split_at_checked(1)?;
+    let size = match kind {
+        "b1" | "i1" | "u1" => 1,
+        "i2" | "u2" => 2,
+        "i4" | "u4" | "f4" => 4,
+        "i8" | "u8" | "f8" => 8,
+        _ => return None,
+    };
+    // Only single bytes have no order.
+    (matches!(order, "<" | ">") || order == "|" && size == 1).then_some(size)
+}
+
+/// The elements of such a type; None if there are not `count` of them.
+fn decode(element: &str, data: &[u8], count: usize) -> Result<Option<NpyValues>, NpyProblem> {
+    macro_rules! numbers {
+        ($type:ty, $to:ty) => {{
+            let read = if element.starts_with('>') {
+                <$type>::from_be_bytes
+            } else {
+                <$type>::from_le_bytes
+            };
+            elements(data, count, |bytes| <$to>::from(read(bytes)))
+        }};
+    }
+    Ok(match &element[1..] {
+        "b1" => elements(data, count, |[byte]: [u8; 1]| u8::from(byte != 0)).map(NpyValues::U8),
+        "u1" => numbers!(u8, u8).map(NpyValues::U8),
+        "i1" => numbers!(i8, i32).map(NpyValues::I32),
+        "i2" => numbers!(i16, i32).map(NpyValues::I32),
+        "u2" => numbers!(u16, i32).map(NpyValues::I32),
+        "i4" => numbers!(i32, i32).map(NpyValues::I32),
+        "u4" => numbers!(u32, i64).map(NpyValues::I64),
+        "i8" => numbers!(i64, i64).map(NpyValues::I64),
+        "u8" => match numbers!(u64, u64) {
+            Some(numbers) => Some(NpyValues::I64(signed(&numbers)?)),
+            None => None,
+        },
+        "f4" => numbers!(f32, f32).map(NpyValues::F32),
+        _ => numbers!(f64, f64).map(NpyValues::F64),
+    })
+}
+
+fn signed(numbers: &[u64]) -> Result<Vec<i64>, NpyProblem> {
+    let signed =
+        |(index, &found)| i64::try_from(found).map_err(|_| NpyProblem::Large { index, found });
+    numbers.iter().enumerate().map(signed).collect()
+}
+
 fn elements<const N: usize, T>(
     data: &[u8],
     count: usize,
@@ -240,6 +330,28 @@ fn elements<const N: usize, T>(
     let (whole, rest) = data.as_chunks();
     (whole.len() == count && rest.is_empty())
         .then(|| whole.iter().map(|&value| convert(value)).collect())
+}
+
+enum Failure {
+    Read(io::Error),
+    Problem(NpyProblem),
+}
+
+impl From<NpyProblem> for Failure {
+    fn from(problem: NpyProblem) -> Self {
+        Self::Problem(problem)
+    }
+}
+
+impl From<io::Error> for Failure {
+    fn from(error: io::Error) -> Self {
+        match error.downcast::<source::Damaged>() {
+            Ok(source::Damaged { read, source }) => {
+                Self::Problem(NpyProblem::Gzip { read, source })
+            }
+            Err(error) => Self::Read(error),
+        }
+    }
 }
 
 fn unreadable(path: &Path, source: io::Error) -> Error {

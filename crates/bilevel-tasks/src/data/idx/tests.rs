@@ -218,17 +218,35 @@ impl<R: Read> Read for Counted<R> {
 fn reading_stops_behind_the_declared_size() {
     let bytes = idx(8, &[10], &vec![0; 10_000_000]);
     let taken = std::rc::Rc::default();
-    let result = parse_plain(
-        Counted(&bytes[..], std::rc::Rc::clone(&taken)),
-        None,
-        &mut 0,
-    );
+    let result = parse_plain(Counted(&bytes[..], std::rc::Rc::clone(&taken)), None);
     assert!(matches!(
         result,
         Err(Failure::Problem(IdxProblem::TooManyBytes { .. }))
     ));
     assert_eq!(taken.get(), 8 + 10 + 1);
     assert!(problem(&gzip(&bytes), None).ends_with("found more"));
+}
+
+#[test]
+fn the_first_of_eight_numbers_of_a_qmnist_label_is_the_class() {
+    let folder = TempDir::new().unwrap();
+    let numbers: Vec<u8> = (0..24_u32).flat_map(u32::to_be_bytes).collect();
+    let labels = |bytes: Vec<u8>, limit| read_labels(&file(&folder, "labels", &bytes), limit);
+    assert_eq!(
+        labels(idx(0x0c, &[3, 8], &numbers), None).unwrap(),
+        [0, 8, 16]
+    );
+    assert_eq!(
+        labels(idx(0x0c, &[3, 8], &numbers), Some(2)).unwrap(),
+        [0, 8]
+    );
+    let other = labels(idx(0x0c, &[4, 6], &numbers), None)
+        .unwrap_err()
+        .to_string();
+    assert!(
+        other.ends_with("expected labels: one dimension, found 4×6 32-bit integers"),
+        "{other}"
+    );
 }
 
 #[test]
@@ -386,10 +404,7 @@ fn the_real_qmnist_labels_are_read() {
         panic!("expected 32-bit integers")
     };
     // The first 10 000 rows are the test rows of MNIST, the first column is the digit.
-    let digits: Vec<u32> = values
-        .chunks(8)
-        .map(|row| row[0] as u32)
-        .take(10_000)
-        .collect();
-    assert_eq!(digits, read_labels(&mnist, None).unwrap());
+    let digits: Vec<u32> = values.chunks(8).map(|row| row[0] as u32).collect();
+    assert_eq!(digits, read_labels(&qmnist, None).unwrap());
+    assert_eq!(digits[..10_000], read_labels(&mnist, None).unwrap());
 }

@@ -4,11 +4,14 @@ use super::problem::NpyProblem;
 
 pub(super) const MAGIC: &[u8; 6] = b"\x93NUMPY";
 /// Length of magic, version and the longer form of the header's length.
-const LONG_START: usize = 12;
+pub(super) const LONG_START: usize = 12;
 
 /// The header's text, and the bytes after it.
 pub(super) fn split_header(bytes: &[u8]) -> Result<(&[u8], &[u8]), NpyProblem> {
     let Some(rest) = bytes.strip_prefix(MAGIC) else {
+        if bytes.starts_with(b"PK\x03\x04") {
+            return Err(NpyProblem::Archive);
+        }
         return Err(NpyProblem::Magic);
     };
     let short = |expected| NpyProblem::ShortHeader {
@@ -48,6 +51,12 @@ impl Header {
         Self::from_text(text).ok_or_else(|| NpyProblem::Header {
             found: text.chars().take(120).collect(),
         })
+    }
+
+    /// How many elements there are, if it is a number at all.
+    pub(super) fn count(&self) -> Option<usize> {
+        let shape = self.shape.iter();
+        shape.copied().try_fold(1, usize::checked_mul)
     }
 
     fn from_text(text: &str) -> Option<Self> {
@@ -109,6 +118,7 @@ fn dimensions(text: &str) -> Option<Vec<usize>> {
     }
     inside
         .split(',')
-        .map(|length| length.trim().parse().ok())
+        // Python 2 wrote its long integers with an L.
+        .map(|length| length.trim().trim_end_matches('L').parse().ok())
         .collect()
 }

@@ -9,6 +9,11 @@ pub enum NpyProblem {
     /// The file does not have the signature of an NPY file.
     #[error("expected an NPY file, which starts with the bytes 93 \"NUMPY\", found other bytes")]
     Magic,
+    /// A ZIP archive in its place.
+    #[error(
+        "expected an NPY file, found a ZIP archive, as NPZ files are: save each of its arrays with numpy.save"
+    )]
+    Archive,
     /// An unknown version.
     #[error("expected NPY version 1.0, 2.0 or 3.0, found {major}.{minor}")]
     Version {
@@ -32,7 +37,9 @@ pub enum NpyProblem {
         found: String,
     },
     /// An unsupported element type.
-    #[error("expected elements of type <f4, <f8, <i4, <i8 or |u1 (little-endian), found {found}")]
+    #[error(
+        "expected booleans, integers, or floating-point numbers of 32 or 64 bits, found elements of type {found}; in NumPy, array.astype converts them"
+    )]
     Element {
         /// The type that the header declares.
         found: String,
@@ -58,9 +65,35 @@ pub enum NpyProblem {
         /// The shape of the array.
         found: Vec<usize>,
     },
-    /// An array of integers was needed.
-    #[error("expected integers, found floating-point numbers")]
-    NotIntegers,
+    /// A number that is not an integer where one was needed.
+    #[error("element {index}: expected an integer, found {found}")]
+    NotInteger {
+        /// Position of the number.
+        index: usize,
+        /// The number.
+        found: f64,
+    },
+    /// An integer that is too large.
+    #[error(
+        "element {index}: expected an integer up to {}, found {found}",
+        i64::MAX
+    )]
+    Large {
+        /// Position of the number.
+        index: usize,
+        /// The number.
+        found: u64,
+    },
+    /// The gzip stream is cut short or damaged.
+    #[error(
+        "expected a whole gzip file, found it cut short or damaged after {read} unpacked bytes: {source}"
+    )]
+    Gzip {
+        /// Bytes unpacked before the damage.
+        read: usize,
+        /// The decoder's error.
+        source: std::io::Error,
+    },
     /// An integer that is not a class.
     #[error(
         "element {index}: expected a class, a number from 0 to {}, found {found}",

@@ -41,6 +41,9 @@ fn the_same_table_in_many_forms() {
     let expected = table(plain);
     let mut packed = GzEncoder::new(Vec::new(), Compression::default());
     packed.write_all(plain.as_bytes()).unwrap();
+    let packed = packed.finish().unwrap();
+    let mut twice = GzEncoder::new(Vec::new(), Compression::default());
+    twice.write_all(&packed).unwrap();
     for (form, bytes) in [
         ("CRLF", plain.replace('\n', "\r\n").into_bytes()),
         ("CR", plain.replace('\n', "\r").into_bytes()),
@@ -55,7 +58,9 @@ fn the_same_table_in_many_forms() {
             "\u{feff}\"a\",b,y\n1,2,u\n-3e2,0.5,v\n".into(),
         ),
         ("blanks", b" a ,b, y\n1 , 2,u \n-3e2,0.5,v\n".to_vec()),
-        ("gzip", packed.finish().unwrap()),
+        ("gzip", packed.clone()),
+        ("gzip twice", twice.finish().unwrap()),
+        ("padded gzip", [&packed[..], &[0; 512]].concat()),
     ] {
         let read = Table::from_bytes(bytes, Path::new("t.csv"), &wanted("y")).unwrap();
         assert_eq!(read.columns, ["a", "b"], "{form}");

@@ -1,17 +1,14 @@
-//! The text of a table: decompresses gzip and checks quotes.
+//! The text of a table: checks what kind of file it is, and its quotes.
 
 use std::collections::VecDeque;
-use std::fs::File;
-use std::io::{self, BufReader, Cursor, Read};
+use std::io::{self, Cursor, Read};
 use std::path::Path;
-
-use flate2::bufread::MultiGzDecoder;
 
 use super::TableProblem;
 use super::kind::FileKind;
 use crate::Error;
+use crate::data::source;
 
-const GZIP: &[u8] = &[0x1f, 0x8b];
 const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
 /// Signatures of files mistaken for tables.
 const OTHER_KINDS: [(&[u8], FileKind); 7] = [
@@ -56,7 +53,12 @@ impl From<io::Error> for Failure {
     fn from(error: io::Error) -> Self {
         match error.downcast::<TableProblem>() {
             Ok(problem) => Self::Problem(problem),
-            Err(error) => Self::Read(error),
+            Err(error) => match error.downcast::<source::Damaged>() {
+                Ok(damaged) => Self::Problem(TableProblem::Gzip {
+                    source: damaged.source,
+                }),
+                Err(error) => Self::Read(error),
+            },
         }
     }
 }
@@ -72,52 +74,24 @@ impl From<csv::Error> for Failure {
 
 /// The text of a file, without byte order mark.
 pub(super) fn open(path: &Path) -> Result<Box<dyn Read>, Failure> {
-    plain(File::open(path).map_err(Failure::Read)?)
+    text(source::open(path)?)
 }
 
-/// The text of a possibly gzipped file, detected from its contents, not its name.
-pub(super) fn plain(mut file: impl Read + 'static) -> Result<Box<dyn Read>, Failure> {
-    let start = beginning(&mut file)?;
-    if !start.starts_with(GZIP) {
-        return text(start, file);
-    }
-    let mut unpacked = Unpacked(MultiGzDecoder::new(BufReader::new(
-        Cursor::new(start).chain(file),
-    )));
-    text(beginning(&mut unpacked)?, unpacked)
+/// The same for the bytes of a file.
+pub(super) fn plain(file: impl Read + 'static) -> Result<Box<dyn Read>, Failure> {
+    text(source::unpacked(file)?)
 }
 
-fn beginning(file: &mut impl Read) -> Result<Vec<u8>, Failure> {
+fn text(mut file: Box<dyn Read>) -> Result<Box<dyn Read>, Failure> {
     let mut start = Vec::new();
-    file.take(START).read_to_end(&mut start)?;
-    Ok(start)
-}
-
-fn text(mut start: Vec<u8>, rest: impl Read + 'static) -> Result<Box<dyn Read>, Failure> {
+    file.by_ref().take(START).read_to_end(&mut start)?;
     if let Some(&(_, found)) = OTHER_KINDS.iter().find(|(kind, _)| start.starts_with(kind)) {
         return Err(TableProblem::Kind { found }.into());
     }
     if start.starts_with(BYTE_ORDER_MARK) {
         start.drain(..BYTE_ORDER_MARK.len());
     }
-    Ok(Box::new(Cursor::new(start).chain(rest)))
-}
-
-/// Distinguishes damage of the gzip stream from a file that cannot be read.
-struct Unpacked<R>(MultiGzDecoder<BufReader<R>>);
-
-impl<R: Read> Read for Unpacked<R> {
-    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        self.0.read(buffer).map_err(|source| match source.kind() {
-            // The error kinds of the decoder; any other comes from the file itself.
-            io::ErrorKind::UnexpectedEof
-            | io::ErrorKind::InvalidInput
-            | io::ErrorKind::InvalidData => {
-                io::Error::new(io::ErrorKind::InvalidData, TableProblem::Gzip { source })
-            }
-            _ => source,
-        })
-    }
+    Ok(Box::new(Cursor::new(start).chain(file)))
 }
 
 /// Passes text through, records where each record begins, and fails on unbalanced quotes:
