@@ -424,3 +424,61 @@ fn what_was_not_taken_has_no_derivative() {
     };
     check_point("e^sinc", sum, &[0.0], &[std::f64::consts::E], &[0.0], None);
 }
+
+/// A cotangent that is 0 without a `select` being the reason: the residual is 0, the second derivative is not.
+#[test]
+fn a_zero_residual_behind_a_select_keeps_its_second_derivative() {
+    let clamped: Function = |x| (x.exp().clamp(0.5, 2.0) - 1.0).square();
+    check_point(
+        "clamp",
+        clamped,
+        &[0.0],
+        &[0.0],
+        &[0.0],
+        Some((&[1.0], &[2.0])),
+    );
+    let taken: Function = |x| ((x * 0.0).less(x.exp()).select(x.exp(), x) - 1.0).square();
+    check_point(
+        "select",
+        taken,
+        &[0.0],
+        &[0.0],
+        &[0.0],
+        Some((&[1.0], &[2.0])),
+    );
+    // A first derivative that is finite, and a second one that is not, where the operand is not taken.
+    let power: Function = |x| (x * 0.0).less(x).select(x.powf(1.5), x);
+    check_point(
+        "select x^1.5 or x",
+        power,
+        &[0.0],
+        &[0.0],
+        &[1.0],
+        Some((&[1.0], &[0.0])),
+    );
+    // One select in another, and a sum in a branch.
+    let nested: Function = |x| {
+        let inner = (x * 0.0 + 4.0).less(x).select(x.ln(), x.sqrt());
+        (x * 0.0).less(x).select(inner, x)
+    };
+    check_point(
+        "nested",
+        nested,
+        &[-1.0, 4.0],
+        &[-1.0, 2.0],
+        &[1.0, 0.25],
+        Some((&[1.0, 1.0], &[0.0, -1.0 / 32.0])),
+    );
+    let sum: Function = |x| {
+        let (total, plain) = (x.sqrt().sum(&[0]), x.sum(&[0]));
+        (plain * 0.0).less(plain).select(total, plain)
+    };
+    check_point(
+        "sum of roots",
+        sum,
+        &[-1.0, 0.0],
+        &[-1.0],
+        &[1.0, 1.0],
+        Some((&[1.0, 1.0], &[0.0, 0.0])),
+    );
+}

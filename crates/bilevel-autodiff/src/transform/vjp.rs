@@ -2,7 +2,7 @@
 
 use super::shapes::expect_same_shapes;
 use crate::error::{Error, Result};
-use crate::graph::{Binary, Compare, Graph, NodeId, Op, Unary};
+use crate::graph::{Binary, Graph, NodeId, Op, Unary};
 use crate::rule::{self, sum_of};
 
 /// Appends (∂outputs/∂wrt)ᵀ·bars: the cotangent of each of `wrt`, None if no output
@@ -19,9 +19,9 @@ pub fn vjp(
     let depends = graph.depends_on(wrt);
     let count = graph.nodes().len();
     let mut bars: Vec<Option<NodeId>> = vec![None; count];
-    // Whether the cotangent of a node is 0 where a `select` did not take it.
-    let mut masked = vec![false; count];
+    let mut conditions: Vec<Option<Vec<Condition>>> = vec![None; count];
     for &(output, bar) in outputs {
+        conditions[output.index()] = Some(Vec::new());
         let summed = sum_of(graph, bars[output.index()], Some(bar))?;
         bars[output.index()] = summed;
     }
@@ -33,20 +33,40 @@ pub fn vjp(
         if !operands.iter().any(|operand| depends[operand.index()]) {
             continue;
         }
-        let op = graph.node(id).op.clone();
+        let of_result = conditions[id.index()].take().unwrap_or_default();
+        let has_factor = has_factor(&graph.node(id).op);
         let cotangents = rule::vjp(graph, id, bar)?;
-        for (operand, mut cotangent) in operands.into_iter().zip(cotangents) {
-            if depends[operand.index()] {
-                if masked[id.index()] && has_factor(&op) {
-                    cotangent = zero_where_zero(graph, bar, cotangent)?;
+        for (place, (operand, mut cotangent)) in operands.into_iter().zip(cotangents).enumerate() {
+            if !depends[operand.index()] {
+                continue;
+            }
+            if has_factor {
+                cotangent = where_taken(graph, cotangent, &of_result)?;
+            }
+            let summed = sum_of(graph, bars[operand.index()], cotangent)?;
+            bars[operand.index()] = summed;
+            if cotangent.is_some() {
+                let mut new = of_operand(graph, id, place, &of_result)?;
+                if let Some(old) = &conditions[operand.index()] {
+                    // What comes from elsewhere may differ from zero elsewhere.
+                    new.retain(|condition| old.contains(condition));
                 }
-                masked[operand.index()] |= masked[id.index()] || op == Op::Select;
-                let summed = sum_of(graph, bars[operand.index()], cotangent)?;
-                bars[operand.index()] = summed;
+                conditions[operand.index()] = Some(new);
             }
         }
     }
     Ok(wrt.iter().map(|id| bars[id.index()]).collect())
+}
+
+/// A cotangent is zero where the mask is not `taken`: a `select` has not taken the operand there.
+///
+/// The cotangent of its operands is then zero as well, even if their value or derivative is not finite, where a product
+/// with zero would give NaN. The test is the mask, not whether the cotangent is zero: where it happens to be zero for
+/// another reason, its own derivative need not be.
+#[derive(Clone, Copy, PartialEq, Eq)]
+struct Condition {
+    mask: NodeId,
+    taken: bool,
 }
 
 /// Whether the cotangent of an operand is the cotangent of the result times numbers that may not be finite.
@@ -60,18 +80,55 @@ fn has_factor(op: &Op) -> bool {
         )
 }
 
-/// 0 where `bar` is 0, even times an infinite derivative: what a `select` did not take has no effect.
-fn zero_where_zero(
+/// The cotangent where all conditions hold, else 0.
+fn where_taken(
     graph: &mut Graph,
-    bar: NodeId,
     cotangent: Option<NodeId>,
+    conditions: &[Condition],
 ) -> Result<Option<NodeId>> {
-    let Some(cotangent) = cotangent else {
+    let Some(mut cotangent) = cotangent else {
         return Ok(None);
     };
-    let zero = graph.constant_like(0.0, bar)?;
-    let mask = graph.push(Op::Compare(Compare::Equal), &[bar, zero])?;
-    graph.push(Op::Select, &[mask, zero, cotangent]).map(Some)
+    for &Condition { mask, taken } in conditions {
+        let zero = graph.constant_like(0.0, cotangent)?;
+        let [yes, no] = if taken {
+            [cotangent, zero]
+        } else {
+            [zero, cotangent]
+        };
+        cotangent = graph.push(Op::Select, &[mask, yes, no])?;
+    }
+    Ok(Some(cotangent))
+}
+
+/// The conditions of an operand of `id`, from those of the result. Where its elements are not those of the result, they
+/// are unknown, except after a change of shape or a sum.
+fn of_operand(
+    graph: &mut Graph,
+    id: NodeId,
+    place: usize,
+    of_result: &[Condition],
+) -> Result<Vec<Condition>> {
+    match &graph.node(id).op {
+        Op::Select => {
+            let mask = graph.node(id).operands[0];
+            let taken = place == 1;
+            let mut conditions = of_result.to_vec();
+            conditions.push(Condition { mask, taken });
+            Ok(conditions)
+        }
+        op if op.is_elementwise() => Ok(of_result.to_vec()),
+        // They move cotangents without changing them, and masks in the same way.
+        Op::Reshape(_) | Op::Transpose(_) | Op::Sum(_) => {
+            let mut conditions = Vec::new();
+            for &Condition { mask, taken } in of_result {
+                let moved = rule::vjp(graph, id, mask)?.into_iter().flatten();
+                conditions.extend(moved.map(|mask| Condition { mask, taken }));
+            }
+            Ok(conditions)
+        }
+        _ => Ok(Vec::new()),
+    }
 }
 
 /// Appends the gradient of the scalar `output` with respect to each of `wrt`; zeros if it
