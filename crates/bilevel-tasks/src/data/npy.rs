@@ -75,11 +75,9 @@ impl NpyArray {
         if let Err(NpyProblem::ShortHeader { expected, .. }) = split_header(&bytes) {
             read_to(expected, &mut bytes)?;
         }
-        let (header, _) = split_header(&bytes)?;
-        let (start, header) = (
-            bytes.len() - split_header(&bytes)?.1.len(),
-            Header::parse(header)?,
-        );
+        let (header, data) = split_header(&bytes)?;
+        let start = bytes.len() - data.len();
+        let header = Header::parse(header)?;
         let size = header.count().zip(element_size(&header.element));
         let size = size.and_then(|(count, size)| count.checked_mul(size));
         let end = size.and_then(|size| size.checked_add(start));
@@ -96,21 +94,20 @@ impl NpyArray {
     fn parse(bytes: &[u8], beyond: usize) -> Result<Self, NpyProblem> {
         let (header, data) = split_header(bytes)?;
         let header = Header::parse(header)?;
-        let values = if element_size(&header.element).is_none() {
+        if element_size(&header.element).is_none() {
             return Err(NpyProblem::Element {
                 found: header.element,
             });
-        } else {
-            header
-                .count()
-                .filter(|_| beyond == 0)
-                .map_or(Ok(None), |count| decode(&header.element, data, count))?
-                .ok_or_else(|| NpyProblem::Size {
-                    shape: header.shape.clone(),
-                    element: header.element.clone(),
-                    found: data.len().saturating_add(beyond),
-                })?
+        }
+        let values = match header.count() {
+            Some(count) if beyond == 0 => decode(&header.element, data, count)?,
+            _ => None,
         };
+        let values = values.ok_or_else(|| NpyProblem::Size {
+            shape: header.shape.clone(),
+            element: header.element.clone(),
+            found: data.len().saturating_add(beyond),
+        })?;
         Ok(Self {
             values: if header.fortran_order {
                 values.reordered(&header.shape)
