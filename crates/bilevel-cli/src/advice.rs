@@ -5,9 +5,11 @@ use std::error::Error as Cause;
 
 use bilevel::catalogue::Refusal;
 use bilevel::{Hint, Quantity};
+use bilevel_tasks::ColumnRemedies;
 use bilevel_tasks::Hint as DataHint;
 use bilevel_tasks::cleaning::CleaningJob;
-use bilevel_tasks::data::table::FileKind;
+
+use crate::visible::{LONGEST, short};
 
 /// Where the user writes settings.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -36,12 +38,19 @@ impl Writing {
     }
 
     fn ignore(self, column: &str) -> String {
+        self.column("ignore", column)
+    }
+
+    /// A setting that lists columns, with this column.
+    fn column(self, setting: &str, column: &str) -> String {
+        let plain = |c: char| c.is_alphanumeric() || "-_./:,=@%+".contains(c);
         match self {
-            Self::Options if column.contains(char::is_whitespace) => {
-                format!("--ignore '{column}'")
+            Self::Options if column.is_empty() || !column.chars().all(plain) => {
+                let quoted = column.replace('\'', "'\\''");
+                format!("{} '{}'", spelled(setting), short(&quoted, LONGEST))
             }
-            Self::Options => format!("--ignore {column}"),
-            Self::File => format!("{column:?} in ignore"),
+            Self::Options => format!("{} {column}", spelled(setting)),
+            Self::File => format!("{column:?} in {setting}"),
         }
     }
 }
@@ -49,7 +58,7 @@ impl Writing {
 /// A setting as it is typed: `--step-size`.
 pub(crate) fn spelled(setting: &str) -> String {
     match setting {
-        "table" => "DATA".to_owned(),
+        "file" => "DATA".to_owned(),
         setting => format!("--{}", setting.replace('_', "-")),
     }
 }
@@ -150,25 +159,71 @@ fn of_data(hint: &DataHint, writing: Writing) -> Option<String> {
         DataHint::IgnoreColumn(column) => {
             format!("{} leaves the column out", writing.ignore(column))
         }
-        DataHint::FillOrDrop => format!(
-            "{} fills them, {} leaves such rows out",
-            set("missing", "mean"),
-            set("missing", "drop")
-        ),
+        DataHint::Columns(remedies) => of_columns(remedies, writing),
         DataHint::Fill => format!("{} fills missing features", set("missing", "mean")),
-        DataHint::Drop => format!("{} leaves such rows out", set("missing", "drop")),
-        DataHint::OtherKind(FileKind::Zip | FileKind::Parquet) => "save it as CSV".to_owned(),
-        DataHint::OtherKind(FileKind::Utf16) => "save it as UTF-8".to_owned(),
-        DataHint::OtherKind(FileKind::Npy) => read_with("features", writing),
-        DataHint::OtherKind(FileKind::Idx) => read_with("images", writing),
-        DataHint::OtherKind(FileKind::Png) => return None,
+        DataHint::NameLabels => format!("name their file: {}", set("labels", "FILE")),
+        DataHint::NameRows => format!(
+            "if these are the labels of another file, name that as {} and this one with {}",
+            writing.spell("file"),
+            writing.spell("labels")
+        ),
+        DataHint::ImageSize(size) => format!(
+            "{} resizes all of them",
+            set("image_size", &size.to_string())
+        ),
     })
 }
 
-fn read_with(setting: &str, writing: Writing) -> String {
-    format!(
-        "name it with {} and its labels with {}",
-        writing.spell(setting),
-        writing.spell("labels")
-    )
+/// What can be done about columns: all that helps, each for its columns.
+fn of_columns(remedies: &ColumnRemedies, writing: Writing) -> String {
+    const SHOWN: usize = 10;
+    let set = |setting, value| writing.set(setting, value);
+    let list = |columns: &[String], one: &dyn Fn(&str) -> String| {
+        let shown: Vec<String> = columns
+            .iter()
+            .take(SHOWN)
+            .map(|column| one(column))
+            .collect();
+        shown.join(" ")
+    };
+    let mut parts = Vec::new();
+    if remedies.missing {
+        parts.push(format!(
+            "{} fills them, {} fills them and says where, {} leaves such rows out",
+            set("missing", "mean"),
+            set("missing", "indicator"),
+            set("missing", "drop")
+        ));
+    }
+    if remedies.decimal {
+        parts.push(format!(
+            "say which it is: {} or {}",
+            set("decimal", "point"),
+            set("decimal", "comma")
+        ));
+    }
+    if !remedies.ignore.is_empty() {
+        let what = match remedies.ignore.len() {
+            1 => "leaves the column out",
+            _ => "leave the columns out",
+        };
+        parts.push(format!(
+            "{} {what}",
+            list(&remedies.ignore, &|column| writing.ignore(column))
+        ));
+    }
+    if !remedies.category.is_empty() {
+        parts.push(format!(
+            "{} a category of each text",
+            match remedies.category.len() {
+                1 => format!(
+                    "{} makes",
+                    list(&remedies.category, &|column| writing
+                        .column("category", column))
+                ),
+                _ => format!("{} in the same way make", writing.spell("category")),
+            }
+        ));
+    }
+    parts.join("; ")
 }

@@ -5,9 +5,9 @@ mod method;
 use std::path::PathBuf;
 
 use bilevel::catalogue::{MethodChoice, OptimizerChoice, Size};
-use bilevel_tasks::cleaning::{EarlyStopping, TimeLimit};
+use bilevel_tasks::cleaning::{DecimalMark, EarlyStopping, ImageSize, Separator, TimeLimit};
 use bilevel_tasks::corruption::CorruptionKind;
-use bilevel_tasks::data::table::Missing;
+use bilevel_tasks::data::preparation::Missing;
 use bilevel_tasks::model::Model;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
@@ -29,7 +29,7 @@ pub(crate) enum Verb {
     Clean(Box<CleanArguments>),
     /// Compare the hypergradient with central differences, and its modes with each other; exit code 1 if
     /// any differ
-    Check(CheckArguments),
+    Check(Box<CheckArguments>),
     /// Time one hypergradient on given inputs
     Bench {
         #[command(subcommand)]
@@ -82,87 +82,127 @@ pub(crate) enum CorruptionName {
 pub(crate) enum MissingName {
     /// Fail, and say where the first one is and how many there are
     Error,
-    /// Replace a missing feature by the mean of its column; a missing label is an error
+    /// Replace a missing feature by the mean of its column
     Mean,
-    /// Leave out rows with a missing feature or label
+    /// Leave out rows with a missing feature
     Drop,
+    /// Replace it by the mean, and add a feature that says that it was missing
+    Indicator,
+}
+
+/// The mark before the fraction of a number.
+#[derive(ValueEnum, Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum DecimalName {
+    /// 1.5, with or without commas between thousands
+    Point,
+    /// 1,5
+    Comma,
+}
+
+/// Whether there is a line of names.
+#[derive(ValueEnum, Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum HeaderName {
+    /// The first line has names
+    Yes,
+    /// The columns are called 0, 1, …
+    No,
 }
 
 #[derive(Args, Debug)]
 pub(crate) struct CleanArguments {
-    /// Table of the rows to check, counted from 0: CSV or TSV, gzipped or not, with a first line of column
-    /// names
+    /// Rows to check, counted from 0: a file of any known format (CSV and its kin, NPY, NPZ, IDX, LIBSVM text and
+    /// others, packed by gzip or zstd or not), a folder with a folder of pictures for each class, or - for
+    /// standard input
     #[arg(value_name = "DATA", group = "data_source", help_heading = "Data")]
     pub(crate) data: Option<PathBuf>,
-    /// Column of labels, texts or integers
+    /// Column of labels; in a file of several arrays, the array of labels
     #[arg(long, value_name = "COLUMN", help_heading = "Data")]
     pub(crate) label: Option<String>,
+    /// File of the labels, if they are not in DATA: one a row, in any format
+    #[arg(
+        long,
+        value_name = "FILE",
+        requires = "data_source",
+        help_heading = "Data"
+    )]
+    pub(crate) labels: Option<PathBuf>,
     /// Column of row names, copied to scores.csv [default: the column id, if there is one]
     #[arg(long, value_name = "COLUMN", help_heading = "Data")]
     pub(crate) id: Option<String>,
     /// Column to leave out of the features; may be given several times
     #[arg(long, value_name = "COLUMN", help_heading = "Data")]
     pub(crate) ignore: Vec<String>,
-    /// What to do with missing values: empty cells, NA, NaN, null, None and ? [default: error]
+    /// Column to keep as a feature, even if it seems to number the rows; may be given several times
+    #[arg(long, value_name = "COLUMN", help_heading = "Data")]
+    pub(crate) keep: Vec<String>,
+    /// Column of categories, one feature for each, even if its cells are numbers; may be given several times. Texts
+    /// of at most 100 kinds are read so anyway
+    #[arg(long, value_name = "COLUMN", help_heading = "Data")]
+    pub(crate) category: Vec<String>,
+    /// What to do with missing values of features: empty cells, NA, NaN, null, None, ?, - and the like [default:
+    /// error]
     #[arg(long, value_name = "CHOICE", value_enum, help_heading = "Data")]
     pub(crate) missing: Option<MissingName>,
-    /// Table of rows with trusted labels, with the same columns
-    #[arg(long, value_name = "FILE", group = "trust", help_heading = "Data")]
+    /// Another text that stands for a missing value; may be given several times
+    #[arg(
+        long,
+        value_name = "TEXT",
+        allow_hyphen_values = true,
+        help_heading = "Data"
+    )]
+    pub(crate) missing_text: Vec<String>,
+    /// Make one class of labels that look the same, such as Cat and cat
+    #[arg(long, help_heading = "Data")]
+    pub(crate) merge_labels: bool,
+    /// What separates the cells of text: comma, semicolon, tab, bar, blank, or a sign [default: found from the text]
+    #[arg(long, value_name = "SIGN", value_parser = parse::value::<Separator>, help_heading = "Data")]
+    pub(crate) separator: Option<Separator>,
+    /// The mark before the fraction of a number in text [default: found from the text]
+    #[arg(long, value_name = "MARK", value_enum, help_heading = "Data")]
+    pub(crate) decimal: Option<DecimalName>,
+    /// Whether the first line of text has the names of the columns [default: found from the text]
+    #[arg(long, value_name = "CHOICE", value_enum, help_heading = "Data")]
+    pub(crate) header: Option<HeaderName>,
+    /// Resize the pictures of a folder to this height and width in pixels: 28, or 28x32
+    #[arg(long, value_name = "SIZE", value_parser = parse::value::<ImageSize>, help_heading = "Data")]
+    pub(crate) image_size: Option<ImageSize>,
+    /// Rows with trusted labels, with the same columns, in any format
+    #[arg(
+        long,
+        visible_alias = "trusted-features",
+        value_name = "FILE",
+        group = "trust",
+        help_heading = "Data"
+    )]
     pub(crate) trusted: Option<PathBuf>,
+    /// Labels of the trusted rows, if they are apart
+    #[arg(long, value_name = "FILE", requires = "trusted", help_heading = "Data")]
+    pub(crate) trusted_labels: Option<PathBuf>,
     /// Column that says which rows have trusted labels: true or false, yes or no, 1 or 0
     #[arg(long, value_name = "COLUMN", group = "trust", help_heading = "Data")]
     pub(crate) trusted_column: Option<String>,
-    /// Table of test rows with right labels, with the same columns
-    #[arg(long, value_name = "FILE", help_heading = "Data")]
-    pub(crate) test: Option<PathBuf>,
-    /// NPY file of features, rows × columns
-    #[arg(
-        long,
-        value_name = "FILE",
-        requires = "labels",
-        group = "data_source",
-        help_heading = "Data"
-    )]
-    pub(crate) features: Option<PathBuf>,
-    /// IDX file of images, gzipped or not (the MNIST family)
-    #[arg(
-        long,
-        value_name = "FILE",
-        requires = "labels",
-        group = "data_source",
-        help_heading = "Data"
-    )]
-    pub(crate) images: Option<PathBuf>,
-    /// Labels of the images (IDX) or of the features (NPY, or a table with the column --label)
-    #[arg(long, value_name = "FILE", help_heading = "Data")]
-    pub(crate) labels: Option<PathBuf>,
-    /// NPY file of features with trusted labels
-    #[arg(long, value_name = "FILE", requires_all = ["features", "trusted_labels"], group = "trust", help_heading = "Data")]
-    pub(crate) trusted_features: Option<PathBuf>,
-    /// Labels of the trusted features: NPY or table
-    #[arg(
-        long,
-        value_name = "FILE",
-        requires = "trusted_features",
-        help_heading = "Data"
-    )]
-    pub(crate) trusted_labels: Option<PathBuf>,
-    /// Number of rows to check, drawn at random [default: all untrusted rows; 1000 for the digits]
-    #[arg(long, value_name = "N", allow_negative_numbers = true, value_parser = parse::positive_count, help_heading = "Data")]
-    pub(crate) train_rows: Option<usize>,
     /// Number of rows whose labels are trusted, drawn at random from the same file [default for the digits:
     /// 297]
     #[arg(long, value_name = "N", allow_negative_numbers = true, value_parser = parse::positive_count, group = "trust", help_heading = "Data")]
     pub(crate) trusted_rows: Option<usize>,
-    /// IDX file of test images with right labels
-    #[arg(long, value_name = "FILE", requires_all = ["images", "test_labels"], help_heading = "Data")]
-    pub(crate) test_images: Option<PathBuf>,
-    /// NPY file of test features with right labels
-    #[arg(long, value_name = "FILE", requires_all = ["features", "test_labels"], help_heading = "Data")]
-    pub(crate) test_features: Option<PathBuf>,
-    /// Labels of the test images or test features
-    #[arg(long, value_name = "FILE", help_heading = "Data")]
+    /// Test rows with right labels, with the same columns, in any format
+    #[arg(long, visible_aliases = ["test-features", "test-images"], value_name = "FILE", help_heading = "Data")]
+    pub(crate) test: Option<PathBuf>,
+    /// Labels of the test rows, if they are apart
+    #[arg(long, value_name = "FILE", requires = "test", help_heading = "Data")]
     pub(crate) test_labels: Option<PathBuf>,
+    /// Another way to write DATA
+    #[arg(
+        long,
+        visible_alias = "images",
+        value_name = "FILE",
+        group = "data_source",
+        help_heading = "Data"
+    )]
+    pub(crate) features: Option<PathBuf>,
+    /// Number of rows to check, drawn at random [default: all untrusted rows; 1000 for the digits]
+    #[arg(long, value_name = "N", allow_negative_numbers = true, value_parser = parse::positive_count, help_heading = "Data")]
+    pub(crate) train_rows: Option<usize>,
     /// For experiments: share of the labels to make wrong [default for the digits: 0.5]
     #[arg(long, value_name = "RATE", allow_negative_numbers = true, value_parser = parse::rate, help_heading = "Data")]
     pub(crate) corrupt: Option<f64>,
@@ -225,6 +265,16 @@ impl From<MissingName> for Missing {
             MissingName::Error => Self::Error,
             MissingName::Mean => Self::Mean,
             MissingName::Drop => Self::Drop,
+            MissingName::Indicator => Self::Indicator,
+        }
+    }
+}
+
+impl From<DecimalName> for DecimalMark {
+    fn from(name: DecimalName) -> Self {
+        match name {
+            DecimalName::Point => Self::Point,
+            DecimalName::Comma => Self::Comma,
         }
     }
 }
@@ -377,7 +427,9 @@ pub(crate) struct ExplainArguments {
 #[derive(Subcommand, Debug)]
 pub(crate) enum BenchCase {
     /// One hypergradient of data cleaning, at x.npy from y_softmax.npy
-    Cleaning(BenchCleaningArguments),
+    Cleaning(Box<BenchCleaningArguments>),
+    /// Read a file of any known format
+    Read(BenchReadArguments),
 }
 
 /// The precision of all numbers.
@@ -415,6 +467,15 @@ pub(crate) struct BenchCleaningArguments {
     /// NPY file for the gradient, in the order of x.npy
     #[arg(long, value_name = "FILE")]
     pub(crate) gradient: Option<PathBuf>,
+    #[command(flatten, next_help_heading = "Output")]
+    pub(crate) common: CommonArguments,
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct BenchReadArguments {
+    /// File to read, or - for standard input
+    #[arg(value_name = "FILE")]
+    pub(crate) file: PathBuf,
     #[command(flatten, next_help_heading = "Output")]
     pub(crate) common: CommonArguments,
 }

@@ -16,8 +16,8 @@ mod report;
 mod solver;
 mod table;
 mod threads;
+mod visible;
 
-use std::io::Write;
 use std::process::ExitCode;
 
 use clap::Parser;
@@ -31,8 +31,7 @@ fn main() -> ExitCode {
     match run(&arguments) {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => {
-            // If standard error is closed, the error cannot be shown.
-            let _ = writeln!(std::io::stderr(), "error: {failure}");
+            crate::progress::line(&format!("error: {failure}"));
             ExitCode::from(failure.code)
         }
     }
@@ -49,8 +48,11 @@ fn run(arguments: &Arguments) -> Result<(), Failure> {
             command::check::run(options)
         }
         Verb::Bench { case } => {
-            let BenchCase::Cleaning(options) = case;
-            use_threads(options.common.threads)?;
+            let common = match case {
+                BenchCase::Cleaning(options) => &options.common,
+                BenchCase::Read(options) => &options.common,
+            };
+            use_threads(common.threads)?;
             command::bench::run(case)
         }
         Verb::Run(options) => command::run::run(options),

@@ -6,6 +6,8 @@ use std::time::{Duration, Instant};
 use bilevel_tasks::cleaning::OuterStep;
 use indicatif::{HumanDuration, ProgressBar, ProgressStyle};
 
+use crate::visible::lines;
+
 const PAUSE: Duration = Duration::from_secs(5);
 
 /// Shows the outer steps and what is done after them.
@@ -123,7 +125,7 @@ impl Drop for Progress {
 
 /// Prints a line on standard error; a failure to print cannot be reported.
 pub(crate) fn line(text: &str) {
-    let _ = writeln!(std::io::stderr(), "{text}");
+    let _ = writeln!(std::io::stderr(), "{}", lines(text));
 }
 
 #[cfg(test)]

@@ -8,7 +8,7 @@ use std::path::Path;
 
 use bilevel::driver::Why;
 use bilevel_tasks::cleaning::{CleaningData, CleaningResult, Score};
-use bilevel_tasks::data::table::ColumnScale;
+use bilevel_tasks::data::preparation::ColumnScale;
 use serde::Deserialize;
 
 pub(crate) use html::page;

@@ -18,31 +18,51 @@ fn write_bad_tables(here: &Path) {
         ("ragged.csv", good.replace("3,4,v", "3,4,5,v").into()),
         ("short.csv", good.replace("9,10,u", "9,u").into()),
         ("text.csv", good.replace("3,4", "3,four").into()),
-        ("comma.csv", good.replace("3,4", "\"3,5\",4").into()),
+        ("thousand.csv", good.replace("3,4", "\"3,500\",4").into()),
+        ("several.csv", {
+            let cells = |row: usize| match row {
+                0 => "1,inf,3",
+                1 => "x,2,3",
+                2 => "1,2,\"3,500\"",
+                _ => "1,2,3",
+            };
+            let lines: String = (0..12)
+                .map(|row| format!("{},{}\n", cells(row), row % 2))
+                .collect();
+            format!("a,b,c,y\n{lines}").into()
+        }),
         ("nan.csv", good.replace("3,4", "3,NaN").into()),
         ("inf.csv", good.replace("3,4", "3,inf").into()),
         ("huge.csv", good.replace("3,4", "3,-1e999").into()),
-        ("nolabel.csv", good.replace("3,4,v", "3,4,").into()),
+        ("nolabels.csv", b"a,b,y\n1,2,\n3,4,NaN\n5,6,?\n".to_vec()),
         ("quote.csv", good.replace("3,4,v", "3,4,\"v").into()),
         ("behind.csv", good.replace("3,4,v", "3,4,\"v\"w").into()),
         ("utf8.csv", [good.as_bytes(), b"1,2,\xffu\n"].concat()),
         ("latin.csv", b"a,gr\xf6\xdfe,y\n1,2,u\n".to_vec()),
-        ("utf16.csv", b"\xff\xfea\0,\0y\0\n\0".to_vec()),
-        ("sheet.csv", b"PK\x03\x04\x14\x00\x06\x00\x08\x00".to_vec()),
+        (
+            "sheet.csv",
+            b"PK\x03\x04\x14\x00\x06\x00\x08\x00[Content_Types].xml".to_vec(),
+        ),
+        (
+            "archive.csv",
+            b"PK\x03\x04\x14\x00\x06\x00\x08\x00".to_vec(),
+        ),
+        ("pickle.csv", b"\x80\x04\x95\x00\x01".to_vec()),
+        ("bits.csv", b"\x01\x02\x00\x03".to_vec()),
         ("one.csv", good.replace(",v", ",u").into()),
-        ("twice.csv", good.replace("a,b,y", "a,a,y").into()),
-        ("noname.csv", good.replace("a,b,y", "a,,y").into()),
-        ("semicolon.csv", good.replace(',', ";").into()),
-        ("tabs.csv", good.replace(',', "\t").into()),
+        ("labels.csv", good.replace("a,b,y", "a,y,y").into()),
+        ("nohead.csv", good.replace("a,b,y\n1", "-0.5").into()),
         ("only.csv", b"y\nu\nv\n".to_vec()),
         ("gap.csv", b"a,b,y\n1,,u\n2,NA,v\n3,,u\n".to_vec()),
+        ("holes.csv", b"a,b,y\n1,,u\n,3,v\n3,,u\n".to_vec()),
         ("maybe.csv", good.replace("3,4", "3,maybe").into()),
         ("cut.csv.gz", packed[..packed.len() / 2].to_vec()),
-        ("stranger.csv", b"a,b,y\n1,2,u\n3,4,w\n".to_vec()),
         ("narrow.csv", b"a,y\n1,u\n3,v\n".to_vec()),
         ("wide.csv", b"a,b,c,y\n1,2,3,u\n3,4,5,v\n".to_vec()),
         ("numbers.csv", {
-            let lines: String = (0..40).map(|row| format!("{row},{row}.5\n")).collect();
+            let lines: String = (0..40)
+                .map(|row| format!("{},{row}.5\n", row % 7))
+                .collect();
             format!("a,y\n{lines}").into()
         }),
     ] {
@@ -58,10 +78,13 @@ fn a_bad_table_is_one_message_and_no_folder() {
     write_bad_tables(here);
     for (options, part) in [
         ("none.csv --label y", "none.csv: cannot be read"),
-        ("folder.csv --label y", "folder.csv: cannot be read"),
+        (
+            "folder.csv --label y",
+            "folder.csv: expected a folder for each class, with PNG or JPEG pictures in it",
+        ),
         (
             "empty.csv --label y",
-            "expected a first line with the names of the columns",
+            "expected a first line with the names of the columns, found no text",
         ),
         (
             "blank.csv --label y",
@@ -81,15 +104,19 @@ fn a_bad_table_is_one_message_and_no_folder() {
         ),
         (
             "text.csv --label y",
-            "row 1 (line 3), column \"b\": expected a number, found \"four\"; --ignore b leaves the column out",
+            "row 1 (line 3), column \"b\": expected a number, found \"four\" (1 cell of 6); --ignore b leaves the column out; --category b makes a category of each text",
         ),
         (
-            "comma.csv --label y",
-            "column \"a\": expected a number, found \"3,5\"",
+            "thousand.csv --label y",
+            "column \"a\": expected a number, found one with a comma that may separate thousands or a fraction (3500 or 3.5); say which it is: --decimal point or --decimal comma",
+        ),
+        (
+            "several.csv --label y",
+            "several.csv: 3 columns cannot be used as they are:\n  row 1 (line 3), column \"a\": expected a number, found \"x\" (1 cell of 12)\n  row 0 (line 2), column \"b\": expected a finite number, found \"inf\"\n  row 2 (line 4), column \"c\": expected a number, found one with a comma",
         ),
         (
             "nan.csv --label y",
-            "nan.csv: row 1 (line 3), column \"b\": expected a number, found a missing value; missing cells: 1, in 1 of 6 rows, in columns \"b\"; --missing mean fills them, --missing drop leaves such rows out",
+            "nan.csv: row 1 (line 3), column \"b\": expected a number, found a missing value; missing cells: 1, in 1 of 6 rows, in columns \"b\"; --missing mean fills them, --missing indicator fills them and says where, --missing drop leaves such rows out",
         ),
         (
             "inf.csv --label y",
@@ -100,8 +127,8 @@ fn a_bad_table_is_one_message_and_no_folder() {
             "expected a finite number, found \"-1e999\"",
         ),
         (
-            "nolabel.csv --label y",
-            "row 1 (line 3), column \"y\": expected a label, found an empty cell",
+            "nolabels.csv --label y",
+            "column \"y\": expected labels, found only missing ones",
         ),
         (
             "quote.csv --label y",
@@ -119,35 +146,51 @@ fn a_bad_table_is_one_message_and_no_folder() {
             "latin.csv --label y",
             "line 1, cell 2: expected a name in UTF-8",
         ),
-        ("utf16.csv --label y", "found UTF-16; save it as UTF-8"),
-        ("sheet.csv --label y", "as a spreadsheet is; save it as CSV"),
+        (
+            "sheet.csv --label y",
+            "expected a data file, found an Excel workbook; save the table as CSV",
+        ),
+        (
+            "archive.csv --label y",
+            "found a ZIP archive; unpack it first",
+        ),
+        (
+            "pickle.csv --label y",
+            "found a Python pickle; a pickle can run any code",
+        ),
+        ("bits.csv --label y", "found other bytes: 01 02 00 03"),
         (
             "one.csv --label y",
             "one.csv: column \"y\": expected at least two different labels, found only \"u\"",
         ),
         (
-            "twice.csv --label y",
-            "line 1: expected unique column names, found \"a\" twice",
+            "labels.csv --label y",
+            "line 1: expected one column \"y\" (the labels), found several: the later ones are called y.1, y.2, …; --ignore y.1 leaves the column out",
         ),
-        ("noname.csv --label y", "found none for column 2 of 3"),
-        ("semicolon.csv --label y", "separated by semicolons"),
-        ("tabs.csv --label y", "separated by tabs"),
+        (
+            "nohead.csv --label y",
+            "expected a column \"y\" (the labels), found \"0\", \"1\", \"2\"; the file seems to have no line of names, so that its columns are called",
+        ),
         ("only.csv --label y", "at least one column of features"),
         (
             "gap.csv --label y --missing mean",
             "column \"b\": expected at least one number",
         ),
         (
+            "holes.csv --label y --missing drop",
+            "expected at least one row without missing values, found none among 3; --missing mean fills missing features",
+        ),
+        (
             "gap.csv --label y --missing drop",
-            "found none among 3; --missing mean fills missing features",
+            "column \"b\": expected at least one number, found only missing values; --ignore b leaves the column out",
         ),
         (
             "numbers.csv --label y",
-            "40 different labels in 40 rows: is this the column of labels?",
+            "column \"y\": expected classes, found 40 different numbers with fractions: these are measurements",
         ),
         (
             "cut.csv.gz --label y",
-            "expected a whole gzip file, found it cut short",
+            "cut.csv.gz: expected a whole file of gzip or zstd, found it cut short",
         ),
         (
             "good.csv",
@@ -163,7 +206,19 @@ fn a_bad_table_is_one_message_and_no_folder() {
         ),
         (
             "good.csv --label y --ignore c",
-            "--ignore c: expected a column of the tables",
+            "--ignore c: expected a column of the files, found \"a\", \"b\", \"y\"",
+        ),
+        (
+            "good.csv --label y --keep c",
+            "--keep c: expected a column of the files",
+        ),
+        (
+            "good.csv --label y --image-size 28",
+            "--image-size has no meaning here: no file is a folder of pictures",
+        ),
+        (
+            "good.csv --label y --separator ab",
+            "expected comma, semicolon, tab, bar, blank",
         ),
         (
             "good.csv --label y --ignore y",
@@ -171,7 +226,7 @@ fn a_bad_table_is_one_message_and_no_folder() {
         ),
         (
             "good.csv --label y --missing fill",
-            "possible values: error, mean, drop",
+            "possible values: error, mean, drop, indicator",
         ),
         (
             "good.csv --label y --images good.csv --labels good.csv",
@@ -182,22 +237,15 @@ fn a_bad_table_is_one_message_and_no_folder() {
             "cannot be used with",
         ),
         (
-            "good.csv --label y --labels good.csv",
-            "--labels has no meaning with a table",
+            "good.csv --label y --labels nohead.csv",
+            "nohead.csv: expected a column \"y\"",
         ),
-        (
-            "good.csv --label y --test-labels good.csv",
-            "--test-labels has no meaning",
-        ),
+        ("good.csv --label y --test-labels good.csv", "--test <FILE>"),
         (
             "good.csv --label y --trusted good.csv",
             "cannot be used with",
         ),
         ("good.csv --labal y", "similar argument exists: '--label'"),
-        (
-            "good.csv --label y --test stranger.csv",
-            "stranger.csv: row 1 (line 3), column \"y\": expected a label that good.csv has, found \"w\"",
-        ),
         (
             "good.csv --label y --test narrow.csv",
             "narrow.csv: expected a column \"b\" (a feature)",
@@ -231,10 +279,6 @@ fn a_bad_table_is_one_message_and_no_folder() {
             "7 rows are needed, found 6",
         ),
         ("--trusted trusted.csv", "trusted.csv: cannot be read"),
-        (
-            "--trusted stranger.csv",
-            "stranger.csv: row 1 (line 3), column \"y\": expected a label that good.csv has, found \"w\": the labels of good.csv are \"u\", \"v\"",
-        ),
         (
             "--trusted narrow.csv",
             "expected a column \"b\" (a feature), found \"a\", \"y\"",
@@ -285,7 +329,8 @@ fn a_bad_table_is_one_message_and_no_folder() {
         "--test good.csv",
         "--ignore a",
         "--missing drop",
-        "--labels good.csv",
+        "--merge-labels",
+        "--separator tab",
     ] {
         refused(
             here,
@@ -346,7 +391,7 @@ fn a_bad_npy_file_is_one_message_and_no_folder() {
         ),
         (
             "--features text.npy --labels y.npy",
-            "text.npy: expected an NPY file",
+            "text.npy: expected rows below the names of the columns, found none",
         ),
         (
             "--features cut.npy --labels y.npy",
@@ -354,11 +399,11 @@ fn a_bad_npy_file_is_one_message_and_no_folder() {
         ),
         (
             "--features object.npy --labels y.npy",
-            "object.npy: expected booleans, integers, or floating-point numbers",
+            "object.npy: expected booleans, integers, floating-point numbers of 16, 32 or 64 bits, or texts, found elements of type |O; these are Python objects",
         ),
         (
             "--features complex.npy --labels y.npy",
-            "complex.npy: expected booleans, integers, or floating-point numbers of 32 or 64 bits, found elements of type <c8",
+            "or texts, found elements of type <c8; in NumPy, array.astype converts them",
         ),
         ("--features lying.npy --labels y.npy", "found 320 bytes"),
         (
@@ -368,7 +413,11 @@ fn a_bad_npy_file_is_one_message_and_no_folder() {
         ("--features long.npy --labels y.npy", "found 321 bytes"),
         (
             "--features cube.npy --labels y.npy",
-            "expected an array of shape (rows, columns), found 5×8×2",
+            "cube.npy holds 5 rows of features and y.npy holds 40 labels",
+        ),
+        (
+            "--features y.npy --labels y.npy",
+            "expected rows of features, found labels only: one number a row; if these are the labels of another file, name that as DATA and this one with --labels",
         ),
         (
             "--features nowidth.npy --labels y.npy",
@@ -376,7 +425,7 @@ fn a_bad_npy_file_is_one_message_and_no_folder() {
         ),
         (
             "--features norows.npy --labels y.npy",
-            "norows.npy holds 0 rows of features and y.npy holds 40 labels",
+            "norows.npy: expected rows below the names of the columns, found none",
         ),
         (
             "--features x.npy --labels y2.npy",
@@ -396,29 +445,29 @@ fn a_bad_npy_file_is_one_message_and_no_folder() {
         ),
         (
             "--features x.npy --labels negative.npy",
-            "element 0: expected a class",
+            "found only \"-1\"",
         ),
         (
             "--features x.npy --labels same.npy",
             "expected at least two different labels",
         ),
-        (
-            "--features x.npy --labels float.npy",
-            "element 0: expected an integer, found 0.5",
-        ),
+        ("--features x.npy --labels float.npy", "found only \"0.5\""),
         (
             "--features x.npy --labels x.npy",
-            "expected an array of shape (rows)",
+            "x.npy: expected labels: one number or text a row, found 40×2 floating-point numbers",
         ),
         ("--features x.npy --labels named.csv", "--label COLUMN"),
         (
             "--features x.npy --labels named.csv --label kindd",
             "did you mean \"kind\"?",
         ),
-        ("--features x.npy", "--labels"),
+        (
+            "--features x.npy",
+            "x.npy: expected labels, found features only; name their file: --labels FILE",
+        ),
         (
             "--features x.npy --labels y.npy --label y",
-            "--label has no meaning with --features",
+            "--label y: expected a column of the files, found no names of columns",
         ),
         (
             "--features x.npy --labels y.npy --trusted named.csv",
@@ -426,27 +475,15 @@ fn a_bad_npy_file_is_one_message_and_no_folder() {
         ),
         (
             "--features x.npy --labels y.npy --test named.csv",
-            "--test has no meaning with --features",
+            "named.csv: expected the name of the column of labels",
         ),
         (
             "--features x.npy --labels y.npy --test-features x2.npy",
-            "--test-labels",
-        ),
-        (
-            "--features x.npy --labels y.npy --test-features x2.npy --test-labels other.npy",
-            "other.npy: row 0, column \"label\": expected a label that y.npy has, found \"9\"",
+            "x2.npy: expected labels, found features only",
         ),
         (
             "--features x.npy --labels y.npy --test-features cube.npy --test-labels y2.npy",
             "cube.npy",
-        ),
-        (
-            "named.csv --label kind",
-            "column \"note\": expected a number, found \"free text\"",
-        ),
-        (
-            "x.npy --label y",
-            "found an NPY file; name it with --features",
         ),
     ] {
         refused(
@@ -459,12 +496,12 @@ fn a_bad_npy_file_is_one_message_and_no_folder() {
     refused(
         here,
         "clean --features x.npy --labels y.npy --trusted-features wide.npy --trusted-labels y2.npy",
-        "wide.npy: expected 2 columns of features, as many as in the first table, found 3",
+        "wide.npy: expected 2 columns of features, as many as in the first file, found 3",
     );
     refused(
         here,
         "clean --features x.npy --labels y.npy",
-        "expected --trusted-features FILE",
+        "expected --trusted FILE, --trusted-column COLUMN or --trusted-rows N",
     );
 }
 
@@ -494,11 +531,11 @@ fn a_bad_idx_file_is_one_message_and_no_folder() {
         ("--images none --labels labels", "none: cannot be read"),
         (
             "--images empty --labels labels",
-            "empty: expected an IDX file, found no data",
+            "empty: expected a first line with the names of the columns, found no text",
         ),
         (
             "--images magic --labels labels",
-            "magic: expected an IDX file, which starts with the bytes 00 00, found 01 02",
+            "magic: expected one of an NPY array, an NPZ file of NumPy arrays, an IDX file (the MNIST family)",
         ),
         ("--images type --labels labels", "found 0a"),
         (
@@ -512,28 +549,25 @@ fn a_bad_idx_file_is_one_message_and_no_folder() {
         ("--images huge --labels labels", "huge: expected"),
         (
             "--images cut.gz --labels labels",
-            "cut.gz: expected a whole gzip file, found it cut short",
+            "cut.gz: expected a whole file of gzip or zstd, found it cut short",
         ),
         (
             "--images images --labels fewer",
-            "images holds 30 images and fewer holds 29 labels",
+            "images holds 30 rows of features and fewer holds 29 labels",
         ),
         (
             "--images images --labels same",
-            "same: expected rows of at least two classes, found 30 rows that are all of class \"2\"",
+            "same: column \"label\": expected at least two different labels, found only \"2\"",
         ),
         (
             "--images images --labels labels --label y",
-            "--label has no meaning with --images",
+            "--label y: expected a column of the files, found no names of columns",
         ),
         (
             "--images images --labels labels --missing drop",
-            "--missing has no meaning with --images",
+            "--missing has no meaning here: pixels are never missing",
         ),
-        (
-            "images --label y",
-            "found an IDX file; name it with --images",
-        ),
+        ("images", "images: expected labels, found features only"),
     ] {
         refused(
             here,

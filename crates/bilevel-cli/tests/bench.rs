@@ -4,7 +4,7 @@ use std::fs;
 use std::path::Path;
 
 use crate::common::{document, refused, succeed};
-use bilevel_tasks::data::npy::{NpyArray, NpyValues, read_vector, write_vector};
+use bilevel_tasks::data::npy::{self, Values, read_vector, write_vector};
 
 /// As numpy.save writes a matrix of f32.
 fn write_matrix(path: &Path, rows: usize, columns: usize, values: &[f32]) {
@@ -26,14 +26,14 @@ fn write_inputs(folder: &Path) {
     let write = |name: &str, values| write_vector(&folder.join(name), values).unwrap();
     write(
         "train_labels.npy",
-        NpyValues::I64((0..12).map(|i| i % 2).collect()),
+        Values::I64((0..12).map(|i| i % 2).collect()),
     );
     write(
         "val_labels.npy",
-        NpyValues::I64((0..6).map(|i| i / 3).collect()),
+        Values::I64((0..6).map(|i| i / 3).collect()),
     );
-    write("x.npy", NpyValues::F32(values(12)));
-    write("y_softmax.npy", NpyValues::F32(values(8)));
+    write("x.npy", Values::F32(values(12)));
+    write("y_softmax.npy", Values::F32(values(8)));
 }
 
 /// f at y_7 on these inputs, row by row: seven steps of size 0.3 on the weighted loss, from
@@ -82,7 +82,7 @@ fn the_gradient_is_that_of_plain_training_on_these_files() {
         here,
         "bench cleaning --data . --steps 7 --step-size 0.3 --repeat 1 --dtype f64 --gradient g.npy",
     );
-    let gradient = read_vector(&here.join("g.npy"), 12).unwrap();
+    let gradient = read_vector(&here.join("g.npy")).unwrap();
     let start: Vec<f64> = (0..12).map(|i| f64::from((i as f32 * 0.7).sin())).collect();
     let size = gradient.iter().map(|g| g * g).sum::<f64>().sqrt();
     for (i, found) in gradient.iter().enumerate() {
@@ -121,7 +121,7 @@ fn figures_and_gradient() {
     assert!(predicted(&wide) > 0.0, "{wide}");
     // 2·12·3·2 a product, five for each of seven steps, and three of the six trusted rows.
     assert_eq!(wide["flops"], 7.0 * 5.0 * 144.0 + 3.0 * 72.0);
-    let gradient = read_vector(&here.join("wide.npy"), 12).unwrap();
+    let gradient = read_vector(&here.join("wide.npy")).unwrap();
     let norm = gradient.iter().map(|g| g * g).sum::<f64>().sqrt();
     assert!((wide["gradient_norm"].as_f64().unwrap() / norm - 1.0).abs() < 1e-12);
 
@@ -133,7 +133,7 @@ fn figures_and_gradient() {
     let tape = run("--dtype f64 --adjoint reverse:tape --gradient tape.npy");
     assert_eq!(tape["flops"], 7.0 * 4.0 * 144.0 + 3.0 * 72.0);
     assert!(predicted(&tape) > predicted(&wide));
-    let taped = read_vector(&here.join("tape.npy"), 12).unwrap();
+    let taped = read_vector(&here.join("tape.npy")).unwrap();
     for (taped, wide) in taped.iter().zip(&gradient) {
         assert!((taped - wide).abs() < 1e-12 * norm);
     }
@@ -142,9 +142,9 @@ fn figures_and_gradient() {
 
     run("--gradient narrow.npy --out out");
     assert!(here.join("out/result.json").is_file());
-    let narrow = NpyArray::read(&here.join("narrow.npy")).unwrap();
-    assert!(matches!(narrow.values, NpyValues::F32(_)));
-    for (narrow, wide) in narrow.to_f64().iter().zip(&gradient) {
+    let narrow = npy::read(&here.join("narrow.npy")).unwrap();
+    assert!(matches!(narrow.values, Values::F32(_)));
+    for (narrow, wide) in narrow.to_f64().unwrap().iter().zip(&gradient) {
         assert!((narrow - wide).abs() < 1e-5 * norm);
     }
     let text = succeed(here, "bench cleaning --data . --steps 7 --repeat 1").stdout;
@@ -178,20 +178,20 @@ fn bad_inputs_are_refused() {
         "--gradient none/g.npy",
     );
     let write = |name: &str, values| write_vector(&here.join(name), values).unwrap();
-    write("x.npy", NpyValues::F32(vec![0.0; 11]));
+    write("x.npy", Values::F32(vec![0.0; 11]));
     refused(
         here,
         "bench cleaning --data .",
-        "x.npy: expected an array of shape (12)",
+        "x.npy: expected 12 numbers, one for each row, found 11",
     );
-    write("y_softmax.npy", NpyValues::F32(vec![0.0; 7]));
+    write("y_softmax.npy", Values::F32(vec![0.0; 7]));
     refused(here, "bench cleaning --data .", "y_softmax.npy: expected");
-    write("train_labels.npy", NpyValues::I64(vec![0; 11]));
+    write("train_labels.npy", Values::I64(vec![0; 11]));
     refused(here, "bench cleaning --data .", "one label for each row");
-    write("train_labels.npy", NpyValues::F64(vec![0.5; 12]));
+    write("train_labels.npy", Values::F64(vec![0.5; 12]));
     refused(
         here,
         "bench cleaning --data .",
-        "train_labels.npy: element 0: expected an integer, found 0.5",
+        "train_labels.npy: element 0: expected a class, a whole number from 0 to 4294967295, found 0.5",
     );
 }

@@ -314,8 +314,14 @@ fn bad_input_is_one_message_and_no_folder() {
             "--field aggregate --adjoint first-order",
             "identically zero for this problem",
         ),
-        ("--images images", "--labels"),
-        ("--test-images images --test-labels labels", "--images"),
+        (
+            "--images images --trusted-rows 5",
+            "images: expected labels, found features only; name their file: --labels FILE",
+        ),
+        (
+            "--test-images images --test-labels labels",
+            "--test has no meaning with the digits that come with the program: it needs DATA",
+        ),
         (
             "--images none --labels labels --trusted-rows 5",
             "none: cannot be read",
@@ -327,15 +333,15 @@ fn bad_input_is_one_message_and_no_folder() {
         ),
         (
             "--images images --labels labels2 --trusted-rows 5",
-            "30 images and labels2 holds 20 labels",
+            "30 rows of features and labels2 holds 20 labels",
         ),
         (
             "--images text --labels labels --trusted-rows 5",
-            "text: expected an IDX file",
+            "text: expected rows below the names of the columns, found none",
         ),
         (
             "--images labels --labels labels --trusted-rows 5",
-            "labels: expected images",
+            "labels: expected rows of features, found labels only",
         ),
         (
             "--images images --labels labels --trusted-rows 30",
@@ -347,11 +353,11 @@ fn bad_input_is_one_message_and_no_folder() {
         ),
         (
             "--images images --labels labels --trusted-rows 9 --test-images wide --test-labels labels",
-            "--test-images",
+            "wide: expected 64 columns of features, as many as in the first file, found",
         ),
         (
             "--images images --labels labels --trusted-rows 9 --test-images images",
-            "--test-labels",
+            "images: expected labels, found features only",
         ),
     ] {
         refused(here, &format!("clean {options}"), part);

@@ -80,7 +80,7 @@ fn wrong_labels_of_a_table_are_found_and_named() {
     assert!(lines[1].starts_with("a,") && (written - mean).abs() < 1e-9);
     let config = fs::read_to_string(out.join("config.toml")).unwrap();
     for line in [
-        &format!("table = {:?}", here.join("train.csv")),
+        &format!("file = {:?}", here.join("train.csv")),
         "label = \"y\"",
         "id = \"name\"",
         "missing = \"error\"",
@@ -255,7 +255,7 @@ fn classes_without_trusted_rows_and_constant_columns_are_named() {
     let folder = tempfile::tempdir().unwrap();
     let here = folder.path();
     let table: String = (0..60)
-        .map(|row| format!("{row},1,{}\n", row % 3))
+        .map(|row| format!("{row}.5,1,{}\n", row % 3))
         .collect();
     fs::write(here.join("t.csv"), format!("a,same,y\n{table}")).unwrap();
     let trusted: String = (0..20)

@@ -248,9 +248,12 @@ fn wrong_files_are_refused_with_the_line() {
         ),
         (
             "[data]\ntable = \"a\"\nimages = \"b\"",
-            "table cannot be used with images",
+            "duplicate field `file`",
         ),
-        ("[data]\nimages = \"b\"", "images needs labels"),
+        (
+            "[data]\nimages = \"b\"\ntest_labels = \"c\"\ntrusted_rows = 3",
+            "test_labels needs test",
+        ),
         (
             "[data]\ntable = \"a\"\ntrusted = \"b\"\ntrusted_rows = 3",
             "trusted cannot be used with trusted_rows; leave one of them out",
@@ -265,7 +268,7 @@ fn wrong_files_are_refused_with_the_line() {
         ),
         (
             "[data]\ntable = \"t.csv\"\nlabel = \"y\"\ntrusted_rows = 1",
-            "found \"x\"; \"b\" in ignore leaves the column out",
+            "found \"x\" (1 cell of 2); \"b\" in ignore leaves the column out",
         ),
         (
             "[method]\nmethod = \"basic\"\nschedule = \"constant:0.5\"",

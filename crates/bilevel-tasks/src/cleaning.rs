@@ -18,16 +18,17 @@ mod problem;
 mod run;
 mod specification;
 mod split;
+mod text_form;
 
 pub use baseline::{Baseline, baselines, retrain};
 pub use checkpoint::{CleaningCheckpoint, Origin, Results};
-pub use findings::Findings;
+pub use findings::{Findings, Warning};
 pub use forecast::{Forecast, Sizes};
 pub use gradient::{GradientCheck, random_x};
 pub use job::{CleaningJob, Stage};
 pub use outcome::{
-    Baselines, CleaningOutcome, CleaningResult, HistoryLine, OracleCalls, Score, scaling_csv,
-    scores_csv,
+    Baselines, CleaningOutcome, CleaningResult, HistoryLine, OracleCalls, Score, Suggestion,
+    scaling_csv, scores_csv,
 };
 pub use problem::CleaningProblem;
 pub use run::{Cleaned, CleaningState, Kept, OuterStep, Progress, Watch};
@@ -36,6 +37,7 @@ pub use specification::{
     TrainingSpecification, read_rate, read_seed, read_threads,
 };
 pub use split::{CleaningData, RowNumbers, Split};
+pub use text_form::{DecimalMark, ImageSize, Separator};
 
 use std::sync::Arc;
 use std::time::Duration;

@@ -3,28 +3,41 @@
 //! | source | function |
 //! |---|---|
 //! | the embedded handwritten digits | [`digits()`](digits::digits) |
-//! | the files of the MNIST family | [`read_idx`](idx::read_idx) |
-//! | CSV and TSV files, NPY features with labels | [`Table`](table::Table), converted by a [`Preparation`](table::Preparation) |
-//! | single NumPy arrays | [`NpyArray`](npy::NpyArray) |
+//! | a file of any known format | [`Table`](table::Table), made features by a [`Preparation`](preparation::Preparation) |
+//! | single NumPy arrays | [`npy::read`] |
 
+pub mod array;
+mod cell;
+mod cells;
+mod column;
 pub mod digits;
 pub mod duplicates;
-pub mod idx;
+mod format;
+#[cfg(feature = "columnar")]
+mod guarded;
+mod header;
+mod image_shape;
+pub mod labels;
+mod laws;
+pub(crate) mod malformed;
 pub mod npy;
+pub mod preparation;
+pub(crate) mod problem;
+mod roles;
 mod shape;
-mod source;
+pub(crate) mod source;
+mod sparse;
 pub mod table;
 
-use crate::Error;
+use std::borrow::Cow;
 
-/// Height and width of the image that a row holds, in pixels.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct ImageShape {
-    /// Number of pixel rows.
-    pub height: usize,
-    /// Number of pixels in a pixel row.
-    pub width: usize,
-}
+pub use image_shape::ImageShape;
+pub use malformed::Malformed;
+pub use problem::{ColumnProblem, ColumnRemedy, Known, Place, TableProblem};
+pub use source::STANDARD_INPUT;
+pub use sparse::{FeatureValues, Sparse};
+
+use crate::Error;
 
 /// Rows of features, each with a class.
 ///
@@ -37,12 +50,12 @@ pub struct ImageShape {
 /// let names = vec!["cat".to_owned(), "dog".to_owned()];
 /// let pets = Dataset::new(vec![1., 2., 3., 4.], 2, vec![0, 1], names)?;
 /// assert_eq!((pets.rows(), pets.columns(), pets.classes()), (2, 2, 2));
-/// assert_eq!(pets.select(&[1])?.features(), [3., 4.]);
+/// assert_eq!(*pets.select(&[1])?.features(), [3., 4.]);
 /// # Ok::<(), bilevel_tasks::Error>(())
 /// ```
 #[derive(Clone, PartialEq, Debug)]
 pub struct Dataset {
-    features: Vec<f32>,
+    features: FeatureValues,
     columns: usize,
     labels: Vec<u32>,
     class_names: Vec<String>,
@@ -82,7 +95,7 @@ impl Dataset {
         }
         check_labels(&labels, class_names.len())?;
         Ok(Self {
-            features,
+            features: FeatureValues::Dense(features),
             columns,
             labels,
             class_names,
@@ -90,12 +103,35 @@ impl Dataset {
         })
     }
 
+    /// A data set of features as they were prepared: their number fits, and they are finite.
+    pub(crate) fn of_values(
+        features: FeatureValues,
+        columns: usize,
+        labels: Vec<u32>,
+        class_names: Vec<String>,
+    ) -> Result<Self, Error> {
+        match features {
+            FeatureValues::Dense(features) => Self::new(features, columns, labels, class_names),
+            FeatureValues::Sparse(sparse) => {
+                check_length("labels", sparse.starts.len() - 1, labels.len())?;
+                check_labels(&labels, class_names.len())?;
+                Ok(Self {
+                    features: FeatureValues::Sparse(sparse),
+                    columns,
+                    labels,
+                    class_names,
+                    image_shape: None,
+                })
+            }
+        }
+    }
+
     /// The same rows, marked as images so that they can be drawn.
     ///
     /// # Errors
     /// An image whose number of pixels differs from the number of columns.
     pub fn with_image_shape(self, shape: ImageShape) -> Result<Self, Error> {
-        if shape.height.checked_mul(shape.width) != Some(self.columns) {
+        if shape.pixels() != self.columns {
             return Err(Error::ImageShape {
                 height: shape.height,
                 width: shape.width,
@@ -136,7 +172,6 @@ impl Dataset {
     /// # Errors
     /// A row that does not exist.
     pub fn select(&self, rows: &[usize]) -> Result<Self, Error> {
-        let mut features = Vec::with_capacity(rows.len() * self.columns);
         let mut labels = Vec::with_capacity(rows.len());
         for &row in rows {
             let missing = Error::Row {
@@ -144,8 +179,18 @@ impl Dataset {
                 rows: self.rows(),
             };
             labels.push(*self.labels.get(row).ok_or(missing)?);
-            features.extend_from_slice(self.row(row));
         }
+        let features = match &self.features {
+            FeatureValues::Dense(values) => {
+                let mut features = Vec::with_capacity(rows.len() * self.columns);
+                for &row in rows {
+                    let start = row * self.columns;
+                    features.extend_from_slice(&values[start..start + self.columns]);
+                }
+                FeatureValues::Dense(features)
+            }
+            FeatureValues::Sparse(sparse) => FeatureValues::Sparse(sparse.select(rows)),
+        };
         Ok(Self {
             features,
             labels,
@@ -162,7 +207,15 @@ impl Dataset {
     pub fn join(&self, other: &Self) -> Result<Self, Error> {
         self.expect_alike(other)?;
         let mut joined = self.clone();
-        joined.features.extend_from_slice(&other.features);
+        match (&mut joined.features, &other.features) {
+            (FeatureValues::Sparse(mine), FeatureValues::Sparse(theirs)) => mine.append(theirs),
+            (FeatureValues::Dense(mine), _) => mine.extend_from_slice(&other.features()),
+            (mine @ FeatureValues::Sparse(_), FeatureValues::Dense(theirs)) => {
+                let mut dense = self.features().into_owned();
+                dense.extend_from_slice(theirs);
+                *mine = FeatureValues::Dense(dense);
+            }
+        }
         joined.labels.extend_from_slice(&other.labels);
         Ok(joined)
     }
@@ -215,19 +268,44 @@ impl Dataset {
         self.class_names.len()
     }
 
-    /// All features, rows × columns, row by row.
+    /// All features, rows × columns, row by row: a copy, if they are stored without zeros.
     #[must_use]
-    pub fn features(&self) -> &[f32] {
+    pub fn features(&self) -> Cow<'_, [f32]> {
+        match &self.features {
+            FeatureValues::Dense(values) => Cow::Borrowed(values),
+            FeatureValues::Sparse(sparse) => {
+                let mut dense = vec![0.0; self.rows() * self.columns];
+                for (row, to) in dense.chunks_exact_mut(self.columns).enumerate() {
+                    sparse.write_row(row, to);
+                }
+                Cow::Owned(dense)
+            }
+        }
+    }
+
+    /// The features as they are stored.
+    #[must_use]
+    pub fn values(&self) -> &FeatureValues {
         &self.features
     }
 
     /// The features of one row; empty beyond the last row.
     #[must_use]
-    pub fn row(&self, row: usize) -> &[f32] {
-        self.features
-            .chunks_exact(self.columns)
-            .nth(row)
-            .unwrap_or(&[])
+    pub fn row(&self, row: usize) -> Cow<'_, [f32]> {
+        if row >= self.rows() {
+            return Cow::Borrowed(&[]);
+        }
+        match &self.features {
+            FeatureValues::Dense(values) => {
+                let start = row * self.columns;
+                Cow::Borrowed(&values[start..start + self.columns])
+            }
+            FeatureValues::Sparse(sparse) => {
+                let mut dense = vec![0.0; self.columns];
+                sparse.write_row(row, &mut dense);
+                Cow::Owned(dense)
+            }
+        }
     }
 
     /// The class index of each row.
@@ -295,16 +373,13 @@ mod tests {
 
     #[test]
     fn rows_are_selected_in_the_order_named() {
-        let shape = ImageShape {
-            height: 1,
-            width: 2,
-        };
+        let shape = ImageShape::grey(1, 2);
         let data = three_rows().with_image_shape(shape).unwrap();
         let selected = data.select(&[2, 0, 2]).unwrap();
-        assert_eq!(selected.features(), [4., 5., 0., 1., 4., 5.]);
+        assert_eq!(*selected.features(), [4., 5., 0., 1., 4., 5.]);
         assert_eq!(selected.labels(), [1, 2, 1]);
-        assert_eq!(selected.row(1), [0., 1.]);
-        assert_eq!(selected.row(3), [0.; 0]);
+        assert_eq!(*selected.row(1), [0., 1.]);
+        assert_eq!(*selected.row(3), [0.; 0]);
         assert_eq!(selected.classes(), 3);
         assert_eq!(selected.image_shape(), Some(shape));
         assert_eq!(data.select(&[]).unwrap().rows(), 0);
@@ -361,10 +436,7 @@ mod tests {
             message(Dataset::new(vec![0.; 4], 2, vec![0, 2], names())),
             "row 1: expected a class index below 2, found 2"
         );
-        let shape = ImageShape {
-            height: 2,
-            width: 2,
-        };
+        let shape = ImageShape::grey(2, 2);
         assert_eq!(
             message(three_rows().with_image_shape(shape)),
             "expected images of 2 pixels in all, found 2×2"

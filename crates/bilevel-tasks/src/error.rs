@@ -1,14 +1,14 @@
 //! What can be wrong with data and settings.
 
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use crate::checkpoint::CheckpointProblem;
 use crate::cleaning::CleaningProblem;
 use crate::corruption::CorruptionKind;
-use crate::data::idx::IdxProblem;
-use crate::data::npy::NpyProblem;
-use crate::data::table::TableProblem;
+use crate::data::malformed::Malformed;
+use crate::data::problem::TableProblem;
+use crate::data::source::Damaged;
 use crate::hint::Hint;
 use crate::specification::SpecificationProblem;
 
@@ -26,13 +26,34 @@ pub enum Error {
         /// The error of the operating system.
         source: io::Error,
     },
-    /// An IDX file has invalid contents.
-    #[error("{}: {problem}", path.display())]
-    Idx {
+    /// A packed file is cut short or damaged.
+    #[error(
+        "{}: expected a whole file of gzip or zstd, found it cut short or damaged after {read} unpacked bytes: {source}",
+        path.display()
+    )]
+    Damaged {
         /// The file.
         path: PathBuf,
-        /// What was expected and what was found.
-        problem: IdxProblem,
+        /// Bytes unpacked before the damage.
+        read: usize,
+        /// The decoder's error.
+        source: io::Error,
+    },
+    /// A file has contents that do not fit its format, or no known format.
+    #[error("{}: {problem}", path.display())]
+    Malformed {
+        /// The file.
+        path: PathBuf,
+        /// What was expected, what was found, and where.
+        problem: Box<Malformed>,
+    },
+    /// Pictures of different sizes.
+    #[error("{error}")]
+    Sizes {
+        /// What was expected and found.
+        error: Box<Self>,
+        /// A size that all could have.
+        size: usize,
     },
     /// A file could not be written.
     #[error("{}: cannot be written: {source}", path.display())]
@@ -50,14 +71,6 @@ pub enum Error {
         /// What was expected and what was found.
         problem: CheckpointProblem,
     },
-    /// An NPY file has invalid contents.
-    #[error("{}: {problem}", path.display())]
-    Npy {
-        /// The file.
-        path: PathBuf,
-        /// What was expected and what was found.
-        problem: NpyProblem,
-    },
     /// A table has invalid contents.
     #[error("{}: {problem}", path.display())]
     Table {
@@ -68,7 +81,7 @@ pub enum Error {
     },
     /// A table whose number of features differs from the first.
     #[error(
-        "{}: expected {expected} columns of features, as many as in the first table, found {found}",
+        "{}: expected {expected} columns of features, as many as in the first file, found {found}",
         path.display()
     )]
     Columns {
@@ -103,21 +116,6 @@ pub enum Error {
         class: String,
         /// Rows.
         rows: usize,
-    },
-    /// Two files that describe the same rows have different numbers of rows.
-    #[error(
-        "{} holds {image_rows} images and {} holds {label_rows} labels: expected one label for each image",
-        images.display(), labels.display()
-    )]
-    RowCounts {
-        /// The file of images.
-        images: PathBuf,
-        /// Images that its header declares.
-        image_rows: usize,
-        /// The file of labels.
-        labels: PathBuf,
-        /// Labels that its header declares.
-        label_rows: usize,
     },
     /// A loss over no rows.
     #[error("expected at least one row, found none")]
@@ -339,15 +337,55 @@ pub enum Error {
 }
 
 impl Error {
+    /// The same, with a size to which pictures could be resized.
+    pub(crate) fn resizing(self, size: usize) -> Self {
+        Self::Sizes {
+            error: Box::new(self),
+            size,
+        }
+    }
+
     /// What the user can do about it.
     #[must_use]
     pub fn hint(&self) -> Option<Hint> {
         match self {
             Self::Table { problem, .. } => problem.hint(),
+            Self::Sizes { size, .. } => Some(Hint::ImageSize(*size)),
             Self::Cleaning(problem) => problem.hint().map(Hint::Settings),
             Self::Refused(refusal) => refusal.hint().map(Hint::Settings),
             Self::Method(error) => error.hint().map(Hint::Settings),
             _ => None,
+        }
+    }
+}
+
+impl Error {
+    /// An error that reading the bytes of a file met.
+    pub(crate) fn reading(path: &Path, error: io::Error) -> Self {
+        let path = path.to_owned();
+        match error.downcast::<Damaged>() {
+            Ok(Damaged { read, source }) => Self::Damaged { path, read, source },
+            Err(source) => Self::Read { path, source },
+        }
+    }
+}
+
+impl Malformed {
+    /// The same in this file.
+    pub(crate) fn at(self, path: &Path) -> Error {
+        Error::Malformed {
+            path: path.to_owned(),
+            problem: Box::new(self),
+        }
+    }
+}
+
+impl TableProblem {
+    /// The same in this file.
+    pub(crate) fn at(self, path: &Path) -> Error {
+        Error::Table {
+            path: path.to_owned(),
+            problem: Box::new(self),
         }
     }
 }

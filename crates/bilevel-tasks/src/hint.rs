@@ -1,7 +1,5 @@
 //! What the user can do about an error in data or settings, by kind.
 
-use crate::data::table::FileKind;
-
 /// What the user can do about an error. The error says what is wrong; the program that shows the error matches the
 /// kind of hint and says what to write.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -12,12 +10,27 @@ pub enum Hint {
     NameLabel,
     /// Leave this column out of the features.
     IgnoreColumn(String),
-    /// Fill missing values with the means of their columns, or leave out the rows that have a missing value.
-    FillOrDrop,
     /// Fill missing values with the means of their columns.
     Fill,
-    /// Leave out the rows that have a missing value.
-    Drop,
-    /// Read the file in its own format, or save it as a table.
-    OtherKind(FileKind),
+    /// Several columns need a decision.
+    Columns(ColumnRemedies),
+    /// Name the file of labels.
+    NameLabels,
+    /// Name the file of rows, and this one as that of labels.
+    NameRows,
+    /// Resize all pictures, for example to this height and width.
+    ImageSize(usize),
+}
+
+/// What can be done about columns that cannot be used as they are.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct ColumnRemedies {
+    /// Columns that can be left out.
+    pub ignore: Vec<String>,
+    /// Columns that can be read as categories.
+    pub category: Vec<String>,
+    /// Whether to say which mark is the decimal one.
+    pub decimal: bool,
+    /// Whether to say what to do with missing values.
+    pub missing: bool,
 }

@@ -17,7 +17,7 @@ pub mod stream;
 pub mod train;
 
 pub use error::Error;
-pub use hint::Hint;
+pub use hint::{ColumnRemedies, Hint};
 
 /// The chapters of the book, whose code runs as doc tests.
 #[cfg(doctest)]

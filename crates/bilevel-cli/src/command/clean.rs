@@ -10,7 +10,7 @@ use bilevel_tasks::cleaning::{
 };
 
 use crate::advice::Writing;
-use crate::arguments::CleanArguments;
+use crate::arguments::{CleanArguments, HeaderName};
 use crate::failure::Failure;
 use begin::{Begin, begin};
 pub(super) use record::{CHECKPOINT, CONFIG};
@@ -34,21 +34,24 @@ fn specification(a: &CleanArguments) -> CleaningSpecification {
     CleaningSpecification {
         seed: a.common.seed,
         data: DataSpecification {
-            table: a.data.clone(),
-            features: a.features.clone(),
-            images: a.images.clone(),
+            file: a.data.clone().or_else(|| a.features.clone()),
             labels: a.labels.clone(),
             label: a.label.clone(),
             id: a.id.clone(),
             ignore: a.ignore.clone(),
+            keep: a.keep.clone(),
+            category: a.category.clone(),
             missing: a.missing.map(Into::into),
+            missing_text: a.missing_text.clone(),
+            merge_labels: a.merge_labels,
+            separator: a.separator,
+            decimal: a.decimal.map(Into::into),
+            header: a.header.map(|header| header == HeaderName::Yes),
+            image_size: a.image_size,
             trusted: a.trusted.clone(),
-            trusted_column: a.trusted_column.clone(),
-            trusted_features: a.trusted_features.clone(),
             trusted_labels: a.trusted_labels.clone(),
+            trusted_column: a.trusted_column.clone(),
             test: a.test.clone(),
-            test_features: a.test_features.clone(),
-            test_images: a.test_images.clone(),
             test_labels: a.test_labels.clone(),
             train_rows: a.train_rows,
             trusted_rows: a.trusted_rows,

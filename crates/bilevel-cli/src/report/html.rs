@@ -3,15 +3,14 @@
 mod chart;
 mod confusion;
 mod picture;
-mod short;
 mod suspects;
 
 use maud::{DOCTYPE, Markup, PreEscaped, html};
 
 use super::{Facts, words};
 use crate::failure::Failure;
+use crate::visible::short;
 use chart::{Series, chart};
-use short::short;
 
 /// What the page may load: nothing, even if text from the data were interpreted as markup.
 const POLICY: &str = "default-src 'none'; style-src 'unsafe-inline'; img-src data:";
@@ -62,7 +61,7 @@ fn found(facts: &Facts<'_>) -> Markup {
                 p.warning { "The run is not finished. To continue it:" }
                 pre { (resume) }
             }
-            @for warning in &facts.result.input.warnings { p.warning { "Warning: " (short(warning, 400)) } }
+            @for warning in &facts.result.input.warnings { p.warning { "Warning: " (short(&warning.message, 400)) } }
             @if facts.result.gradient_check.passed == Some(false) {
                 p.warning { (words::gradient_check(facts)) }
             }

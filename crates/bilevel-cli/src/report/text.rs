@@ -3,6 +3,7 @@
 use super::Facts;
 use super::words;
 use crate::table::{cells, table};
+use crate::visible::{LONGEST_CELL, short};
 use bilevel_tasks::count::{are, count};
 
 /// How many of the most suspect rows are shown.
@@ -45,14 +46,15 @@ fn most_suspect(facts: &Facts<'_>) -> String {
             score.rank.to_string(),
             score.row.to_string(),
             format!("{:.3}", score.weight),
-            score.given.clone(),
-            format!("-> {}", score.suggested),
+            short(&score.given, LONGEST_CELL),
+            format!("-> {}", short(&score.suggested, LONGEST_CELL)),
             format!("{:.3}", score.p_suggested),
         ];
         if let Some(truth) = truth {
-            row.push(names[truth[score.position] as usize].clone());
+            let truth = &names[truth[score.position] as usize];
+            row.push(short(truth, LONGEST_CELL));
         }
-        row.extend(score.id.clone());
+        row.extend(score.id.as_ref().map(|id| short(id, LONGEST_CELL)));
         rows.push(row);
     }
     let wrong = facts.data.wrong().map_or(String::new(), |wrong| {

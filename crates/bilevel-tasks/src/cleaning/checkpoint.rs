@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{CleaningData, Progress};
 use crate::checkpoint::{CheckpointProblem, Fingerprint, decode};
-use crate::data::Dataset;
+use crate::data::{Dataset, FeatureValues};
 
 /// A cleaning run between two steps: everything needed to continue it bit for bit, or, for
 /// a finished run, what it printed.
@@ -77,9 +77,8 @@ impl CleaningData {
         print.list(truth.map(|&label| u64::from(label).to_le_bytes()));
         add(&mut print, self.train());
         add(&mut print, self.trusted());
-        if let Some(test) = self.test() {
-            add(&mut print, test);
-        }
+        let others = self.test().into_iter().chain(self.unlabelled());
+        others.for_each(|data| add(&mut print, data));
         print.finish()
     }
 }
@@ -87,8 +86,25 @@ impl CleaningData {
 fn add(print: &mut Fingerprint, data: &Dataset) {
     let shape = [data.rows(), data.columns(), data.classes()];
     print.list(shape.iter().map(|&length| (length as u64).to_le_bytes()));
-    let features = data.features().iter();
-    print.list(features.map(|value| u64::from(value.to_bits()).to_le_bytes()));
+    let bits = |value: &f32| u64::from(value.to_bits()).to_le_bytes();
+    match data.values() {
+        FeatureValues::Dense(values) => print.list(values.iter().map(bits)),
+        FeatureValues::Sparse(sparse) => {
+            print.list(
+                sparse
+                    .starts
+                    .iter()
+                    .map(|&start| (start as u64).to_le_bytes()),
+            );
+            print.list(
+                sparse
+                    .columns
+                    .iter()
+                    .map(|&column| u64::from(column).to_le_bytes()),
+            );
+            print.list(sparse.values.iter().map(bits));
+        }
+    }
     let labels = data.labels().iter();
     print.list(labels.map(|&label| u64::from(label).to_le_bytes()));
     for name in data.class_names() {

@@ -2,17 +2,22 @@
 
 mod duplicates;
 mod examples;
+mod labels;
+mod warning;
 
 use std::collections::BTreeMap;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use serde::Serialize;
 
 use super::split::CleaningData;
 use crate::count::{are, count};
-use crate::data::table::{ColumnScale, Missing, Prepared};
+use crate::data::preparation::{ColumnScale, Missing, Prepared};
+use crate::data::table::ReadNote;
 use duplicates::Duplicates;
 use examples::examples;
+pub(super) use labels::LabelsFound;
+pub use warning::Warning;
 
 /// The part of `result.json` about the input.
 #[derive(Clone, PartialEq, Debug, Serialize)]
@@ -21,11 +26,25 @@ pub struct Findings {
     missing: Option<MissingValues>,
     /// Constant columns.
     constant_columns: Vec<String>,
+    /// Columns that only number the rows.
+    left_out_columns: Vec<String>,
     duplicates: Duplicates,
     /// Classes without a trusted row.
     untrusted_classes: Vec<String>,
-    /// All findings that need a person's attention, as sentences.
-    pub warnings: Vec<String>,
+    /// All findings that need a person's attention.
+    pub warnings: Vec<Warning>,
+}
+
+/// What was found while the files were read.
+#[derive(Default)]
+pub(super) struct Read {
+    pub(super) missing: Option<MissingValues>,
+    pub(super) labels: LabelsFound,
+    /// About columns, each with its file.
+    pub(super) columns: Vec<(PathBuf, ReadNote)>,
+    pub(super) left_out: Vec<String>,
+    /// Names that several rows have, and the number of these rows.
+    pub(super) ids: Option<(Vec<String>, usize)>,
 }
 
 #[derive(Clone, PartialEq, Debug, Serialize)]
@@ -58,55 +77,51 @@ impl MissingValues {
                     file: file.display().to_string(),
                     rows: prepared.missing.rows,
                     cells: prepared.missing.cells,
-                    labels: prepared.missing.labels,
+                    labels: prepared.missing.labels.iter().map(|(_, rows)| rows).sum(),
                     columns: prepared.missing.columns.iter().cloned().collect(),
                 })
                 .collect(),
         }
     }
 
-    fn warnings(&self) -> Vec<String> {
+    fn warnings(&self) -> impl Iterator<Item = Warning> {
         let files = self.files.iter().filter(|file| file.rows > 0);
-        files
-            .map(|file| {
-                let done = match self.policy {
-                    Missing::Drop if file.rows == 1 => "it is left out",
-                    Missing::Drop => "these rows are left out",
-                    _ => "each becomes the mean of its column",
-                };
-                let labels = match file.labels {
-                    0 => String::new(),
-                    labels => format!(" and {}", count(labels, "label")),
-                };
-                let columns = examples(file.columns.keys().map(|name| format!("{name:?}")));
-                let columns = if columns.is_empty() {
-                    columns
-                } else {
-                    format!(" (columns {columns})")
-                };
-                let verb = are(file.cells + file.labels);
-                format!(
-                    "{}: {}{labels} {verb} missing in {}{columns}: {done}",
-                    file.file,
-                    count(file.cells, "cell"),
-                    count(file.rows, "row")
-                )
-            })
-            .collect()
+        files.map(|file| {
+            let done = match self.policy {
+                Missing::Drop if file.rows == 1 => "it is left out",
+                Missing::Drop => "these rows are left out",
+                Missing::Error | Missing::Mean => "each becomes the mean of its column",
+                Missing::Indicator => {
+                    "each becomes the mean of its column, and a feature says that it was missing"
+                }
+            };
+            let columns = examples(file.columns.keys().map(|name| format!("{name:?}")));
+            let message = format!(
+                "{}: {} {} missing in {} (columns {columns}): {done}",
+                file.file,
+                count(file.cells, "cell"),
+                are(file.cells),
+                count(file.rows, "row")
+            );
+            Warning::new("missing_values", file.cells, message)
+        })
     }
 }
 
 impl Findings {
-    pub(super) fn new(
-        data: &CleaningData,
-        missing: Option<MissingValues>,
-        scaling: Option<&[ColumnScale]>,
-    ) -> Self {
+    pub(super) fn new(data: &CleaningData, read: Read, scaling: Option<&[ColumnScale]>) -> Self {
+        let missing = read.missing;
         let constant_columns: Vec<String> = scaling
             .unwrap_or_default()
             .iter()
             .filter(|column| column.constant)
             .map(|column| column.name.clone())
+            .collect();
+        let rounded: Vec<&String> = scaling
+            .unwrap_or_default()
+            .iter()
+            .filter(|column| column.rounding)
+            .map(|column| &column.name)
             .collect();
         let duplicates = Duplicates::new(data);
         let trusted = data.trusted();
@@ -125,25 +140,57 @@ impl Findings {
             .map(|(_, name)| name.clone())
             .collect();
 
-        let mut warnings = missing
-            .as_ref()
-            .map_or_else(Vec::new, MissingValues::warnings);
+        let mut warnings = read.labels.warnings();
+        warnings.extend(missing.iter().flat_map(MissingValues::warnings));
+        warnings.extend(read.columns.into_iter().map(|(file, note)| Warning {
+            kind: note.kind,
+            column: note.column,
+            count: note.count,
+            message: format!("{}: {}", file.display(), note.message),
+        }));
+        if let Some((names, rows)) = &read.ids {
+            let names = examples(names.iter().map(|name| format!("{name:?}")));
+            warnings.push(Warning::new(
+                "duplicate_ids",
+                *rows,
+                format!("{rows} rows share their name with another row: {names}"),
+            ));
+        }
         if !constant_columns.is_empty() {
-            warnings.push(format!(
-                "nothing can be learned from columns whose values are all the same: {}",
-                examples(constant_columns.iter().map(|name| format!("{name:?}")))
+            let names = examples(constant_columns.iter().map(|name| format!("{name:?}")));
+            warnings.push(Warning::new(
+                "constant_column",
+                constant_columns.len(),
+                format!(
+                    "nothing can be learned from columns whose values are all the same: {names}"
+                ),
+            ));
+        }
+        if !rounded.is_empty() {
+            let names = examples(rounded.iter().map(|name| format!("{name:?}")));
+            warnings.push(Warning::new(
+                "near_constant",
+                rounded.len(),
+                format!(
+                    "columns whose values differ by no more than the rounding of their digits are taken as constant: {names}"
+                ),
             ));
         }
         warnings.extend(duplicates.warnings());
         if !untrusted_classes.is_empty() {
-            warnings.push(format!(
-                "no trusted row has the label {}: rows with such labels may be suspected without cause",
-                examples(untrusted_classes.iter().map(|name| format!("{name:?}")))
+            let names = examples(untrusted_classes.iter().map(|name| format!("{name:?}")));
+            warnings.push(Warning::new(
+                "untrusted_class",
+                untrusted_classes.len(),
+                format!(
+                    "no trusted row has the label {names}: rows with such labels may be suspected without cause"
+                ),
             ));
         }
         Self {
             missing,
             constant_columns,
+            left_out_columns: read.left_out,
             duplicates,
             untrusted_classes,
             warnings,

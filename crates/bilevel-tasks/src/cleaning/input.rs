@@ -1,25 +1,20 @@
 //! From files to training, trusted and test rows.
 
+mod files;
 mod rows;
-mod tables;
-
-use std::path::Path;
 
 use bilevel::Key;
 
-use rows::{draw, of_rows};
-use tables::Files;
+use rows::{Rows, of_rows};
 
-use super::findings::Findings;
+use super::findings::{Findings, Read};
 use super::problem::CleaningProblem;
 use super::specification::DataSpecification;
 use super::split::{CleaningData, Split};
 use crate::Error;
 use crate::corruption::Corruption;
 use crate::data::digits::digits;
-use crate::data::idx::read_idx;
-use crate::data::table::{ColumnScale, is_npy};
-use crate::data::{Dataset, numbered_classes};
+use crate::data::preparation::ColumnScale;
 
 /// The digits: rows by default.
 const DIGITS: Split = Split {
@@ -38,119 +33,34 @@ pub(super) struct Input {
     /// Names of the rows, by row number of the source.
     pub(super) ids: Option<Vec<String>>,
     pub(super) findings: Findings,
+    /// The noun for the rows, after a number.
+    pub(super) rows_text: String,
 }
 
-/// Where the rows come from.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub(super) enum Source<'a> {
-    Digits,
-    Table(&'a Path),
-    Npy {
-        features: &'a Path,
-        labels: &'a Path,
-    },
-    Idx {
-        images: &'a Path,
-        labels: &'a Path,
-    },
-}
-
-impl<'a> Source<'a> {
-    pub(super) fn of(given: &'a DataSpecification) -> Self {
-        let labels = given.labels.as_deref();
-        if let Some(data) = &given.table {
-            Self::Table(data)
-        } else if let Some((features, labels)) = given.features.as_deref().zip(labels) {
-            Self::Npy { features, labels }
-        } else if let Some((images, labels)) = given.images.as_deref().zip(labels) {
-            Self::Idx { images, labels }
-        } else {
-            Self::Digits
-        }
-    }
-
-    /// The noun for its rows, after a number.
-    pub(super) fn rows_text(self) -> String {
-        match self {
-            Self::Digits => "images of handwritten digits (they come with the program)".to_owned(),
-            Self::Idx { .. } => "images".to_owned(),
-            Self::Table(file) | Self::Npy { features: file, .. } => {
-                format!("rows of {}", file.display())
-            }
-        }
-    }
-
-    /// The key of its file.
-    fn key(self) -> Option<&'static str> {
-        match self {
-            Self::Digits => None,
-            Self::Table(_) => Some("table"),
-            Self::Npy { .. } => Some("features"),
-            Self::Idx { .. } => Some("images"),
-        }
-    }
-}
-
-/// Rejects keys of another source.
-fn check_source(given: &DataSpecification, source: Source<'_>) -> Result<(), Error> {
-    let table = matches!(source, Source::Table(_));
-    let npy = matches!(source, Source::Npy { .. });
-    let idx = matches!(source, Source::Idx { .. });
-    // NPY files have no column names, but the table of their labels has.
-    let named = table
-        || [&given.labels, &given.trusted_labels, &given.test_labels]
-            .into_iter()
-            .flatten()
-            .any(|labels| npy && !is_npy(labels));
-    let a = given;
-    let tables: &'static [&'static str] = &["table"];
-    for (key, given, fits, belongs) in [
-        ("label", a.label.is_some(), named, tables),
-        ("id", a.id.is_some(), named, tables),
-        ("trusted_column", a.trusted_column.is_some(), named, tables),
-        ("ignore", !a.ignore.is_empty(), table, tables),
-        ("trusted", a.trusted.is_some(), table, tables),
-        ("test", a.test.is_some(), table, tables),
-        (
-            "missing",
-            a.missing.is_some(),
-            table || npy,
-            &["table", "features"],
-        ),
-        (
-            "labels",
-            a.labels.is_some(),
-            npy || idx,
-            &["features", "images"],
-        ),
-        (
-            "trusted_features",
-            a.trusted_features.is_some(),
-            npy,
-            &["features"],
-        ),
-        (
-            "test_features",
-            a.test_features.is_some(),
-            npy,
-            &["features"],
-        ),
-        ("test_images", a.test_images.is_some(), idx, &["images"]),
-        (
-            "test_labels",
-            a.test_labels.is_some(),
-            a.test_features.is_some() || a.test_images.is_some(),
-            &["test_features", "test_images"],
-        ),
+/// Rejects keys that need a file.
+fn check_digits(a: &DataSpecification) -> Result<(), Error> {
+    for (key, given) in [
+        ("labels", a.labels.is_some()),
+        ("label", a.label.is_some()),
+        ("id", a.id.is_some()),
+        ("ignore", !a.ignore.is_empty()),
+        ("keep", !a.keep.is_empty()),
+        ("category", !a.category.is_empty()),
+        ("missing", a.missing.is_some()),
+        ("missing_text", !a.missing_text.is_empty()),
+        ("merge_labels", a.merge_labels),
+        ("separator", a.separator.is_some()),
+        ("decimal", a.decimal.is_some()),
+        ("header", a.header.is_some()),
+        ("image_size", a.image_size.is_some()),
+        ("trusted", a.trusted.is_some()),
+        ("trusted_labels", a.trusted_labels.is_some()),
+        ("trusted_column", a.trusted_column.is_some()),
+        ("test", a.test.is_some()),
+        ("test_labels", a.test_labels.is_some()),
     ] {
-        if given && !fits {
-            let source = source.key();
-            return Err(CleaningProblem::OtherSource {
-                key,
-                source,
-                belongs,
-            }
-            .into());
+        if given {
+            return Err(CleaningProblem::Digits { key }.into());
         }
     }
     Ok(())
@@ -158,57 +68,20 @@ fn check_source(given: &DataSpecification, source: Source<'_>) -> Result<(), Err
 
 /// Rejects keys that exclude each other, and keys that need another one.
 fn check_keys(a: &DataSpecification) -> Result<(), Error> {
-    let sources = [
-        ("table", a.table.is_some()),
-        ("features", a.features.is_some()),
-        ("images", a.images.is_some()),
-    ];
     let trust = [
         ("trusted", a.trusted.is_some()),
         ("trusted_column", a.trusted_column.is_some()),
-        ("trusted_features", a.trusted_features.is_some()),
         ("trusted_rows", a.trusted_rows.is_some()),
     ];
-    for group in [&sources[..], &trust] {
-        let mut given = group.iter().filter(|(_, given)| *given);
-        if let (Some(&(one, _)), Some(&(other, _))) = (given.next(), given.next()) {
-            return Err(CleaningProblem::Exclusive { keys: [one, other] }.into());
-        }
+    let mut given = trust.iter().filter(|(_, given)| *given);
+    if let (Some(&(one, _)), Some(&(other, _))) = (given.next(), given.next()) {
+        return Err(CleaningProblem::Exclusive { keys: [one, other] }.into());
     }
     for (key, given, needs, there) in [
-        (
-            "features",
-            a.features.is_some(),
-            "labels",
-            a.labels.is_some(),
-        ),
-        ("images", a.images.is_some(), "labels", a.labels.is_some()),
-        (
-            "trusted_features",
-            a.trusted_features.is_some(),
-            "trusted_labels",
-            a.trusted_labels.is_some(),
-        ),
-        (
-            "trusted_labels",
-            a.trusted_labels.is_some(),
-            "trusted_features",
-            a.trusted_features.is_some(),
-        ),
-        (
-            "test_features",
-            a.test_features.is_some(),
-            "test_labels",
-            a.test_labels.is_some(),
-        ),
-        (
-            "test_images",
-            a.test_images.is_some(),
-            "test_labels",
-            a.test_labels.is_some(),
-        ),
+        ("trusted_labels", &a.trusted_labels, "trusted", &a.trusted),
+        ("test_labels", &a.test_labels, "test", &a.test),
     ] {
-        if given && !there {
+        if given.is_some() && there.is_none() {
             return Err(CleaningProblem::Needs { key, needs }.into());
         }
     }
@@ -217,12 +90,10 @@ fn check_keys(a: &DataSpecification) -> Result<(), Error> {
 
 impl Input {
     pub(super) fn read(given: &DataSpecification, key: Key) -> Result<Self, Error> {
-        let source = Source::of(given);
         check_keys(given)?;
-        check_source(given, source)?;
-        let rate = match source {
-            Source::Digits => Some(given.corrupt.unwrap_or(DIGITS_CORRUPT)),
-            _ => given.corrupt,
+        let rate = match &given.file {
+            None => Some(given.corrupt.unwrap_or(DIGITS_CORRUPT)),
+            Some(_) => given.corrupt,
         };
         if rate.is_none() && given.corruption.is_some() {
             return Err(CleaningProblem::NoRate.into());
@@ -231,28 +102,20 @@ impl Input {
             kind: given.corruption.unwrap_or_default(),
             rate,
         });
-        let rows = match source {
-            Source::Digits => embedded(given, corruption.as_ref(), key)?.into(),
-            Source::Idx { images, labels } => {
-                idx(given, (images, labels), corruption.as_ref(), key)?.into()
+        let rows = match &given.file {
+            None => {
+                check_digits(given)?;
+                embedded(given, corruption.as_ref(), key)?
             }
-            Source::Table(features) => {
-                let labels = None;
-                let files = Files { features, labels };
-                tables::read(given, files, corruption.as_ref(), key)?
-            }
-            Source::Npy { features, labels } => {
-                let labels = Some(labels);
-                let files = Files { features, labels };
-                tables::read(given, files, corruption.as_ref(), key)?
-            }
+            Some(file) => files::read(given, file, corruption.as_ref(), key)?,
         };
         Ok(Self {
-            findings: Findings::new(&rows.data, rows.missing, rows.scaling.as_deref()),
+            findings: Findings::new(&rows.data, rows.read, rows.scaling.as_deref()),
             data: rows.data,
             corruption,
             scaling: rows.scaling,
             ids: rows.ids,
+            rows_text: rows.text,
         })
     }
 }
@@ -261,7 +124,7 @@ fn embedded(
     given: &DataSpecification,
     corruption: Option<&Corruption>,
     key: Key,
-) -> Result<CleaningData, Error> {
+) -> Result<Rows, Error> {
     let source = digits();
     let train = given.train_rows.unwrap_or(DIGITS.train);
     let trusted = given.trusted_rows.unwrap_or(DIGITS.trusted);
@@ -273,47 +136,15 @@ fn embedded(
         trusted,
         test,
     };
-    CleaningData::draw(&source, split, corruption, key).map_err(|error| {
+    let data = CleaningData::draw(&source, split, corruption, key).map_err(|error| {
         let keys = vec![("train_rows", None), ("trusted_rows", None)];
         of_rows(keys, None, error)
-    })
-}
-
-fn idx(
-    given: &DataSpecification,
-    (images, labels): (&Path, &Path),
-    corruption: Option<&Corruption>,
-    key: Key,
-) -> Result<CleaningData, Error> {
-    let trusted = given.trusted_rows.ok_or(CleaningProblem::NoTrust {
-        keys: &[("trusted_rows", "N (how many rows, drawn at random)")],
     })?;
-    let mut source = read_idx(images, labels, None)?;
-    source
-        .expect_two_classes()
-        .map_err(|error| of_rows(Vec::new(), Some(labels), error))?;
-    let mut test = given
-        .test_images
-        .as_deref()
-        .zip(given.test_labels.as_deref())
-        .map(|(images, labels)| read_idx(images, labels, None))
-        .transpose()?;
-    if let Some(rows) = &mut test {
-        let classes = numbered_classes(source.classes().max(rows.classes()));
-        let named = |data: &Dataset| data.clone().with_class_names(classes.clone());
-        source = named(&source)?;
-        *rows = named(rows)?;
-    }
-    let data = draw(given, &source, trusted, images, corruption, key)?;
-    match test {
-        None => Ok(data),
-        Some(test) => data.with_test(test).map_err(|error| {
-            let source = Box::new(error);
-            CleaningProblem::Of {
-                key: "test_images",
-                source,
-            }
-            .into()
-        }),
-    }
+    Ok(Rows {
+        data,
+        scaling: None,
+        ids: None,
+        read: Read::default(),
+        text: "images of handwritten digits (they come with the program)".to_owned(),
+    })
 }

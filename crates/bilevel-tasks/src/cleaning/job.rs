@@ -9,8 +9,8 @@ use bilevel::{Driver, Key};
 use super::baseline::{Baseline, baselines, retrain};
 use super::findings::Findings;
 use super::gradient;
-use super::input::{Input, Source};
-use super::outcome::{Baselines, CleaningOutcome, CleaningResult, scores};
+use super::input::Input;
+use super::outcome::{Baselines, CleaningOutcome, CleaningResult, scores, suggestions};
 use super::problem::CleaningProblem;
 use super::run::{Cleaned, CleaningState, Watch};
 use super::specification::{CleaningSpecification, EarlyStopping};
@@ -18,7 +18,7 @@ use super::split::CleaningData;
 use super::{Cleaning, CleaningSettings, kept};
 use crate::Error;
 use crate::corruption::Corruption;
-use crate::data::table::ColumnScale;
+use crate::data::preparation::ColumnScale;
 use crate::train::{Classifier, Trainer};
 
 /// A specification with its rows: the data to clean and how.
@@ -116,7 +116,6 @@ impl CleaningJob {
         )
         .outer_steps(settings.outer_steps)
         .validate()?;
-        let rows_text = Source::of(&given.data).rows_text();
         let mut job = Self {
             specification: given.clone(),
             data: input.data,
@@ -124,7 +123,7 @@ impl CleaningJob {
             scaling: input.scaling,
             ids: input.ids,
             findings: input.findings,
-            rows_text,
+            rows_text: input.rows_text,
             settings,
             cleaning,
             method,
@@ -149,9 +148,7 @@ impl CleaningJob {
         data.missing = self.findings.missing_policy();
         data.corrupt = self.corruption.map(|corruption| corruption.rate);
         data.corruption = self.corruption.map(|corruption| corruption.kind);
-        let named = data.trusted.is_some()
-            || data.trusted_column.is_some()
-            || data.trusted_features.is_some();
+        let named = data.trusted.is_some() || data.trusted_column.is_some();
         data.trusted_rows = (!named).then(|| self.data.trusted().rows());
         full
     }
@@ -210,6 +207,8 @@ impl CleaningJob {
             &retrained,
         )?;
 
+        let suggestions = suggestions(&self.data, self.ids.as_deref(), &retrained)?;
+
         stage(Stage::Baselines);
         let own = Classifier::new(self.settings.model, cleaned.y.clone());
         let row = Baseline::of_weights(&self.data, &cleaned.weights, &own, &retrained, seconds)?;
@@ -248,6 +247,7 @@ impl CleaningJob {
         Ok(CleaningOutcome {
             result,
             scores,
+            suggestions,
             kept_step: cleaned.step.step,
             why: cleaned.why,
         })

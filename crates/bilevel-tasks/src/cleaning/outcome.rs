@@ -13,7 +13,7 @@ use super::kept;
 use super::run::OuterStep;
 use super::split::CleaningData;
 use crate::Error;
-use crate::data::table::ColumnScale;
+use crate::data::preparation::ColumnScale;
 use crate::model::predictions;
 use crate::train::Classifier;
 
@@ -24,6 +24,8 @@ pub struct CleaningOutcome {
     pub result: CleaningResult,
     /// The rows by rank: the smallest weight first.
     pub scores: Vec<Score>,
+    /// The rows without a label, in their order.
+    pub suggestions: Vec<Suggestion>,
     /// The outer step that is kept.
     pub kept_step: usize,
     /// Why the run ended.
@@ -228,14 +230,78 @@ pub(super) fn scores(
     Ok(scores)
 }
 
-/// The text of `scores.csv`.
+/// What the model says of a row without a label.
+#[derive(Clone, PartialEq, Debug)]
+pub struct Suggestion {
+    /// Its number in the source.
+    pub row: usize,
+    /// The label that the retrained model finds most probable.
+    pub suggested: String,
+    /// The probability of that label.
+    pub p_suggested: f64,
+    /// The name of the row, if rows have names.
+    pub id: Option<String>,
+}
+
+/// A suggestion for each row without a label.
+pub(super) fn suggestions(
+    data: &CleaningData,
+    ids: Option<&[String]>,
+    retrained: &Classifier<f32>,
+) -> Result<Vec<Suggestion>, Error> {
+    let Some(unlabelled) = data.unlabelled() else {
+        return Ok(Vec::new());
+    };
+    let (names, classes) = (unlabelled.class_names(), unlabelled.classes());
+    let probabilities = retrained.probabilities(unlabelled)?;
+    let suggested = predictions(&probabilities, classes);
+    let rows = data.row_numbers().unlabelled.iter();
+    let suggest = |(position, &row): (usize, &usize)| {
+        let class = suggested[position] as usize;
+        Suggestion {
+            row,
+            suggested: names[class].clone(),
+            p_suggested: f64::from(probabilities[position * classes + class]),
+            id: ids.and_then(|ids| ids.get(row).cloned()),
+        }
+    };
+    Ok(rows.enumerate().map(suggest).collect())
+}
+
+/// A line of `scores.csv` for a row without a label: what only a given label has is empty.
+#[derive(Serialize)]
+struct Unlabelled<'s> {
+    row: usize,
+    given: &'s str,
+    weight: Option<f64>,
+    rank: Option<usize>,
+    suspect: bool,
+    suggested: &'s str,
+    p_suggested: f64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    id: Option<&'s str>,
+}
+
+/// The text of `scores.csv`: the rows by rank, then those without a label.
 ///
 /// # Errors
 /// None known: it is written to memory.
-pub fn scores_csv(scores: &[Score]) -> Result<Vec<u8>, csv::Error> {
+pub fn scores_csv(scores: &[Score], suggestions: &[Suggestion]) -> Result<Vec<u8>, csv::Error> {
     let mut writer = csv::Writer::from_writer(Vec::new());
     for score in scores {
         writer.serialize(score)?;
+    }
+    for row in suggestions {
+        writer.serialize(Unlabelled {
+            row: row.row,
+            given: "",
+            weight: None,
+            rank: None,
+            suspect: false,
+            suggested: &row.suggested,
+            p_suggested: row.p_suggested,
+            id: row.id.as_deref(),
+        })?;
     }
     writer
         .into_inner()

@@ -13,14 +13,26 @@ type Cause = Box<dyn std::error::Error + Send + Sync>;
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum CleaningProblem {
-    /// A key that belongs to another source of rows.
-    OtherSource {
+    /// A key that needs a file of rows.
+    Digits {
         /// The key.
         key: &'static str,
-        /// The chosen source: the key of its file; None for the digits.
-        source: Option<&'static str>,
-        /// The keys of the sources that the key belongs to.
-        belongs: &'static [&'static str],
+    },
+    /// A key that changes nothing, because of the files.
+    Unused {
+        /// The key.
+        key: &'static str,
+        /// Why.
+        because: String,
+    },
+    /// A column that no table has.
+    NoColumn {
+        /// The key that names it.
+        key: &'static str,
+        /// The column.
+        name: String,
+        /// What the files have.
+        known: String,
     },
     /// Two keys that exclude each other.
     Exclusive {
@@ -43,13 +55,6 @@ pub enum CleaningProblem {
         /// The keys that name such rows, each with a placeholder for its value.
         keys: &'static [(&'static str, &'static str)],
     },
-    /// A column to leave out that does not exist in any table.
-    Ignored {
-        /// The column.
-        name: String,
-        /// The columns of the tables.
-        known: String,
-    },
     /// A column that marks all rows or no row as trusted.
     TrustedColumn {
         /// The file.
@@ -70,40 +75,24 @@ pub enum CleaningProblem {
         /// Why.
         source: Cause,
     },
-    /// An error in the rows that a key names.
-    Of {
-        /// The key.
-        key: &'static str,
-        /// The error.
-        source: Cause,
-    },
 }
 
 impl CleaningProblem {
     /// The message; `spell` turns a key into the way the caller writes it.
     #[must_use]
     pub fn message(&self, spell: &dyn Fn(&str) -> String) -> String {
-        let source_name = |key: &&str| match *key {
-            "table" => "a table".to_owned(),
-            key => spell(key),
-        };
         match self {
-            Self::OtherSource {
-                key,
-                source,
-                belongs,
-            } => format!(
-                "{} has no meaning with {}: it belongs to {}",
+            Self::Digits { key } => format!(
+                "{} has no meaning with the digits that come with the program: it needs {}",
                 spell(key),
-                source.as_ref().map_or_else(
-                    || "the digits that come with the program".to_owned(),
-                    source_name
-                ),
-                belongs
-                    .iter()
-                    .map(source_name)
-                    .collect::<Vec<_>>()
-                    .join(" or ")
+                spell("file")
+            ),
+            Self::Unused { key, because } => {
+                format!("{} has no meaning here: {because}", spell(key))
+            }
+            Self::NoColumn { key, name, known } => format!(
+                "{} {name}: expected a column of the files, found {known}",
+                spell(key)
             ),
             Self::Exclusive { keys: [one, other] } => {
                 format!("{} cannot be used with {}", spell(one), spell(other))
@@ -129,10 +118,6 @@ impl CleaningProblem {
                     either(&keys)
                 )
             }
-            Self::Ignored { name, known } => format!(
-                "{} {name}: expected a column of the tables, found {known}",
-                spell("ignore")
-            ),
             Self::TrustedColumn {
                 file,
                 column,
@@ -160,7 +145,6 @@ impl CleaningProblem {
                     format!("{} of {of}: {source}", keys.join(" and "))
                 }
             }
-            Self::Of { key, source } => format!("{}: {source}", spell(key)),
         }
     }
 }
@@ -172,7 +156,7 @@ impl CleaningProblem {
         match self {
             Self::Exclusive { keys } => Some(Hint::LeaveOneOut(keys.to_vec())),
             Self::Patience => Some(Hint::LeaveOneOut(vec!["patience", "early_stopping"])),
-            Self::OtherSource { key, .. } => Some(Hint::LeaveOut(key)),
+            Self::Digits { key } | Self::Unused { key, .. } => Some(Hint::LeaveOut(key)),
             _ => None,
         }
     }

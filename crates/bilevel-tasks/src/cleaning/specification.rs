@@ -11,8 +11,10 @@ use bilevel::text::{self, Kind, expected, serial};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use super::CleaningSettings;
+use super::text_form::{DecimalMark, ImageSize, Separator};
 use crate::corruption::CorruptionKind;
-use crate::data::table::Missing;
+use crate::data::STANDARD_INPUT;
+use crate::data::preparation::Missing;
 use crate::model::Model;
 use crate::specification::{self, SpecificationProblem, keys_of};
 
@@ -59,23 +61,22 @@ pub enum JobName {
     Clean,
 }
 
-/// The rows to clean: the digits that come with the program, unless a table, features or images are named.
+/// The rows to clean: the digits that come with the program, unless a file is named. A file is of any known format.
 #[derive(Clone, PartialEq, Debug, Default, Serialize, Deserialize)]
 #[serde(default, expecting = "a table")]
 pub struct DataSpecification {
-    /// Table of the rows to check.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub table: Option<PathBuf>,
-    /// NPY file of features.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub features: Option<PathBuf>,
-    /// IDX file of images.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub images: Option<PathBuf>,
-    /// Labels of the features or images.
+    /// File of the rows to check, or folder of pictures. Also called `table`, `features` or `images`.
+    #[serde(
+        skip_serializing_if = "Option::is_none",
+        alias = "table",
+        alias = "features",
+        alias = "images"
+    )]
+    pub file: Option<PathBuf>,
+    /// File of their labels, if they are apart.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub labels: Option<PathBuf>,
-    /// Column of labels.
+    /// Column of labels, or array of labels in a file of several.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub label: Option<String>,
     /// Column of row names.
@@ -84,31 +85,50 @@ pub struct DataSpecification {
     /// Columns to leave out of the features.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub ignore: Vec<String>,
+    /// Columns to keep as features, even if they seem to number the rows.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub keep: Vec<String>,
+    /// Columns of categories, even if their cells are numbers.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub category: Vec<String>,
     /// How missing values are handled.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub missing: Option<Missing>,
-    /// Table of trusted rows, whose labels are right.
+    /// Texts that stand for no value, in addition to the usual ones.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub missing_text: Vec<String>,
+    /// Whether labels that look the same are one class.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub merge_labels: bool,
+    /// What separates the cells of text.
     #[serde(skip_serializing_if = "Option::is_none")]
+    pub separator: Option<Separator>,
+    /// The mark before the fraction of a number in text.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub decimal: Option<DecimalMark>,
+    /// Whether the first line of text has the names of the columns.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub header: Option<bool>,
+    /// Height and width to which pictures in a folder are resized.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub image_size: Option<ImageSize>,
+    /// File of trusted rows, whose labels are right.
+    #[serde(skip_serializing_if = "Option::is_none", alias = "trusted_features")]
     pub trusted: Option<PathBuf>,
+    /// File of their labels, if they are apart.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub trusted_labels: Option<PathBuf>,
     /// Column that says which rows are trusted.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub trusted_column: Option<String>,
-    /// NPY file of the features of trusted rows.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub trusted_features: Option<PathBuf>,
-    /// Labels of the trusted features.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub trusted_labels: Option<PathBuf>,
-    /// Table of test rows.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    /// File of test rows.
+    #[serde(
+        skip_serializing_if = "Option::is_none",
+        alias = "test_features",
+        alias = "test_images"
+    )]
     pub test: Option<PathBuf>,
-    /// NPY file of the features of test rows.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub test_features: Option<PathBuf>,
-    /// IDX file of test images.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub test_images: Option<PathBuf>,
-    /// Labels of the test features or images.
+    /// File of their labels, if they are apart.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub test_labels: Option<PathBuf>,
     /// Number of rows to draw for cleaning.
@@ -298,20 +318,17 @@ impl CleaningSpecification {
 impl DataSpecification {
     fn paths(&mut self) -> impl Iterator<Item = &mut PathBuf> {
         [
-            &mut self.table,
-            &mut self.features,
-            &mut self.images,
+            &mut self.file,
             &mut self.labels,
             &mut self.trusted,
-            &mut self.trusted_features,
             &mut self.trusted_labels,
             &mut self.test,
-            &mut self.test_features,
-            &mut self.test_images,
             &mut self.test_labels,
         ]
         .into_iter()
         .flatten()
+        // Standard input is in no folder.
+        .filter(|path| path.as_os_str() != STANDARD_INPUT)
     }
 }
 

@@ -28,6 +28,8 @@ pub struct RowNumbers {
     pub trusted: Vec<usize>,
     /// Of the test rows.
     pub test: Vec<usize>,
+    /// Of the rows without a label.
+    pub unlabelled: Vec<usize>,
 }
 
 /// The rows of a cleaning task.
@@ -38,6 +40,7 @@ pub struct CleaningData {
     true_labels: Option<Vec<u32>>,
     trusted: Dataset,
     test: Option<Dataset>,
+    unlabelled: Option<Dataset>,
 }
 
 impl CleaningData {
@@ -66,11 +69,13 @@ impl CleaningData {
                 train: (0..train.rows()).collect(),
                 trusted: (0..trusted.rows()).collect(),
                 test: (0..test.as_ref().map_or(0, Dataset::rows)).collect(),
+                unlabelled: Vec::new(),
             },
             train,
             true_labels,
             trusted,
             test,
+            unlabelled: None,
         })
     }
 
@@ -191,6 +196,19 @@ impl CleaningData {
         Ok(data)
     }
 
+    /// The same with rows that have no label: they are not trained on, and get a suggestion. `rows` are their numbers in
+    /// the source of the training rows.
+    ///
+    /// # Errors
+    /// If they differ in columns, or the numbers in length.
+    pub fn with_unlabelled(mut self, data: Dataset, rows: Vec<usize>) -> Result<Self, Error> {
+        self.train.expect_alike(&data)?;
+        crate::data::check_length("row numbers", data.rows(), rows.len())?;
+        self.unlabelled = Some(data);
+        self.numbers.unlabelled = rows;
+        Ok(self)
+    }
+
     /// The training rows, with the labels that were given.
     #[must_use]
     pub fn train(&self) -> &Dataset {
@@ -219,6 +237,12 @@ impl CleaningData {
     #[must_use]
     pub fn test(&self) -> Option<&Dataset> {
         self.test.as_ref()
+    }
+
+    /// The rows without a label, if there are any; their labels mean nothing.
+    #[must_use]
+    pub fn unlabelled(&self) -> Option<&Dataset> {
+        self.unlabelled.as_ref()
     }
 
     /// The true labels of the training rows, where they are known.

@@ -33,14 +33,11 @@ pub fn digits() -> Dataset {
     // Not built with `Dataset::new`: the file is embedded and tested, so callers have no error
     // to handle.
     Dataset {
-        features,
+        features: super::FeatureValues::Dense(features),
         columns: COLUMNS,
         labels,
         class_names: numbered_classes(CLASSES),
-        image_shape: Some(ImageShape {
-            height: SIDE,
-            width: SIDE,
-        }),
+        image_shape: Some(ImageShape::grey(SIDE, SIDE)),
     }
 }
 

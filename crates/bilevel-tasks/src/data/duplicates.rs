@@ -1,16 +1,17 @@
 //! Rows with the same features.
 
+use std::borrow::Cow;
 use std::collections::HashMap;
 use std::hash::{Hash, Hasher};
 
 use super::Dataset;
 
 /// Features compared as numbers: 0 equals −0.
-struct Features<'a>(&'a [f32]);
+struct Features<'a>(Cow<'a, [f32]>);
 
 impl Hash for Features<'_> {
     fn hash<H: Hasher>(&self, state: &mut H) {
-        for value in self.0 {
+        for value in &*self.0 {
             (value + 0.0).to_bits().hash(state);
         }
     }

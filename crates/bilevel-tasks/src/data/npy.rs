@@ -1,246 +1,303 @@
 //! NPY, NumPy's file format for one array.
 //!
 //! The bytes 93 "NUMPY", a version, the length of the header, the header as the text of a
-//! Python dictionary, then the elements (numpy.lib.format, versions 1.0 to 3.0). Supported: booleans, integers and
-//! floating-point numbers of 32 or 64 bits, in either byte order, in C or Fortran order. A file may be gzipped.
+//! Python dictionary, then the elements (numpy.lib.format, versions 1.0 to 3.0). Supported: booleans, integers,
+//! floating-point numbers of 16, 32 or 64 bits, and texts, in either byte order, in C or Fortran order. A file may be
+//! gzipped.
 
+mod failure;
 mod header;
-mod problem;
 mod tests;
 
 use std::fs;
 use std::io::{self, Read, Write};
 use std::path::Path;
 
-use self::header::{Header, LONG_START, MAGIC, split_header};
-use super::source;
+use self::header::{Header, MAGIC};
+use super::array::elements;
+pub use super::array::{Array, Values};
+use super::malformed::Malformed;
+use super::shape::shape_text;
+use super::source::Source;
 use crate::Error;
-pub use problem::NpyProblem;
+pub(crate) use failure::Failure;
 
 /// In a written file, the elements begin at a multiple of this.
 const ALIGNMENT: usize = 64;
 
-/// The elements of an NPY file: as they are, or in the smallest of these types that has all values of theirs.
-#[derive(Clone, PartialEq, Debug)]
-pub enum NpyValues {
-    /// `<f4`.
-    F32(Vec<f32>),
-    /// `<f8`.
-    F64(Vec<f64>),
-    /// `<i4`; also `i1`, `i2` and `u2`.
-    I32(Vec<i32>),
-    /// `<i8`; also `u4`, and `u8` if all numbers fit.
-    I64(Vec<i64>),
-    /// `|u1`; also booleans, as 0 and 1.
-    U8(Vec<u8>),
+/// Reads a file. Memory: a small multiple of the data that there are, whatever the header declares.
+///
+/// # Errors
+/// If the file cannot be read or is not one array of a supported type.
+pub fn read(path: &Path) -> Result<Array, Error> {
+    let source = Source::open(path).map_err(|error| Error::reading(path, error))?;
+    parse(&mut source.into_reader()).map_err(|failure| failure.at(path))
 }
 
-/// The array that an NPY file holds.
-#[derive(Clone, PartialEq, Debug)]
-pub struct NpyArray {
-    /// The dimensions; none for a single number.
-    pub shape: Vec<usize>,
-    /// The elements in C order (the last dimension varies fastest), whatever the order in the file.
-    pub values: NpyValues,
+/// Whether bytes begin as an NPY file does.
+pub(crate) fn is(start: &[u8]) -> bool {
+    start.starts_with(MAGIC)
 }
 
-impl NpyArray {
-    /// Reads a file. Memory: a small multiple of the size that the header declares, and of the data that there are.
-    ///
-    /// # Errors
-    /// If the file cannot be read or is not one array of a supported type.
-    pub fn read(path: &Path) -> Result<Self, Error> {
-        let read = || Self::from_reader(source::open(path)?);
-        read().map_err(|failure| match failure {
-            Failure::Read(source) => unreadable(path, source),
-            Failure::Problem(problem) => wrong(path, problem),
+/// The shape of an array, from its header alone.
+pub(crate) fn shape(reader: &mut dyn Read) -> Result<Vec<usize>, Failure> {
+    Ok(Header::read(reader)?.shape)
+}
+
+/// Reads an array, and makes sure that nothing is behind it.
+pub(crate) fn parse(reader: &mut dyn Read) -> Result<Array, Failure> {
+    let header = Header::read(reader)?;
+    let element = Element::parse(&header.element).ok_or_else(|| {
+        Malformed::new(
+            "booleans, integers, floating-point numbers of 16, 32 or 64 bits, or texts",
+            format!("elements of type {}", header.element),
+        )
+        .remedy(if header.element.contains('O') {
+            "these are Python objects, which are stored as a pickle: in NumPy, array.astype(str) or astype(float) converts them"
+        } else {
+            "in NumPy, array.astype converts them"
         })
+    })?;
+    let count = header
+        .count()
+        .filter(|&count| count.checked_mul(element.size).is_some());
+    let mut counted = Counted { reader, bytes: 0 };
+    let values = element.values(&mut counted, count.unwrap_or(usize::MAX))?;
+    let expected = count.map(|count| (count * element.size) as u64);
+    // What the header does not declare is counted, not kept.
+    io::copy(&mut counted, &mut io::sink())?;
+    let found = counted.bytes;
+    if expected != Some(found) {
+        return Err(Malformed::new(
+            format!(
+                "the bytes of {} elements of type {} after the header",
+                shape_text(&header.shape),
+                header.element
+            ),
+            format!("{found} bytes"),
+        )
+        .into());
     }
-
-    /// Reads the bytes of a file.
-    ///
-    /// # Errors
-    /// If the bytes are not one array of a supported type.
-    pub fn from_bytes(bytes: &[u8]) -> Result<Self, NpyProblem> {
-        Self::parse(bytes, 0)
-    }
-
-    fn from_reader(mut file: impl Read) -> Result<Self, Failure> {
-        let mut bytes = Vec::new();
-        let mut read_to = |end: usize, bytes: &mut Vec<u8>| {
-            let more = end.saturating_sub(bytes.len()) as u64;
-            file.by_ref().take(more).read_to_end(bytes)
-        };
-        read_to(LONG_START, &mut bytes)?;
-        if let Err(NpyProblem::ShortHeader { expected, .. }) = split_header(&bytes) {
-            read_to(expected, &mut bytes)?;
-        }
-        let (header, data) = split_header(&bytes)?;
-        let start = bytes.len() - data.len();
-        let header = Header::parse(header)?;
-        let size = header.count().zip(element_size(&header.element));
-        let size = size.and_then(|(count, size)| count.checked_mul(size));
-        let end = size.and_then(|size| size.checked_add(start));
-        read_to(end.unwrap_or(usize::MAX), &mut bytes)?;
-        // What the header does not declare is counted, not kept.
-        let beyond = io::copy(&mut file, &mut io::sink())?;
-        Ok(Self::parse(
-            &bytes,
-            usize::try_from(beyond).unwrap_or(usize::MAX),
-        )?)
-    }
-
-    /// `beyond` bytes follow.
-    fn parse(bytes: &[u8], beyond: usize) -> Result<Self, NpyProblem> {
-        let (header, data) = split_header(bytes)?;
-        let header = Header::parse(header)?;
-        if element_size(&header.element).is_none() {
-            return Err(NpyProblem::Element {
-                found: header.element,
-            });
-        }
-        let values = match header.count() {
-            Some(count) if beyond == 0 => decode(&header.element, data, count)?,
-            _ => None,
-        };
-        let values = values.ok_or_else(|| NpyProblem::Size {
-            shape: header.shape.clone(),
-            element: header.element.clone(),
-            found: data.len().saturating_add(beyond),
-        })?;
-        Ok(Self {
-            values: if header.fortran_order {
-                values.reordered(&header.shape)
-            } else {
-                values
-            },
+    Ok(if header.fortran_order {
+        Array::from_fortran_order(header.shape, values)
+    } else {
+        Array {
             shape: header.shape,
+            values,
+        }
+    })
+}
+
+/// Counts the bytes that are read.
+struct Counted<'a> {
+    reader: &'a mut dyn Read,
+    bytes: u64,
+}
+
+impl Read for Counted<'_> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let read = self.reader.read(buffer)?;
+        self.bytes += read as u64;
+        Ok(read)
+    }
+}
+
+/// The type of an element.
+struct Element {
+    big: bool,
+    kind: u8,
+    size: usize,
+}
+
+impl Element {
+    fn parse(text: &str) -> Option<Self> {
+        let (order, kind) = text.split_at_checked(1)?;
+        let (kind, size) = kind.split_at_checked(1)?;
+        let size: usize = size.parse().ok()?;
+        let kind = kind.bytes().next()?;
+        let (known, size) = match (kind, size) {
+            (b'b' | b'i' | b'u', 1) => (true, size),
+            (b'i' | b'u' | b'f', 2 | 4 | 8) => (true, size),
+            (b'U', 1..=1_000_000) => (true, 4 * size),
+            (b'S', 1..=1_000_000) => (true, size),
+            _ => (false, size),
+        };
+        // Only single bytes have no order.
+        let ordered = matches!(order, "<" | ">" | "=");
+        let valid = ordered || (order == "|" && (size == 1 || kind == b'S'));
+        (known && valid).then_some(Self {
+            big: order == ">",
+            kind,
+            size,
         })
     }
 
-    /// The elements as numbers in double precision.
-    #[must_use]
-    pub fn to_f64(&self) -> Vec<f64> {
-        match &self.values {
-            NpyValues::F32(values) => values.iter().map(|&value| f64::from(value)).collect(),
-            NpyValues::F64(values) => values.clone(),
-            NpyValues::I32(values) => values.iter().map(|&value| f64::from(value)).collect(),
-            NpyValues::I64(values) => values.iter().map(|&value| value as f64).collect(),
-            NpyValues::U8(values) => values.iter().map(|&value| f64::from(value)).collect(),
+    fn values(&self, reader: &mut dyn Read, count: usize) -> Result<Values, Failure> {
+        macro_rules! numbers {
+            ($type:ty, $to:ty) => {
+                if self.big {
+                    elements(reader, count, |bytes| {
+                        <$to>::from(<$type>::from_be_bytes(bytes))
+                    })?
+                } else {
+                    elements(reader, count, |bytes| {
+                        <$to>::from(<$type>::from_le_bytes(bytes))
+                    })?
+                }
+            };
         }
+        Ok(match (self.kind, self.size) {
+            (b'b', _) => Values::Bool(elements(reader, count, |[byte]: [u8; 1]| byte != 0)?),
+            (b'u', 1) => Values::U8(numbers!(u8, u8)),
+            (b'i', 1) => Values::I32(numbers!(i8, i32)),
+            (b'i', 2) => Values::I32(numbers!(i16, i32)),
+            (b'u', 2) => Values::I32(numbers!(u16, i32)),
+            (b'i', 4) => Values::I32(numbers!(i32, i32)),
+            (b'u', 4) => Values::I64(numbers!(u32, i64)),
+            (b'i', _) => Values::I64(numbers!(i64, i64)),
+            (b'u', _) => Values::I64(signed(&numbers!(u64, u64))?),
+            (b'f', 2) => {
+                let half = |bits: u16| half_to_f32(bits);
+                Values::F32(if self.big {
+                    elements(reader, count, |bytes| half(u16::from_be_bytes(bytes)))?
+                } else {
+                    elements(reader, count, |bytes| half(u16::from_le_bytes(bytes)))?
+                })
+            }
+            (b'f', 4) => Values::F32(numbers!(f32, f32)),
+            (b'f', _) => Values::F64(numbers!(f64, f64)),
+            _ => Values::Text(self.texts(reader, count)?),
+        })
     }
 
-    /// The same, without a copy if the elements are already in double precision.
-    #[must_use]
-    pub fn into_f64(self) -> Vec<f64> {
-        match self.values {
-            NpyValues::F64(values) => values,
-            _ => self.to_f64(),
+    fn texts(&self, reader: &mut dyn Read, count: usize) -> io::Result<Vec<String>> {
+        let mut texts = Vec::new();
+        let mut bytes = Vec::new();
+        while texts.len() < count {
+            bytes.clear();
+            (&mut *reader)
+                .take(self.size as u64)
+                .read_to_end(&mut bytes)?;
+            if bytes.len() < self.size {
+                break;
+            }
+            let text: String = if self.kind == b'S' {
+                String::from_utf8_lossy(&bytes).into_owned()
+            } else {
+                let (units, _) = bytes.as_chunks();
+                let unit = |&unit: &[u8; 4]| {
+                    let code = if self.big {
+                        u32::from_be_bytes(unit)
+                    } else {
+                        u32::from_le_bytes(unit)
+                    };
+                    char::from_u32(code).unwrap_or(char::REPLACEMENT_CHARACTER)
+                };
+                units.iter().map(unit).collect()
+            };
+            texts.push(text.trim_end_matches('\0').to_owned());
         }
+        Ok(texts)
     }
+}
+
+/// A number of half precision (IEEE 754 binary16).
+pub(crate) fn half_to_f32(bits: u16) -> f32 {
+    let sign = if bits >> 15 == 1 { -1.0 } else { 1.0 };
+    let (exponent, fraction) = ((bits >> 10) & 0x1f, f32::from(bits & 0x3ff));
+    match exponent {
+        0 => sign * fraction * 2.0_f32.powi(-24),
+        0x1f if fraction == 0.0 => sign * f32::INFINITY,
+        0x1f => f32::NAN,
+        _ => sign * (1.0 + fraction / 1024.0) * 2.0_f32.powi(i32::from(exponent) - 15),
+    }
+}
+
+fn signed(numbers: &[u64]) -> Result<Vec<i64>, Malformed> {
+    let signed = |(index, &found): (usize, &u64)| {
+        i64::try_from(found).map_err(|_| {
+            let expected = format!("an integer up to {}", i64::MAX);
+            Malformed::new(expected, found.to_string()).in_place(format!("element {index}"))
+        })
+    };
+    numbers.iter().enumerate().map(signed).collect()
 }
 
 /// Reads a matrix: the numbers of rows and columns, and the elements in single precision, row
 /// by row.
 ///
 /// # Errors
-/// As [`NpyArray::read`], and if the array does not have two dimensions.
+/// As [`read`], and if the array does not have two dimensions.
 pub fn read_matrix(path: &Path) -> Result<(usize, usize, Vec<f32>), Error> {
-    let array = NpyArray::read(path)?;
-    let [rows, columns] = array.shape[..] else {
-        return Err(wrong(path, shape("(rows, columns)", array.shape)));
+    let array = read(path)?;
+    let found = array.to_string();
+    match (array.shape.clone().as_slice(), array.into_f32()) {
+        (&[rows, columns], Some(values)) => Ok((rows, columns, values)),
+        _ => Err(Malformed::new("an array of numbers of shape (rows, columns)", found).at(path)),
+    }
+}
+
+/// Reads a vector of numbers in double precision.
+///
+/// # Errors
+/// As [`read`], and if the array is no vector of numbers.
+pub fn read_vector(path: &Path) -> Result<Vec<f64>, Error> {
+    let array = read(path)?;
+    match (array.shape.len(), array.to_f64()) {
+        (1, Some(values)) => Ok(values),
+        _ => {
+            Err(Malformed::new("an array of numbers of one dimension", array.to_string()).at(path))
+        }
+    }
+}
+
+/// Reads a vector of classes: whole numbers from 0 on.
+///
+/// # Errors
+/// As [`read_vector`], and if an element is not a whole number from 0 to [`u32::MAX`].
+pub fn read_classes(path: &Path) -> Result<Vec<u32>, Error> {
+    let class = |(index, value): (usize, f64)| {
+        if value.fract() == 0.0 && (0.0..=f64::from(u32::MAX)).contains(&value) {
+            return Ok(value as u32);
+        }
+        let expected = format!("a class, a whole number from 0 to {}", u32::MAX);
+        let problem = Malformed::new(expected, value.to_string());
+        Err(problem.in_place(format!("element {index}")).at(path))
     };
-    let values = match array.values {
-        NpyValues::F32(values) => values,
-        _ => array.into_f64().iter().map(|&value| value as f32).collect(),
-    };
-    Ok((rows, columns, values))
+    read_vector(path)?
+        .into_iter()
+        .enumerate()
+        .map(class)
+        .collect()
 }
 
-/// As [`read_matrix`], in double precision.
-///
-/// # Errors
-/// As [`read_matrix`].
-pub fn read_matrix_f64(path: &Path) -> Result<(usize, usize, Vec<f64>), Error> {
-    let array = NpyArray::read(path)?;
-    match array.shape[..] {
-        [rows, columns] => Ok((rows, columns, array.into_f64())),
-        _ => Err(wrong(path, shape("(rows, columns)", array.shape))),
-    }
-}
-
-/// Reads a vector of `len` numbers, in double precision.
-///
-/// # Errors
-/// As [`NpyArray::read`], and if the array has another shape.
-pub fn read_vector(path: &Path, len: usize) -> Result<Vec<f64>, Error> {
-    let array = NpyArray::read(path)?;
-    if array.shape == [len] {
-        Ok(array.to_f64())
-    } else {
-        Err(wrong(path, shape(&format!("({len})"), array.shape)))
-    }
-}
-
-/// Reads a vector of classes: integers of any width, booleans, or floating-point numbers that are whole.
-///
-/// # Errors
-/// As [`NpyArray::read`], and if the array is not a vector or an element is not a whole number from
-/// 0 to [`u32::MAX`].
-pub fn read_labels(path: &Path) -> Result<Vec<u32>, Error> {
-    fn convert<T: Copy + Into<i64>>(labels: &[T]) -> Result<Vec<u32>, NpyProblem> {
-        let label = |(index, &label): (usize, &T)| {
-            let found = label.into();
-            u32::try_from(found).map_err(|_| NpyProblem::Label { index, found })
-        };
-        labels.iter().enumerate().map(label).collect()
-    }
-    /// Beyond it, not all integers are numbers of double precision.
-    const MOST: f64 = 9_007_199_254_740_992.0;
-    fn whole(labels: &[f64]) -> Result<Vec<u32>, NpyProblem> {
-        let integer = |(index, &found): (usize, &f64)| {
-            if found.fract() == 0.0 && found.abs() <= MOST {
-                Ok(found as i64)
-            } else {
-                Err(NpyProblem::NotInteger { index, found })
-            }
-        };
-        let labels: Result<Vec<i64>, _> = labels.iter().enumerate().map(integer).collect();
-        convert(&labels?)
-    }
-    let array = NpyArray::read(path)?;
-    if array.shape.len() != 1 {
-        return Err(wrong(path, shape("(rows)", array.shape)));
-    }
-    match &array.values {
-        NpyValues::I32(labels) => convert(labels),
-        NpyValues::I64(labels) => convert(labels),
-        NpyValues::U8(labels) => convert(labels),
-        NpyValues::F32(_) | NpyValues::F64(_) => whole(&array.to_f64()),
-    }
-    .map_err(|problem| wrong(path, problem))
-}
-
-/// Writes a vector: the counterpart of [`NpyArray::read`].
+/// Writes a vector: the counterpart of [`read`]. Texts are not written.
 ///
 /// # Errors
 /// A file that cannot be written.
 ///
 /// ```
-/// use bilevel_tasks::data::npy::{self, NpyArray, NpyValues};
+/// use bilevel_tasks::data::npy::{self, Values};
 /// # let folder = tempfile::tempdir()?;
 /// # let path = folder.path().join("gradient.npy");
-/// npy::write_vector(&path, NpyValues::F64(vec![1.0, 2.5]))?;
-/// assert_eq!(NpyArray::read(&path)?.shape, [2]);
+/// npy::write_vector(&path, Values::F64(vec![1.0, 2.5]))?;
+/// assert_eq!(npy::read(&path)?.shape, [2]);
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
-pub fn write_vector(path: &Path, values: NpyValues) -> Result<(), Error> {
-    let (element, length, data): (_, _, Vec<u8>) = match values {
-        NpyValues::F32(v) => ("<f4", v.len(), bytes(&v, f32::to_le_bytes)),
-        NpyValues::F64(v) => ("<f8", v.len(), bytes(&v, f64::to_le_bytes)),
-        NpyValues::I32(v) => ("<i4", v.len(), bytes(&v, i32::to_le_bytes)),
-        NpyValues::I64(v) => ("<i8", v.len(), bytes(&v, i64::to_le_bytes)),
-        NpyValues::U8(v) => ("|u1", v.len(), v),
+pub fn write_vector(path: &Path, values: Values) -> Result<(), Error> {
+    let length = values.len();
+    let (element, data): (_, Vec<u8>) = match values {
+        Values::F32(v) => ("<f4", bytes(&v, f32::to_le_bytes)),
+        Values::F64(v) => ("<f8", bytes(&v, f64::to_le_bytes)),
+        Values::I32(v) => ("<i4", bytes(&v, i32::to_le_bytes)),
+        Values::I64(v) => ("<i8", bytes(&v, i64::to_le_bytes)),
+        Values::U8(v) => ("|u1", v),
+        Values::Bool(v) => ("|b1", bytes(&v, |value| [u8::from(value)])),
+        Values::Text(_) => {
+            let source = io::Error::new(io::ErrorKind::InvalidInput, "texts are not written");
+            let path = path.to_owned();
+            return Err(Error::Write { path, source });
+        }
     };
     let mut header =
         format!("{{'descr': '{element}', 'fortran_order': False, 'shape': ({length},), }}");
@@ -267,142 +324,4 @@ pub fn write_vector(path: &Path, values: NpyValues) -> Result<(), Error> {
 
 fn bytes<const N: usize, T: Copy>(values: &[T], convert: impl Fn(T) -> [u8; N]) -> Vec<u8> {
     values.iter().flat_map(|&value| convert(value)).collect()
-}
-
-/// The bytes of an element of a type that is read.
-fn element_size(element: &str) -> Option<usize> {
-    let (order, kind) = element.split_at_checked(1)?;
-    let size = match kind {
-        "b1" | "i1" | "u1" => 1,
-        "i2" | "u2" => 2,
-        "i4" | "u4" | "f4" => 4,
-        "i8" | "u8" | "f8" => 8,
-        _ => return None,
-    };
-    // Only single bytes have no order.
-    (matches!(order, "<" | ">") || order == "|" && size == 1).then_some(size)
-}
-
-/// The elements of such a type; None if there are not `count` of them.
-fn decode(element: &str, data: &[u8], count: usize) -> Result<Option<NpyValues>, NpyProblem> {
-    macro_rules! numbers {
-        ($type:ty, $to:ty) => {{
-            let read = if element.starts_with('>') {
-                <$type>::from_be_bytes
-            } else {
-                <$type>::from_le_bytes
-            };
-            elements(data, count, |bytes| <$to>::from(read(bytes)))
-        }};
-    }
-    Ok(match &element[1..] {
-        "b1" => elements(data, count, |[byte]: [u8; 1]| u8::from(byte != 0)).map(NpyValues::U8),
-        "u1" => numbers!(u8, u8).map(NpyValues::U8),
-        "i1" => numbers!(i8, i32).map(NpyValues::I32),
-        "i2" => numbers!(i16, i32).map(NpyValues::I32),
-        "u2" => numbers!(u16, i32).map(NpyValues::I32),
-        "i4" => numbers!(i32, i32).map(NpyValues::I32),
-        "u4" => numbers!(u32, i64).map(NpyValues::I64),
-        "i8" => numbers!(i64, i64).map(NpyValues::I64),
-        "u8" => match numbers!(u64, u64) {
-            Some(numbers) => Some(NpyValues::I64(signed(&numbers)?)),
-            None => None,
-        },
-        "f4" => numbers!(f32, f32).map(NpyValues::F32),
-        _ => numbers!(f64, f64).map(NpyValues::F64),
-    })
-}
-
-fn signed(numbers: &[u64]) -> Result<Vec<i64>, NpyProblem> {
-    let signed =
-        |(index, &found)| i64::try_from(found).map_err(|_| NpyProblem::Large { index, found });
-    numbers.iter().enumerate().map(signed).collect()
-}
-
-fn elements<const N: usize, T>(
-    data: &[u8],
-    count: usize,
-    convert: impl Fn([u8; N]) -> T,
-) -> Option<Vec<T>> {
-    let (whole, rest) = data.as_chunks();
-    (whole.len() == count && rest.is_empty())
-        .then(|| whole.iter().map(|&value| convert(value)).collect())
-}
-
-enum Failure {
-    Read(io::Error),
-    Problem(NpyProblem),
-}
-
-impl From<NpyProblem> for Failure {
-    fn from(problem: NpyProblem) -> Self {
-        Self::Problem(problem)
-    }
-}
-
-impl From<io::Error> for Failure {
-    fn from(error: io::Error) -> Self {
-        match error.downcast::<source::Damaged>() {
-            Ok(source::Damaged { read, source }) => {
-                Self::Problem(NpyProblem::Gzip { read, source })
-            }
-            Err(error) => Self::Read(error),
-        }
-    }
-}
-
-fn unreadable(path: &Path, source: io::Error) -> Error {
-    Error::Read {
-        path: path.to_owned(),
-        source,
-    }
-}
-
-fn wrong(path: &Path, problem: NpyProblem) -> Error {
-    Error::Npy {
-        path: path.to_owned(),
-        problem,
-    }
-}
-
-fn shape(expected: &str, found: Vec<usize>) -> NpyProblem {
-    NpyProblem::Shape {
-        expected: expected.to_owned(),
-        found,
-    }
-}
-
-impl NpyValues {
-    /// Converts from Fortran order to C order.
-    fn reordered(self, shape: &[usize]) -> Self {
-        fn reorder<T: Copy>(values: &[T], shape: &[usize]) -> Vec<T> {
-            let mut strides = Vec::with_capacity(shape.len());
-            let mut stride = 1;
-            for &length in shape {
-                strides.push(stride);
-                stride *= length;
-            }
-            let mut index = vec![0; shape.len()];
-            let mut out = Vec::with_capacity(values.len());
-            for _ in values {
-                let place: usize = index.iter().zip(&strides).map(|(i, s)| i * s).sum();
-                out.push(values[place]);
-                for (position, &length) in index.iter_mut().zip(shape).rev() {
-                    *position += 1;
-                    if *position < length {
-                        break;
-                    }
-                    *position = 0;
-                }
-            }
-            out
-        }
-        match self {
-            Self::F32(values) => Self::F32(reorder(&values, shape)),
-            Self::F64(values) => Self::F64(reorder(&values, shape)),
-            Self::I32(values) => Self::I32(reorder(&values, shape)),
-            Self::I64(values) => Self::I64(reorder(&values, shape)),
-            Self::U8(values) => Self::U8(reorder(&values, shape)),
-        }
-    }
 }

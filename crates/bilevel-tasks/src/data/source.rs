@@ -1,37 +1,162 @@
-//! The bytes of a data file, unpacked.
+//! The bytes of a data file: opened once, unpacked.
 
 use std::fs::File;
-use std::io::{self, BufRead, BufReader, Cursor, Read};
+use std::io::{self, BufRead, BufReader, Cursor, Read, Seek, SeekFrom};
 use std::path::Path;
 
 use flate2::bufread::GzDecoder;
 
 const GZIP: &[u8] = &[0x1f, 0x8b];
+const ZSTD: &[u8] = &[0x28, 0xb5, 0x2f, 0xfd];
 
 /// A file that is packed more often than this is refused.
 const MOST_LAYERS: usize = 3;
+/// Bytes from which the kind of a file is found.
+const START: u64 = 1 << 16;
+/// The path of standard input.
+pub const STANDARD_INPUT: &str = "-";
 
-/// Opens a file. Gzip is detected from the contents, not the name, and unpacked, also if the file is packed twice.
-///
-/// Damage of a gzip stream is an error that holds [`Damaged`].
-pub(super) fn open(path: &Path) -> io::Result<Box<dyn Read>> {
-    unpacked(File::open(path)?)
+/// The contents of a file, not read yet except for the start. Gzip and zstd are detected from the contents, not the
+/// name, and unpacked, also if the file is packed twice.
+pub(crate) struct Source {
+    start: Vec<u8>,
+    rest: Box<dyn Read + Send>,
+    /// The same file, if it can be read out of order: neither packed nor a pipe.
+    file: Option<File>,
+    /// Whether the start ends where the file is damaged.
+    broken: bool,
 }
 
-/// The same for the bytes of a file.
-pub(super) fn unpacked<'a>(file: impl Read + 'a) -> io::Result<Box<dyn Read + 'a>> {
-    let mut file: Box<dyn Read + 'a> = Box::new(file);
-    for _ in 0..=MOST_LAYERS {
+impl Source {
+    /// Opens a file; `-` is standard input.
+    ///
+    /// # Errors
+    /// Those of the system. Damage of a packed stream is an error that holds [`Damaged`].
+    pub(crate) fn open(path: &Path) -> io::Result<Self> {
+        if path.as_os_str() == STANDARD_INPUT {
+            return Self::of(io::stdin());
+        }
+        let file = File::open(path)?;
+        let again = if file.metadata()?.is_file() {
+            file.try_clone().ok()
+        } else {
+            None
+        };
+        let (rest, packed) = unpacked(Box::new(file))?;
+        Self::new(rest, again.filter(|_| !packed))
+    }
+
+    /// The same for the bytes of a file.
+    ///
+    /// # Errors
+    /// Those of [`Source::open`].
+    pub(crate) fn of(bytes: impl Read + Send + 'static) -> io::Result<Self> {
+        Self::new(unpacked(Box::new(bytes))?.0, None)
+    }
+
+    fn new(mut rest: Box<dyn Read + Send>, file: Option<File>) -> io::Result<Self> {
+        let (mut start, mut broken) = (Vec::new(), false);
+        // A damaged stream shows its start, so that its format is known; its reader meets the damage.
+        let read = rest.by_ref().take(START).read_to_end(&mut start);
+        match read {
+            Err(error) if start.is_empty() => return Err(error),
+            Err(error) => {
+                rest = Box::new(Broken(Some(error)));
+                broken = true;
+            }
+            Ok(_) => {}
+        }
+        Ok(Self {
+            start,
+            rest,
+            file,
+            broken,
+        })
+    }
+
+    /// The first bytes: all, if there are few.
+    pub(crate) fn start(&self) -> &[u8] {
+        &self.start
+    }
+
+    /// The damage that the start ends with.
+    ///
+    /// # Errors
+    /// The damage, if there is any.
+    pub(crate) fn expect_whole_start(&mut self) -> io::Result<()> {
+        if self.broken {
+            io::copy(&mut self.rest, &mut io::sink())?;
+        }
+        Ok(())
+    }
+
+    /// Whether the start is all there is.
+    pub(crate) fn is_short(&self) -> bool {
+        (self.start.len() as u64) < START
+    }
+
+    /// All bytes, in order.
+    pub(crate) fn into_reader(self) -> impl Read + Send + 'static {
+        Cursor::new(self.start).chain(self.rest)
+    }
+
+    /// All bytes, in memory.
+    ///
+    /// # Errors
+    /// Those of the system, and [`Damaged`].
+    pub(crate) fn into_bytes(self) -> io::Result<Vec<u8>> {
+        let mut bytes = self.start;
+        { self.rest }.read_to_end(&mut bytes)?;
+        Ok(bytes)
+    }
+
+    /// All bytes, in any order: the file itself, or else its contents in memory.
+    ///
+    /// # Errors
+    /// Those of the system, and [`Damaged`].
+    pub(crate) fn into_random_access(mut self) -> io::Result<RandomAccess> {
+        match self.file.take() {
+            Some(mut file) => {
+                file.seek(SeekFrom::Start(0))?;
+                Ok(RandomAccess::File(file))
+            }
+            None => Ok(RandomAccess::Memory(self.into_bytes()?)),
+        }
+    }
+}
+
+/// Bytes that can be read in any order.
+pub(crate) enum RandomAccess {
+    File(File),
+    Memory(Vec<u8>),
+}
+
+/// Fails with this error, then ends.
+struct Broken(Option<io::Error>);
+
+impl Read for Broken {
+    fn read(&mut self, _: &mut [u8]) -> io::Result<usize> {
+        self.0.take().map_or(Ok(0), Err)
+    }
+}
+
+/// The unpacked bytes of a file, and whether they were packed.
+fn unpacked(mut file: Box<dyn Read + Send>) -> io::Result<(Box<dyn Read + Send>, bool)> {
+    for layer in 0..=MOST_LAYERS {
         let mut start = Vec::new();
         file.by_ref()
-            .take(GZIP.len() as u64)
+            .take(ZSTD.len() as u64)
             .read_to_end(&mut start)?;
-        let packed = start == GZIP;
+        let (gzip, zstd) = (start.starts_with(GZIP), start == ZSTD);
         let whole = Cursor::new(start).chain(file);
-        if !packed {
-            return Ok(Box::new(whole));
-        }
-        file = Box::new(Gunzip::new(BufReader::new(whole)));
+        file = if gzip {
+            Box::new(Unpacking::new(Gunzip::new(BufReader::new(whole))))
+        } else if zstd {
+            let decoder = zstd::stream::read::Decoder::new(whole)?;
+            Box::new(Unpacking::new(decoder))
+        } else {
+            return Ok((Box::new(whole), layer > 0));
+        };
     }
     Err(Damaged::error(
         0,
@@ -39,14 +164,14 @@ pub(super) fn unpacked<'a>(file: impl Read + 'a) -> io::Result<Box<dyn Read + 'a
     ))
 }
 
-/// A gzip stream that is cut short or damaged.
+/// A packed stream that is cut short or damaged.
 #[derive(Debug, thiserror::Error)]
 #[error("{source}")]
-pub(super) struct Damaged {
+pub(crate) struct Damaged {
     /// Bytes unpacked before the damage.
-    pub(super) read: usize,
+    pub(crate) read: usize,
     /// The decoder's error.
-    pub(super) source: io::Error,
+    pub(crate) source: io::Error,
 }
 
 impl Damaged {
@@ -59,18 +184,18 @@ impl Damaged {
 struct Gunzip<R> {
     /// The current member; none after the last one.
     member: Option<GzDecoder<R>>,
-    read: usize,
 }
 
 impl<R: BufRead> Gunzip<R> {
     fn new(packed: R) -> Self {
         Self {
             member: Some(GzDecoder::new(packed)),
-            read: 0,
         }
     }
+}
 
-    fn next(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+impl<R: BufRead> Read for Gunzip<R> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         while let Some(member) = &mut self.member {
             let length = member.read(buffer)?;
             if length > 0 || buffer.is_empty() {
@@ -100,21 +225,34 @@ fn skip_zeros(packed: &mut impl BufRead) -> io::Result<bool> {
     }
 }
 
-impl<R: BufRead> Read for Gunzip<R> {
+/// A decoder that names its damage.
+struct Unpacking<R> {
+    decoder: R,
+    read: usize,
+}
+
+impl<R> Unpacking<R> {
+    fn new(decoder: R) -> Self {
+        Self { decoder, read: 0 }
+    }
+}
+
+impl<R: Read> Read for Unpacking<R> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        match self.next(buffer) {
+        match self.decoder.read(buffer) {
             Ok(length) => {
                 self.read += length;
                 Ok(length)
             }
-            // The kinds that the decoder makes; any other comes from the file itself, and damage of an outer
+            // The kinds that the decoders make; any other comes from the file itself, and damage of an outer
             // stream has been named.
             Err(source) => match (source.kind(), source.downcast::<Damaged>()) {
                 (_, Ok(outer)) => Err(Damaged::error(outer.read, outer.source)),
                 (
                     io::ErrorKind::UnexpectedEof
                     | io::ErrorKind::InvalidInput
-                    | io::ErrorKind::InvalidData,
+                    | io::ErrorKind::InvalidData
+                    | io::ErrorKind::Other,
                     Err(source),
                 ) => Err(Damaged::error(self.read, source)),
                 (_, Err(source)) => Err(source),
@@ -136,9 +274,11 @@ mod tests {
     }
 
     fn read(bytes: &[u8]) -> io::Result<Vec<u8>> {
-        let mut all = Vec::new();
-        unpacked(bytes)?.read_to_end(&mut all)?;
-        Ok(all)
+        Source::of(Cursor::new(bytes.to_vec()))?.into_bytes()
+    }
+
+    fn zstd(bytes: &[u8]) -> Vec<u8> {
+        zstd::encode_all(bytes, 3).unwrap()
     }
 
     #[test]
@@ -149,7 +289,18 @@ mod tests {
             let padded = [&once[..], &[0; 70_000]].concat();
             let (first, second) = text.split_at(text.len() / 2);
             let members = [gzip(first), vec![0; 5], gzip(second)].concat();
-            for packed in [text, &once, &gzip(&once), &padded, &members, &gzip(&padded)] {
+            let frames = [zstd(first), zstd(second)].concat();
+            for packed in [
+                text,
+                &once,
+                &gzip(&once),
+                &padded,
+                &members,
+                &gzip(&padded),
+                &zstd(text),
+                &gzip(&zstd(text)),
+                &frames,
+            ] {
                 assert_eq!(read(packed).unwrap(), text);
             }
         }
@@ -169,6 +320,9 @@ mod tests {
         // The damage of the outer stream, in bytes of the outer stream.
         let twice = gzip(&whole);
         assert_eq!(damaged(&twice[..twice.len() - 9]), whole.len());
+        let whole = zstd(&text);
+        assert!(damaged(&whole[..whole.len() - 1]) <= text.len());
+        assert!(damaged(&whole[..whole.len() / 2]) < text.len());
         let often = (0..5).fold(text, |bytes, _| gzip(&bytes));
         let message = read(&often).unwrap_err().to_string();
         assert!(message.contains("packed more than 3 times"), "{message}");

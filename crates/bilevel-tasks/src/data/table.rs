@@ -1,241 +1,104 @@
-//! Tables: CSV and TSV files with a line of column names, or NPY features with labels.
+//! The rows of a data file, whatever its format.
 //!
-//! A file ending in `.tsv` or `.tab` (before `.gz`) is separated by tabs, any other by commas. It is
-//! UTF-8, with or without byte order mark, gzipped or not, with lines that end in LF or CRLF;
-//! cells may be quoted (RFC 4180), and blanks around a cell are ignored.
-//!
-//! A feature is a number, or `true` or `false`, read as 1 and 0. A cell is missing if it is empty or
-//! one of `NA`, `N/A`, `NaN`, `null`, `None` and `?`, in upper or lower case. A label is any
-//! text; only an empty label is missing.
-//!
-//! [`Table`] holds the contents of the file; a [`Preparation`] makes a
-//! [`Dataset`](super::Dataset) of it.
+//! [`Table`] holds the contents of a file: features, labels and where they stand. A
+//! [`Preparation`](super::preparation::Preparation) makes features of the same meaning of several tables, and
+//! [`classes`](super::labels::classes) makes classes of their labels.
 
-mod cell;
-mod columns;
-mod header;
-mod kind;
-mod preparation;
-mod problem;
-mod text;
-
-pub use columns::{FeatureColumns, TableColumns};
-pub use kind::FileKind;
-pub use preparation::{ColumnScale, Missing, MissingFound, Preparation, Prepared};
-pub use problem::{Known, Place, TableProblem};
-
-use std::io::Read;
 use std::path::{Path, PathBuf};
 
-use csv::{ByteRecord, Reader, ReaderBuilder, Trim};
-
-use super::npy;
+use super::column::Column;
+use super::image_shape::ImageShape;
+use super::labels::Labels;
+use super::problem::{Place, TableProblem};
+pub use super::roles::{FeatureColumns, LabelsWanted, TableColumns, TextForm};
+use super::sparse::Sparse;
 use crate::Error;
-use cell::{Labels, boolean, number, utf8};
-use header::{Header, Role};
-use text::{Failure, Quotes};
 
-/// The contents of a table: features, labels and their positions.
+/// The contents of a file of rows.
 #[derive(Clone, PartialEq, Debug)]
 pub struct Table {
-    path: PathBuf,
-    label_path: PathBuf,
-    label_column: String,
-    columns: Vec<String>,
-    /// Row by row; NaN where missing.
-    values: Vec<f64>,
-    labels: Labels,
-    /// The line of each row, where the file of features has lines.
-    lines: Option<Vec<u64>>,
-    /// The same for the file of labels.
-    label_lines: Option<Vec<u64>>,
-    id_column: Option<String>,
-    ids: Option<Vec<String>>,
-    trusted: Option<Vec<bool>>,
+    pub(crate) path: PathBuf,
+    /// What kind of file it is.
+    pub(crate) kind: String,
+    pub(crate) rows: usize,
+    pub(crate) features: Features,
+    pub(crate) labels: Option<Labels>,
+    /// The line of each row, where the file has lines.
+    pub(crate) lines: Option<Vec<u64>>,
+    pub(crate) id_column: Option<String>,
+    pub(crate) ids: Option<Vec<String>>,
+    pub(crate) trusted: Option<Vec<bool>>,
+    /// The names of all columns, in the order of the file.
+    pub(crate) names: Vec<String>,
+    /// What a person should know about how the file was read.
+    pub(crate) notes: Vec<ReadNote>,
+}
+
+/// What a person should know about how a file was read.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub(crate) struct ReadNote {
+    /// Its kind, for programs.
+    pub(crate) kind: &'static str,
+    /// The column that it is about.
+    pub(crate) column: Option<String>,
+    /// How many cells or columns it is about.
+    pub(crate) count: usize,
+    /// The sentence, without the name of the file.
+    pub(crate) message: String,
+}
+
+/// Features as a file has them.
+#[derive(Clone, PartialEq, Debug)]
+pub(crate) enum Features {
+    /// None: the file has labels only.
+    None,
+    /// Columns with names.
+    Columns(Vec<Column>),
+    /// A matrix.
+    Matrix(Matrix),
+}
+
+/// Numbers without names.
+#[derive(Clone, PartialEq, Debug)]
+pub(crate) struct Matrix {
+    /// Row by row.
+    pub(crate) values: Numbers,
+    /// Numbers of a row.
+    pub(crate) width: usize,
+    /// The number that the first column is called by.
+    pub(crate) first: usize,
+    /// If rows are pictures.
+    pub(crate) image: Option<ImageShape>,
+    /// Whether the values are pixels from 0 to 1, which are not standardised.
+    pub(crate) pixels: bool,
+}
+
+/// The numbers of a matrix; NaN where missing.
+#[derive(Clone, PartialEq, Debug)]
+pub(crate) enum Numbers {
+    /// In single precision.
+    F32(Vec<f32>),
+    /// In double precision.
+    F64(Vec<f64>),
+    /// Only those that are not zero.
+    Sparse(Sparse),
 }
 
 impl Table {
-    /// Reads a CSV or TSV file.
-    ///
-    /// Memory: 8 bytes per cell, plus labels and row names.
-    ///
-    /// # Errors
-    /// A file that cannot be read; contents that are not a table; see [`TableProblem`].
-    ///
-    /// ```
-    /// use bilevel_tasks::data::table::{Missing, Preparation, Table, TableColumns};
-    /// # let folder = tempfile::tempdir()?;
-    /// # let path = folder.path().join("pets.csv");
-    /// std::fs::write(&path, "age,kind\n1,cat\n3,dog\n")?;
-    /// let label = Some("kind".to_owned());
-    /// let table = Table::read(&path, &TableColumns { label, ..TableColumns::default() })?;
-    /// let pets = Preparation::fit(&table, Missing::Error)?.apply(&table)?.data;
-    /// assert_eq!((pets.features(), pets.labels()), ([-1.0, 1.0].as_slice(), [0, 1].as_slice()));
-    /// # Ok::<(), Box<dyn std::error::Error>>(())
-    /// ```
-    pub fn read(path: &Path, columns: &TableColumns) -> Result<Self, Error> {
-        text::open(path)
-            .and_then(|file| Self::parse(file, path, columns))
-            .map_err(|failure| failure.at(path))
-    }
-
-    /// Reads the bytes of a table; `name` stands for the file in messages, and its extension
-    /// determines the separator.
-    ///
-    /// # Errors
-    /// Those of [`Table::read`].
-    pub fn from_bytes(bytes: Vec<u8>, name: &Path, columns: &TableColumns) -> Result<Self, Error> {
-        text::plain(std::io::Cursor::new(bytes))
-            .and_then(|file| Self::parse(file, name, columns))
-            .map_err(|failure| failure.at(name))
-    }
-
-    /// The names of all columns of a CSV or TSV file.
-    ///
-    /// # Errors
-    /// A file that cannot be read, or does not begin with column names.
-    pub fn column_names(path: &Path) -> Result<Vec<String>, Error> {
-        text::open(path)
-            .and_then(|file| Header::read(&mut reader(file, path)))
-            .map(|header| header.names)
-            .map_err(|failure| failure.at(path))
-    }
-
-    /// Reads features from an NPY file of rows × columns, and labels from an NPY file of
-    /// integers or from a table (with any other name).
-    ///
-    /// # Errors
-    /// Those of [`NpyArray::read`](super::npy::NpyArray::read) and [`Table::read`]; different
-    /// numbers of labels and rows.
-    pub fn read_npy(features: &Path, labels: &Path, columns: &TableColumns) -> Result<Self, Error> {
-        let (rows, width, values) = npy::read_matrix_f64(features)?;
-        let mut table = if is_npy(labels) {
-            let classes = npy::read_labels(labels)?;
-            Self {
-                labels: classes.iter().map(u32::to_string).collect(),
-                ..Self::empty(labels, "label".to_owned())
-            }
-        } else {
-            let columns = TableColumns {
-                features: FeatureColumns::None,
-                ..columns.clone()
-            };
-            Self::read(labels, &columns)?
-        };
-        if table.rows() != rows {
-            return Err(Error::FeatureRows {
-                features: features.to_owned(),
-                rows,
-                labels: labels.to_owned(),
-                label_rows: table.rows(),
-            });
-        }
-        let place = |position: usize| Place {
-            row: position / width.max(1),
-            line: None,
-            column: Some((position % width.max(1)).to_string()),
-        };
-        if let Some(position) = values.iter().position(|value| value.is_infinite()) {
-            let found = values[position].to_string();
-            let place = place(position);
-            return Err(Failure::from(TableProblem::Infinite { place, found }).at(features));
-        }
-        table.path = features.to_owned();
-        table.columns = (0..width).map(|column| column.to_string()).collect();
-        table.lines = None;
-        table.values = values;
-        table.expect_content()?;
-        Ok(table)
-    }
-
-    fn empty(path: &Path, label_column: String) -> Self {
+    pub(crate) fn new(path: &Path, kind: impl Into<String>, rows: usize) -> Self {
         Self {
             path: path.to_owned(),
-            label_path: path.to_owned(),
-            label_column,
-            columns: Vec::new(),
-            values: Vec::new(),
-            labels: Labels::default(),
+            kind: kind.into(),
+            rows,
+            features: Features::None,
+            labels: None,
             lines: None,
-            label_lines: None,
             id_column: None,
             ids: None,
             trusted: None,
+            names: Vec::new(),
+            notes: Vec::new(),
         }
-    }
-
-    fn parse(file: impl Read, path: &Path, wanted: &TableColumns) -> Result<Self, Failure> {
-        let mut reader = reader(file, path);
-        let header = Header::read(&mut reader)?;
-        let columns = header.assign(wanted)?;
-        let mut table = Self {
-            columns: columns.features,
-            ids: columns.id.is_some().then(Vec::new),
-            id_column: columns.id,
-            trusted: columns.trusted.then(Vec::new),
-            ..Self::empty(path, columns.label)
-        };
-        let mut lines = Vec::new();
-        let mut record = ByteRecord::new();
-        while reader.read_byte_record(&mut record)? {
-            let place = Place {
-                row: lines.len(),
-                line: Some(reader.get_mut().next_start()),
-                column: None,
-            };
-            if record.len() != header.names.len() {
-                return Err(TableProblem::Ragged {
-                    place,
-                    expected: header.names.len(),
-                    found: record.len(),
-                }
-                .into());
-            }
-            lines.extend(place.line);
-            let start = table.values.len();
-            table.values.resize(start + table.columns.len(), f64::NAN);
-            for ((cell, role), name) in record.iter().zip(&columns.roles).zip(&header.names) {
-                let place = || Place {
-                    column: Some(name.clone()),
-                    ..place.clone()
-                };
-                match *role {
-                    Role::Unused => {}
-                    Role::Feature(position) => {
-                        table.values[start + position] = number(cell, &place)?;
-                    }
-                    Role::Label => table.labels.push(utf8(cell, &place)?),
-                    Role::Id => {
-                        let id = utf8(cell, &place)?.to_owned();
-                        table.ids.iter_mut().for_each(|ids| ids.push(id.clone()));
-                    }
-                    Role::Trusted => {
-                        let trusted = boolean(cell, &place)?;
-                        let all = table.trusted.iter_mut();
-                        all.for_each(|all| all.push(trusted));
-                    }
-                }
-            }
-        }
-        if lines.is_empty() {
-            return Err(TableProblem::NoRows.into());
-        }
-        table.label_lines = Some(lines.clone());
-        table.lines = Some(lines);
-        Ok(table)
-    }
-
-    fn expect_content(&self) -> Result<(), Error> {
-        let problem = if self.rows() == 0 {
-            TableProblem::NoRows
-        } else if self.columns.is_empty() {
-            TableProblem::NoFeatures {
-                columns: "a matrix without columns".to_owned(),
-            }
-        } else {
-            return Ok(());
-        };
-        Err(Failure::from(problem).at(&self.path))
     }
 
     /// The file of features.
@@ -244,16 +107,43 @@ impl Table {
         &self.path
     }
 
+    /// What kind of file it is, in words.
+    #[must_use]
+    pub fn kind(&self) -> &str {
+        &self.kind
+    }
+
     /// Number of rows.
     #[must_use]
     pub fn rows(&self) -> usize {
-        self.labels.rows.len()
+        self.rows
     }
 
-    /// The names of the feature columns.
+    /// Number of columns of features, as the file has them.
     #[must_use]
-    pub fn columns(&self) -> &[String] {
-        &self.columns
+    pub fn width(&self) -> usize {
+        match &self.features {
+            Features::None => 0,
+            Features::Columns(columns) => columns.len(),
+            Features::Matrix(matrix) => matrix.width,
+        }
+    }
+
+    /// Whether its features are columns of cells, not a matrix.
+    pub(crate) fn has_columns(&self) -> bool {
+        matches!(self.features, Features::Columns(_))
+    }
+
+    /// The names of all columns, if they have names.
+    #[must_use]
+    pub fn names(&self) -> &[String] {
+        &self.names
+    }
+
+    /// The labels, if the file has any.
+    #[must_use]
+    pub fn labels(&self) -> Option<&Labels> {
+        self.labels.as_ref()
     }
 
     /// The column of row names, if there is one.
@@ -274,55 +164,62 @@ impl Table {
         self.trusted.as_deref()
     }
 
-    fn row(&self, row: usize) -> &[f64] {
-        let width = self.columns.len();
-        &self.values[row * width..(row + 1) * width]
-    }
-
-    fn feature_place(&self, row: usize, column: usize) -> Place {
+    pub(crate) fn place(&self, row: usize, column: Option<String>) -> Place {
         Place {
             row,
-            line: self.lines.as_ref().map(|lines| lines[row]),
-            column: Some(self.columns[column].clone()),
+            line: self
+                .lines
+                .as_ref()
+                .and_then(|lines| lines.get(row).copied()),
+            column,
         }
     }
 
-    fn label_place(&self, row: usize) -> Place {
-        Place {
-            row,
-            line: self.label_lines.as_ref().map(|lines| lines[row]),
-            column: Some(self.label_column.clone()),
+    pub(crate) fn wrong(&self, problem: TableProblem) -> Error {
+        problem.at(&self.path)
+    }
+
+    /// Fails unless there are rows with features.
+    pub(crate) fn expect_content(&self) -> Result<(), Error> {
+        let problem = if self.rows == 0 {
+            TableProblem::NoRows
+        } else if self.width() == 0 {
+            TableProblem::NoFeatures {
+                columns: "a matrix without columns".to_owned(),
+            }
+        } else {
+            return Ok(());
+        };
+        Err(self.wrong(problem))
+    }
+
+    /// The same rows with labels, names and trust from another file.
+    ///
+    /// # Errors
+    /// Another number of rows.
+    pub(crate) fn with_labels_of(mut self, other: Self) -> Result<Self, Error> {
+        if self.rows != other.rows {
+            return Err(Error::FeatureRows {
+                features: self.path,
+                rows: self.rows,
+                labels: other.path,
+                label_rows: other.rows,
+            });
         }
-    }
-
-    fn wrong(&self, problem: TableProblem) -> Error {
-        Failure::from(problem).at(&self.path)
-    }
-
-    fn wrong_label(&self, problem: TableProblem) -> Error {
-        Failure::from(problem).at(&self.label_path)
+        self.labels = other.labels;
+        if other.ids.is_some() {
+            self.ids = other.ids;
+            self.id_column = other.id_column;
+        }
+        if other.trusted.is_some() {
+            self.trusted = other.trusted;
+        }
+        for name in other.names {
+            if !self.names.contains(&name) {
+                self.names.push(name);
+            }
+        }
+        self.notes.extend(other.notes);
+        Ok(self)
     }
 }
-
-/// Whether a file name ends in `.npy`; otherwise the labels of NPY features are read as a table.
-#[must_use]
-pub fn is_npy(path: &Path) -> bool {
-    path.extension()
-        .is_some_and(|ending| ending.eq_ignore_ascii_case("npy"))
-}
-
-fn reader<R: Read>(file: R, path: &Path) -> Reader<Quotes<R>> {
-    let name = path.to_string_lossy().to_lowercase();
-    let name = name.strip_suffix(".gz").unwrap_or(&name);
-    let tabs = name.ends_with(".tsv") || name.ends_with(".tab");
-    let separator = if tabs { b'\t' } else { b',' };
-    ReaderBuilder::new()
-        .delimiter(separator)
-        .has_headers(false)
-        // A row of another length is reported with its position below.
-        .flexible(true)
-        .trim(Trim::All)
-        .from_reader(Quotes::new(file, separator))
-}
-
-mod tests;

@@ -16,6 +16,10 @@ use super::shown::Shown;
 use crate::failure::Failure;
 use crate::folder::Folder;
 use crate::progress::line;
+use crate::visible::short;
+
+/// The longest warning that is shown whole.
+const LONGEST_WARNING: usize = 1000;
 
 /// A run to start.
 pub(crate) struct Begin<'a> {
@@ -31,7 +35,10 @@ pub(crate) fn begin(given: &Begin<'_>) -> Result<(), Failure> {
         .map_err(Failure::usage)?;
     if !given.shown.quiet {
         for warning in &job.findings.warnings {
-            line(&format!("warning: {warning}"));
+            line(&format!(
+                "warning: {}",
+                short(&warning.message, LONGEST_WARNING)
+            ));
         }
         if let Some(chosen) = &job.chosen {
             line(&chosen.why);

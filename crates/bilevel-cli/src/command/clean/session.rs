@@ -121,7 +121,7 @@ impl Session<'_> {
             ));
         }
         outcome.result.peak_memory_mb = memory::peak_mb();
-        let scores = scores_csv(&outcome.scores).map_err(Failure::run)?;
+        let scores = scores_csv(&outcome.scores, &outcome.suggestions).map_err(Failure::run)?;
         folder.write("scores.csv", scores)?;
         let document = crate::output::json(&outcome.result)?;
         folder.write("result.json", &document)?;

@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 
 use maud::{Markup, html};
 
-use super::short::{LONGEST, short};
 use crate::report::Facts;
+use crate::visible::{LONGEST, short};
 use bilevel_tasks::count::count;
 
 /// Up to this many classes are shown as a table; for more, the most frequent pairs are listed.

@@ -6,7 +6,7 @@ use bilevel_tasks::data::ImageShape;
 
 use crate::failure::Failure;
 
-/// A grey image, 0 black and 1 white, as a PNG file in a data URI.
+/// A picture, 0 black and 1 white or full colour, as a PNG file in a data URI.
 pub(super) fn data_uri(pixels: &[f32], shape: ImageShape) -> Result<String, Failure> {
     let side = |length: usize| u32::try_from(length).map_err(Failure::run);
     let grey: Vec<u8> = pixels
@@ -15,7 +15,11 @@ pub(super) fn data_uri(pixels: &[f32], shape: ImageShape) -> Result<String, Fail
         .collect();
     let mut file = Vec::new();
     let mut encoder = png::Encoder::new(&mut file, side(shape.width)?, side(shape.height)?);
-    encoder.set_color(png::ColorType::Grayscale);
+    encoder.set_color(if shape.channels == 3 {
+        png::ColorType::Rgb
+    } else {
+        png::ColorType::Grayscale
+    });
     encoder.set_depth(png::BitDepth::Eight);
     encoder
         .write_header()
@@ -30,10 +34,7 @@ mod tests {
 
     #[test]
     fn a_picture_is_read_back() {
-        let shape = ImageShape {
-            height: 2,
-            width: 3,
-        };
+        let shape = ImageShape::grey(2, 3);
         let uri = data_uri(&[0.0, 0.2, 1.0, 7.0, -1.0, 0.5], shape).unwrap();
         let file = STANDARD
             .decode(uri.strip_prefix("data:image/png;base64,").unwrap())

@@ -1,13 +1,13 @@
 //! The most suspect rows, shown as images or cells.
 
 use bilevel_tasks::cleaning::Score;
-use bilevel_tasks::data::table::ColumnScale;
+use bilevel_tasks::data::preparation::ColumnScale;
 use maud::{Markup, html};
 
 use super::picture;
-use super::short::{LONGEST, short};
 use crate::failure::Failure;
 use crate::report::Facts;
+use crate::visible::{LONGEST, short};
 use bilevel_tasks::count::count;
 
 /// How many rows are shown.
@@ -44,7 +44,7 @@ fn card(facts: &Facts<'_>, score: &Score) -> Result<Markup, Failure> {
     let train = facts.data.train();
     let features = train.row(score.position);
     let picture = match train.image_shape() {
-        Some(shape) => Some(picture::data_uri(features, shape)?),
+        Some(shape) => Some(picture::data_uri(&features, shape)?),
         None => None,
     };
     let truth = facts.data.true_labels();
@@ -76,7 +76,7 @@ fn card(facts: &Facts<'_>, score: &Score) -> Result<Markup, Failure> {
             }
             @if let Some(scaling) = facts.scaling {
                 dl.cells {
-                    @for (name, value) in cells(features, scaling) {
+                    @for (name, value) in cells(&features, scaling) {
                         div { dt { (short(name, LONGEST)) } dd { (value) } }
                     }
                 }
@@ -129,6 +129,7 @@ mod tests {
                 mean: 10.0 * column as f64,
                 scale: 2.0,
                 constant: false,
+                rounding: false,
             })
             .collect()
     }

@@ -6,6 +6,7 @@ use crate::data::duplicates::{same_features, shared_rows};
 use serde::Serialize;
 
 use super::examples::{examples, limited};
+use super::warning::Warning;
 use crate::count::count;
 
 /// At most this many groups and pairs in `result.json`; their total is always reported.
@@ -96,7 +97,7 @@ impl Duplicates {
         }
     }
 
-    pub(super) fn warnings(&self) -> Vec<String> {
+    pub(super) fn warnings(&self) -> Vec<Warning> {
         let rows = |group: &Vec<LabelledRow>| examples(group.iter().map(|row| row.row.to_string()));
         let labelled = |group: &Vec<LabelledRow>| {
             examples(
@@ -113,39 +114,52 @@ impl Duplicates {
         };
         let mut warnings = Vec::new();
         if self.same_label.groups > 0 {
-            warnings.push(format!(
+            let message = format!(
                 "{} training rows have the same features and the same label as another: {}",
                 self.same_label.rows,
                 groups(&self.same_label, rows)
+            );
+            warnings.push(Warning::new(
+                "duplicate_rows",
+                self.same_label.rows,
+                message,
             ));
         }
         if self.other_label.groups > 0 {
-            warnings.push(format!(
+            let message = format!(
                 "{} training rows have the same features as another but a different label (some of these labels are wrong, or the features do not determine the label): {}",
                 self.other_label.rows,
                 groups(&self.other_label, labelled)
+            );
+            warnings.push(Warning::new(
+                "conflicting_rows",
+                self.other_label.rows,
+                message,
             ));
         }
-        for (pairs, what, consequence) in [
+        for (kind, pairs, what, consequence) in [
             (
+                "trusted_in_training",
                 &self.trusted_in_training,
                 "trusted",
                 "such rows count twice",
             ),
             (
+                "test_in_training",
                 &self.test_in_training,
                 "test",
                 "accuracy on test rows is overestimated",
             ),
         ] {
             if pairs.rows > 0 {
-                warnings.push(format!(
+                let message = format!(
                     "{} {} the same features as a training row, {} of them with a different label; {consequence}: {what} row {}",
                     count(pairs.rows, &format!("{what} row")),
                     if pairs.rows == 1 { "has" } else { "have" },
                     pairs.other_label,
                     limited(pairs.first.iter().map(pair), pairs.rows, "; ")
-                ));
+                );
+                warnings.push(Warning::new(kind, pairs.rows, message));
             }
         }
         warnings

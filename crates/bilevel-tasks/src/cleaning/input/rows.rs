@@ -4,32 +4,24 @@ use std::path::Path;
 
 use bilevel::Key;
 
-use super::super::findings::MissingValues;
+use super::super::findings::Read;
 use super::super::problem::CleaningProblem;
 use super::super::specification::DataSpecification;
 use super::super::split::{CleaningData, Split};
 use crate::Error;
 use crate::corruption::Corruption;
 use crate::data::Dataset;
-use crate::data::table::ColumnScale;
+use crate::data::preparation::ColumnScale;
 
 /// Rows, and what was learned from their tables.
 pub(super) struct Rows {
     pub(super) data: CleaningData,
     pub(super) scaling: Option<Vec<ColumnScale>>,
     pub(super) ids: Option<Vec<String>>,
-    pub(super) missing: Option<MissingValues>,
-}
-
-impl From<CleaningData> for Rows {
-    fn from(data: CleaningData) -> Self {
-        Self {
-            data,
-            scaling: None,
-            ids: None,
-            missing: None,
-        }
-    }
+    /// What a person should know about the files.
+    pub(super) read: Read,
+    /// The noun for the rows, after a number.
+    pub(super) text: String,
 }
 
 /// Training and trusted rows of one source, drawn at random.

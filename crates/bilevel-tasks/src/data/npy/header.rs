@@ -1,41 +1,15 @@
 //! The header of an NPY file.
 
-use super::problem::NpyProblem;
+use std::io::Read;
+
+use super::failure::Failure;
+use crate::data::malformed::Malformed;
 
 pub(super) const MAGIC: &[u8; 6] = b"\x93NUMPY";
-/// Length of magic, version and the longer form of the header's length.
-pub(super) const LONG_START: usize = 12;
-
-/// The header's text, and the bytes after it.
-pub(super) fn split_header(bytes: &[u8]) -> Result<(&[u8], &[u8]), NpyProblem> {
-    let Some(rest) = bytes.strip_prefix(MAGIC) else {
-        if bytes.starts_with(b"PK\x03\x04") {
-            return Err(NpyProblem::Archive);
-        }
-        return Err(NpyProblem::Magic);
-    };
-    let short = |expected| NpyProblem::ShortHeader {
-        expected,
-        found: bytes.len(),
-    };
-    let (start, length) = match *rest {
-        [1, 0, a, b, ..] => (10, usize::from(u16::from_le_bytes([a, b]))),
-        [2 | 3, 0, a, b, c, d, ..] => {
-            let length = u32::from_le_bytes([a, b, c, d]);
-            (
-                LONG_START,
-                usize::try_from(length).map_err(|_| short(usize::MAX))?,
-            )
-        }
-        [1..=3, 0, ..] | [] | [_] => return Err(short(LONG_START)),
-        [major, minor, ..] => return Err(NpyProblem::Version { major, minor }),
-    };
-    let end = start.saturating_add(length);
-    match (bytes.get(start..end), bytes.get(end..)) {
-        (Some(header), Some(data)) => Ok((header, data)),
-        _ => Err(short(end)),
-    }
-}
+/// Length of magic, version and the shorter form of the header's length.
+const SHORT_START: usize = 10;
+/// The same with the longer form.
+const LONG_START: usize = 12;
 
 pub(super) struct Header {
     pub(super) element: String,
@@ -44,12 +18,52 @@ pub(super) struct Header {
 }
 
 impl Header {
+    /// Reads the header; the elements come next.
+    pub(super) fn read(reader: &mut dyn Read) -> Result<Self, Failure> {
+        let mut start = Vec::new();
+        let mut read_to = |start: &mut Vec<u8>, end: usize| -> Result<(), Failure> {
+            let more = (end - start.len()) as u64;
+            (&mut *reader).take(more).read_to_end(start)?;
+            if start.len() < end {
+                let expected = format!("a header that ends at byte {end}");
+                let found = format!("{} bytes in all", start.len());
+                return Err(Malformed::new(expected, found).into());
+            }
+            Ok(())
+        };
+        read_to(&mut start, SHORT_START)?;
+        if !start.starts_with(MAGIC) {
+            let expected = "an NPY array, which starts with the bytes 93 \"NUMPY\"";
+            return Err(Malformed::new(expected, "other bytes").into());
+        }
+        let end = match start[MAGIC.len()..] {
+            [1, 0, a, b] => SHORT_START + usize::from(u16::from_le_bytes([a, b])),
+            [2 | 3, 0, a, b] => {
+                read_to(&mut start, LONG_START)?;
+                let length = u32::from_le_bytes([a, b, start[10], start[11]]);
+                LONG_START.saturating_add(length as usize)
+            }
+            [major, minor, ..] => {
+                let found = format!("{major}.{minor}");
+                return Err(Malformed::new("NPY version 1.0, 2.0 or 3.0", found).into());
+            }
+            [] | [_] => SHORT_START,
+        };
+        let begin = start.len();
+        read_to(&mut start, end)?;
+        Self::parse(&start[begin..]).map_err(Failure::from)
+    }
+
     /// Reads the dictionary, whose three keys may be in any order.
-    pub(super) fn parse(header: &[u8]) -> Result<Self, NpyProblem> {
+    fn parse(header: &[u8]) -> Result<Self, Malformed> {
         let text = String::from_utf8_lossy(header);
         let text = text.trim();
-        Self::from_text(text).ok_or_else(|| NpyProblem::Header {
-            found: text.chars().take(120).collect(),
+        Self::from_text(text).ok_or_else(|| {
+            let found: String = text.chars().take(120).collect();
+            Malformed::new(
+                "a header with 'descr', 'fortran_order' and 'shape'",
+                format!("{found:?}"),
+            )
         })
     }
 

@@ -1,0 +1,244 @@
+//! Folders of pictures (PNG, JPEG), one folder for each class.
+
+use std::fs;
+use std::io::Cursor;
+use std::path::{Path, PathBuf};
+
+use image::{DynamicImage, ImageReader, imageops::FilterType};
+use rayon::prelude::*;
+
+use crate::Error;
+use crate::data::image_shape::ImageShape;
+use crate::data::labels::Labels;
+use crate::data::malformed::Malformed;
+use crate::data::table::{
+    FeatureColumns, Features, LabelsWanted, Matrix, Numbers, ReadNote, Table, TableColumns,
+};
+
+/// The largest value of a channel.
+const FULL: f32 = 255.0;
+/// Pictures that are decoded before their pixels are put together.
+const GROUP: usize = 256;
+
+/// A picture file, and its class: the name of the folder.
+struct File {
+    path: PathBuf,
+    class: String,
+    /// Its path in the folder of all.
+    name: String,
+}
+
+/// Decoded pixels, row by row; the channels of a pixel together.
+struct Pixels {
+    width: u32,
+    height: u32,
+    channels: usize,
+    bytes: Vec<u8>,
+}
+
+/// Reads a folder that has a folder of pictures for each class.
+pub(super) fn read(folder: &Path, wanted: &TableColumns) -> Result<Table, Error> {
+    let (files, others) = files(folder)?;
+    if files.is_empty() {
+        return Err(Malformed::new(
+            "a folder for each class, with PNG or JPEG pictures in it",
+            "no such picture",
+        )
+        .at(folder));
+    }
+    // A later set has the channels of the first.
+    let channels = match (&wanted.features, wanted.image_size) {
+        (FeatureColumns::Same { columns, .. }, _) => Some(columns.len()),
+        _ => None,
+    };
+    let mut bytes: Vec<u8> = Vec::new();
+    let mut shape: Option<(ImageShape, &File)> = None;
+    for group in files.chunks(GROUP) {
+        let decoded: Vec<Result<Pixels, Error>> =
+            group.par_iter().map(|file| decode(file, wanted)).collect();
+        for (pixels, file) in decoded.into_iter().zip(group) {
+            let mut pixels = pixels?;
+            if let Some(columns) = channels {
+                let area = pixels.width as usize * pixels.height as usize;
+                pixels = pixels.with_channels(if columns == area { 1 } else { 3 });
+            }
+            let found = ImageShape {
+                height: pixels.height as usize,
+                width: pixels.width as usize,
+                channels: pixels.channels,
+            };
+            let (known, first) = *shape.get_or_insert((found, file));
+            if (known.height, known.width) != (found.height, found.width) {
+                return Err(Malformed::new(
+                    format!(
+                        "pictures of one size, such as {}×{} ({})",
+                        known.height, known.width, first.name
+                    ),
+                    format!("{}×{} ({})", found.height, found.width, file.name),
+                )
+                .at(folder)
+                .resizing(known.height.min(found.height)));
+            }
+            if known.channels < found.channels {
+                // The first picture in colour: those before it get three equal channels.
+                bytes = bytes.iter().flat_map(|&grey| [grey; 3]).collect();
+                shape = Some((found, first));
+            } else if known.channels > found.channels {
+                pixels = pixels.with_channels(known.channels);
+            }
+            bytes.extend(pixels.bytes);
+        }
+    }
+    let Some((shape, _)) = shape else {
+        return Err(Malformed::new("pictures", "none").at(folder));
+    };
+    let rows = files.len();
+    let mut labels = Labels::new(folder, Some("folder".to_owned()));
+    files.iter().for_each(|file| labels.push(&file.class));
+    let only_labels = wanted.labels == LabelsWanted::Only;
+    let features = Features::Matrix(Matrix {
+        values: Numbers::F32(bytes.iter().map(|&byte| f32::from(byte) / FULL).collect()),
+        width: shape.pixels(),
+        first: 0,
+        image: Some(shape),
+        pixels: true,
+    });
+    let mut table = Table {
+        features: if only_labels {
+            Features::None
+        } else {
+            features
+        },
+        labels: Some(labels),
+        id_column: Some("file".to_owned()),
+        ids: Some(files.into_iter().map(|file| file.name).collect()),
+        ..Table::new(folder, "a folder of pictures", rows)
+    };
+    if others > 0 {
+        table.notes.push(ReadNote {
+            kind: "other_files",
+            column: None,
+            count: others,
+            message: format!("files that are no PNG or JPEG pictures are passed over: {others}"),
+        });
+    }
+    Ok(table)
+}
+
+/// The pictures in the folders of the classes, sorted by name, and the number of other files.
+fn files(folder: &Path) -> Result<(Vec<File>, usize), Error> {
+    let mut files = Vec::new();
+    let mut others = 0;
+    for (class, path) in entries(folder)? {
+        if path.is_dir() {
+            collect(&path, &class, &class, &mut files, &mut others)?;
+        } else {
+            others += 1;
+        }
+    }
+    Ok((files, others))
+}
+
+fn collect(
+    folder: &Path,
+    class: &str,
+    inside: &str,
+    files: &mut Vec<File>,
+    others: &mut usize,
+) -> Result<(), Error> {
+    for (name, path) in entries(folder)? {
+        let inside = format!("{inside}/{name}");
+        if path.is_dir() {
+            collect(&path, class, &inside, files, others)?;
+        } else if is_picture(&name) {
+            files.push(File {
+                path,
+                class: class.to_owned(),
+                name: inside,
+            });
+        } else {
+            *others += 1;
+        }
+    }
+    Ok(())
+}
+
+/// Names and paths, sorted by name, without hidden ones.
+fn entries(folder: &Path) -> Result<Vec<(String, PathBuf)>, Error> {
+    let unreadable = |source| Error::Read {
+        path: folder.to_owned(),
+        source,
+    };
+    let mut entries = Vec::new();
+    for entry in fs::read_dir(folder).map_err(unreadable)? {
+        let entry = entry.map_err(unreadable)?;
+        let name = entry.file_name().to_string_lossy().into_owned();
+        if !name.starts_with('.') {
+            entries.push((name, entry.path()));
+        }
+    }
+    entries.sort();
+    Ok(entries)
+}
+
+fn is_picture(name: &str) -> bool {
+    let ending = Path::new(name).extension().unwrap_or_default();
+    ["png", "jpg", "jpeg"]
+        .iter()
+        .any(|known| ending.eq_ignore_ascii_case(known))
+}
+
+fn decode(file: &File, wanted: &TableColumns) -> Result<Pixels, Error> {
+    let bytes = fs::read(&file.path).map_err(|source| Error::Read {
+        path: file.path.clone(),
+        source,
+    })?;
+    let wrong = |found: String| {
+        Malformed::new("a PNG or JPEG picture", found)
+            .remedy("mend it or move it out of the folder")
+            .at(&file.path)
+    };
+    let reader = ImageReader::new(Cursor::new(bytes))
+        .with_guessed_format()
+        .map_err(|error| wrong(error.to_string()))?;
+    let mut image = reader.decode().map_err(|error| wrong(error.to_string()))?;
+    if let Some((height, width)) = wanted.image_size {
+        image = image.resize_exact(width, height, FilterType::Triangle);
+    }
+    let (width, height) = (image.width(), image.height());
+    let colour = image.color().has_color();
+    let (channels, bytes) = if colour {
+        (3, image.into_rgb8().into_raw())
+    } else {
+        (1, DynamicImage::into_luma8(image).into_raw())
+    };
+    Ok(Pixels {
+        width,
+        height,
+        channels,
+        bytes,
+    })
+}
+
+impl Pixels {
+    fn with_channels(self, channels: usize) -> Self {
+        let bytes = match (self.channels, channels) {
+            (1, 3) => self.bytes.iter().flat_map(|&grey| [grey; 3]).collect(),
+            (3, 1) => {
+                let (pixels, _) = self.bytes.as_chunks::<3>();
+                // The luminance of ITU-R BT.709, as the decoder takes it.
+                let grey = |&[r, g, b]: &[u8; 3]| {
+                    (0.2126 * f32::from(r) + 0.7152 * f32::from(g) + 0.0722 * f32::from(b)).round()
+                        as u8
+                };
+                pixels.iter().map(grey).collect()
+            }
+            _ => return self,
+        };
+        Self {
+            channels,
+            bytes,
+            ..self
+        }
+    }
+}

@@ -1,0 +1,64 @@
+//! Single NumPy arrays: rows of features, or labels.
+
+use super::file::{Format, Opened};
+use crate::Error;
+use crate::data::array::Array;
+use crate::data::labels::Labels;
+use crate::data::npy;
+use crate::data::problem::TableProblem;
+use crate::data::table::{Features, LabelsWanted, Table};
+
+pub(super) const FORMAT: Format = Format {
+    name: "an NPY array",
+    is: |start| npy::is(start.bytes),
+    read,
+};
+
+fn read(opened: Opened<'_>) -> Result<Table, Error> {
+    let (path, wanted) = (opened.path, opened.wanted);
+    let array = npy::parse(&mut opened.source.into_reader()).map_err(|f| f.at(path))?;
+    of_array(array, "an NPY array", false, &OpenedAs { path, wanted })
+}
+
+/// The file that an array comes from.
+pub(super) struct OpenedAs<'a> {
+    pub(super) path: &'a std::path::Path,
+    pub(super) wanted: &'a crate::data::roles::TableColumns,
+}
+
+/// The table of a file that holds one array; bytes are pixels if `pixels` says so.
+pub(super) fn of_array(
+    array: Array,
+    kind: &str,
+    pixels: bool,
+    file: &OpenedAs<'_>,
+) -> Result<Table, Error> {
+    let (path, wanted) = (file.path, file.wanted);
+    let rows = array.shape.first().copied().unwrap_or_default();
+    if wanted.labels == LabelsWanted::Only {
+        let rows = if rows == 1 { array.values.len() } else { rows };
+        let labels = array
+            .into_labels(Labels::new(path, None))
+            .map_err(|problem| problem.at(path))?;
+        return Ok(Table {
+            labels: Some(labels),
+            ..Table::new(path, kind, rows)
+        });
+    }
+    if array.shape.len() == 1 && wanted.labels != LabelsWanted::IfThere {
+        return Err(TableProblem::OnlyLabels.at(path));
+    }
+    let mut array = array;
+    if array.shape.len() == 1 {
+        array.shape.push(1);
+    }
+    let matrix = array
+        .into_matrix(pixels)
+        .map_err(|problem| problem.at(path))?;
+    let table = Table {
+        features: Features::Matrix(matrix),
+        ..Table::new(path, kind, rows)
+    };
+    table.expect_content()?;
+    Ok(table)
+}

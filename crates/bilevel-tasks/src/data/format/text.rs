@@ -1,0 +1,297 @@
+//! Tables as text: CSV, TSV and their kin, with or without a line of column names.
+
+mod dialect;
+mod records;
+mod utf16;
+
+use std::io::{self, Read};
+use std::path::Path;
+
+use memchr::{memchr, memrchr};
+use rayon::prelude::*;
+
+use super::file::{Format, Opened, Start};
+use crate::Error;
+use crate::data::cells::Cells;
+use crate::data::header::{Assigned, Header, Role};
+use crate::data::problem::{Place, TableProblem};
+use crate::data::source::Source;
+use crate::data::table::{ReadNote, Table, TableColumns};
+use dialect::Dialect;
+use records::{Form, Records};
+
+pub(super) const FORMAT: Format = Format {
+    name: "text with columns (CSV, TSV)",
+    is: |start| start.is_text() || utf16::is(start.bytes),
+    read,
+};
+
+/// Bytes that one thread reads at a time.
+const BLOCK: usize = 1 << 20;
+const NO_NAMES: &str =
+    "; the file seems to have no line of names, so that its columns are called \"0\", \"1\", …";
+
+fn read(opened: Opened<'_>) -> Result<Table, Error> {
+    let (path, wanted) = (opened.path, opened.wanted);
+    let source = match utf16::decoded(opened.source) {
+        Ok(source) => source,
+        Err(error) => return Err(Error::reading(path, error)),
+    };
+    let start = Start {
+        bytes: source.start(),
+        whole: source.is_short(),
+    };
+    let dialect = Dialect::of(start.bytes, start.whole, path, wanted);
+    parse(source, dialect, path, wanted).map_err(|failure| match failure {
+        Failure::Read(error) => Error::reading(path, error),
+        Failure::Problem(problem) => problem.at(path),
+    })
+}
+
+enum Failure {
+    Read(io::Error),
+    Problem(TableProblem),
+}
+
+impl From<io::Error> for Failure {
+    fn from(error: io::Error) -> Self {
+        Self::Read(error)
+    }
+}
+
+impl From<TableProblem> for Failure {
+    fn from(problem: TableProblem) -> Self {
+        Self::Problem(problem)
+    }
+}
+
+fn parse(
+    source: Source,
+    dialect: Dialect,
+    path: &Path,
+    wanted: &TableColumns,
+) -> Result<Table, Failure> {
+    let mut blocks = Blocks::new(source.into_reader(), dialect.form, dialect.line);
+    blocks.skip(dialect.skip)?;
+    let Some(mut first) = blocks.next()? else {
+        return Err(TableProblem::Empty.into());
+    };
+    let (header, length, line) = names(&first, dialect)?;
+    first.bytes.drain(..length);
+    first.line = line;
+    let assigned = header.assign(wanted)?;
+    let parser = Parser {
+        dialect,
+        path,
+        wanted,
+        header: &header,
+        assigned: &assigned,
+    };
+    let mut cells = Cells::new(path, &assigned, wanted);
+    let mut group = vec![first];
+    let mut end = Ok(false);
+    while !group.is_empty() {
+        // As many as keep the threads busy.
+        while group.len() < 2 * rayon::current_num_threads() && matches!(end, Ok(false)) {
+            match blocks.next() {
+                Ok(Some(block)) => group.push(block),
+                Ok(None) => end = Ok(true),
+                Err(failure) => end = Err(failure),
+            }
+        }
+        let parsed: Vec<_> = group.par_iter().map(|block| parser.cells(block)).collect();
+        for part in parsed {
+            // What comes first in the file is told first.
+            let part = part.map_err(|problem| problem.later(cells.rows))?;
+            cells.append(&part);
+        }
+        group.clear();
+        std::mem::replace(&mut end, Ok(true))?;
+        match blocks.next()? {
+            Some(block) => {
+                group.push(block);
+                end = Ok(false);
+            }
+            None => break,
+        }
+    }
+    if cells.rows == 0 {
+        return Err(TableProblem::NoRows.into());
+    }
+    let mut table = cells.into_table(path, dialect.words(), header, assigned);
+    if !dialect.header && wanted.text.header.is_none() {
+        table.notes.push(ReadNote {
+            kind: "no_header",
+            column: None,
+            count: 1,
+            message: "the first line has no names of columns, so that the columns are called \"0\", \"1\", …".to_owned(),
+        });
+    }
+    Ok(table)
+}
+
+/// The names of the columns, the bytes that they take, and the line behind them.
+fn names(first: &Block, dialect: Dialect) -> Result<(Header, usize, u64), TableProblem> {
+    let mut records = Records::new(&first.bytes, dialect.form, first.line);
+    let Some(line) = records.next()? else {
+        return Err(TableProblem::Empty);
+    };
+    if !dialect.header {
+        let header = Header::numbered(records.len(), NO_NAMES);
+        return Ok((header, 0, first.line));
+    }
+    let names = records.cells().enumerate().map(|(index, name)| {
+        String::from_utf8(name.to_vec()).map_err(|_| TableProblem::HeaderText {
+            line,
+            cell: index + 1,
+        })
+    });
+    let names = names.collect::<Result<Vec<_>, _>>()?;
+    Ok((Header::new(names, line), records.position(), records.line()))
+}
+
+/// Makes cells of blocks of text.
+struct Parser<'a> {
+    dialect: Dialect,
+    path: &'a Path,
+    wanted: &'a TableColumns,
+    header: &'a Header,
+    assigned: &'a Assigned,
+}
+
+impl Parser<'_> {
+    /// The cells of a block; rows in problems count from its first.
+    fn cells(&self, block: &Block) -> Result<Cells, TableProblem> {
+        let mut cells = Cells::new(self.path, self.assigned, self.wanted);
+        let reading = (self.dialect.decimal, self.wanted.missing.as_slice());
+        let names = &self.header.names;
+        let mut records = Records::new(&block.bytes, self.dialect.form, block.line);
+        while let Some(line) = records.next()? {
+            let place = |column: Option<&String>| Place {
+                row: cells.rows,
+                line: Some(line),
+                column: column.cloned(),
+            };
+            // An empty cell behind the last separator of a line is none.
+            let extra = records.len() == names.len() + 1
+                && records.cells().last().is_some_and(<[u8]>::is_empty);
+            if records.len() != names.len() && !extra {
+                return Err(TableProblem::Ragged {
+                    place: place(None),
+                    expected: names.len(),
+                    found: records.len(),
+                });
+            }
+            let row = cells.rows;
+            for ((cell, &role), name) in records.cells().zip(&self.assigned.roles).zip(names) {
+                if role == Role::Unused {
+                    continue;
+                }
+                let place = || Place {
+                    row,
+                    line: Some(line),
+                    column: Some(name.clone()),
+                };
+                let text = utf8(cell, &place)?;
+                cells.push(role, text, &place, reading)?;
+            }
+            cells.lines.push(line);
+            cells.rows += 1;
+        }
+        Ok(cells)
+    }
+}
+
+fn utf8<'a>(cell: &'a [u8], place: &dyn Fn() -> Place) -> Result<&'a str, TableProblem> {
+    std::str::from_utf8(cell).map_err(|_| TableProblem::Text {
+        place: place(),
+        found: String::from_utf8_lossy(cell).chars().take(40).collect(),
+    })
+}
+
+/// Whole records.
+struct Block {
+    bytes: Vec<u8>,
+    /// The line where they begin.
+    line: u64,
+}
+
+/// Cuts text into blocks of whole records.
+struct Blocks<R> {
+    reader: R,
+    form: Form,
+    line: u64,
+    /// Text behind the last whole record.
+    rest: Vec<u8>,
+    ended: bool,
+}
+
+impl<R: Read> Blocks<R> {
+    fn new(reader: R, form: Form, line: u64) -> Self {
+        Self {
+            reader,
+            form,
+            line,
+            rest: Vec::new(),
+            ended: false,
+        }
+    }
+
+    fn skip(&mut self, bytes: usize) -> io::Result<()> {
+        let skipped = self.reader.by_ref().take(bytes as u64);
+        io::copy(&mut { skipped }, &mut io::sink()).map(|_| ())
+    }
+
+    fn next(&mut self) -> Result<Option<Block>, Failure> {
+        loop {
+            if self.ended && self.rest.is_empty() {
+                return Ok(None);
+            }
+            if !self.ended {
+                let wanted = self.rest.len().max(BLOCK) as u64;
+                let read = self
+                    .reader
+                    .by_ref()
+                    .take(wanted)
+                    .read_to_end(&mut self.rest)?;
+                self.ended = (read as u64) < wanted;
+            }
+            let end = if self.ended {
+                Some(self.rest.len())
+            } else {
+                self.whole_records()
+            };
+            let Some(end) = end else {
+                // One record is longer than all that was read.
+                continue;
+            };
+            let rest = self.rest.split_off(end);
+            let bytes = std::mem::replace(&mut self.rest, rest);
+            let line = self.line;
+            self.line += memchr::memchr_iter(self.form.newline, &bytes).count() as u64;
+            return Ok(Some(Block { bytes, line }));
+        }
+    }
+
+    /// Where the last whole record ends.
+    fn whole_records(&self) -> Option<usize> {
+        let bytes = &self.rest;
+        if memchr(b'"', bytes).is_none() {
+            // A CR at the very end may be half of a line end.
+            let end = memrchr(self.form.newline, bytes)?;
+            return (self.form.newline == b'\n' || end + 1 < bytes.len()).then_some(end + 1);
+        }
+        let mut records = Records::new(bytes, self.form, 1);
+        let mut end = None;
+        // A problem is told when the records before it have been read.
+        loop {
+            match records.next() {
+                Ok(Some(_)) if records.is_complete() && records.position() < bytes.len() => {
+                    end = Some(records.position());
+                }
+                Err(TableProblem::BehindQuote { .. }) => return Some(bytes.len()),
+                Ok(_) | Err(_) => return end,
+            }
+        }
+    }
+}

@@ -1,0 +1,184 @@
+//! Columns of files whose cells have types.
+
+use std::path::Path;
+
+use crate::Error;
+use crate::data::cell::{Decimal, number_text};
+use crate::data::cells::{Cells, trusted};
+use crate::data::column::{Column, Reading};
+use crate::data::header::{Assigned, Header, Role};
+use crate::data::labels::Labels;
+use crate::data::malformed::Malformed;
+use crate::data::problem::{Place, TableProblem};
+use crate::data::roles::TableColumns;
+use crate::data::table::Table;
+
+/// A column while it is read, by its role.
+pub(super) enum Sink {
+    Unused,
+    Feature(Column),
+    Labels(Labels),
+    Ids(Vec<String>),
+    Trusted(Vec<bool>),
+}
+
+/// What a sink does with cells, and where it is.
+pub(super) struct Filling<'a> {
+    pub(super) sink: Sink,
+    pub(super) name: &'a str,
+    pub(super) wanted: &'a TableColumns,
+    rows: usize,
+}
+
+impl<'a> Filling<'a> {
+    pub(super) fn new(role: Role, name: &'a str, path: &Path, wanted: &'a TableColumns) -> Self {
+        let category = wanted.category.iter().any(|known| known == name);
+        let reading = if category {
+            Reading::Category
+        } else {
+            Reading::Found
+        };
+        Self {
+            sink: match role {
+                Role::Unused => Sink::Unused,
+                Role::Feature(_) => Sink::Feature(Column::new(name, reading)),
+                Role::Label => Sink::Labels(Labels::new(path, Some(name.to_owned()))),
+                Role::Id => Sink::Ids(Vec::new()),
+                Role::Trusted => Sink::Trusted(Vec::new()),
+            },
+            name,
+            wanted,
+            rows: 0,
+        }
+    }
+
+    pub(super) fn number(&mut self, value: f64) -> Result<(), TableProblem> {
+        self.rows += 1;
+        match &mut self.sink {
+            Sink::Unused => {}
+            Sink::Feature(column) => column.push_number(value),
+            Sink::Labels(labels) => labels.push_number(value),
+            Sink::Ids(ids) => ids.push(number_text(value)),
+            Sink::Trusted(_) => {
+                self.rows -= 1;
+                return self.text(&number_text(value));
+            }
+        }
+        Ok(())
+    }
+
+    pub(super) fn integer(&mut self, value: i64) -> Result<(), TableProblem> {
+        match &mut self.sink {
+            Sink::Labels(labels) => labels.push(&value.to_string()),
+            Sink::Ids(ids) => ids.push(value.to_string()),
+            _ => return self.number(value as f64),
+        }
+        self.rows += 1;
+        Ok(())
+    }
+
+    pub(super) fn boolean(&mut self, value: bool) -> Result<(), TableProblem> {
+        self.rows += 1;
+        match &mut self.sink {
+            Sink::Unused => {}
+            Sink::Feature(column) => column.push_boolean(value),
+            Sink::Labels(labels) => labels.push_boolean(value),
+            Sink::Ids(ids) => ids.push(value.to_string()),
+            Sink::Trusted(all) => all.push(value),
+        }
+        Ok(())
+    }
+
+    /// Days since 1970-01-01.
+    pub(super) fn date(&mut self, days: f64) -> Result<(), TableProblem> {
+        if let Sink::Feature(column) = &mut self.sink {
+            column.push_date(days);
+            self.rows += 1;
+            return Ok(());
+        }
+        self.number(days)
+    }
+
+    /// A text is read as a cell of a CSV file is: it may say a number.
+    pub(super) fn text(&mut self, text: &str) -> Result<(), TableProblem> {
+        let place = || Place {
+            row: self.rows,
+            line: None,
+            column: Some(self.name.to_owned()),
+        };
+        match &mut self.sink {
+            Sink::Unused => {}
+            Sink::Feature(column) => {
+                column.push(text.trim(), Decimal::Point, &self.wanted.missing);
+            }
+            Sink::Labels(labels) => labels.push(text.trim()),
+            Sink::Ids(ids) => ids.push(text.to_owned()),
+            Sink::Trusted(all) => all.push(trusted(text.trim(), &place)?),
+        }
+        self.rows += 1;
+        Ok(())
+    }
+
+    pub(super) fn missing(&mut self) -> Result<(), TableProblem> {
+        if let Sink::Feature(column) = &mut self.sink {
+            column.push_missing();
+            self.rows += 1;
+            return Ok(());
+        }
+        self.text("")
+    }
+}
+
+/// What a table has of its columns.
+pub(super) struct Typed<'a> {
+    pub(super) path: &'a Path,
+    pub(super) kind: &'static str,
+    pub(super) header: Header,
+    pub(super) assigned: Assigned,
+    pub(super) rows: usize,
+}
+
+impl Typed<'_> {
+    /// The table of the sinks, which are in the order of the columns; a column of lists has several sinks.
+    pub(super) fn table(
+        self,
+        sinks: Vec<Vec<Sink>>,
+        wanted: &TableColumns,
+    ) -> Result<Table, Error> {
+        let mut cells = Cells::new(self.path, &self.assigned, wanted);
+        cells.rows = self.rows;
+        cells.features.clear();
+        // Features stand in the order that the first table has them in.
+        let mut features: Vec<(usize, Vec<Column>)> = Vec::new();
+        for (column, role) in sinks.into_iter().zip(&self.assigned.roles) {
+            let mut own = Vec::new();
+            for sink in column {
+                match sink {
+                    Sink::Unused => {}
+                    Sink::Feature(column) => own.push(column),
+                    Sink::Labels(labels) => cells.labels = Some(labels),
+                    Sink::Ids(ids) => cells.ids = Some(ids),
+                    Sink::Trusted(trusted) => cells.trusted = Some(trusted),
+                }
+            }
+            if let Role::Feature(position) = *role {
+                features.push((position, own));
+            }
+        }
+        features.sort_by_key(|(position, _)| *position);
+        cells.features = features
+            .into_iter()
+            .flat_map(|(_, columns)| columns)
+            .collect();
+        let lengths = cells.features.iter().map(Column::len);
+        let labels = cells.labels.iter().map(Labels::rows);
+        if let Some(found) = lengths.chain(labels).find(|&length| length != self.rows) {
+            let expected = format!("{} cells in each column", self.rows);
+            return Err(Malformed::new(expected, found.to_string()).at(self.path));
+        }
+        if self.rows == 0 {
+            return Err(TableProblem::NoRows.at(self.path));
+        }
+        Ok(cells.into_table(self.path, self.kind.to_owned(), self.header, self.assigned))
+    }
+}

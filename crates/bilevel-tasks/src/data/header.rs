@@ -1,0 +1,266 @@
+//! The names of a table's columns, and the role of each.
+
+use std::collections::{HashMap, HashSet};
+
+use super::problem::{Known, TableProblem, listed};
+use super::roles::{FeatureColumns, LabelsWanted, TableColumns};
+
+/// The role of a column.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Role {
+    Unused,
+    /// The feature at this position.
+    Feature(usize),
+    Label,
+    Id,
+    Trusted,
+}
+
+/// The names of the columns.
+pub(super) struct Header {
+    pub(super) names: Vec<String>,
+    /// Columns whose name was made up, because they had none.
+    pub(super) nameless: Vec<usize>,
+    /// Names that several columns have; the later ones were renamed.
+    pub(super) repeated: Vec<String>,
+    /// The line of the names.
+    line: u64,
+    /// What to say if a column does not exist.
+    hint: &'static str,
+}
+
+/// The role of each column.
+pub(super) struct Assigned {
+    /// By column of the file.
+    pub(super) roles: Vec<Role>,
+    /// The names of the features, in their order.
+    pub(super) features: Vec<String>,
+    pub(super) label: Option<String>,
+    pub(super) id: Option<String>,
+    pub(super) trusted: bool,
+}
+
+const LABEL: &str = "the labels";
+const ID: &str = "the names of the rows";
+const TRUSTED: &str = "which rows are trusted";
+const IGNORED: &str = "left out";
+
+impl Header {
+    /// These names, made unique: the second `a` is called `a.1`. The first column may have no name: it numbers the
+    /// rows, as pandas and R write it. The n-th other column without a name is called `Unnamed: n`, as pandas does.
+    pub(super) fn new(mut names: Vec<String>, line: u64) -> Self {
+        let mut nameless = Vec::new();
+        for (index, name) in names.iter_mut().enumerate().skip(1) {
+            if name.is_empty() {
+                nameless.push(index);
+                *name = format!("Unnamed: {index}");
+            }
+        }
+        let mut taken: HashSet<String> = names.iter().cloned().collect();
+        let mut repeated = Vec::new();
+        if taken.len() < names.len() {
+            let mut seen: HashMap<String, usize> = HashMap::new();
+            for name in &mut names {
+                let times = seen.entry(name.clone()).or_default();
+                *times += 1;
+                if *times == 1 {
+                    continue;
+                }
+                if *times == 2 {
+                    repeated.push(name.clone());
+                }
+                let mut number = *times - 1;
+                let mut new = format!("{name}.{number}");
+                while !taken.insert(new.clone()) {
+                    number += 1;
+                    new = format!("{name}.{number}");
+                }
+                *name = new;
+            }
+        }
+        Self {
+            names,
+            nameless,
+            repeated,
+            line,
+            hint: "",
+        }
+    }
+
+    /// The names `0`, `1`, …, for a table without names.
+    pub(super) fn numbered(columns: usize, hint: &'static str) -> Self {
+        let names = (0..columns).map(|column| column.to_string()).collect();
+        Self {
+            hint,
+            ..Self::new(names, 1)
+        }
+    }
+
+    /// The role of each column.
+    ///
+    /// # Errors
+    /// A column that does not exist, or has two roles.
+    pub(super) fn assign(&self, wanted: &TableColumns) -> Result<Assigned, TableProblem> {
+        let same = matches!(wanted.features, FeatureColumns::Same { .. });
+        // Where labels are apart, the caller finds out whether either file has a column.
+        let first = !same && wanted.labels == LabelsWanted::Yes;
+        let label = match (&wanted.label, wanted.labels) {
+            (_, LabelsWanted::No) | (None, LabelsWanted::IfThere) => None,
+            (Some(label), _) => Some(label),
+            (None, _) if self.names.len() == 1 => Some(&self.names[0]),
+            (None, _) => {
+                let columns = listed(&self.names);
+                return Err(TableProblem::LabelNotNamed { columns });
+            }
+        };
+        let mut purposes: Vec<Option<(Role, &'static str)>> = vec![None; self.names.len()];
+        let mut give = |name: &str, role, purpose, needed: bool| -> Result<bool, TableProblem> {
+            let Some(column) = self.names.iter().position(|known| known == name) else {
+                return if needed {
+                    Err(self.no_column(name, purpose))
+                } else {
+                    Ok(false)
+                };
+            };
+            if let Some((_, earlier)) = purposes[column] {
+                return Err(TableProblem::TwoPurposes {
+                    name: name.to_owned(),
+                    first: earlier,
+                    second: purpose,
+                });
+            }
+            let second = format!("{name}.1");
+            if self.repeated.iter().any(|known| known == name)
+                && !wanted.ignore.contains(&second)
+                && role != Role::Unused
+            {
+                return Err(TableProblem::SameName {
+                    line: self.line,
+                    purpose,
+                    name: name.to_owned(),
+                });
+            }
+            purposes[column] = Some((role, purpose));
+            Ok(true)
+        };
+        if let Some(label) = label {
+            give(label, Role::Label, LABEL, true)?;
+        }
+        let trusted = match &wanted.trusted {
+            None => false,
+            Some(name) => give(name, Role::Trusted, TRUSTED, first)?,
+        };
+        for name in &wanted.ignore {
+            // The caller checks whether any of several tables has it.
+            give(name, Role::Unused, IGNORED, false)?;
+        }
+        let id = match &wanted.id {
+            Some(name) => give(name, Role::Id, ID, first)?.then(|| name.clone()),
+            None => None,
+        };
+        let mut purposes: Vec<Option<Role>> = purposes
+            .into_iter()
+            .map(|purpose| purpose.map(|(role, _)| role))
+            .collect();
+        let nameless = self.names[0].is_empty() && purposes[0].is_none();
+        let id = if wanted.id.is_some() {
+            id
+        } else {
+            let called_id = |name: &String| name.eq_ignore_ascii_case("id");
+            let column = self.names.iter().position(called_id).filter(|&column| {
+                purposes[column].is_none()
+                    && !self.is_feature(column, &wanted.features)
+                    && !wanted.keep.contains(&self.names[column])
+            });
+            let column = column.or(nameless.then_some(0));
+            column.map(|column| {
+                purposes[column] = Some(Role::Id);
+                self.names[column].clone()
+            })
+        };
+        // A column without a name is an index, which carries no information.
+        if nameless && purposes[0].is_none() {
+            purposes[0] = Some(Role::Unused);
+        }
+        let features = self.features(&mut purposes, &wanted.features)?;
+        Ok(Assigned {
+            roles: purposes
+                .into_iter()
+                .map(|role| role.unwrap_or(Role::Unused))
+                .collect(),
+            features,
+            label: label.cloned(),
+            id,
+            trusted,
+        })
+    }
+
+    fn is_feature(&self, column: usize, wanted: &FeatureColumns) -> bool {
+        match wanted {
+            FeatureColumns::Same { columns, .. } => columns.contains(&self.names[column]),
+            FeatureColumns::Others | FeatureColumns::None => false,
+        }
+    }
+
+    /// Turns columns without a role into features.
+    fn features(
+        &self,
+        roles: &mut [Option<Role>],
+        wanted: &FeatureColumns,
+    ) -> Result<Vec<String>, TableProblem> {
+        let free = |roles: &[Option<Role>]| -> Vec<usize> {
+            (0..roles.len())
+                .filter(|&column| roles[column].is_none())
+                .collect()
+        };
+        match wanted {
+            FeatureColumns::None => Ok(Vec::new()),
+            FeatureColumns::Others => {
+                let columns = free(roles);
+                if columns.is_empty() {
+                    let columns = listed(&self.names);
+                    return Err(TableProblem::NoFeatures { columns });
+                }
+                for (position, &column) in columns.iter().enumerate() {
+                    roles[column] = Some(Role::Feature(position));
+                }
+                Ok(columns
+                    .iter()
+                    .map(|&column| self.names[column].clone())
+                    .collect())
+            }
+            FeatureColumns::Same { table, columns } => {
+                for (position, name) in columns.iter().enumerate() {
+                    match self.names.iter().position(|known| known == name) {
+                        Some(column) if roles[column].is_none() => {
+                            roles[column] = Some(Role::Feature(position));
+                        }
+                        _ => return Err(self.no_column(name, "a feature")),
+                    }
+                }
+                // Columns without a name are usually empty, and cannot be those of the first table.
+                let extra = free(roles)
+                    .into_iter()
+                    .find(|column| !self.nameless.contains(column));
+                match extra {
+                    None => Ok(columns.clone()),
+                    Some(column) => {
+                        let name = self.names[column].clone();
+                        let known = Known::new(&name, columns);
+                        let first = table.clone();
+                        Err(TableProblem::ExtraColumn { name, first, known })
+                    }
+                }
+            }
+        }
+    }
+
+    fn no_column(&self, name: &str, purpose: &'static str) -> TableProblem {
+        TableProblem::NoColumn {
+            name: name.to_owned(),
+            purpose,
+            known: Known::new(name, &self.names),
+            hint: self.hint,
+        }
+    }
+}

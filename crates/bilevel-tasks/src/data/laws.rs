@@ -1,0 +1,553 @@
+//! Laws of tables; what is refused is tested with the command.
+#![cfg(test)]
+
+use std::io::Write;
+use std::path::Path;
+
+use flate2::Compression;
+use flate2::write::GzEncoder;
+use proptest::prelude::*;
+
+use super::labels::{Classes, classes};
+use super::preparation::{Missing, MissingFound, Policy, Preparation, Prepared};
+use super::table::{FeatureColumns, Features, Table, TableColumns};
+use super::*;
+
+fn wanted(label: &str) -> TableColumns {
+    TableColumns {
+        label: Some(label.to_owned()),
+        ..TableColumns::default()
+    }
+}
+
+fn read(bytes: impl Into<Vec<u8>>, columns: &TableColumns) -> Result<Table, Error> {
+    Table::from_bytes(bytes.into(), Path::new("t.csv"), columns)
+}
+
+fn table(text: &str) -> Table {
+    read(text, &wanted("y")).unwrap()
+}
+
+fn fit(table: Table, missing: Missing) -> Result<(Preparation, Prepared), Error> {
+    Preparation::fit(
+        table,
+        &Policy {
+            missing,
+            keep: Vec::new(),
+        },
+    )
+}
+
+/// The data set of a table alone.
+fn set(prepared: &Prepared) -> (Dataset, Classes) {
+    let found = classes(&[prepared.labels().unwrap()], false).unwrap();
+    let labels = prepared
+        .rows
+        .iter()
+        .map(|&row| found.of[0][row].unwrap_or_default());
+    let data = Dataset::of_values(
+        prepared.features.clone(),
+        prepared.columns,
+        labels.collect(),
+        found.names.clone(),
+    );
+    (data.unwrap(), found)
+}
+
+fn prepared(text: &str, missing: Missing) -> Prepared {
+    fit(table(text), missing).unwrap().1
+}
+
+fn message(text: impl Into<Vec<u8>>, columns: &TableColumns) -> String {
+    let fitted = read(text, columns).and_then(|table| fit(table, Missing::Error));
+    fitted.unwrap_err().to_string()
+}
+
+/// The cells of features, row by row.
+fn values(table: Table) -> Vec<f64> {
+    let Features::Columns(columns) = table.features else {
+        panic!("no columns");
+    };
+    let columns: Vec<Vec<f64>> = columns
+        .into_iter()
+        .map(|column| match column.contents().unwrap() {
+            column::Contents::Numbers(values) => values,
+            other => panic!("{other:?}"),
+        })
+        .collect();
+    (0..columns[0].len())
+        .flat_map(|row| columns.iter().map(move |column| column[row]))
+        .collect()
+}
+
+fn names(table: &Table) -> Vec<&str> {
+    match &table.features {
+        Features::Columns(columns) => columns.iter().map(|column| column.name.as_str()).collect(),
+        _ => Vec::new(),
+    }
+}
+
+fn gzip(bytes: &[u8]) -> Vec<u8> {
+    let mut packed = GzEncoder::new(Vec::new(), Compression::default());
+    packed.write_all(bytes).unwrap();
+    packed.finish().unwrap()
+}
+
+#[test]
+fn the_same_table_in_many_forms() {
+    let plain = "a,b,y\n1,2,u\n-3e2,0.5,v\n";
+    let expected = table(plain);
+    let utf16: Vec<u8> = std::iter::once(0xfeff)
+        .chain(plain.encode_utf16())
+        .flat_map(u16::to_le_bytes)
+        .collect();
+    let packed = gzip(plain.as_bytes());
+    for (form, bytes) in [
+        ("CRLF", plain.replace('\n', "\r\n").into_bytes()),
+        ("CR", plain.replace('\n', "\r").into_bytes()),
+        ("no last line end", plain.trim_end().into()),
+        ("blanks at the end", format!("{plain}  \n \t\n").into()),
+        ("byte order mark", format!("\u{feff}{plain}").into_bytes()),
+        (
+            "quotes",
+            b"\"a\",\"b\",\"y\"\n\"1\",\"2\",\"u\"\n\"-3e2\",0.5,v\n".to_vec(),
+        ),
+        (
+            "quotes behind blanks",
+            b"\"a\", \"b\", \"y\"\n\"1\", \"2\", \"u\"\n \"-3e2\" ,0.5,v\n".to_vec(),
+        ),
+        (
+            "mark and quotes",
+            "\u{feff}\"a\",b,y\n1,2,u\n-3e2,0.5,v\n".into(),
+        ),
+        ("blanks", b" a ,b, y\n1 , 2,u \n-3e2,0.5,v\n".to_vec()),
+        ("semicolons", plain.replace(',', ";").into()),
+        ("tabs", plain.replace(',', "\t").into()),
+        ("bars", plain.replace(',', "|").into()),
+        ("many blanks", plain.replace(',', "  ").into()),
+        ("decimal commas", b"a;b;y\n1;2;u\n-3e2;0,5;v\n".to_vec()),
+        (
+            "a line of Excel",
+            format!("sep=;\r\n{}", plain.replace(',', ";")).into(),
+        ),
+        (
+            "a comma behind each line",
+            plain.replace('\n', ",\n").into(),
+        ),
+        (
+            "a comma behind each row",
+            b"a,b,y\n1,2,u,\n-3e2,0.5,v,\n".to_vec(),
+        ),
+        ("UTF-16", utf16),
+        ("gzip", packed.clone()),
+        ("gzip twice", gzip(&packed)),
+        ("padded gzip", [&packed[..], &[0; 512]].concat()),
+        ("zstd", zstd::encode_all(plain.as_bytes(), 3).unwrap()),
+    ] {
+        let found = read(bytes, &wanted("y")).unwrap();
+        assert_eq!(names(&found), ["a", "b"], "{form}");
+        assert_eq!(found.labels, expected.labels, "{form}");
+        assert_eq!(values(found), [1.0, 2.0, -300.0, 0.5], "{form}");
+    }
+}
+
+/// Blocks of a file are read at the same time; where they are cut makes no difference.
+#[test]
+fn a_long_table_is_read_as_a_short_one() {
+    let mut text = "a,note,y\n".to_owned();
+    for row in 0..60_000 {
+        let note = match row % 3 {
+            0 => "\"one, \"\"two\"\"\nthree\"",
+            1 => "four",
+            _ => "\"five\"",
+        };
+        text += &format!("{},{note},{}\n", f64::from(row) / 7.0, row % 2);
+    }
+    let columns = TableColumns {
+        ignore: vec!["note".to_owned()],
+        id: Some("note".to_owned()).filter(|_| false),
+        ..wanted("y")
+    };
+    for text in [
+        text.clone(),
+        text.replace('\n', "\r\n"),
+        text.replace('\n', "\r"),
+    ] {
+        let found = read(text, &columns).unwrap();
+        assert_eq!(found.rows(), 60_000);
+        let lines = found.lines.clone().unwrap();
+        assert_eq!(lines[..4], [2, 4, 5, 6]);
+        assert_eq!(lines[59_999], 2 + 59_999 + 20_000);
+        let all = values(found);
+        assert_eq!((all[0], all[59_999]), (0.0, 59_999.0 / 7.0));
+    }
+    let told = read(text.replace("59998,", "x,y,"), &columns);
+    let place = "row 59994 (line ";
+    let wrong = text.replacen(&format!("{},\"one", 59_994.0 / 7.0), "1,2,\"one", 1);
+    let told = (told.is_ok(), read(wrong, &columns).unwrap_err().to_string());
+    assert!(told.1.contains(place), "{told:?}");
+}
+
+#[test]
+fn lines_are_those_of_the_file_whatever_lies_between() {
+    let text = "a,y\r\n\r\n1,\"two\r\nlines\"\r\n\r\n\r\n2,v\r\nx,v\r\n";
+    let told = message(text, &wanted("y"));
+    assert!(
+        told.starts_with("t.csv: row 2 (line 8), column \"a\""),
+        "{told}"
+    );
+    assert_eq!(table("a,y\n\n1,u\n\n2,v\n").lines, Some(vec![3, 5]));
+}
+
+#[test]
+fn the_first_problem_of_the_text_is_told() {
+    let told = message("a,y\n1,u\n\"1\"2,u\n", &wanted("y"));
+    assert!(told.contains("line 3: expected a separator") && told.contains("found '2'"));
+    let told = message("a,y\n1,u\n2,\"v\n3,u\n4,v\n", &wanted("y"));
+    assert!(
+        told.contains("line 3: expected the quote that opens here"),
+        "{told}"
+    );
+    let told = message("a,b,y\n1,2,u\n2,u\n3,\"u\n", &wanted("y"));
+    assert!(told.contains("row 1 (line 3): expected 3 cells"), "{told}");
+}
+
+#[test]
+fn features_are_standardised_and_classes_sorted() {
+    let result = prepared("a,b,y\n1,7,10\n3,7,9\n2,7,10\n2,7,-1\n", Missing::Error);
+    let (data, _) = set(&result);
+    assert_eq!(data.class_names(), ["-1", "9", "10"]);
+    assert_eq!(data.labels(), [2, 1, 2, 0]);
+    let deviation = 0.5_f32.sqrt();
+    let features = data.features();
+    let column: Vec<f32> = features.iter().step_by(2).copied().collect();
+    for (value, raw) in column.iter().zip([1.0, 3.0, 2.0, 2.0]) {
+        assert!((value - (raw - 2.0) / deviation).abs() < 1e-6);
+    }
+    // All the same: nothing is divided by zero.
+    assert!(features.iter().skip(1).step_by(2).all(|v| *v == 0.0));
+    // Booleans are numbers, dates are days.
+    let flags = table("a,y\nTrue,u\nfalse,v\n");
+    assert_eq!(values(flags), [1.0, 0.0]);
+    let dates = table("a,y\n1970-01-03,u\n1970-01-01T12:00:00Z,v\n");
+    assert_eq!(values(dates), [2.0, 0.5]);
+}
+
+#[test]
+fn texts_become_one_feature_each() {
+    let text = "size,kind,y\n1,b,u\n2,a,v\n3,b,u\n4,c,v\n";
+    let (preparation, first) = fit(table(text), Missing::Error).unwrap();
+    let scaling = preparation.scaling().unwrap();
+    let names: Vec<&str> = scaling.iter().map(|scale| scale.name.as_str()).collect();
+    assert_eq!(names, ["size", "kind=a", "kind=b", "kind=c"]);
+    assert_eq!(scaling[2].mean, 0.5);
+    let (data, _) = set(&first);
+    assert_eq!(data.features()[2], 1.0);
+    assert_eq!(data.features()[6], -1.0);
+    // Another table has the same features; what the first does not know is none of them.
+    let columns = TableColumns {
+        features: FeatureColumns::Same {
+            table: "t.csv".to_owned(),
+            columns: preparation.source_names(),
+        },
+        ..wanted("y")
+    };
+    let other = read("y,kind,size\nu,d,1\nv,c,2\n", &columns).unwrap();
+    let other = preparation.apply(other).unwrap();
+    assert!(
+        other.notes[0].message.contains("\"d\""),
+        "{:?}",
+        other.notes
+    );
+    let FeatureValues::Dense(features) = &other.features else {
+        panic!("dense");
+    };
+    assert!(features[1] < 0.0 && features[2] < 0.0 && features[3] < 0.0);
+    assert!(features[7] > 0.0);
+}
+
+#[test]
+fn columns_that_number_the_rows_are_left_out() {
+    let rows = |cell: &dyn Fn(usize) -> String| -> String {
+        let rows = (0..40).map(|row| format!("{},{},{}\n", cell(row), (row * 7919) % 13, row % 2));
+        format!("c,a,y\n{}", rows.collect::<String>())
+    };
+    let left_out = |cell: &dyn Fn(usize) -> String| {
+        let (preparation, _) = fit(table(&rows(cell)), Missing::Error).unwrap();
+        preparation.left_out().to_vec()
+    };
+    assert_eq!(left_out(&|row| (3 * row).to_string()), ["c"]);
+    assert_eq!(left_out(&|row| (100 - row).to_string()), ["c"]);
+    assert_eq!(left_out(&|row| ((row * 11) % 40).to_string()), ["c"]);
+    assert_eq!(left_out(&|row| format!("person {row}")), ["c"]);
+    // Features all the same.
+    assert!(left_out(&|row| format!("{row}.5")).is_empty());
+    assert!(left_out(&|row| (row / 2).to_string()).is_empty());
+    assert!(left_out(&|row| ((row * row * 7919) % 100_003).to_string()).is_empty());
+    let keep = Policy {
+        keep: vec!["c".to_owned()],
+        ..Policy::default()
+    };
+    let (kept, _) = Preparation::fit(table(&rows(&|row| row.to_string())), &keep).unwrap();
+    assert!(kept.left_out().is_empty());
+    assert_eq!(kept.source_names(), ["c", "a"]);
+}
+
+#[test]
+fn columns_that_look_like_something_else_are_named() {
+    let rows = (0..60).map(|row| {
+        let label = if row % 3 == 0 { "u" } else { "v" };
+        let copy = if row == 7 { 1 } else { i32::from(row % 3 == 0) };
+        let rare = i32::from(row == 30);
+        let noise = if row % 2 == 0 {
+            "1000000000"
+        } else {
+            "1000000000.0000001"
+        };
+        format!("{copy},{rare},{noise},{},{label}\n", (row * 7919) % 13)
+    });
+    let text = format!("copy,rare,noise,a,y\n{}", rows.collect::<String>());
+    let (preparation, _) = fit(table(&text), Missing::Error).unwrap();
+    let kinds: Vec<_> = preparation
+        .notes()
+        .iter()
+        .map(|note| (note.kind, note.column.as_deref()))
+        .collect();
+    assert_eq!(
+        kinds,
+        [
+            ("label_copy", Some("copy")),
+            ("near_constant", Some("rare"))
+        ]
+    );
+    let noise = &preparation.scaling().unwrap()[2];
+    assert!(noise.constant && noise.rounding, "{noise:?}");
+}
+
+#[test]
+fn numbers_near_the_largest_do_not_overflow() {
+    let result = prepared("a,y\n1.7e308,u\n-1.7e308,v\n", Missing::Error);
+    assert_eq!(*set(&result).0.features(), [1.0, -1.0]);
+    let tiny = prepared("a,y\n5e-324,u\n0,v\n", Missing::Error);
+    assert_eq!(tiny.rows.len(), 2);
+}
+
+#[test]
+fn missing_values_are_counted_filled_marked_or_dropped() {
+    let text = "a,b,y\n1,4,u\n,5,v\n3,NA,u\n5,?,v\n2,6,\n7,8,v\n";
+    let dropped = prepared(text, Missing::Drop);
+    assert_eq!(dropped.rows, [0, 4, 5]);
+    let found = MissingFound {
+        cells: 3,
+        rows: 3,
+        columns: vec![("a".to_owned(), 1), ("b".to_owned(), 2)],
+        labels: vec![(String::new(), 1)],
+    };
+    assert_eq!(dropped.missing, found);
+    // The mean of what is there is zero once standardised.
+    let text = "a,y\n1,u\n,v\n3,u\n";
+    let filled = prepared(text, Missing::Mean);
+    assert_eq!(*set(&filled).0.features(), [-1.0, 0.0, 1.0]);
+    let marked = prepared(text, Missing::Indicator);
+    let (data, _) = set(&marked);
+    assert_eq!(data.columns(), 2);
+    assert!(data.row(1)[1] > 0.0 && data.row(0)[1] < 0.0);
+    let told = message(text, &wanted("y"));
+    for part in [
+        "row 1 (line 3), column \"a\"",
+        "missing cells: 1,",
+        "in 1 of 3 rows",
+    ] {
+        assert!(told.contains(part), "{told}");
+    }
+    // A word of the user's own.
+    let columns = TableColumns {
+        missing: vec!["unknown".to_owned()],
+        ..wanted("y")
+    };
+    let own = read("a,y\n1,u\nunknown,v\n3,u\n", &columns).unwrap();
+    assert_eq!(fit(own, Missing::Mean).unwrap().1.missing.cells, 1);
+}
+
+/// Scaling is learned from the rows that are trained on.
+#[test]
+fn rows_without_a_label_are_features_all_the_same() {
+    let result = prepared("a,y\n1,u\n100,NaN\n3,v\n", Missing::Error);
+    assert_eq!(result.rows, [0, 1, 2]);
+    let (data, found) = set(&result);
+    assert_eq!(found.of[0], [Some(0), None, Some(1)]);
+    assert_eq!(*data.features(), [-1.0, 98.0, 1.0]);
+}
+
+#[test]
+fn another_table_is_read_by_name_with_the_scaling_of_the_first() {
+    let first = table("id,a,b,y\nr0,1,10,u\nr1,3,30,v\n");
+    assert_eq!(first.ids().unwrap(), ["r0", "r1"]);
+    let (preparation, _) = fit(first, Missing::Error).unwrap();
+    let columns = TableColumns {
+        features: FeatureColumns::Same {
+            table: "t.csv".to_owned(),
+            columns: preparation.source_names(),
+        },
+        ..wanted("y")
+    };
+    let other = read("y,b,a\nv,20,5\nu,10,1\n", &columns).unwrap();
+    let data = set(&preparation.apply(other).unwrap()).0;
+    assert_eq!(*data.features(), [3.0, 0.0, -1.0, -1.0]);
+    assert_eq!(data.labels(), [1, 0]);
+    // A table that was read without regard to the first is not taken for one that fits.
+    let narrow = table("a,y\n1,u\n2,v\n");
+    let told = preparation.apply(narrow).unwrap_err().to_string();
+    assert!(told.contains("expected 2 columns of features"), "{told}");
+}
+
+#[test]
+fn names_of_rows_are_found_where_they_are_natural() {
+    let found = |text: &str| {
+        let table = table(text);
+        let names = names(&table)
+            .into_iter()
+            .map(str::to_owned)
+            .collect::<Vec<_>>();
+        (table.id_column.clone(), names)
+    };
+    let some = |name: &str| Some(name.to_owned());
+    let a = || vec!["a".to_owned()];
+    assert_eq!(found("a,Id,y\n1,2,u\n"), (some("Id"), a()));
+    assert_eq!(found(",a,y\n0,2,u\n"), (some(""), a()));
+    assert_eq!(found(",id,a,y\n0,1,2,u\n"), (some("id"), a()));
+    let columns = TableColumns {
+        id: some("name"),
+        ..wanted("y")
+    };
+    let named = read("id,name,y\n1,x,u\n", &columns).unwrap();
+    assert_eq!(named.ids().unwrap(), ["x"]);
+    assert_eq!(names(&named), ["id"]);
+    // The second column of a name has another.
+    assert_eq!(found("a,a,y\n1,2,u\n").1, ["a", "a.1"]);
+    assert_eq!(found("a,,y\n1,2,u\n").1, ["a", "Unnamed: 1"]);
+}
+
+#[test]
+fn a_table_without_names_is_read_by_number() {
+    let found = read("-0.3,0.1,u\n1,2,v\n1,2,u\n", &wanted("2")).unwrap();
+    assert_eq!((found.rows(), names(&found)), (3, vec!["0", "1"]));
+    assert_eq!(found.notes[0].kind, "no_header");
+    let told = message("-0.3,0.1,u\n1,2,v\n1,2,u\n", &wanted("y"));
+    assert!(told.contains("seems to have no line of names"), "{told}");
+}
+
+/// The classes of files with one column of labels each.
+fn classes_of(files: &[&[&str]], merge: bool) -> Result<Classes, Error> {
+    let tables: Vec<Table> = files
+        .iter()
+        .map(|labels| {
+            let rows: String = labels.iter().map(|label| format!("1,{label}\n")).collect();
+            table(&format!("a,y\n{rows}"))
+        })
+        .collect();
+    let labels: Vec<_> = tables.iter().filter_map(Table::labels).collect();
+    classes(&labels, merge)
+}
+
+#[test]
+fn labels_that_are_numbers_are_compared_as_numbers() {
+    let found = classes_of(&[&["1", "0", "1.0", "0", "01", "1"], &["1e0", "-0"]], false).unwrap();
+    assert_eq!(found.names, ["0", "1"]);
+    assert_eq!(found.of[1], [Some(1), Some(0)]);
+    assert_eq!(found.merged.len(), 2);
+    // Gaps are no classes.
+    let found = classes_of(&[&["5000", "-7", "0"]], false).unwrap();
+    assert_eq!(found.names, ["-7", "0", "5000"]);
+    // One text makes texts of all.
+    let found = classes_of(&[&["1", "1.0", "x"]], false).unwrap();
+    assert_eq!(found.names, ["1", "1.0", "x"]);
+    assert_eq!(found.alike.len(), 1);
+    // True and false, also where another file has 1 and 0.
+    let found = classes_of(&[&["True", "false", "True"], &["1", "0"]], false).unwrap();
+    assert_eq!(found.names, ["false", "True"]);
+    assert_eq!(found.of[1], [Some(1), Some(0)]);
+}
+
+#[test]
+fn labels_that_look_the_same_are_named_and_merged_on_request() {
+    let labels: &[&str] = &["Cat", "cat", "dog", "cat", "d\u{200b}og", "ﬁsh", "fish"];
+    let found = classes_of(&[labels], false).unwrap();
+    assert_eq!(found.names.len(), 6);
+    assert_eq!(found.alike.len(), 3);
+    assert_eq!(found.alike[0].spellings[0], ("cat".to_owned(), 2));
+    let merged = classes_of(&[labels], true).unwrap();
+    assert_eq!(merged.names, ["cat", "dog", "ﬁsh"]);
+    assert_eq!((merged.alike.len(), merged.merged.len()), (0, 3));
+}
+
+#[test]
+fn placeholders_are_missing_labels() {
+    let found = classes_of(&[&["u", "NaN", "v", "", "?", "#N/A"]], false).unwrap();
+    assert_eq!(found.names, ["u", "v"]);
+    assert_eq!(found.of[0][1], None);
+    // A sign is a label where it has a counterpart.
+    let found = classes_of(&[&["+", "-", "+"]], false).unwrap();
+    assert_eq!(found.names, ["+", "-"]);
+}
+
+#[test]
+fn classes_of_other_files_are_named() {
+    let found = classes_of(&[&["u", "v"], &["w", "u"]], false).unwrap();
+    assert_eq!(found.names, ["u", "v", "w"]);
+    assert_eq!(found.only_elsewhere[0].0, "w");
+}
+
+#[test]
+fn what_is_no_class_is_refused() {
+    let many: Vec<String> = (0..40).map(|row| format!("n{row}")).collect();
+    let measured: Vec<String> = (0..100).map(|row| format!("{}.5", row % 30)).collect();
+    for (labels, part) in [
+        (many, "40 different labels in 40 rows"),
+        (measured, "30 different numbers with fractions"),
+        (vec!["u".to_owned(); 3], "found only \"u\""),
+        (vec![String::new(), "NaN".to_owned()], "only missing ones"),
+    ] {
+        let labels: Vec<&str> = labels.iter().map(String::as_str).collect();
+        let told = classes_of(&[&labels], false).unwrap_err().to_string();
+        assert!(told.contains(part), "{told}");
+    }
+    // A few numbers with fractions may be grades.
+    let found = classes_of(&[&["1.5", "2", "1", "-0.5", "10"]], false).unwrap();
+    assert_eq!(found.names, ["-0.5", "1", "1.5", "2", "10"]);
+}
+
+proptest! {
+    /// Whatever the bytes, an answer comes.
+    #[test]
+    fn nothing_panics(bytes in prop::collection::vec(prop::sample::select(b"ay1,\"\n\r \xff?e;.:\t".to_vec()), 0..60)) {
+        for start in [b"a,y\n".as_slice(), b""] {
+            let bytes = [start, &bytes].concat();
+            for missing in [Missing::Error, Missing::Mean, Missing::Drop, Missing::Indicator] {
+                let fitted = read(bytes.clone(), &wanted("y")).and_then(|table| fit(table, missing));
+                if let Ok((_, prepared)) = fitted {
+                    let _ = classes(&prepared.labels().into_iter().collect::<Vec<_>>(), false);
+                }
+            }
+        }
+    }
+
+    /// Standardised columns have mean 0 and deviation 1.
+    #[test]
+    fn scaling_standardises(values in prop::collection::vec(-1e6_f64..1e6, 3..30)) {
+        let rows: String = values.iter().enumerate().map(|(i, v)| format!("{v},{}\n", i % 2)).collect();
+        let data = set(&prepared(&format!("a,y\n{rows}"), Missing::Error)).0;
+        let count = data.rows() as f64;
+        let mean = data.features().iter().map(|&v| f64::from(v)).sum::<f64>() / count;
+        let square = data.features().iter().map(|&v| f64::from(v).powi(2)).sum::<f64>() / count;
+        prop_assert!(mean.abs() < 1e-5 && (square - 1.0).abs() < 1e-4, "{mean} {square}");
+    }
+
+    /// Numbers that are written are read, whatever the separator.
+    #[test]
+    fn numbers_come_back(numbers in prop::collection::vec(any::<f64>().prop_filter("finite", |x| x.is_finite()), 2..20)) {
+        let rows: String = numbers.iter().enumerate().map(|(i, v)| format!("{v:?}\t{}\n", i % 2)).collect();
+        let found = values(table(&format!("a\ty\n{rows}")));
+        prop_assert_eq!(found, numbers);
+    }
+}

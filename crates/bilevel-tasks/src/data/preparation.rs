@@ -1,0 +1,781 @@
+//! From tables to features of the same meaning.
+//!
+//! A [`Preparation`] learns from a first table how each column is read, which columns are left out, the categories of
+//! texts and the scaling, and applies that to it and to others.
+
+mod look;
+mod read;
+mod scale;
+
+use std::collections::HashMap;
+
+use serde::{Deserialize, Serialize};
+
+use super::column::{Contents, MOST_CATEGORIES, NO_TEXT, Trouble};
+use super::image_shape::ImageShape;
+use super::labels::Labels;
+use super::problem::{ColumnProblem, ColumnRemedy, TableProblem, listed};
+use super::sparse::{FeatureValues, Sparse};
+use super::table::{Features, Matrix, Numbers, ReadNote, Table};
+use crate::Error;
+use read::Read;
+pub use scale::ColumnScale;
+use scale::{of_column, of_matrix, of_sparse, standardised};
+
+/// How missing values are handled.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Missing {
+    /// They are an error.
+    #[default]
+    Error,
+    /// A missing feature becomes the mean of its column.
+    Mean,
+    /// Rows with a missing feature are left out.
+    Drop,
+    /// A missing feature becomes the mean of its column, and another feature says that it was missing.
+    Indicator,
+}
+
+/// What was missing.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct MissingFound {
+    /// Cells of features.
+    pub cells: usize,
+    /// Rows with such a cell.
+    pub rows: usize,
+    /// The feature columns with missing cells, and how many.
+    pub columns: Vec<(String, usize)>,
+    /// The texts in place of labels, and how many rows have each.
+    pub labels: Vec<(String, usize)>,
+}
+
+/// Features made of a table, and its labels as the file has them.
+#[derive(Clone, PartialEq, Debug)]
+pub struct Prepared {
+    pub(crate) features: FeatureValues,
+    /// Number of features of a row.
+    pub(crate) columns: usize,
+    pub(crate) image: Option<ImageShape>,
+    /// For each row, the row of the table.
+    pub(crate) rows: Vec<usize>,
+    pub(crate) labels: Option<Labels>,
+    /// What was missing.
+    pub(crate) missing: MissingFound,
+    pub(crate) notes: Vec<ReadNote>,
+}
+
+impl Prepared {
+    /// The labels as the file has them.
+    #[must_use]
+    pub fn labels(&self) -> Option<&Labels> {
+        self.labels.as_ref()
+    }
+}
+
+/// How columns are prepared.
+#[derive(Clone, PartialEq, Debug, Default)]
+pub struct Policy {
+    /// How missing values are handled.
+    pub missing: Missing,
+    /// Columns that are kept, whatever they look like.
+    pub keep: Vec<String>,
+}
+
+/// What is learned from a first table and applied to it and to others.
+///
+/// Numbers, booleans (0 and 1) and dates (days since 1970-01-01) are one feature each; a column of texts is one
+/// feature for each text, 1 where the column has it and else 0. Every feature is standardised: (value − mean) / standard
+/// deviation of the first table's rows. Pixels are left as they are; the features of a sparse matrix are divided by
+/// their largest absolute value, which keeps zeros.
+#[derive(Clone, PartialEq, Debug)]
+pub struct Preparation {
+    missing: Missing,
+    /// The columns that are used, in the order of the first table.
+    sources: Vec<Source>,
+    /// Columns that are left out.
+    left_out: Vec<String>,
+    features: Vec<Feature>,
+    scaling: Vec<ColumnScale>,
+    /// Pixels are not scaled.
+    scaled: bool,
+    notes: Vec<ReadNote>,
+}
+
+/// A column of the first table.
+#[derive(Clone, PartialEq, Debug)]
+struct Source {
+    name: String,
+    /// Its texts, if it is a column of texts.
+    categories: Option<Vec<String>>,
+}
+
+/// A feature, from the column of this number.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Feature {
+    Number(usize),
+    /// Whether the column has its text of this number.
+    Category(usize, u32),
+    /// Whether the cell is missing.
+    Missing(usize),
+}
+
+/// A text that the first table does not have.
+const UNKNOWN_TEXT: u32 = NO_TEXT - 1;
+
+impl Preparation {
+    /// Learns from `table` and makes its features.
+    ///
+    /// # Errors
+    /// Columns that cannot be used as they are; missing values, unless the policy says how to handle them.
+    pub fn fit(mut table: Table, policy: &Policy) -> Result<(Self, Prepared), Error> {
+        let mut own = Self {
+            missing: policy.missing,
+            sources: Vec::new(),
+            left_out: Vec::new(),
+            features: Vec::new(),
+            scaling: Vec::new(),
+            scaled: true,
+            notes: Vec::new(),
+        };
+        let labelled = labelled(&table);
+        let features = std::mem::replace(&mut table.features, Features::None);
+        match features {
+            Features::None => Err(table.wrong(TableProblem::OnlyLabels)),
+            Features::Columns(columns) => {
+                let read = own.read_first(columns, &table, policy)?;
+                let used =
+                    Used::of_columns(&table, &own.names(), &read, &labelled, policy.missing)?;
+                own.learn(&read, &used, &table)?;
+                let prepared = own.columns(&read, used, table);
+                Ok((own, prepared?))
+            }
+            Features::Matrix(matrix) => {
+                let used = Used::of_matrix(&table, &matrix, &labelled, policy.missing)?;
+                own.scaled = !matrix.pixels;
+                own.scaling = match &matrix.values {
+                    _ if matrix.pixels => Vec::new(),
+                    Numbers::F32(values) => of_matrix(values, matrix.width, &used.fitted),
+                    Numbers::F64(values) => of_matrix(values, matrix.width, &used.fitted),
+                    Numbers::Sparse(sparse) => of_sparse(sparse, matrix.width, &used.fitted),
+                };
+                own.features = (0..matrix.width).map(Feature::Number).collect();
+                for (column, scale) in own.scaling.iter_mut().enumerate() {
+                    scale.name = (matrix.first + column).to_string();
+                    own.sources.push(Source {
+                        name: scale.name.clone(),
+                        categories: None,
+                    });
+                }
+                let empty = own.scaling.iter().zip(&used.there);
+                let empty = empty.filter(|(_, there)| **there == 0);
+                let problems: Vec<_> = empty.map(|(scale, _)| nothing(&scale.name)).collect();
+                if !problems.is_empty() {
+                    return Err(table.wrong(TableProblem::Columns { columns: problems }));
+                }
+                let prepared = own.matrix(matrix, used, table)?;
+                Ok((own, prepared))
+            }
+        }
+    }
+
+    /// Makes the same features of another table.
+    ///
+    /// # Errors
+    /// Columns that differ from those of the first table; missing values, unless their handling was chosen; a value
+    /// so far from those of the first table that it has no standardised form.
+    pub fn apply(&self, mut table: Table) -> Result<Prepared, Error> {
+        let labelled = labelled(&table);
+        let features = std::mem::replace(&mut table.features, Features::None);
+        let (expected, found) = match &features {
+            Features::None => return Err(table.wrong(TableProblem::OnlyLabels)),
+            Features::Columns(columns) => (self.sources.len(), columns.len()),
+            Features::Matrix(matrix) => (self.features.len(), matrix.width),
+        };
+        if expected != found {
+            return Err(Error::Columns {
+                path: table.path,
+                expected,
+                found,
+            });
+        }
+        match features {
+            Features::None => Err(table.wrong(TableProblem::OnlyLabels)),
+            Features::Columns(columns) => {
+                let mut problems = Vec::new();
+                let mut read = Vec::with_capacity(columns.len());
+                let mut notes = Vec::new();
+                for (column, source) in columns.into_iter().zip(&self.sources) {
+                    let rows = column.len();
+                    match (column.contents(), &source.categories) {
+                        (Ok(Contents::Numbers(values)), None) => read.push(Read::Numbers(values)),
+                        (Ok(Contents::Categories { names, rows }), Some(known)) => {
+                            let (texts, note) = renumbered(&source.name, &names, &rows, known);
+                            read.push(Read::Texts(texts));
+                            notes.extend(note);
+                        }
+                        (Ok(Contents::Nothing), None) => {
+                            read.push(Read::Numbers(vec![f64::NAN; rows]));
+                        }
+                        (Ok(Contents::Nothing), Some(_)) => {
+                            read.push(Read::Texts(vec![NO_TEXT; rows]));
+                        }
+                        (Ok(_), _) => problems.push(ColumnProblem {
+                            message: format!(
+                                "column {:?}: expected {}, as in the first file",
+                                source.name,
+                                if source.categories.is_some() {
+                                    "texts, found numbers"
+                                } else {
+                                    "numbers, found texts"
+                                }
+                            ),
+                            column: source.name.clone(),
+                            remedy: ColumnRemedy::IgnoreOrCategory,
+                        }),
+                        (Err(trouble), _) => {
+                            problems.extend(problem(&table, &source.name, &trouble));
+                        }
+                    }
+                }
+                if !problems.is_empty() {
+                    return Err(table.wrong(TableProblem::Columns { columns: problems }));
+                }
+                table.notes.extend(notes);
+                let used = Used::of_columns(&table, &self.names(), &read, &labelled, self.missing)?;
+                self.columns(&read, used, table)
+            }
+            Features::Matrix(matrix) => {
+                let used = Used::of_matrix(&table, &matrix, &labelled, self.missing)?;
+                self.matrix(matrix, used, table)
+            }
+        }
+    }
+
+    /// The standardisation of each feature; none for pixels.
+    #[must_use]
+    pub fn scaling(&self) -> Option<&[ColumnScale]> {
+        self.scaled.then_some(&self.scaling)
+    }
+
+    /// The names of the columns that features are made of.
+    #[must_use]
+    pub fn source_names(&self) -> Vec<String> {
+        self.names()
+    }
+
+    /// The columns that are left out, because they only number the rows.
+    #[must_use]
+    pub fn left_out(&self) -> &[String] {
+        &self.left_out
+    }
+
+    /// The columns of texts.
+    pub(crate) fn categories(&self) -> impl Iterator<Item = &String> {
+        let sources = self.sources.iter();
+        sources
+            .filter(|source| source.categories.is_some())
+            .map(|source| &source.name)
+    }
+
+    /// What a person should know about the columns of the first table.
+    pub(crate) fn notes(&self) -> &[ReadNote] {
+        &self.notes
+    }
+
+    fn names(&self) -> Vec<String> {
+        self.sources
+            .iter()
+            .map(|source| source.name.clone())
+            .collect()
+    }
+
+    /// What each column of the first table is. All problems are told at once.
+    fn read_first(
+        &mut self,
+        columns: Vec<super::column::Column>,
+        table: &Table,
+        policy: &Policy,
+    ) -> Result<Vec<Read>, Error> {
+        let mut problems = Vec::new();
+        let mut read = Vec::with_capacity(columns.len());
+        let mut notes = Vec::new();
+        for column in columns {
+            let name = column.name.clone();
+            let keep = policy.keep.contains(&name);
+            match column.contents() {
+                Ok(Contents::Numbers(values)) => {
+                    if !keep && let Some(note) = look::index(&name, &values) {
+                        notes.push(note);
+                        self.left_out.push(name);
+                        continue;
+                    }
+                    self.sources.push(Source {
+                        name,
+                        categories: None,
+                    });
+                    read.push(Read::Numbers(values));
+                }
+                Ok(Contents::Categories { names, rows }) => {
+                    // In the order of the texts, whatever their order in the file.
+                    let mut sorted = names.clone();
+                    sorted.sort();
+                    let (texts, _) = renumbered(&name, &names, &rows, &sorted);
+                    self.sources.push(Source {
+                        name,
+                        categories: Some(sorted),
+                    });
+                    read.push(Read::Texts(texts));
+                }
+                Ok(Contents::Nothing) => problems.push(nothing(&name)),
+                Err(Trouble::Names) if !keep => {
+                    notes.push(look::names(&name));
+                    self.left_out.push(name);
+                }
+                Err(trouble) => problems.extend(problem(table, &name, &trouble)),
+            }
+        }
+        if !problems.is_empty() {
+            return Err(table.wrong(TableProblem::Columns { columns: problems }));
+        }
+        if read.is_empty() {
+            let columns = format!("{}: they only number the rows", listed(&self.left_out));
+            return Err(table.wrong(TableProblem::NoFeatures { columns }));
+        }
+        self.notes = notes;
+        Ok(read)
+    }
+
+    /// The features and their scaling.
+    fn learn(&mut self, read: &[Read], used: &Used, table: &Table) -> Result<(), Error> {
+        let mut problems = Vec::new();
+        for (number, (column, source)) in read.iter().zip(&self.sources).enumerate() {
+            match (column, &source.categories) {
+                (Read::Numbers(_), _) | (_, None) => {
+                    self.features.push(Feature::Number(number));
+                }
+                (Read::Texts(_), Some(categories)) => {
+                    let all = 0..categories.len() as u32;
+                    self.features
+                        .extend(all.map(|text| Feature::Category(number, text)));
+                }
+            }
+            if self.missing == Missing::Indicator && used.missing[number] > 0 {
+                self.features.push(Feature::Missing(number));
+            }
+        }
+        for &feature in &self.features {
+            let name = self.feature_name(feature);
+            match of_column(name.clone(), &used.fitted, |row| value(feature, read, row)) {
+                Some(scale) => self.scaling.push(scale),
+                None => problems.push(nothing(&name)),
+            }
+        }
+        if problems.is_empty() {
+            let mut notes = std::mem::take(&mut self.notes);
+            notes.extend(look::columns(read, &self.names(), table, &used.fitted));
+            self.notes = notes;
+            Ok(())
+        } else {
+            Err(table.wrong(TableProblem::Columns { columns: problems }))
+        }
+    }
+
+    fn feature_name(&self, feature: Feature) -> String {
+        match feature {
+            Feature::Number(column) => self.sources[column].name.clone(),
+            Feature::Category(column, text) => {
+                let source = &self.sources[column];
+                let text = source.categories.as_ref().map(|all| &all[text as usize]);
+                format!("{}={}", source.name, text.map_or("", String::as_str))
+            }
+            Feature::Missing(column) => format!("{} is missing", self.sources[column].name),
+        }
+    }
+
+    fn columns(&self, read: &[Read], used: Used, table: Table) -> Result<Prepared, Error> {
+        let width = self.features.len();
+        let mut values = vec![0.0_f32; used.rows.len() * width];
+        for (position, (&feature, scale)) in self.features.iter().zip(&self.scaling).enumerate() {
+            for (index, &row) in used.rows.iter().enumerate() {
+                let value = value(feature, read, row);
+                let standard = standardised(value, scale);
+                if !standard.is_finite() {
+                    return Err(out_of_reach(&table, row, value, scale));
+                }
+                values[index * width + position] = standard;
+            }
+        }
+        Ok(used.prepared(FeatureValues::Dense(values), width, None, table))
+    }
+
+    fn matrix(&self, matrix: Matrix, used: Used, table: Table) -> Result<Prepared, Error> {
+        let width = matrix.width;
+        let scale = |row: usize, column: usize, value: f64| {
+            if !self.scaled {
+                return Ok(value as f32);
+            }
+            let scale = &self.scaling[column];
+            let standard = standardised(value, scale);
+            if standard.is_finite() {
+                Ok(standard)
+            } else {
+                Err(out_of_reach(&table, row, value, scale))
+            }
+        };
+        let features = match matrix.values {
+            Numbers::F32(mut values) => {
+                // In place: a row moves only forward.
+                for (index, &row) in used.rows.iter().enumerate() {
+                    for column in 0..width {
+                        let value = f64::from(values[row * width + column]);
+                        values[index * width + column] = scale(row, column, value)?;
+                    }
+                }
+                values.truncate(used.rows.len() * width);
+                FeatureValues::Dense(values)
+            }
+            Numbers::F64(values) => {
+                let mut standard = Vec::with_capacity(used.rows.len() * width);
+                for &row in &used.rows {
+                    for column in 0..width {
+                        standard.push(scale(row, column, values[row * width + column])?);
+                    }
+                }
+                FeatureValues::Dense(standard)
+            }
+            Numbers::Sparse(values) => {
+                let mut standard = Sparse {
+                    starts: vec![0],
+                    ..Sparse::default()
+                };
+                for &row in &used.rows {
+                    let (columns, values) = values.row(row);
+                    for (&column, &value) in columns.iter().zip(values) {
+                        let value = if value.is_nan() { 0.0 } else { value };
+                        standard.columns.push(column);
+                        standard
+                            .values
+                            .push(scale(row, column as usize, f64::from(value))?);
+                    }
+                    standard.starts.push(standard.columns.len());
+                }
+                FeatureValues::Sparse(standard)
+            }
+        };
+        Ok(used.prepared(features, width, matrix.image, table))
+    }
+}
+
+/// A feature of a row; NaN where missing.
+fn value(feature: Feature, read: &[Read], row: usize) -> f64 {
+    match feature {
+        Feature::Number(column) => match &read[column] {
+            Read::Numbers(values) => values[row],
+            Read::Texts(_) => f64::NAN,
+        },
+        Feature::Category(column, text) => match &read[column] {
+            Read::Texts(texts) if texts[row] == NO_TEXT => f64::NAN,
+            Read::Texts(texts) => f64::from(texts[row] == text),
+            Read::Numbers(_) => f64::NAN,
+        },
+        Feature::Missing(column) => f64::from(read[column].is_missing(row)),
+    }
+}
+
+/// Texts by their number in the first table, and how many it does not have.
+fn renumbered(
+    column: &str,
+    names: &[String],
+    rows: &[u32],
+    known: &[String],
+) -> (Vec<u32>, Option<ReadNote>) {
+    let numbers: HashMap<&String, u32> = known.iter().zip(0..).collect();
+    let of: Vec<u32> = names
+        .iter()
+        .map(|name| numbers.get(name).copied().unwrap_or(UNKNOWN_TEXT))
+        .collect();
+    let texts: Vec<u32> = rows
+        .iter()
+        .map(|&row| {
+            if row == NO_TEXT {
+                NO_TEXT
+            } else {
+                of[row as usize]
+            }
+        })
+        .collect();
+    let unknown: Vec<String> = names
+        .iter()
+        .filter(|name| !numbers.contains_key(name))
+        .cloned()
+        .collect();
+    let count = texts.iter().filter(|&&text| text == UNKNOWN_TEXT).count();
+    let note = (!unknown.is_empty()).then(|| ReadNote {
+        kind: "unknown_category",
+        column: Some(column.to_owned()),
+        count,
+        message: format!(
+            "column {column:?}: {count} cells have a text that the first file does not have ({}): none of the features of this column is set",
+            listed(&unknown)
+        ),
+    });
+    (texts, note)
+}
+
+fn nothing(column: &str) -> ColumnProblem {
+    ColumnProblem {
+        column: column.to_owned(),
+        message: format!(
+            "column {column:?}: expected at least one number, found only missing values"
+        ),
+        remedy: ColumnRemedy::Ignore,
+    }
+}
+
+/// What a person reads about a column that cannot be used.
+fn problem(table: &Table, column: &str, trouble: &Trouble) -> Option<ColumnProblem> {
+    let at = |row: usize| table.place(row, Some(column.to_owned()));
+    let (message, remedy) = match trouble {
+        Trouble::Mixed {
+            row,
+            found,
+            texts,
+            others,
+        } => {
+            let found: String = found.chars().take(40).collect();
+            let (kind, few) = if texts <= others {
+                ("a number", texts)
+            } else {
+                ("a text, as in most rows", others)
+            };
+            let of = texts + others;
+            let cells = if *few == 1 { "cell" } else { "cells" };
+            let more = if of == 1 {
+                String::new()
+            } else {
+                format!(" ({few} {cells} of {of})")
+            };
+            (
+                format!("{}: expected {kind}, found {found:?}{more}", at(*row)),
+                ColumnRemedy::IgnoreOrCategory,
+            )
+        }
+        Trouble::ManyTexts { different, rows } => (
+            format!(
+                "column {column:?}: expected numbers, or texts of at most {MOST_CATEGORIES} kinds, found {different} different texts in {rows} rows"
+            ),
+            ColumnRemedy::IgnoreOrCategory,
+        ),
+        Trouble::Names => (
+            format!("column {column:?}: expected values, found a different text in every row"),
+            ColumnRemedy::Ignore,
+        ),
+        Trouble::Comma { row, found } => (
+            format!(
+                "{}: expected a number, found one with a comma that may separate thousands or a fraction ({found} or {})",
+                at(*row),
+                found / 1000.0
+            ),
+            ColumnRemedy::Decimal,
+        ),
+        Trouble::Infinite { row, found } => (
+            format!("{}: expected a finite number, found {found:?}", at(*row)),
+            ColumnRemedy::Ignore,
+        ),
+    };
+    Some(ColumnProblem {
+        column: column.to_owned(),
+        message,
+        remedy,
+    })
+}
+
+fn out_of_reach(table: &Table, row: usize, value: f64, scale: &ColumnScale) -> Error {
+    table.wrong(TableProblem::Infinite {
+        place: table.place(row, Some(scale.name.clone())),
+        found: if value.is_infinite() {
+            value.to_string()
+        } else {
+            format!(
+                "{value:e}, which is out of reach when it is standardised by {} ± {}",
+                scale.mean, scale.scale
+            )
+        },
+    })
+}
+
+/// Which rows have a label; all, if the labels are not here.
+fn labelled(table: &Table) -> Vec<bool> {
+    match &table.labels {
+        Some(labels) => labels.present(),
+        None => vec![true; table.rows],
+    }
+}
+
+/// The rows that are used.
+struct Used {
+    rows: Vec<usize>,
+    /// Those of them that have a label: scaling is learned from these.
+    fitted: Vec<usize>,
+    found: MissingFound,
+    /// By column: missing cells.
+    missing: Vec<usize>,
+    /// By column: other cells.
+    there: Vec<usize>,
+}
+
+impl Used {
+    fn of_columns(
+        table: &Table,
+        names: &[String],
+        read: &[Read],
+        labelled: &[bool],
+        policy: Missing,
+    ) -> Result<Self, Error> {
+        let mut gaps = vec![0_u32; table.rows];
+        let mut missing = vec![0; read.len()];
+        let mut first: Option<(usize, usize)> = None;
+        for (number, column) in read.iter().enumerate() {
+            for (row, gaps) in gaps.iter_mut().enumerate() {
+                if column.is_missing(row) {
+                    *gaps += 1;
+                    missing[number] += 1;
+                    first = Some(first.map_or((row, number), |first| first.min((row, number))));
+                }
+            }
+        }
+        Self::new(table, names, &gaps, missing, first, (labelled, policy))
+    }
+
+    fn of_matrix(
+        table: &Table,
+        matrix: &Matrix,
+        labelled: &[bool],
+        policy: Missing,
+    ) -> Result<Self, Error> {
+        let width = matrix.width;
+        let mut gaps = vec![0_u32; table.rows];
+        let mut missing = vec![0; width];
+        let mut first = None;
+        let mut infinite = None;
+        let mut see = |row: usize, column: usize, value: f64| {
+            if value.is_nan() {
+                gaps[row] += 1;
+                missing[column] += 1;
+                first.get_or_insert((row, column));
+            } else if value.is_infinite() {
+                infinite.get_or_insert((row, column, value));
+            }
+        };
+        match &matrix.values {
+            Numbers::F32(values) => {
+                for (place, &value) in values.iter().enumerate().filter(|(_, v)| !v.is_finite()) {
+                    see(place / width, place % width, f64::from(value));
+                }
+            }
+            Numbers::F64(values) => {
+                for (place, &value) in values.iter().enumerate().filter(|(_, v)| !v.is_finite()) {
+                    see(place / width, place % width, value);
+                }
+            }
+            Numbers::Sparse(sparse) => {
+                for row in 0..table.rows {
+                    let (columns, values) = sparse.row(row);
+                    for (&column, &value) in columns.iter().zip(values) {
+                        see(row, column as usize, f64::from(value));
+                    }
+                }
+            }
+        }
+        let name = |column: usize| (matrix.first + column).to_string();
+        if let Some((row, column, value)) = infinite {
+            return Err(table.wrong(TableProblem::Infinite {
+                place: table.place(row, Some(name(column))),
+                found: value.to_string(),
+            }));
+        }
+        // Names only where they are needed: a matrix may be wide.
+        let names: Vec<String> = if first.is_some() {
+            (0..width).map(name).collect()
+        } else {
+            Vec::new()
+        };
+        Self::new(table, &names, &gaps, missing, first, (labelled, policy))
+    }
+
+    fn new(
+        table: &Table,
+        names: &[String],
+        gaps: &[u32],
+        missing: Vec<usize>,
+        first: Option<(usize, usize)>,
+        (labelled, policy): (&[bool], Missing),
+    ) -> Result<Self, Error> {
+        let with_gaps = gaps.iter().filter(|&&gaps| gaps > 0).count();
+        let found = MissingFound {
+            cells: missing.iter().sum(),
+            rows: with_gaps,
+            columns: names
+                .iter()
+                .cloned()
+                .zip(missing.iter().copied())
+                .filter(|(_, cells)| *cells > 0)
+                .collect(),
+            labels: table.labels.as_ref().map_or_else(Vec::new, Labels::missing),
+        };
+        if let (Missing::Error, Some((row, column))) = (policy, first) {
+            let columns: Vec<_> = found.columns.into_iter().map(|(name, _)| name).collect();
+            let place = table.place(row, Some(names[column].clone()));
+            return Err(table.wrong(TableProblem::Columns {
+                columns: vec![ColumnProblem {
+                    column: names[column].clone(),
+                    message: format!(
+                        "{place}: expected a number, found a missing value; missing cells: {}, in {with_gaps} of {} rows, in columns {}",
+                        found.cells,
+                        table.rows,
+                        listed(&columns)
+                    ),
+                    remedy: ColumnRemedy::Missing,
+                }],
+            }));
+        }
+        let rows: Vec<usize> = (0..table.rows)
+            .filter(|&row| policy != Missing::Drop || gaps[row] == 0)
+            .collect();
+        if rows.is_empty() {
+            return Err(table.wrong(TableProblem::AllDropped { of: table.rows }));
+        }
+        let fitted: Vec<usize> = rows.iter().copied().filter(|&row| labelled[row]).collect();
+        if fitted.is_empty() {
+            let labels = table.labels.as_ref();
+            let column = labels.map_or_else(String::new, Labels::column_name);
+            return Err(table.wrong(TableProblem::NoLabels { column }));
+        }
+        Ok(Self {
+            there: missing.iter().map(|missing| table.rows - missing).collect(),
+            rows,
+            fitted,
+            found,
+            missing,
+        })
+    }
+
+    fn prepared(
+        self,
+        features: FeatureValues,
+        columns: usize,
+        image: Option<ImageShape>,
+        table: Table,
+    ) -> Prepared {
+        Prepared {
+            features,
+            columns,
+            image,
+            rows: self.rows,
+            labels: table.labels,
+            missing: self.found,
+            notes: table.notes,
+        }
+    }
+}
