@@ -214,6 +214,27 @@ impl Column {
         }
     }
 
+    /// Several numbers at once.
+    pub(crate) fn extend_numbers(&mut self, numbers: &[f64]) {
+        if self.reading == Reading::Category || !numbers.iter().all(|value| value.is_finite()) {
+            numbers.iter().for_each(|&value| self.push_number(value));
+            return;
+        }
+        let Some((&first, rest)) = numbers.split_first() else {
+            return;
+        };
+        self.add(Kind::Number, first);
+        self.values.extend_from_slice(rest);
+        self.counts[Kind::Number as usize].cells += rest.len();
+    }
+
+    /// Makes room for so many cells.
+    pub(crate) fn reserve(&mut self, cells: usize) {
+        if self.reading == Reading::Found {
+            self.values.reserve_exact(cells);
+        }
+    }
+
     pub(crate) fn push_boolean(&mut self, value: bool) {
         if self.reading == Reading::Category {
             self.push_category(if value { "true" } else { "false" });

@@ -30,8 +30,10 @@ pub(super) const FORMAT: Format = Format {
     read,
 };
 
+/// Cells for which memory is asked at once, before they have been seen.
+const MOST_RESERVED: usize = 1 << 22;
 /// Rows that are decoded at a time.
-const BATCH: usize = 1 << 16;
+const BATCH: usize = 1 << 14;
 const SECONDS_OF_DAY: f64 = 86_400.0;
 /// The Julian day of 1970-01-01.
 const EPOCH: f64 = 2_440_588.0;
@@ -137,7 +139,9 @@ fn read(opened: Opened<'_>) -> Result<Table, Error> {
             if role == Role::Unused {
                 return Ok(vec![Sink::Unused]);
             }
-            let filling = Filling::new(role, &header.names[column], path, wanted);
+            let mut filling = Filling::new(role, &header.names[column], path, wanted);
+            // A damaged file may declare any number.
+            filling.reserve(rows.min(MOST_RESERVED));
             let filled = guarded(|| fill(&reader, column, &leaves[column], filling, path));
             filled.unwrap_or_else(|| Err(lost().into()))
         })
@@ -299,10 +303,15 @@ fn fill(
                 into.read(values, |to, value| to.date(days(value)))?;
             }
             ColumnReader::FloatColumnReader(values) => {
-                into.read(values, |to, &value| to.number(f64::from(value)))?;
+                let one = |to: &mut Filling<'_>, &value: &f32| to.number(f64::from(value));
+                into.read_all(values, one, |to, values| {
+                    let wide: Vec<f64> = values.iter().map(|&value| f64::from(value)).collect();
+                    to.numbers(&wide)
+                })?;
             }
             ColumnReader::DoubleColumnReader(values) => {
-                into.read(values, |to, &value| to.number(value))?;
+                let one = |to: &mut Filling<'_>, &value: &f64| to.number(value);
+                into.read_all(values, one, Filling::numbers)?;
             }
             ColumnReader::ByteArrayColumnReader(values) => {
                 into.read(values, |to, value: &ByteArray| {
@@ -361,15 +370,28 @@ struct Into<'a> {
 impl<'a> Into<'a> {
     fn read<T: DataType>(
         &mut self,
+        reader: ColumnReaderImpl<T>,
+        push: impl Fn(&mut Filling<'a>, &T::T) -> Result<(), TableProblem>,
+    ) -> Result<(), Failure> {
+        let all = |to: &mut Filling<'a>, values: &[T::T]| {
+            values.iter().try_for_each(|value| push(to, value))
+        };
+        self.read_all(reader, &push, all)
+    }
+
+    /// `all` does what `push` does for several values.
+    fn read_all<T: DataType>(
+        &mut self,
         mut reader: ColumnReaderImpl<T>,
         push: impl Fn(&mut Filling<'a>, &T::T) -> Result<(), TableProblem>,
+        all: impl Fn(&mut Filling<'a>, &[T::T]) -> Result<(), TableProblem>,
     ) -> Result<(), Failure> {
         let (mut definitions, mut repetitions, mut values) = (Vec::new(), Vec::new(), Vec::new());
         loop {
             definitions.clear();
             repetitions.clear();
             values.clear();
-            let (records, _, levels) = reader.read_records(
+            let (records, found, levels) = reader.read_records(
                 BATCH,
                 Some(&mut definitions),
                 Some(&mut repetitions),
@@ -380,22 +402,15 @@ impl<'a> Into<'a> {
             }
             if self.list {
                 self.rows_of_lists(&definitions, &repetitions, &values, &push)?;
-                continue;
-            }
-            if self.most == 0 {
-                for value in &values {
-                    push(&mut self.filling, value)?;
-                }
-                continue;
-            }
-            let mut values = values.iter();
-            for &definition in &definitions {
-                match values.len() {
-                    _ if definition < self.most => self.filling.missing()?,
-                    _ => match values.next() {
+            } else if found == levels {
+                all(&mut self.filling, &values)?;
+            } else {
+                let mut values = values.iter();
+                for &definition in &definitions {
+                    match (definition == self.most).then(|| values.next()).flatten() {
                         Some(value) => push(&mut self.filling, value)?,
                         None => self.filling.missing()?,
-                    },
+                    }
                 }
             }
         }

@@ -88,31 +88,36 @@ fn parse(
         assigned: &assigned,
     };
     let mut cells = Cells::new(path, &assigned, wanted);
-    let mut group = vec![first];
-    let mut end = Ok(false);
-    while !group.is_empty() {
-        // As many as keep the threads busy.
-        while group.len() < 2 * rayon::current_num_threads() && matches!(end, Ok(false)) {
-            match blocks.next() {
-                Ok(Some(block)) => group.push(block),
-                Ok(None) => end = Ok(true),
-                Err(failure) => end = Err(failure),
+    let mut group = Group {
+        blocks: vec![first],
+        failure: None,
+    };
+    let mut parsed = Vec::new();
+    loop {
+        // While a group is parsed on all threads, the one before it is put together and the next one is read.
+        let parse = || -> Vec<_> {
+            let blocks = group.blocks.par_iter();
+            blocks.map(|block| parser.cells(block)).collect()
+        };
+        let before = std::mem::take(&mut parsed);
+        let (merged, (now, next)) = rayon::join(
+            || merge(&mut cells, before),
+            || rayon::join(parse, || blocks.group()),
+        );
+        // What comes first in the file is told first.
+        merged?;
+        parsed = now;
+        blocks
+            .spare
+            .extend(group.blocks.drain(..).map(|block| block.bytes));
+        let failure = group.failure.take();
+        group = next;
+        if failure.is_some() || (group.blocks.is_empty() && group.failure.is_none()) {
+            merge(&mut cells, std::mem::take(&mut parsed))?;
+            match failure {
+                Some(failure) => return Err(failure),
+                None => break,
             }
-        }
-        let parsed: Vec<_> = group.par_iter().map(|block| parser.cells(block)).collect();
-        for part in parsed {
-            // What comes first in the file is told first.
-            let part = part.map_err(|problem| problem.later(cells.rows))?;
-            cells.append(&part);
-        }
-        group.clear();
-        std::mem::replace(&mut end, Ok(true))?;
-        match blocks.next()? {
-            Some(block) => {
-                group.push(block);
-                end = Ok(false);
-            }
-            None => break,
         }
     }
     if cells.rows == 0 {
@@ -128,6 +133,15 @@ fn parse(
         });
     }
     Ok(table)
+}
+
+/// Adds parsed blocks in their order.
+fn merge(cells: &mut Cells, parsed: Vec<Result<Cells, TableProblem>>) -> Result<(), TableProblem> {
+    for part in parsed {
+        let part = part.map_err(|problem| problem.later(cells.rows))?;
+        cells.append(&part);
+    }
+    Ok(())
 }
 
 /// The names of the columns, the bytes that they take, and the line behind them.
@@ -165,6 +179,7 @@ impl Parser<'_> {
         let mut cells = Cells::new(self.path, self.assigned, self.wanted);
         let reading = (self.dialect.decimal, self.wanted.missing.as_slice());
         let names = &self.header.names;
+        let whole = std::str::from_utf8(&block.bytes).ok();
         let mut records = Records::new(&block.bytes, self.dialect.form, block.line);
         while let Some(line) = records.next()? {
             let place = |column: Option<&String>| Place {
@@ -183,7 +198,7 @@ impl Parser<'_> {
                 });
             }
             let row = cells.rows;
-            for ((cell, &role), name) in records.cells().zip(&self.assigned.roles).zip(names) {
+            for ((cell, &role), name) in records.texts(whole).zip(&self.assigned.roles).zip(names) {
                 if role == Role::Unused {
                     continue;
                 }
@@ -192,7 +207,10 @@ impl Parser<'_> {
                     line: Some(line),
                     column: Some(name.clone()),
                 };
-                let text = utf8(cell, &place)?;
+                let text = cell.map_err(|cell| TableProblem::Text {
+                    place: place(),
+                    found: String::from_utf8_lossy(cell).chars().take(40).collect(),
+                })?;
                 cells.push(role, text, &place, reading)?;
             }
             cells.lines.push(line);
@@ -202,18 +220,17 @@ impl Parser<'_> {
     }
 }
 
-fn utf8<'a>(cell: &'a [u8], place: &dyn Fn() -> Place) -> Result<&'a str, TableProblem> {
-    std::str::from_utf8(cell).map_err(|_| TableProblem::Text {
-        place: place(),
-        found: String::from_utf8_lossy(cell).chars().take(40).collect(),
-    })
-}
-
 /// Whole records.
 struct Block {
     bytes: Vec<u8>,
     /// The line where they begin.
     line: u64,
+}
+
+/// Blocks that follow each other, and what went wrong behind them.
+struct Group {
+    blocks: Vec<Block>,
+    failure: Option<Failure>,
 }
 
 /// Cuts text into blocks of whole records.
@@ -223,6 +240,8 @@ struct Blocks<R> {
     line: u64,
     /// Text behind the last whole record.
     rest: Vec<u8>,
+    /// Memory of blocks that were read.
+    spare: Vec<Vec<u8>>,
     ended: bool,
 }
 
@@ -233,6 +252,7 @@ impl<R: Read> Blocks<R> {
             form,
             line,
             rest: Vec::new(),
+            spare: Vec::new(),
             ended: false,
         }
     }
@@ -240,6 +260,25 @@ impl<R: Read> Blocks<R> {
     fn skip(&mut self, bytes: usize) -> io::Result<()> {
         let skipped = self.reader.by_ref().take(bytes as u64);
         io::copy(&mut { skipped }, &mut io::sink()).map(|_| ())
+    }
+
+    /// As many blocks as keep the threads busy; none behind the last.
+    fn group(&mut self) -> Group {
+        let mut blocks = Vec::new();
+        let mut failure = None;
+        while blocks.len() < 2 * rayon::current_num_threads() {
+            match self.next() {
+                Ok(Some(block)) => blocks.push(block),
+                Ok(None) => break,
+                Err(error) => {
+                    failure = Some(error);
+                    self.ended = true;
+                    self.rest.clear();
+                    break;
+                }
+            }
+        }
+        Group { blocks, failure }
     }
 
     fn next(&mut self) -> Result<Option<Block>, Failure> {
@@ -265,7 +304,10 @@ impl<R: Read> Blocks<R> {
                 // One record is longer than all that was read.
                 continue;
             };
-            let rest = self.rest.split_off(end);
+            let mut rest = self.spare.pop().unwrap_or_default();
+            rest.clear();
+            rest.extend_from_slice(&self.rest[end..]);
+            self.rest.truncate(end);
             let bytes = std::mem::replace(&mut self.rest, rest);
             let line = self.line;
             self.line += memchr::memchr_iter(self.form.newline, &bytes).count() as u64;

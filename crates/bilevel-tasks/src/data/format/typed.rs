@@ -52,6 +52,13 @@ impl<'a> Filling<'a> {
         }
     }
 
+    /// Makes room for so many cells.
+    pub(super) fn reserve(&mut self, cells: usize) {
+        if let Sink::Feature(column) = &mut self.sink {
+            column.reserve(cells);
+        }
+    }
+
     pub(super) fn number(&mut self, value: f64) -> Result<(), TableProblem> {
         self.rows += 1;
         match &mut self.sink {
@@ -65,6 +72,16 @@ impl<'a> Filling<'a> {
             }
         }
         Ok(())
+    }
+
+    /// Several numbers at once.
+    pub(super) fn numbers(&mut self, values: &[f64]) -> Result<(), TableProblem> {
+        if let Sink::Feature(column) = &mut self.sink {
+            self.rows += values.len();
+            column.extend_numbers(values);
+            return Ok(());
+        }
+        values.iter().try_for_each(|&value| self.number(value))
     }
 
     pub(super) fn integer(&mut self, value: i64) -> Result<(), TableProblem> {

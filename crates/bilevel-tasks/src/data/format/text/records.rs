@@ -114,6 +114,32 @@ impl<'a> Records<'a> {
         })
     }
 
+    /// The same as texts, where that is known: `whole` is the text that is read, if it is UTF-8.
+    pub(super) fn texts<'t>(
+        &'t self,
+        whole: Option<&'t str>,
+    ) -> impl Iterator<Item = Result<&'t str, &'t [u8]>> {
+        self.cells.iter().map(move |range| {
+            let inside = if range.unescaped {
+                None
+            } else {
+                whole.and_then(|whole| whole.get(range.start..range.end))
+            };
+            match inside {
+                Some(text) => Ok(text),
+                None => {
+                    let bytes = if range.unescaped {
+                        &self.unescaped
+                    } else {
+                        self.bytes
+                    };
+                    let cell = &bytes[range.start..range.end];
+                    std::str::from_utf8(cell).map_err(|_| cell)
+                }
+            }
+        })
+    }
+
     /// Whether the record just read ended with its line.
     pub(super) fn is_complete(&self) -> bool {
         self.complete
