@@ -6,9 +6,9 @@ mod checkpoint;
 
 use std::path::Path;
 
-use bilevel_tasks::data::idx::IdxArray;
-use bilevel_tasks::data::npy::NpyArray;
-use bilevel_tasks::data::table::{Missing, Preparation, Table, TableColumns};
+use bilevel_tasks::data::labels::classes;
+use bilevel_tasks::data::preparation::{Missing, Policy, Preparation};
+use bilevel_tasks::data::table::{LabelsWanted, Table, TableColumns};
 use peak_alloc::PeakAlloc;
 
 pub use checkpoint::checkpoint;
@@ -21,6 +21,8 @@ const ANY: usize = 128 * 1024;
 /// A byte of a gzip stream unpacks to so many at most.
 const UNPACKED: usize = 1032;
 const GZIP: [u8; 2] = [0x1f, 0x8b];
+const ZSTD: [u8; 4] = [0x28, 0xb5, 0x2f, 0xfd];
+const ZIP: [u8; 2] = *b"PK";
 
 /// The memory that `read` needed at its peak.
 ///
@@ -31,7 +33,7 @@ fn bounded(bytes: &[u8], factor: usize, read: impl FnOnce(&[u8])) -> usize {
     MEMORY.reset_peak_usage();
     read(bytes);
     let used = MEMORY.peak_usage().saturating_sub(before);
-    let packed = if bytes.starts_with(&GZIP) {
+    let packed = if bytes.starts_with(&GZIP) || bytes.starts_with(&ZSTD) || bytes.starts_with(&ZIP) {
         UNPACKED
     } else {
         1
@@ -45,35 +47,30 @@ fn bounded(bytes: &[u8], factor: usize, read: impl FnOnce(&[u8])) -> usize {
     used
 }
 
-/// The reader of IDX files, whole and limited to some rows; the memory that it needed.
-pub fn idx(bytes: &[u8]) -> usize {
-    bounded(bytes, 8, |bytes| {
-        let _ = IdxArray::from_bytes(bytes, None);
-        let _ = IdxArray::from_bytes(bytes, Some(3));
-    })
-}
-
-/// The reader of NPY files; the memory that it needed.
-pub fn npy(bytes: &[u8]) -> usize {
-    bounded(bytes, 16, |bytes| {
-        let _ = NpyArray::from_bytes(bytes).map(NpyArray::into_f64);
-    })
-}
-
-/// The reader of tables, and what makes a data set of them; the memory that they needed.
-pub fn table(bytes: &[u8]) -> usize {
-    bounded(bytes, 256, |bytes| {
-        let columns = TableColumns {
-            label: Some("y".to_owned()),
-            ..TableColumns::default()
-        };
-        let path = Path::new("fuzz.csv");
-        let Ok(table) = Table::from_bytes(bytes.to_vec(), path, &columns) else {
-            return;
-        };
-        for missing in [Missing::Error, Missing::Mean, Missing::Drop] {
-            if let Ok(preparation) = Preparation::fit(&table, missing) {
-                let _ = preparation.apply(&table);
+/// The reader of files of any format, and what makes features and classes of them; the memory that they needed. Each
+/// target starts from files of its own format.
+pub fn file(bytes: &[u8]) -> usize {
+    bounded(bytes, 512, |bytes| {
+        for labels in [LabelsWanted::Yes, LabelsWanted::IfThere, LabelsWanted::Only] {
+            let columns = TableColumns {
+                label: (labels == LabelsWanted::Yes).then(|| "y".to_owned()),
+                labels,
+                ..TableColumns::default()
+            };
+            for missing in [Missing::Error, Missing::Mean, Missing::Drop, Missing::Indicator] {
+                let Ok(table) = Table::from_bytes(bytes.to_vec(), Path::new("fuzz"), &columns) else {
+                    break;
+                };
+                let policy = Policy {
+                    missing,
+                    ..Policy::default()
+                };
+                if let Ok((_, prepared)) = Preparation::fit(table, &policy) {
+                    let labels: Vec<_> = prepared.labels().into_iter().collect();
+                    if !labels.is_empty() {
+                        let _ = classes(&labels, missing == Missing::Mean);
+                    }
+                }
             }
         }
     })

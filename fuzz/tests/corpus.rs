@@ -29,8 +29,10 @@ fn every_input(target: &str, read: fn(&[u8]) -> usize) {
 /// One test, since the memory that is counted is that of the whole process.
 #[test]
 fn seeds_and_corpus() {
-    every_input("idx", bilevel_fuzz::idx);
-    every_input("npy", bilevel_fuzz::npy);
-    every_input("table", bilevel_fuzz::table);
+    for target in [
+        "text", "npy", "npz", "idx", "libsvm", "matlab", "cifar", "parquet", "arrow",
+    ] {
+        every_input(target, bilevel_fuzz::file);
+    }
     every_input("checkpoint", bilevel_fuzz::checkpoint);
 }

@@ -21,6 +21,7 @@ mod source;
 mod stage;
 mod zeros;
 
+pub use crate::runtime::sparse::SparseRows;
 pub use bound::Bound;
 pub use compiled::Compiled;
 pub use data::Data;
@@ -37,6 +38,7 @@ use crate::error::{Error, Result};
 use crate::real::Real;
 use crate::runtime::matrix::Matrix;
 use crate::trace::Var;
+use data::Tensor;
 use known::Known;
 use source::Closure;
 
@@ -121,10 +123,14 @@ impl<T: Real> Function<T> {
                 });
             }
         }
-        // A single product with a matrix costs less than a copy of it.
+        // A single product with a matrix costs less than a copy of it, unless it is stored without its zeros.
+        let sparse = data
+            .tensors
+            .iter()
+            .any(|tensor| matches!(tensor, Tensor::Sparse(_)));
         let as_it_is = Settings {
-            columns: false,
-            sparse: false,
+            columns: self.settings.columns && sparse,
+            sparse: self.settings.sparse && sparse,
             ..self.settings
         };
         let bound = self.bind_with(x_layout, y_layout, data, as_it_is)?;
@@ -155,9 +161,10 @@ impl<T: Real> Function<T> {
         for (number, (values, used)) in tensors.into_iter().zip(used).enumerate() {
             let width = shapes.tensors[number].width();
             let used = used.filter(|_| sources.kept[number].is_some());
-            matrices.push(match &used {
-                Some(used) => Matrix::of_columns(&values, width, used),
-                None => Matrix::shared(values, width),
+            matrices.push(match (values, &used) {
+                (Tensor::Dense(values), Some(used)) => Matrix::of_columns(&values, width, used),
+                (Tensor::Dense(values), None) => Matrix::shared(values, width),
+                (Tensor::Sparse(rows), used) => Matrix::sparse(rows, used.as_deref()),
             });
             columns.extend(used);
         }

@@ -101,7 +101,7 @@ mod trace;
 pub mod transform;
 
 pub use error::{Error, Fault, Result};
-pub use function::{Bound, Compiled, Data, Function, Inputs, Settings, Shapes};
+pub use function::{Bound, Compiled, Data, Function, Inputs, Settings, Shapes, SparseRows};
 pub use graph::{DType, Graph, NodeId, Shape};
 pub use program::Program;
 pub use real::Real;

@@ -175,6 +175,7 @@ impl<T: Real> Program<T> {
                         });
                     }
                 }
+                (DType::Real, Argument::Real([])) if !self.executable.reads(number) => {}
                 (DType::Real, Argument::Real(values)) => {
                     expect_length(what, input.len, values.len())?;
                 }
@@ -209,6 +210,11 @@ impl<T: Real> Program<T> {
         prepared: &dyn Fn(usize) -> Option<&'a dyn Prepared>,
     ) -> Result<Option<Box<dyn Selected>>> {
         self.executable.select(prepared)
+    }
+
+    /// Whether this program reads the argument of this number, except in a prepared form; otherwise it may be empty.
+    pub(crate) fn reads(&self, argument: usize) -> bool {
+        self.executable.reads(argument)
     }
 
     /// How this program cuts rows; a program that writes blocks for it needs the same partition.

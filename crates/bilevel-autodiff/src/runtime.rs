@@ -11,6 +11,7 @@ pub(crate) mod matrix;
 mod options;
 mod partition;
 mod prepared;
+pub(crate) mod sparse;
 mod workspace;
 
 use std::fmt::Debug;
@@ -85,6 +86,12 @@ pub(crate) trait Executable<T>: Debug + Send + Sync {
     /// How this program cuts rows; a program that writes blocks for it needs the same partition.
     fn partition(&self) -> Option<Partition> {
         None
+    }
+
+    /// Whether this program reads the argument of this number, except in the form that [`Executable::select`] asks for.
+    /// An argument that is not read may be empty.
+    fn reads(&self, _argument: usize) -> bool {
+        true
     }
 }
 

@@ -16,6 +16,7 @@ mod products;
 mod random_graphs;
 mod readme;
 mod sparse;
+mod sparse_rows;
 mod special_points;
 mod trace_errors;
 mod trace_fuzz;

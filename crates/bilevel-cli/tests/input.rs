@@ -283,6 +283,237 @@ fn classes_without_trusted_rows_and_constant_columns_are_named() {
     assert_eq!(document(&ran)["input"]["untrusted_classes"][0], "2");
 }
 
+/// Labels that are missing are no class: such rows are not trained on, and get a suggestion.
+#[test]
+fn missing_labels_get_a_suggestion() {
+    let folder = tempfile::tempdir().unwrap();
+    let here = folder.path();
+    let table = rows(0..60)
+        .replace(",up\nn5,", ",NaN\nn5,")
+        .replace(",down\nn8,", ",\nn8,");
+    fs::write(here.join("t.csv"), table).unwrap();
+    fs::write(
+        here.join("trusted.csv"),
+        rows(60..100).replace(",up\nn63,", ",?\nn63,"),
+    )
+    .unwrap();
+    let ran = succeed(
+        here,
+        "clean t.csv --label y --id name --trusted trusted.csv --steps 50 --outer-steps 5 --json --out out",
+    );
+    let found = document(&ran);
+    assert_eq!(
+        (&found["rows"], &found["trusted"]),
+        (&58.into(), &39.into())
+    );
+    let warnings = found["input"]["warnings"].as_array().unwrap();
+    assert_eq!(warnings[0]["kind"], "missing_labels");
+    assert_eq!(warnings[0]["count"], 2);
+    assert!(
+        ran.stderr
+            .contains("t.csv: 2 labels of 60 are missing (\"NaN\", empty)"),
+        "{}",
+        ran.stderr
+    );
+    assert!(
+        ran.stderr
+            .contains("trusted.csv: 1 label of 40 is missing (\"?\")"),
+        "{}",
+        ran.stderr
+    );
+    let scores = scores(&here.join("out"));
+    assert_eq!(scores.len(), 61);
+    let last: Vec<_> = scores[59..].iter().map(|row| row.join(",")).collect();
+    assert!(
+        last[0].starts_with("4,,,,false,up,") && last[0].ends_with(",n4"),
+        "{last:?}"
+    );
+    assert!(
+        last[1].starts_with("7,,,,false,down,") && last[1].ends_with(",n7"),
+        "{last:?}"
+    );
+    succeed(here, "resume out");
+}
+
+/// The same rows from standard input, a pipe, another separator, and a file of labels: the same scores.
+#[test]
+fn the_way_in_makes_no_difference() {
+    let folder = tempfile::tempdir().unwrap();
+    let here = folder.path();
+    let table = rows(0..60);
+    fs::write(here.join("t.csv"), &table).unwrap();
+    fs::write(
+        here.join("semi.txt"),
+        table.replace(',', ";").replace('.', ","),
+    )
+    .unwrap();
+    fs::write(
+        here.join("t.zst"),
+        zstd::encode_all(table.as_bytes(), 3).unwrap(),
+    )
+    .unwrap();
+    let (features, labels): (Vec<String>, Vec<String>) = table
+        .lines()
+        .map(|line| line.rsplit_once(',').unwrap())
+        .map(|(features, label)| (features.to_owned(), label.to_owned()))
+        .unzip();
+    fs::write(here.join("x.tsv"), features.join("\n").replace(',', "\t")).unwrap();
+    fs::write(here.join("y.csv"), labels.join("\n")).unwrap();
+    let options = format!("--id name --trusted-rows 20 {QUICK}");
+    let run = |words: &str, out: &str| {
+        succeed(here, &format!("clean {words} {options} --out {out}"));
+        fs::read_to_string(here.join(out).join("scores.csv")).unwrap()
+    };
+    let expected = run("t.csv --label y", "a");
+    assert_eq!(run("semi.txt --label y", "b"), expected);
+    assert_eq!(run("t.zst --label y", "c"), expected);
+    assert_eq!(run("x.tsv --labels y.csv", "d"), expected);
+    let piped = |words: &str| {
+        let mut child = std::process::Command::new(env!("CARGO_BIN_EXE_bilevel"))
+            .args(words.split_whitespace())
+            .current_dir(here)
+            .stdin(std::process::Stdio::piped())
+            .stderr(std::process::Stdio::null())
+            .stdout(std::process::Stdio::null())
+            .spawn()
+            .unwrap();
+        let mut input = child.stdin.take().unwrap();
+        std::io::Write::write_all(&mut input, table.as_bytes()).unwrap();
+        drop(input);
+        assert!(child.wait().unwrap().success(), "{words}");
+    };
+    piped(&format!("clean - --label y {options} --out e"));
+    assert_eq!(
+        fs::read_to_string(here.join("e/scores.csv")).unwrap(),
+        expected
+    );
+    if cfg!(target_os = "linux") {
+        piped(&format!("clean /dev/stdin --label y {options} --out f"));
+        assert_eq!(
+            fs::read_to_string(here.join("f/scores.csv")).unwrap(),
+            expected
+        );
+        // A pipe can be given again as standard input.
+        let config = fs::read_to_string(here.join("f/config.toml")).unwrap();
+        assert!(config.contains("file = \"-\""), "{config}");
+        piped("run f/config.toml --out g");
+        assert_eq!(
+            fs::read_to_string(here.join("g/scores.csv")).unwrap(),
+            expected
+        );
+    }
+    refused(
+        here,
+        "clean - --label y --trusted -",
+        "--trusted has no meaning here: standard input was read for another file",
+    );
+}
+
+#[test]
+fn folders_of_pictures_are_cleaned() {
+    let folder = tempfile::tempdir().unwrap();
+    let here = folder.path();
+    let picture = |path: &Path, side: u32, shade: u8| {
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        let file = fs::File::create(path).unwrap();
+        let mut encoder = png::Encoder::new(file, side, side);
+        encoder.set_color(png::ColorType::Grayscale);
+        let pixels: Vec<u8> = (0..side * side)
+            .map(|i| shade.wrapping_add((i % 7) as u8))
+            .collect();
+        encoder
+            .write_header()
+            .unwrap()
+            .write_image_data(&pixels)
+            .unwrap();
+    };
+    for i in 0..30_u8 {
+        picture(&here.join(format!("set/dark/{i}.png")), 6, 10 + i);
+        picture(&here.join(format!("set/light one/{i}.png")), 6, 190 + i);
+    }
+    fs::write(here.join("set/dark/notes.txt"), "not a picture").unwrap();
+    let options = format!("--trusted-rows 20 {QUICK}");
+    let ran = succeed(here, &format!("clean set {options} --out a --json"));
+    assert_eq!(document(&ran)["rows"], 40);
+    assert!(ran.stderr.contains("passed over: 1"), "{}", ran.stderr);
+    let text = fs::read_to_string(here.join("a/scores.csv")).unwrap();
+    assert!(
+        text.contains("light one/") && text.contains("dark/"),
+        "{text}"
+    );
+    picture(&here.join("set/dark/large.png"), 9, 10);
+    refused(
+        here,
+        &format!("clean set {options}"),
+        "set: expected pictures of one size, such as 6×6 (dark/0.png), found 9×9 (dark/large.png); --image-size 6 resizes all of them",
+    );
+    succeed(here, &format!("clean set {options} --image-size 5 --out b"));
+    fs::write(here.join("set/dark/broken.png"), b"\x89PNG\r\n\x1a\nbroken").unwrap();
+    refused(
+        here,
+        &format!("clean set {options}"),
+        "broken.png: expected a PNG or JPEG picture, found",
+    );
+}
+
+/// What is in the data does not act on the screen; files for machines keep it.
+#[test]
+fn texts_of_the_data_are_shown_safely() {
+    let folder = tempfile::tempdir().unwrap();
+    let here = folder.path();
+    let class = |row: usize| {
+        if row.is_multiple_of(2) {
+            "\"=cmd\u{1b}[31m\nred\"".to_owned()
+        } else {
+            format!("long{}", "g".repeat(300))
+        }
+    };
+    let table: String = (0..60)
+        .map(|row| format!("{},{},{}\n", features(row).0, row % 5, class(row)))
+        .collect();
+    fs::write(here.join("t.csv"), format!("a,b,y\n{table}")).unwrap();
+    let ran = succeed(
+        here,
+        &format!("clean t.csv --label y --trusted-rows 20 {QUICK} --out out"),
+    );
+    for text in [&ran.stdout, &ran.stderr] {
+        assert!(!text.contains('\u{1b}'), "{text}");
+        assert!(
+            text.lines().all(|line| line.chars().count() < 400),
+            "{text}"
+        );
+    }
+    assert!(
+        ran.stdout.contains("=cmd\\u{1b}[31m\\nred"),
+        "{}",
+        ran.stdout
+    );
+    let scores = fs::read_to_string(here.join("out/scores.csv")).unwrap();
+    assert!(scores.contains("\"=cmd\u{1b}[31m\nred\""), "{scores}");
+    let report = fs::read_to_string(here.join("out/report.html")).unwrap();
+    assert!(!report.contains('\u{1b}'));
+}
+
+#[test]
+fn reading_is_timed() {
+    let folder = tempfile::tempdir().unwrap();
+    let here = folder.path();
+    fs::write(here.join("t.csv"), rows(0..60)).unwrap();
+    let ran = succeed(here, "bench read t.csv --json");
+    let found = document(&ran);
+    assert_eq!(
+        (&found["case"], &found["rows"], &found["columns"]),
+        (&"read".into(), &60.into(), &4.into())
+    );
+    assert!(found["seconds"].as_f64().unwrap() > 0.0);
+    let text = succeed(here, "bench read t.csv").stdout;
+    assert!(
+        text.starts_with("text separated by commas of 60 rows and 4 columns"),
+        "{text}"
+    );
+    refused(here, "bench read none.csv", "none.csv: cannot be read");
+}
+
 /// What the help must tell: how rows are counted, what counts as missing.
 #[test]
 fn the_help_documents_input() {
@@ -293,6 +524,8 @@ fn the_help_documents_input() {
         "counted from 0",
         "empty cells, NA",
         "[DATA]",
+        "--merge-labels",
+        "a folder with a folder of pictures for each class",
         "--trusted-column",
     ] {
         assert!(help.contains(part), "{part}\n{help}");

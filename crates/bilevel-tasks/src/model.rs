@@ -9,31 +9,61 @@ use std::sync::Arc;
 use bilevel::text::serial;
 use bilevel::{Key, Layout, Scalar, Stream};
 pub use bilevel_autodiff::Real;
-use bilevel_autodiff::{Bound, Compiled, Data, Function, Shapes, Var};
+use bilevel_autodiff::{Bound, Compiled, Data, Function, Shapes, SparseRows, Var};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use crate::Error;
-use crate::data::Dataset;
+use crate::data::{Dataset, FeatureValues};
 
 /// Rows of features with class labels, in the precision of the model.
 #[derive(Clone, Debug)]
 pub struct Examples<T> {
-    features: Arc<[T]>,
+    features: Features<T>,
     columns: usize,
     labels: Arc<[u32]>,
     classes: usize,
+}
+
+/// Rows of features, with or without their zeros.
+#[derive(Clone, Debug)]
+enum Features<T> {
+    Dense(Arc<[T]>),
+    Sparse(SparseRows<T>),
+}
+
+impl<T: Real> Features<T> {
+    fn of(data: &Dataset) -> Self {
+        let convert = |&value: &f32| T::from_f64(f64::from(value));
+        if let FeatureValues::Sparse(sparse) = data.values() {
+            let values: Vec<T> = sparse.values.iter().map(convert).collect();
+            let (starts, columns) = (sparse.starts.clone(), sparse.columns.clone());
+            // Readers make lists that fit; any others are stored with their zeros.
+            if let Some(rows) = SparseRows::new(starts, columns, values, data.columns()) {
+                return Self::Sparse(rows);
+            }
+        }
+        Self::Dense(data.features().iter().map(convert).collect())
+    }
 }
 
 impl<T: Real> Examples<T> {
     /// The rows of a data set.
     #[must_use]
     pub fn new(data: &Dataset) -> Self {
-        let convert = |&value: &f32| T::from_f64(f64::from(value));
         Self {
-            features: data.features().iter().map(convert).collect(),
+            features: Features::of(data),
             columns: data.columns(),
             labels: data.labels().into(),
             classes: data.classes(),
+        }
+    }
+
+    /// The features as data of a function.
+    fn data(&self) -> Data<T> {
+        let data = Data::new(self.rows());
+        match &self.features {
+            Features::Dense(values) => data.rows("features", Arc::clone(values), &[self.columns]),
+            Features::Sparse(rows) => data.sparse_rows("features", rows.clone()),
         }
     }
 
@@ -204,12 +234,8 @@ impl<T: Real> Loss<T> {
     ) -> Result<Arc<Bound<T>>, Error> {
         self.expect(examples.rows(), batch, x_len)?;
         let layout = self.model.layout(examples.columns, examples.classes);
-        let data = Data::new(examples.rows())
-            .rows(
-                "features",
-                Arc::clone(&examples.features),
-                &[examples.columns],
-            )
+        let data = examples
+            .data()
             .labels("labels", Arc::clone(&examples.labels))
             .batch(batch);
         let bound = self
@@ -272,11 +298,7 @@ impl<T: Real> Probabilities<T> {
     /// If y has another length than the model.
     pub fn of(&self, y: &[T], examples: &Examples<T>) -> Result<Vec<T>, Error> {
         let layout = self.model.layout(examples.columns, examples.classes);
-        let data = Data::new(examples.rows()).rows(
-            "features",
-            Arc::clone(&examples.features),
-            &[examples.columns],
-        );
+        let data = examples.data();
         let none = Layout::new::<String>([]);
         self.function
             .evaluate((&none, &[]), (&layout, y), data)

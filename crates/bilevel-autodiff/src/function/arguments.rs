@@ -2,8 +2,10 @@
 
 use bilevel::Layout;
 
+use crate::program::Program;
 use crate::real::Real;
 use crate::runtime::Argument;
+use crate::runtime::matrix::Matrix;
 
 /// The memory of the lists between calls; both lists are empty.
 pub(super) struct Lists<T: 'static> {
@@ -56,6 +58,17 @@ impl<'s, T> Arguments<'s, T> {
 
     pub(super) fn real(&mut self, values: &'s [T]) {
         self.push(Argument::Real(values));
+    }
+
+    /// The tensors of the data. One without its zeros is passed with them only if the program reads them.
+    pub(super) fn tensors(&mut self, tensors: &'s [Matrix<T>], program: &Program<T>)
+    where
+        T: Real,
+    {
+        for tensor in tensors {
+            let skipped = tensor.is_sparse() && !program.reads(self.0.len());
+            self.real(if skipped { &[] } else { tensor.values() });
+        }
     }
 
     /// The parts of a flat variable of the layout's length.

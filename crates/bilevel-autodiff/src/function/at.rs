@@ -8,6 +8,7 @@ use super::bound::Bound;
 use super::programs::{Programs, Which};
 use super::stage::{Crossing, Origin};
 use crate::error::Result;
+use crate::program::Program;
 use crate::real::Real;
 use crate::runtime::{Argument, Selected, Workspace};
 
@@ -140,9 +141,7 @@ impl<'a, T: Real> BoundAtX<'a, T> {
             });
         }
         arguments.parts(&compiled.y_layout, y);
-        for tensor in &bound.tensors {
-            arguments.real(tensor.values());
-        }
+        arguments.tensors(&bound.tensors, program);
         if batched {
             for labels in &rows.labels {
                 arguments.push(Argument::Index(labels));
@@ -217,9 +216,9 @@ impl<'a, T: Real> Side<'a, T> {
             .collect();
         if !rho.is_empty() {
             let (mut arguments, mut results) = lists.lend();
-            rho_arguments(bound, batched, x, &mut arguments);
-            rho.iter_mut().for_each(|values| results.push(values));
             let program = variant.programs.rho()?;
+            rho_arguments(bound, batched, x, program, &mut arguments);
+            rho.iter_mut().for_each(|values| results.push(values));
             program.run(workspace, arguments.all(), results.all())?;
             lists.take_back(arguments, results);
         }
@@ -287,12 +286,11 @@ pub(super) fn rho_arguments<'s, T: Real>(
     bound: &'s Bound<T>,
     batched: bool,
     x: &'s [T],
+    program: &Program<T>,
     arguments: &mut Arguments<'s, T>,
 ) {
     arguments.parts(&bound.compiled.x_layout, x);
-    for tensor in &bound.tensors {
-        arguments.real(tensor.values());
-    }
+    arguments.tensors(&bound.tensors, program);
     for labels in bound.labels.iter().filter(|_| !batched) {
         arguments.push(Argument::Index(labels));
     }
@@ -364,9 +362,14 @@ impl<T: Real> AtX<T> for BoundAtX<'_, T> {
                 .crossing
                 .iter()
                 .filter(|crossing| crossing.depends_on_x);
+            let staged = on_x
+                .clone()
+                .any(|crossing| matches!(crossing.from, Origin::Rho(_)));
+            let program = staged.then(|| side.programs.unstage()).transpose()?;
             let (mut arguments, mut results) = self.lists.lend();
-            rho_arguments(self.bound, number == 1, self.x, &mut arguments);
-            let mut staged = false;
+            if let Some(program) = program {
+                rho_arguments(self.bound, number == 1, self.x, program, &mut arguments);
+            }
             for (crossing, bar) in on_x.zip(&side.bars) {
                 match crossing.from {
                     Origin::X(part) => {
@@ -374,19 +377,12 @@ impl<T: Real> AtX<T> for BoundAtX<'_, T> {
                         let to = &mut x_bar[part.start..part.start + part.len()];
                         bilevel::vector::axpy(T::one(), bar, to);
                     }
-                    Origin::Rho(_) => {
-                        staged = true;
-                        arguments.real(bar);
-                    }
+                    Origin::Rho(_) => arguments.real(bar),
                 }
             }
-            if staged {
+            if let Some(program) = program {
                 results.parts(&self.bound.compiled.x_layout, x_bar);
-                side.programs.unstage()?.run(
-                    &mut self.workspace,
-                    arguments.all(),
-                    results.all(),
-                )?;
+                program.run(&mut self.workspace, arguments.all(), results.all())?;
             }
             self.lists.take_back(arguments, results);
             side.bars.iter_mut().for_each(|bar| bar.fill(T::zero()));

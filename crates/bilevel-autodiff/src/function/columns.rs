@@ -30,10 +30,19 @@ pub(super) fn used<T: Real>(values: &[T], shape: &[usize]) -> Option<Arc<[u32]>>
             *used |= *value != T::zero();
         }
     }
-    let used: Arc<[u32]> = (0..columns as u32)
+    worth(&used)
+}
+
+/// The columns that are used, if they are few enough to be worth a copy.
+pub(super) fn worth(used: &[bool]) -> Option<Arc<[u32]>> {
+    let columns = used.len();
+    if columns < WORTH_A_COPY {
+        return None;
+    }
+    let kept: Arc<[u32]> = (0..columns as u32)
         .filter(|&column| used[column as usize])
         .collect();
-    (used.len() + columns / WORTH_A_COPY <= columns).then_some(used)
+    (kept.len() + columns / WORTH_A_COPY <= columns).then_some(kept)
 }
 
 /// The function on the compact matrix instead of tensor `number` of the data, with the numbers of the kept

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use super::shapes::Shapes;
 use crate::error::{Error, Result};
 use crate::real::Real;
+use crate::runtime::sparse::SparseRows;
 
 /// The data of a function: tensors with a row for each sample, labels of the rows, and tensors
 /// without rows. Mini-batches select rows of the first two. Values are shared, not copied.
@@ -12,8 +13,26 @@ use crate::real::Real;
 pub struct Data<T> {
     pub(super) shapes: Shapes,
     /// The values of each tensor.
-    pub(super) tensors: Vec<Arc<[T]>>,
+    pub(super) tensors: Vec<Tensor<T>>,
     pub(super) labels: Vec<Arc<[u32]>>,
+}
+
+/// The values of a tensor.
+#[derive(Clone, Debug)]
+pub(super) enum Tensor<T> {
+    /// All of them, row-major.
+    Dense(Arc<[T]>),
+    /// Those of a matrix that are not zero.
+    Sparse(SparseRows<T>),
+}
+
+impl<T: Real> Tensor<T> {
+    fn len(&self) -> usize {
+        match self {
+            Self::Dense(values) => values.len(),
+            Self::Sparse(rows) => rows.rows().saturating_mul(rows.width()),
+        }
+    }
 }
 
 impl<T: Real> Data<T> {
@@ -37,7 +56,16 @@ impl<T: Real> Data<T> {
     #[must_use]
     pub fn rows(mut self, name: &str, values: impl Into<Arc<[T]>>, shape: &[usize]) -> Self {
         self.shapes = self.shapes.rows(name, shape);
-        self.tensors.push(values.into());
+        self.tensors.push(Tensor::Dense(values.into()));
+        self
+    }
+
+    /// The same for a matrix without its zeros, of shape (rows, width). It is stored with its zeros only where something
+    /// other than a product with all rows reads it: see [`Function::bind`](super::Function::bind).
+    #[must_use]
+    pub fn sparse_rows(mut self, name: &str, rows: SparseRows<T>) -> Self {
+        self.shapes = self.shapes.rows(name, &[rows.width()]);
+        self.tensors.push(Tensor::Sparse(rows));
         self
     }
 
@@ -53,7 +81,7 @@ impl<T: Real> Data<T> {
     #[must_use]
     pub fn whole(mut self, name: &str, values: impl Into<Arc<[T]>>, shape: &[usize]) -> Self {
         self.shapes = self.shapes.whole(name, shape);
-        self.tensors.push(values.into());
+        self.tensors.push(Tensor::Dense(values.into()));
         self
     }
 

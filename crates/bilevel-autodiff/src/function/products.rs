@@ -85,12 +85,12 @@ impl<T: Real> BoundAtX<'_, T> {
                 tangents.extend(staged.map(|crossing| vec![T::zero(); crossing.len]));
             }
             let (mut arguments, mut results) = lists.lend();
-            rho_arguments(bound, batched, x, &mut arguments);
+            let program = side.programs.push_rho()?;
+            rho_arguments(bound, batched, x, program, &mut arguments);
             arguments.parts(&compiled.x_layout, dx);
             tangents
                 .iter_mut()
                 .for_each(|tangent| results.push(tangent));
-            let program = side.programs.push_rho()?;
             program.run(workspace, arguments.all(), results.all())?;
             lists.take_back(arguments, results);
         }

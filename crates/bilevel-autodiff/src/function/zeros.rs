@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use super::columns;
+use super::data::Tensor;
 use super::settings::Settings;
 use super::shapes::Shapes;
 use crate::real::Real;
@@ -15,11 +16,14 @@ const FEWEST_ROWS: usize = 32;
 /// For each tensor, its nonzero columns, if they are worth a copy.
 pub(super) fn columns<T: Real>(
     shapes: &Shapes,
-    tensors: &[Arc<[T]>],
+    tensors: &[Tensor<T>],
     settings: Settings,
 ) -> Vec<Option<Arc<[u32]>>> {
-    let used = |shape: &[usize], values: &Arc<[T]>| match *shape {
-        [rows, _] if settings.columns && rows >= FEWEST_ROWS => columns::used(values, shape),
+    let used = |shape: &[usize], tensor: &Tensor<T>| match *shape {
+        [rows, _] if settings.columns && rows >= FEWEST_ROWS => match tensor {
+            Tensor::Dense(values) => columns::used(values, shape),
+            Tensor::Sparse(rows) => columns::worth(&rows.used()),
+        },
         _ => None,
     };
     let all = shapes.tensors.iter().zip(tensors);

@@ -117,6 +117,10 @@ impl<T: Vectorised> Executable<T> for Planned<T> {
     fn partition(&self) -> Option<Partition> {
         Some(self.plan.partition)
     }
+
+    fn reads(&self, argument: usize) -> bool {
+        self.plan.reads.get(argument).is_none_or(|&reads| reads)
+    }
 }
 
 const NOT_PACKED: Error = Error::Plan {

@@ -1,8 +1,12 @@
 //! Data matrices. The rows of copies are aligned to cache lines.
 
-use std::sync::Arc;
+use std::borrow::Cow;
+use std::ops::Range;
+use std::sync::{Arc, OnceLock};
 
 use bilevel::Scalar;
+
+use super::sparse::SparseRows;
 
 /// Bytes of a cache line, and of the longest vector.
 const LINE: usize = 64;
@@ -13,13 +17,19 @@ const LINE: usize = 64;
 /// line takes twice as long to load, and in a row that does not start at a cache line, every 64-byte vector does.
 #[derive(Clone, Debug)]
 pub(crate) struct Matrix<T> {
-    memory: Arc<[T]>,
-    /// The index of the first row's first number.
-    start: usize,
+    numbers: Numbers<T>,
     rows: usize,
     columns: usize,
     /// The distance from one row to the next.
     stride: usize,
+}
+
+#[derive(Clone, Debug)]
+enum Numbers<T> {
+    /// All numbers, and the index of the first row's first.
+    Dense { memory: Arc<[T]>, start: usize },
+    /// Those that are not zero; all of them once somebody needs them.
+    Sparse(Arc<(SparseRows<T>, OnceLock<Vec<T>>)>),
 }
 
 /// The stride of a copy with this number of columns.
@@ -31,12 +41,38 @@ impl<T: Scalar> Matrix<T> {
     /// These numbers without a copy, in rows of `columns` numbers.
     pub(crate) fn shared(values: Arc<[T]>, columns: usize) -> Self {
         Self {
-            start: 0,
             rows: values.len().checked_div(columns).unwrap_or(0),
             columns,
             stride: columns,
-            memory: values,
+            numbers: Numbers::Dense {
+                memory: values,
+                start: 0,
+            },
         }
+    }
+
+    /// These numbers, without their zeros as long as nobody reads the zeros.
+    ///
+    /// With its zeros it has the stride of a copy, if columns were left out.
+    pub(crate) fn sparse(rows: SparseRows<T>, kept: Option<&[u32]>) -> Self {
+        let rows = match kept {
+            Some(kept) => rows.of_columns(kept),
+            None => rows,
+        };
+        Self {
+            rows: rows.rows(),
+            columns: rows.width(),
+            stride: match kept {
+                Some(kept) => padded::<T>(kept.len()),
+                None => rows.width(),
+            },
+            numbers: Numbers::Sparse(Arc::new((rows, OnceLock::new()))),
+        }
+    }
+
+    /// Whether the zeros are not stored.
+    pub(crate) fn is_sparse(&self) -> bool {
+        matches!(self.numbers, Numbers::Sparse(_))
     }
 
     /// A copy of the columns `kept`, in this order, of a matrix with `columns` columns.
@@ -58,8 +94,7 @@ impl<T: Scalar> Matrix<T> {
             }
         }
         Self {
-            memory,
-            start,
+            numbers: Numbers::Dense { memory, start },
             rows,
             columns: kept.len(),
             stride,
@@ -73,7 +108,23 @@ impl<T: Scalar> Matrix<T> {
 
     /// All rows with their padding: the argument of a program that was compiled for [`Matrix::stride`].
     pub(crate) fn values(&self) -> &[T] {
-        &self.memory[self.start..self.start + self.rows * self.stride]
+        match &self.numbers {
+            Numbers::Dense { memory, start } => &memory[*start..start + self.rows * self.stride],
+            Numbers::Sparse(sparse) => {
+                let (rows, dense) = &**sparse;
+                dense.get_or_init(|| rows.dense(0..self.rows, self.stride))
+            }
+        }
+    }
+
+    /// Some rows with their padding.
+    pub(crate) fn block(&self, rows: Range<usize>) -> Cow<'_, [T]> {
+        match &self.numbers {
+            Numbers::Sparse(sparse) => Cow::Owned(sparse.0.dense(rows, self.stride)),
+            Numbers::Dense { .. } => {
+                Cow::Borrowed(&self.values()[rows.start * self.stride..rows.end * self.stride])
+            }
+        }
     }
 
     pub(crate) fn rows(&self) -> usize {
@@ -111,10 +162,10 @@ mod tests {
                 .map(|&column| values[row * columns + column as usize]);
             assert!(expected.eq(found[..kept.len()].iter().copied()));
         }
-        assert_eq!(
-            matrix.memory.len(),
-            Matrix::<T>::copied_numbers(rows, kept.len())
-        );
+        let Numbers::Dense { memory, .. } = &matrix.numbers else {
+            panic!("a copy is dense");
+        };
+        assert_eq!(memory.len(), Matrix::<T>::copied_numbers(rows, kept.len()));
         // A clone shares the numbers.
         assert_eq!(matrix.clone().values().as_ptr(), matrix.values().as_ptr());
     }

@@ -250,6 +250,20 @@ impl CleaningSpecification {
         self
     }
 
+    /// The same, with `-`, standard input, in place of the path of a pipe, if there is only one.
+    #[must_use]
+    pub fn with_pipes_as_standard_input(mut self) -> Self {
+        let is_pipe = |path: &Path| {
+            let metadata = std::fs::metadata(path);
+            metadata.is_ok_and(|metadata| !metadata.is_file() && !metadata.is_dir())
+        };
+        let mut pipes: Vec<&mut PathBuf> = self.data.paths().filter(|path| is_pipe(path)).collect();
+        if let [pipe] = &mut pipes[..] {
+            **pipe = PathBuf::from(STANDARD_INPUT);
+        }
+        self
+    }
+
     /// The same, with paths inside `folder` written relative to `folder`.
     #[must_use]
     pub fn seen_from(mut self, folder: &Path) -> Self {

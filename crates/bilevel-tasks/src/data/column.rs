@@ -397,7 +397,10 @@ impl Column {
         .filter(|&kind| self.cells(kind) > 0)
         .map(|kind| self.first(kind))
         .min();
-        let all = *self.texts.unwrap_or_default();
+        let rows = self.len();
+        let mut all = *self.texts.unwrap_or_default();
+        // Cells behind the last text.
+        all.rows.resize(rows, NO_TEXT);
         if others > 0 {
             // Which of them is the odd one?
             let (row, found) = match others_first {

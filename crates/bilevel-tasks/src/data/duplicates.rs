@@ -1,25 +1,61 @@
 //! Rows with the same features.
 
-use std::borrow::Cow;
 use std::collections::HashMap;
 use std::hash::{Hash, Hasher};
 
-use super::Dataset;
+use super::{Dataset, FeatureValues};
 
 /// Features compared as numbers: 0 equals −0.
-struct Features<'a>(Cow<'a, [f32]>);
+enum Features<'a> {
+    Dense(&'a [f32]),
+    /// The columns and numbers that are not zero.
+    Sparse(&'a [u32], &'a [f32]),
+}
+
+impl<'a> Features<'a> {
+    fn of(data: &'a Dataset, row: usize) -> Self {
+        match data.values() {
+            FeatureValues::Dense(values) => {
+                let start = row * data.columns();
+                Self::Dense(&values[start..start + data.columns()])
+            }
+            FeatureValues::Sparse(sparse) => {
+                let (columns, values) = sparse.row(row);
+                Self::Sparse(columns, values)
+            }
+        }
+    }
+
+    /// The columns and numbers that are not zero.
+    fn numbers(&self) -> impl Iterator<Item = (u32, f32)> {
+        let (columns, values) = match self {
+            Self::Dense(values) => (None, *values),
+            Self::Sparse(columns, values) => (Some(*columns), *values),
+        };
+        let numbers = values.iter().enumerate().map(move |(place, &value)| {
+            (
+                columns.map_or(place as u32, |columns| columns[place]),
+                value,
+            )
+        });
+        numbers.filter(|(_, value)| *value != 0.0)
+    }
+}
 
 impl Hash for Features<'_> {
     fn hash<H: Hasher>(&self, state: &mut H) {
-        for value in &*self.0 {
-            (value + 0.0).to_bits().hash(state);
+        for (column, value) in self.numbers() {
+            (column, value.to_bits()).hash(state);
         }
     }
 }
 
 impl PartialEq for Features<'_> {
     fn eq(&self, other: &Self) -> bool {
-        self.0 == other.0
+        match (self, other) {
+            (Self::Dense(mine), Self::Dense(theirs)) => mine == theirs,
+            _ => self.numbers().eq(other.numbers()),
+        }
     }
 }
 
@@ -51,14 +87,14 @@ pub fn same_features(data: &Dataset) -> Vec<Vec<usize>> {
 pub fn shared_rows(data: &Dataset, others: &Dataset) -> Vec<(usize, usize)> {
     let known = by_features(data);
     (0..others.rows())
-        .filter_map(|row| Some((known.get(&Features(others.row(row)))?[0], row)))
+        .filter_map(|row| Some((known.get(&Features::of(others, row))?[0], row)))
         .collect()
 }
 
 fn by_features(data: &Dataset) -> HashMap<Features<'_>, Vec<usize>> {
     let mut rows: HashMap<Features<'_>, Vec<usize>> = HashMap::with_capacity(data.rows());
     for row in 0..data.rows() {
-        rows.entry(Features(data.row(row))).or_default().push(row);
+        rows.entry(Features::of(data, row)).or_default().push(row);
     }
     rows
 }

@@ -369,6 +369,19 @@ fn missing_values_are_counted_filled_marked_or_dropped() {
     assert_eq!(fit(own, Missing::Mean).unwrap().1.missing.cells, 1);
 }
 
+/// Also behind the last text.
+#[test]
+fn missing_texts_are_missing_wherever_they_are() {
+    for text in ["a,y\n,u\nred,v\n,u\n", "a,y\nred,u\nblue,v\n,u\n"] {
+        let filled = prepared(text, Missing::Indicator);
+        assert_eq!(filled.rows.len(), 3, "{text}");
+        assert_eq!(
+            prepared(text, Missing::Drop).rows.len(),
+            3 - filled.missing.cells
+        );
+    }
+}
+
 /// Scaling is learned from the rows that are trained on.
 #[test]
 fn rows_without_a_label_are_features_all_the_same() {

@@ -52,7 +52,8 @@ impl<T: Scalar> Packable<T> {
             return None;
         }
         let rows = rows.min(SAMPLE);
-        let sample = matrix.values().chunks_exact(matrix.stride()).take(rows);
+        let sample = matrix.block(0..rows);
+        let sample = sample.chunks_exact(matrix.stride());
         let zeros = sample.map(|row| {
             let zero = |&&value: &&T| value == T::zero();
             row[..columns].iter().filter(zero).count()
@@ -62,11 +63,7 @@ impl<T: Scalar> Packable<T> {
             return None;
         }
         let fill = |lines| {
-            let block = Block {
-                matrix,
-                rows: 0..rows,
-                lines,
-            };
+            let block = Block::new(matrix, 0..rows, lines);
             (block.kept() * HEIGHT) as f64 / (rows * columns) as f64
         };
         let fill = Fill {
@@ -114,14 +111,7 @@ impl<T: Scalar> Packed<T> {
     /// The panels of a block.
     pub(crate) fn block(&self, number: usize) -> &Panels<T> {
         let (rows, panels) = &self.blocks[number];
-        panels.get_or_init(|| {
-            let block = Block {
-                matrix: &self.matrix,
-                rows: rows.clone(),
-                lines: self.lines,
-            };
-            block.pack()
-        })
+        panels.get_or_init(|| Block::new(&self.matrix, rows.clone(), self.lines).pack())
     }
 
     /// The bytes of all blocks. Packs those that are not packed yet.

@@ -39,6 +39,8 @@ pub(crate) struct Plan {
     pub(crate) effort: Vec<f64>,
     /// The packed matrices that it multiplies by: the number of the argument, and its lines.
     pub(crate) packed: Vec<(usize, Lines)>,
+    /// Whether each argument is read, except packed.
+    pub(crate) reads: Vec<bool>,
 }
 
 impl Plan {
@@ -81,7 +83,7 @@ impl Plan {
             fuse::fuse(&mut code);
         }
         let places = places::find(&buffers, &mut code, partition.block_rows);
-        let inputs = Inputs::of(graph);
+        let mut inputs = Inputs::of(graph);
         for phase in &mut code {
             let named = phase
                 .prelude
@@ -121,6 +123,7 @@ impl Plan {
             partial_len,
             effort,
             packed,
+            reads: inputs.reads,
         })
     }
 
@@ -176,6 +179,8 @@ impl Plan {
 struct Inputs {
     /// For each argument, its kind, and its number among the arguments of this kind.
     numbers: Vec<(DType, usize)>,
+    /// Whether each argument has been seen.
+    reads: Vec<bool>,
 }
 
 impl Inputs {
@@ -189,6 +194,7 @@ impl Inputs {
         };
         Self {
             numbers: graph.inputs().iter().map(number).collect(),
+            reads: vec![false; graph.inputs().len()],
         }
     }
 
@@ -196,8 +202,13 @@ impl Inputs {
     ///
     /// Kernels rely on these checks: numbers are read only from numbers, indices only from indices, and read-only
     /// memory is never written.
-    fn resolve(&self, access: Access, at: &mut At) -> Result<()> {
+    fn resolve(&mut self, access: Access, at: &mut At) -> Result<()> {
         let fail = |what| Err(Error::Plan { what });
+        if let Space::Input(number) = at.space
+            && let Some(reads) = self.reads.get_mut(number)
+        {
+            *reads = true;
+        }
         match (access, at.space) {
             (_, Space::Buffer(_)) => return fail("a buffer has no place"),
             (_, Space::Indices(_)) => return fail("a place is named twice"),
@@ -384,8 +395,8 @@ mod tests {
         for dtype in [DType::Index, DType::Real, DType::Index, DType::Real] {
             graph.input(vec![2], dtype);
         }
-        let inputs = Inputs::of(&graph);
-        let resolved = |access, space| {
+        let mut inputs = Inputs::of(&graph);
+        let mut resolved = |access, space| {
             let mut at = At::start(space, 3);
             inputs.resolve(access, &mut at).map(|()| at.space)
         };

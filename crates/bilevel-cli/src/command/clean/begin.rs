@@ -82,7 +82,9 @@ pub(crate) fn begin(given: &Begin<'_>) -> Result<(), Failure> {
 /// The text of `config.toml`: every value, with absolute paths, so that the file means the same wherever it is read.
 fn config(job: &CleaningJob) -> Result<String, Failure> {
     let here = current_folder()?;
-    let mut specification = job.specification.clone().from_folder(&here);
+    // A pipe is gone when the run has ended; what was in it can be given as standard input.
+    let specification = job.specification.clone().with_pipes_as_standard_input();
+    let mut specification = specification.from_folder(&here);
     specification.version = Some(env!("CARGO_PKG_VERSION").to_owned());
     let text = specification.to_toml().map_err(Failure::usage)?;
     let chosen = job

@@ -1,5 +1,6 @@
 //! Packs a block of rows: groups its lines, and copies the numbers at their places.
 
+use std::borrow::Cow;
 use std::ops::Range;
 
 use bilevel::Scalar;
@@ -16,10 +17,12 @@ const CHOICE: usize = 512;
 const WORD: usize = 64;
 
 /// Rows of a matrix whose lines are packed.
-pub(super) struct Block<'a, T> {
-    pub(super) matrix: &'a Matrix<T>,
-    pub(super) rows: Range<usize>,
-    pub(super) lines: Lines,
+pub(super) struct Block<'a, T: Scalar> {
+    matrix: &'a Matrix<T>,
+    rows: Range<usize>,
+    lines: Lines,
+    /// The numbers of the rows, with their padding.
+    numbers: Cow<'a, [T]>,
 }
 
 /// Which lines are packed together.
@@ -32,7 +35,7 @@ struct Groups {
 }
 
 /// Groups lines with the machine's instructions for comparing numbers and counting places.
-struct Group<'a, T>(&'a Block<'a, T>);
+struct Group<'a, T: Scalar>(&'a Block<'a, T>);
 
 impl<T: Scalar> WithSimd for Group<'_, T> {
     type Output = Groups;
@@ -127,7 +130,16 @@ fn places(set: &[u64]) -> impl Iterator<Item = usize> {
     })
 }
 
-impl<T: Scalar> Block<'_, T> {
+impl<'a, T: Scalar> Block<'a, T> {
+    pub(super) fn new(matrix: &'a Matrix<T>, rows: Range<usize>, lines: Lines) -> Self {
+        Self {
+            numbers: matrix.block(rows.clone()),
+            matrix,
+            rows,
+            lines,
+        }
+    }
+
     /// The number of lines, and the length of a line.
     fn shape(&self) -> (usize, usize) {
         match self.lines {
@@ -144,7 +156,7 @@ impl<T: Scalar> Block<'_, T> {
     #[inline(always)]
     fn rows(&self) -> impl Iterator<Item = &[T]> {
         let (stride, columns) = (self.matrix.stride(), self.matrix.columns());
-        self.matrix.values()[self.rows.start * stride..self.rows.end * stride]
+        self.numbers
             .chunks_exact(stride)
             .map(move |row| &row[..columns])
     }
@@ -199,7 +211,7 @@ impl<T: Scalar> Block<'_, T> {
         let groups = self.groups();
         let kept = count(&groups.sets);
         let stride = self.matrix.stride();
-        let values = &self.matrix.values()[self.rows.start * stride..];
+        let values = &self.numbers[..];
         let mut packed = Panels {
             ends: Vec::with_capacity(groups.lines.len()),
             lines: groups.lines,
@@ -296,11 +308,7 @@ mod tests {
                 (&some, Lines::Rows),
                 (&some, Lines::Columns),
             ] {
-                let block = Block {
-                    matrix,
-                    rows: first..first + rows,
-                    lines,
-                };
+                let block = Block::new(matrix, first..first + rows, lines);
                 let (count, len) = block.shape();
                 let number = |line: usize, place: usize| {
                     let (row, column) = match lines {
