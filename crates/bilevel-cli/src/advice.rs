@@ -63,6 +63,14 @@ pub(crate) fn spelled(setting: &str) -> String {
     }
 }
 
+/// A sentence with settings in backticks, as the user writes them.
+pub(crate) fn with_settings(text: &str, writing: Writing) -> String {
+    const SETTINGS: [&str; 3] = ["keep", "id", "merge_labels"];
+    SETTINGS.iter().fold(text.to_owned(), |text, setting| {
+        text.replace(&format!("`{setting}`"), &writing.spell(setting))
+    })
+}
+
 /// Advice for a cause, if anything is known to help.
 pub(crate) fn advice(cause: &(dyn Cause + 'static), writing: Writing) -> Option<String> {
     if let Some(error) = cause.downcast_ref::<bilevel_tasks::Error>() {
@@ -155,6 +163,10 @@ fn of_data(hint: &DataHint, writing: Writing) -> Option<String> {
     let set = |setting, value| writing.set(setting, value);
     Some(match hint {
         DataHint::Settings(hint) => of_settings(hint, writing),
+        DataHint::NoHeader => match writing {
+            Writing::Options => "--header no reads a file whose first line has no names".to_owned(),
+            Writing::File => "header = false reads a file whose first line has no names".to_owned(),
+        },
         DataHint::NameLabel => format!("name it: {}", set("label", "COLUMN")),
         DataHint::IgnoreColumn(column) => {
             format!("{} leaves the column out", writing.ignore(column))
@@ -200,6 +212,13 @@ fn of_columns(remedies: &ColumnRemedies, writing: Writing) -> String {
             "say which it is: {} or {}",
             set("decimal", "point"),
             set("decimal", "comma")
+        ));
+    }
+    if remedies.few_texts {
+        parts.push(format!(
+            "a few such cells can be missing values: {}, with {}",
+            set("missing_text", "TEXT"),
+            set("missing", "drop")
         ));
     }
     if !remedies.ignore.is_empty() {

@@ -143,7 +143,7 @@ pub(crate) struct CleanArguments {
     /// error]
     #[arg(long, value_name = "CHOICE", value_enum, help_heading = "Data")]
     pub(crate) missing: Option<MissingName>,
-    /// Another text that stands for a missing value; may be given several times
+    /// Another text or number that stands for a missing value or label; may be given several times
     #[arg(
         long,
         value_name = "TEXT",
@@ -151,6 +151,14 @@ pub(crate) struct CleanArguments {
         help_heading = "Data"
     )]
     pub(crate) missing_text: Vec<String>,
+    /// Label that is one, although it usually stands for a missing one, such as None or -; may be given several times
+    #[arg(
+        long,
+        value_name = "TEXT",
+        allow_hyphen_values = true,
+        help_heading = "Data"
+    )]
+    pub(crate) label_text: Vec<String>,
     /// Make one class of labels that look the same, such as Cat and cat
     #[arg(long, help_heading = "Data")]
     pub(crate) merge_labels: bool,

@@ -116,7 +116,7 @@ fn a_bad_table_is_one_message_and_no_folder() {
         ),
         (
             "nan.csv --label y",
-            "nan.csv: row 1 (line 3), column \"b\": expected a number, found a missing value; missing cells: 1, in 1 of 6 rows, in columns \"b\"; --missing mean fills them, --missing indicator fills them and says where, --missing drop leaves such rows out",
+            "nan.csv: row 1 (line 3), column \"b\": expected a value, found a missing one; missing cells: 1, in 1 of 6 rows, in columns \"b\"; --missing mean fills them, --missing indicator fills them and says where, --missing drop leaves such rows out",
         ),
         (
             "inf.csv --label y",
@@ -165,7 +165,7 @@ fn a_bad_table_is_one_message_and_no_folder() {
         ),
         (
             "labels.csv --label y",
-            "line 1: expected one column \"y\" (the labels), found several: the later ones are called y.1, y.2, …; --ignore y.1 leaves the column out",
+            "line 1: expected one column \"y\" (the labels), found several: the later ones are called \"y.1\"; --ignore y.1 leaves the column out",
         ),
         (
             "nohead.csv --label y",
@@ -437,7 +437,7 @@ fn a_bad_npy_file_is_one_message_and_no_folder() {
         ),
         (
             "--features nan.npy --labels y.npy",
-            "nan.npy: row 0, column \"0\": expected a number, found a missing value; missing cells: 80,",
+            "nan.npy: row 0, column \"0\": expected a value, found a missing one; missing cells: 80,",
         ),
         (
             "--features nan.npy --labels y.npy --missing mean",

@@ -179,7 +179,7 @@ fn missing_values_are_filled_or_their_rows_left_out() {
         .collect();
     fs::write(here.join("t.csv"), table).unwrap();
     let options = format!("clean t.csv --label y --id name --trusted-rows 20 {QUICK}");
-    let part = "t.csv: row 7 (line 9), column \"a\": expected a number, found a missing value; missing cells: 2, in 2 of 60 rows";
+    let part = "t.csv: row 7 (line 9), column \"a\": expected a value, found a missing one; missing cells: 2, in 2 of 60 rows";
     refused(here, &options, part);
     refused(here, &format!("{options} --missing error"), part);
     let ran = succeed(here, &format!("{options} --missing drop --json --out drop"));

@@ -8,6 +8,8 @@ pub enum Hint {
     Settings(bilevel::Hint),
     /// Say which column holds the labels.
     NameLabel,
+    /// Say that there is no line of names.
+    NoHeader,
     /// Leave this column out of the features.
     IgnoreColumn(String),
     /// Fill missing values with the means of their columns.
@@ -33,4 +35,6 @@ pub struct ColumnRemedies {
     pub decimal: bool,
     /// Whether to say what to do with missing values.
     pub missing: bool,
+    /// Whether a few texts may be missing values.
+    pub few_texts: bool,
 }

@@ -43,6 +43,7 @@ fn specification(a: &CleanArguments) -> CleaningSpecification {
             category: a.category.clone(),
             missing: a.missing.map(Into::into),
             missing_text: a.missing_text.clone(),
+            label_text: a.label_text.clone(),
             merge_labels: a.merge_labels,
             separator: a.separator,
             decimal: a.decimal.map(Into::into),

@@ -92,7 +92,7 @@ impl MissingValues {
                 Missing::Drop => "these rows are left out",
                 Missing::Error | Missing::Mean => "each becomes the mean of its column",
                 Missing::Indicator => {
-                    "each becomes the mean of its column, and a feature says that it was missing"
+                    "each becomes the mean of its column, and is marked if the first file lacks cells of this column"
                 }
             };
             let columns = examples(file.columns.keys().map(|name| format!("{name:?}")));

@@ -48,6 +48,7 @@ fn check_digits(a: &DataSpecification) -> Result<(), Error> {
         ("category", !a.category.is_empty()),
         ("missing", a.missing.is_some()),
         ("missing_text", !a.missing_text.is_empty()),
+        ("label_text", !a.label_text.is_empty()),
         ("merge_labels", a.merge_labels),
         ("separator", a.separator.is_some()),
         ("decimal", a.decimal.is_some()),
@@ -76,6 +77,12 @@ fn check_keys(a: &DataSpecification) -> Result<(), Error> {
     let mut given = trust.iter().filter(|(_, given)| *given);
     if let (Some(&(one, _)), Some(&(other, _))) = (given.next(), given.next()) {
         return Err(CleaningProblem::Exclusive { keys: [one, other] }.into());
+    }
+    for (key, columns) in [("keep", &a.keep), ("category", &a.category)] {
+        if let Some(column) = columns.iter().find(|column| a.ignore.contains(column)) {
+            let because = format!("column {column:?} is left out");
+            return Err(CleaningProblem::Unused { key, because }.into());
+        }
     }
     for (key, given, needs, there) in [
         ("trusted_labels", &a.trusted_labels, "trusted", &a.trusted),

@@ -97,6 +97,9 @@ pub struct DataSpecification {
     /// Texts that stand for no value, in addition to the usual ones.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub missing_text: Vec<String>,
+    /// Texts that are labels, although they usually stand for a missing one.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub label_text: Vec<String>,
     /// Whether labels that look the same are one class.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub merge_labels: bool,

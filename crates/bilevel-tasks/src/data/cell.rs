@@ -122,9 +122,8 @@ fn unusual(text: &str, decimal: Decimal) -> Cell {
             // Points between thousands, then a comma.
             let grouped = without_groups(&plain, &['.', ' ', '\''], ',');
             let candidate = grouped.as_deref().unwrap_or(&plain).replace(',', ".");
-            if plain.matches(',').count() <= 1
-                && (grouped.is_some() || !plain.contains('.') || !plain.contains(','))
-            {
+            // A point that is not between thousands is no part of such a number.
+            if plain.matches(',').count() <= 1 && (grouped.is_some() || !plain.contains('.')) {
                 parsed(&candidate).unwrap_or(Cell::Text)
             } else {
                 Cell::Text

@@ -6,7 +6,7 @@ use super::cell::Decimal;
 use super::column::{Column, Reading};
 use super::header::{Assigned, Header, Role};
 use super::labels::Labels;
-use super::problem::{Place, TableProblem};
+use super::problem::{Place, TableProblem, listed};
 use super::roles::TableColumns;
 use super::table::{Features, ReadNote, Table};
 
@@ -117,13 +117,14 @@ impl Cells {
                 message: format!("columns without a name and without a value are left out: {gone}"),
             });
         }
-        for name in &header.repeated {
+        for (name, later) in &header.repeated {
             notes.push(ReadNote {
                 kind: "repeated_column",
                 column: Some(name.clone()),
                 count: 1,
                 message: format!(
-                    "several columns are called {name:?}: the later ones are read as {name:?}.1, …"
+                    "several columns are called {name:?}: the later ones are read as {}",
+                    listed(later)
                 ),
             });
         }

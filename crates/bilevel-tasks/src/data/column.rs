@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 
 use super::cell::{Cell, Decimal, cell, is_missing, number_text};
+use super::problem::cut;
 
 /// More different texts than this are not taken for categories unless the user says so.
 pub(crate) const MOST_CATEGORIES: usize = 100;
@@ -100,6 +101,8 @@ pub(crate) struct Column {
     commas: Vec<(usize, f64)>,
     /// An infinite number, as it is spelled.
     infinite: Option<String>,
+    /// Numbers with a decimal comma that have a fraction.
+    comma_fractions: usize,
 }
 
 /// What a column holds.
@@ -133,6 +136,14 @@ pub(crate) enum Trouble {
     ManyTexts { different: usize, rows: usize },
     /// Every row has a text of its own.
     Names,
+    /// Some numbers have a decimal comma, others a decimal point or commas between thousands.
+    Marks { row: usize },
+    /// Numbers with a sign, such as `4.5%`, or dates that are not written as ISO 8601 says.
+    Unread {
+        row: usize,
+        found: String,
+        expected: &'static str,
+    },
     /// `1,234` may be a thousand or a fraction.
     Comma { row: usize, found: f64 },
     /// A number that is not finite.
@@ -149,6 +160,7 @@ impl Column {
             counts: [Count::default(); KINDS],
             commas: Vec::new(),
             infinite: None,
+            comma_fractions: 0,
         }
     }
 
@@ -164,7 +176,7 @@ impl Column {
     pub(crate) fn push(&mut self, text: &str, decimal: Decimal, missing: &[String]) {
         if self.reading == Reading::Category {
             let texts = self.texts.get_or_insert_default();
-            if is_missing(text) || missing.iter().any(|word| word == text) {
+            if is_missing(text) || missing.iter().any(|word| means(word, text)) {
                 texts.rows.push(NO_TEXT);
                 self.count(Kind::Missing);
             } else {
@@ -178,13 +190,16 @@ impl Column {
                 self.count(Kind::Number);
                 self.values.push(value);
             }
-            _ if missing.iter().any(|word| word == text) => self.push_missing(),
+            _ if missing.iter().any(|word| means(word, text)) => self.push_missing(),
             Cell::Number(value) => self.push_number(value),
             Cell::Missing => self.push_missing(),
             Cell::Boolean(value) => self.push_boolean(value),
             Cell::Date(days) => self.push_date(days),
             Cell::Thousands(value) => self.add(Kind::Thousands, value),
-            Cell::DecimalComma(value) => self.add(Kind::DecimalComma, value),
+            Cell::DecimalComma(value) => {
+                self.comma_fractions += usize::from(value.fract() != 0.0);
+                self.add(Kind::DecimalComma, value);
+            }
             Cell::Comma { thousands, decimal } => {
                 self.commas.push((self.values.len(), decimal));
                 self.add(Kind::Comma, thousands);
@@ -215,6 +230,7 @@ impl Column {
     }
 
     /// Several numbers at once.
+    #[cfg(feature = "columnar")]
     pub(crate) fn extend_numbers(&mut self, numbers: &[f64]) {
         if self.reading == Reading::Category || !numbers.iter().all(|value| value.is_finite()) {
             numbers.iter().for_each(|&value| self.push_number(value));
@@ -229,6 +245,7 @@ impl Column {
     }
 
     /// Makes room for so many cells.
+    #[cfg(feature = "columnar")]
     pub(crate) fn reserve(&mut self, cells: usize) {
         if self.reading == Reading::Found {
             self.values.reserve_exact(cells);
@@ -312,6 +329,7 @@ impl Column {
         self.values.extend_from_slice(&other.values);
         let commas = other.commas.iter().map(|&(row, value)| (row + rows, value));
         self.commas.extend(commas);
+        self.comma_fractions += other.comma_fractions;
         if self.infinite.is_none() {
             self.infinite.clone_from(&other.infinite);
         }
@@ -339,6 +357,11 @@ impl Column {
             return Ok(Contents::Nothing);
         }
         let rows = self.len();
+        if self.cells(Kind::DecimalComma) > 0 && self.has_other_marks() {
+            return Err(Trouble::Marks {
+                row: self.first(Kind::DecimalComma),
+            });
+        }
         let texts = self.cells(Kind::Text);
         let missing = self.cells(Kind::Missing);
         let others = rows - texts - missing;
@@ -381,6 +404,20 @@ impl Column {
         Ok(Contents::Numbers(self.values))
     }
 
+    /// Whether some numbers have a fraction, or commas between thousands, where others have a decimal comma.
+    fn has_other_marks(&self) -> bool {
+        let fractions = self
+            .values
+            .iter()
+            .filter(|value| value.fract() != 0.0 && !value.is_nan());
+        self.cells(Kind::Thousands) > 0 || fractions.count() > self.comma_fractions
+    }
+
+    /// Whether the cells are dates.
+    pub(crate) fn is_dates(&self) -> bool {
+        self.cells(Kind::Date) > 0
+    }
+
     fn categories(self, texts: usize, others: usize, there: usize) -> Result<Contents, Trouble> {
         let asked_for = self.reading == Reading::Category;
         let first = self.first(Kind::Text);
@@ -404,14 +441,26 @@ impl Column {
         if others > 0 {
             // Which of them is the odd one?
             let (row, found) = match others_first {
-                Some(row) if others < texts => (row, number_text(self.values[row])),
-                _ => (first, all.names[all.rows[first] as usize].clone()),
+                Some(row) if others < texts => {
+                    (row, format!("the number {}", number_text(self.values[row])))
+                }
+                _ => (
+                    first,
+                    format!("{:?}", cut(&all.names[all.rows[first] as usize])),
+                ),
             };
             return Err(Trouble::Mixed {
                 row,
                 found,
                 texts,
                 others,
+            });
+        }
+        if !asked_for && let Some(expected) = unread(&all.names) {
+            return Err(Trouble::Unread {
+                row: first,
+                found: all.names[all.rows[first] as usize].clone(),
+                expected,
             });
         }
         let different = all.names.len();
@@ -433,5 +482,40 @@ impl Column {
             names: all.names,
             rows: all.rows,
         })
+    }
+}
+
+/// Whether a cell is this text, or this number in another spelling.
+pub(crate) fn means(word: &str, text: &str) -> bool {
+    let word = word.trim();
+    word == text
+        || match (word.parse::<f64>(), text.parse::<f64>()) {
+            (Ok(word), Ok(text)) => word == text,
+            _ => false,
+        }
+}
+
+/// What was expected instead, if all these texts are numbers with a sign, or dates of another kind.
+fn unread(names: &[String]) -> Option<&'static str> {
+    const SIGNS: [char; 8] = ['%', '‰', '$', '€', '£', '¥', '₹', '°'];
+    let signed = |name: &String| {
+        let number = name.trim_matches(|c: char| SIGNS.contains(&c) || c.is_whitespace());
+        number.len() < name.len()
+            && number.contains(|c: char| c.is_ascii_digit())
+            && !number.contains(|c: char| !c.is_ascii_digit() && !"+-.,' ".contains(c))
+    };
+    let date = |name: &String| {
+        let date = name.split([' ', 'T']).next().unwrap_or_default();
+        let parts: Vec<&str> = date.split(['.', '/', '-']).collect();
+        let digits =
+            |part: &&str| (1..=4).contains(&part.len()) && part.bytes().all(|b| b.is_ascii_digit());
+        parts.len() == 3 && parts.iter().all(digits)
+    };
+    if names.iter().all(signed) {
+        Some("numbers without signs such as % or €")
+    } else if names.iter().all(date) {
+        Some("dates as ISO 8601 has them, such as 2024-02-29")
+    } else {
+        None
     }
 }

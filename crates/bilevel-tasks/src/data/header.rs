@@ -21,8 +21,8 @@ pub(super) struct Header {
     pub(super) names: Vec<String>,
     /// Columns whose name was made up, because they had none.
     pub(super) nameless: Vec<usize>,
-    /// Names that several columns have; the later ones were renamed.
-    pub(super) repeated: Vec<String>,
+    /// Names that several columns have, with the names of the later ones.
+    pub(super) repeated: Vec<(String, Vec<String>)>,
     /// The line of the names.
     line: u64,
     /// What to say if a column does not exist.
@@ -57,7 +57,7 @@ impl Header {
             }
         }
         let mut taken: HashSet<String> = names.iter().cloned().collect();
-        let mut repeated = Vec::new();
+        let mut repeated: Vec<(String, Vec<String>)> = Vec::new();
         if taken.len() < names.len() {
             let mut seen: HashMap<String, usize> = HashMap::new();
             for name in &mut names {
@@ -66,14 +66,15 @@ impl Header {
                 if *times == 1 {
                     continue;
                 }
-                if *times == 2 {
-                    repeated.push(name.clone());
-                }
                 let mut number = *times - 1;
                 let mut new = format!("{name}.{number}");
                 while !taken.insert(new.clone()) {
                     number += 1;
                     new = format!("{name}.{number}");
+                }
+                match repeated.iter_mut().find(|(known, _)| known == name) {
+                    Some((_, later)) => later.push(new.clone()),
+                    None => repeated.push((name.clone(), vec![new.clone()])),
                 }
                 *name = new;
             }
@@ -129,15 +130,16 @@ impl Header {
                     second: purpose,
                 });
             }
-            let second = format!("{name}.1");
-            if self.repeated.iter().any(|known| known == name)
-                && !wanted.ignore.contains(&second)
+            let repeated = self.repeated.iter().find(|(known, _)| known == name);
+            if let Some((_, later)) = repeated
+                && !later.iter().all(|later| wanted.ignore.contains(later))
                 && role != Role::Unused
             {
                 return Err(TableProblem::SameName {
                     line: self.line,
                     purpose,
                     name: name.to_owned(),
+                    later: later.clone(),
                 });
             }
             purposes[column] = Some((role, purpose));

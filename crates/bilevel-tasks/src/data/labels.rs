@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use unicode_normalization::UnicodeNormalization;
 
 use super::cell::{is_blank, is_missing, number_text};
-use super::column::Texts;
+use super::column::{Texts, means};
 use super::problem::{TableProblem, listed};
 use crate::Error;
 
@@ -19,6 +19,10 @@ pub struct Labels {
     path: PathBuf,
     column: Option<String>,
     texts: Texts,
+    /// Texts that are labels, whatever they look like.
+    kept: Vec<String>,
+    /// Texts that stand for no label, beside the usual ones.
+    more_missing: Vec<String>,
 }
 
 impl Labels {
@@ -27,7 +31,15 @@ impl Labels {
             path: path.to_owned(),
             column,
             texts: Texts::default(),
+            kept: Vec::new(),
+            more_missing: Vec::new(),
         }
+    }
+
+    /// Says which texts are labels, and which stand for none, beside the usual ones.
+    pub(crate) fn say(&mut self, labels: &[String], missing: &[String]) {
+        self.kept = labels.to_vec();
+        self.more_missing = missing.to_vec();
     }
 
     pub(crate) fn push(&mut self, label: &str) {
@@ -97,7 +109,16 @@ impl Labels {
     fn missing_texts(&self) -> Vec<bool> {
         // Where some labels are +, a − is a label too.
         let signs = self.texts.names.iter().any(|name| name == "+");
-        let missing = |name: &String| is_missing(name) && !(signs && name == "-");
+        let missing = |name: &String| {
+            if self.kept.contains(name) {
+                false
+            } else if self.more_missing.iter().any(|word| means(word, name)) {
+                true
+            } else {
+                // Python's None is a missing value, `none` may be one of several degrees.
+                is_missing(name) && !(signs && name == "-") && name != "none"
+            }
+        };
         self.texts.names.iter().map(missing).collect()
     }
 
@@ -443,6 +464,7 @@ fn check(first: &Labels, groups: &BTreeMap<Same, Group>, meaning: Meaning) -> Re
         return Err(first.wrong(TableProblem::OneClass {
             column,
             label: only.name().to_owned(),
+            missing: first.missing(),
         }));
     }
     Ok(())

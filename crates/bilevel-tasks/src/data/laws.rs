@@ -564,3 +564,113 @@ proptest! {
         prop_assert_eq!(found, numbers);
     }
 }
+
+/// What people wrote, and what they meant.
+#[test]
+fn marks_of_numbers_are_those_of_the_whole_file() {
+    let number = |text: &str| values(read(text, &wanted("y")).unwrap());
+    // A decimal comma elsewhere says what the points are.
+    let found = number("x;z;y\n970;7,5;a\n1.067;5,5;b\n");
+    assert_eq!(found, [970.0, 7.5, 1067.0, 5.5]);
+    for (text, part) in [
+        (
+            "x\tz\ty\n970\t1\ta\n\"1,067\"\t2\tb\n",
+            "may separate thousands or a fraction",
+        ),
+        (
+            "x,y\n\"1.234,50\",a\n2.5,b\n",
+            "one decimal mark in all numbers",
+        ),
+        (
+            "x,y\n\"1,234.5\",a\n\"2,5\",b\n",
+            "one decimal mark in all numbers",
+        ),
+        (
+            "x,y\n4.5%,a\n7%,b\n",
+            "numbers without signs such as % or €, found \"4.5%\"",
+        ),
+        ("x,y\n$4.20,a\n$3,b\n", "numbers without signs"),
+        (
+            "x,y\n1.2.2023,a\n15.2.2023,b\n",
+            "dates as ISO 8601 has them",
+        ),
+    ] {
+        let told = message(text, &wanted("y"));
+        assert!(told.contains(part), "{text}: {told}");
+    }
+    let comma = TableColumns {
+        text: table::TextForm {
+            decimal: Some(b','),
+            ..table::TextForm::default()
+        },
+        ..wanted("y")
+    };
+    assert_eq!(
+        values(read("x;y\n1.234;a\n12.000;b\n", &comma).unwrap()),
+        [1234.0, 12_000.0]
+    );
+    let told = message("x;y\n1.234;a\n2.5;b\n900;a\n", &comma);
+    assert!(told.contains("found \"2.5\""), "{told}");
+}
+
+#[test]
+fn texts_without_names_or_with_other_lines_above_them() {
+    let label = |table: &Table, row: usize| table.labels().unwrap().text(row).to_owned();
+    // A number is not the name of a column because a cell is this number.
+    let found = read("1,0,0.37\n0,3,0.5\n2,1,0.25\n", &wanted("0")).unwrap();
+    assert_eq!((found.rows(), label(&found, 2)), (3, "2".to_owned()));
+    let found = read("1,1;3,3;b\n2,2;2,6;a\n1,5;2,5;b\n", &wanted("2")).unwrap();
+    assert_eq!(label(&found, 1), "a");
+    assert_eq!(values(found), [1.1, 3.3, 2.2, 2.6, 1.5, 2.5]);
+    // As R writes tables, and with comments.
+    let found = read(
+        "\"x\" \"y\"\n\"1\" 2.5 \"b\"\n\"2\" 3 \"a\"\n",
+        &wanted("y"),
+    )
+    .unwrap();
+    assert_eq!(found.ids().unwrap(), ["1", "2"]);
+    assert_eq!(values(found), [2.5, 3.0]);
+    let found = read("# made by me\n# on a Monday\nx,y\n1,a\n2,b\n", &wanted("y")).unwrap();
+    assert_eq!(
+        (found.lines.clone(), values(found)),
+        (Some(vec![4, 5]), vec![1.0, 2.0])
+    );
+    // A list of labels has a name, or none.
+    let only = TableColumns {
+        labels: table::LabelsWanted::Only,
+        features: FeatureColumns::None,
+        ..TableColumns::default()
+    };
+    for (text, rows) in [
+        ("1\n0\n1\n", 3),
+        ("y\n1\n0\n", 2),
+        ("a\nb\na\n", 3),
+        ("kind\na\nb\n", 2),
+    ] {
+        assert_eq!(read(text, &only).unwrap().rows(), rows, "{text}");
+    }
+}
+
+#[test]
+fn labels_of_other_rows_are_refused() {
+    let columns = TableColumns {
+        labels: table::LabelsWanted::No,
+        ..TableColumns::default()
+    };
+    let rows = || read("id,x\np1,1\np2,2\n", &columns).unwrap();
+    let only = TableColumns {
+        features: FeatureColumns::None,
+        ..wanted("y")
+    };
+    let labels = |text: &str| read(text, &only).unwrap();
+    let same = rows().with_labels_of(labels("id,y\np1,u\np2,v\n"));
+    assert_eq!(same.unwrap().rows(), 2);
+    let told = rows()
+        .with_labels_of(labels("id,y\np2,u\np1,v\n"))
+        .unwrap_err()
+        .to_string();
+    assert!(
+        told.contains("row 0: expected the label of \"p1\""),
+        "{told}"
+    );
+}

@@ -14,7 +14,7 @@ use serde::{Deserialize, Serialize};
 use super::column::{Contents, MOST_CATEGORIES, NO_TEXT, Trouble};
 use super::image_shape::ImageShape;
 use super::labels::Labels;
-use super::problem::{ColumnProblem, ColumnRemedy, TableProblem, listed};
+use super::problem::{ColumnProblem, ColumnRemedy, TableProblem, cut, listed};
 use super::sparse::{FeatureValues, Sparse};
 use super::table::{Features, Matrix, Numbers, ReadNote, Table};
 use crate::Error;
@@ -106,6 +106,7 @@ pub struct Preparation {
 #[derive(Clone, PartialEq, Debug)]
 struct Source {
     name: String,
+    dates: bool,
     /// Its texts, if it is a column of texts.
     categories: Option<Vec<String>>,
 }
@@ -164,6 +165,7 @@ impl Preparation {
                     scale.name = (matrix.first + column).to_string();
                     own.sources.push(Source {
                         name: scale.name.clone(),
+                        dates: false,
                         categories: None,
                     });
                 }
@@ -207,6 +209,22 @@ impl Preparation {
                 let mut notes = Vec::new();
                 for (column, source) in columns.into_iter().zip(&self.sources) {
                     let rows = column.len();
+                    if column.is_dates() != source.dates && !column.is_empty() {
+                        let (expected, found) = if source.dates {
+                            ("dates", "something else")
+                        } else {
+                            ("no dates", "dates")
+                        };
+                        problems.push(ColumnProblem {
+                            message: format!(
+                                "column {:?}: expected {expected}, as in the first file, found {found}",
+                                cut(&source.name)
+                            ),
+                            column: source.name.clone(),
+                            remedy: ColumnRemedy::Ignore,
+                        });
+                        continue;
+                    }
                     match (column.contents(), &source.categories) {
                         (Ok(Contents::Numbers(values)), None) => read.push(Read::Numbers(values)),
                         (Ok(Contents::Categories { names, rows }), Some(known)) => {
@@ -222,12 +240,12 @@ impl Preparation {
                         }
                         (Ok(_), _) => problems.push(ColumnProblem {
                             message: format!(
-                                "column {:?}: expected {}, as in the first file",
-                                source.name,
+                                "column {:?}: expected {}",
+                                cut(&source.name),
                                 if source.categories.is_some() {
-                                    "texts, found numbers"
+                                    "texts, as in the first file, found numbers"
                                 } else {
-                                    "numbers, found texts"
+                                    "numbers, as in the first file, found texts"
                                 }
                             ),
                             column: source.name.clone(),
@@ -303,15 +321,17 @@ impl Preparation {
         for column in columns {
             let name = column.name.clone();
             let keep = policy.keep.contains(&name);
+            let dates = column.is_dates();
             match column.contents() {
                 Ok(Contents::Numbers(values)) => {
-                    if !keep && let Some(note) = look::index(&name, &values) {
+                    if !keep && let Some(note) = look::index(&name, &values, dates) {
                         notes.push(note);
                         self.left_out.push(name);
                         continue;
                     }
                     self.sources.push(Source {
                         name,
+                        dates,
                         categories: None,
                     });
                     read.push(Read::Numbers(values));
@@ -323,6 +343,7 @@ impl Preparation {
                     let (texts, _) = renumbered(&name, &names, &rows, &sorted);
                     self.sources.push(Source {
                         name,
+                        dates: false,
                         categories: Some(sorted),
                     });
                     read.push(Read::Texts(texts));
@@ -543,7 +564,6 @@ fn problem(table: &Table, column: &str, trouble: &Trouble) -> Option<ColumnProbl
             texts,
             others,
         } => {
-            let found: String = found.chars().take(40).collect();
             let (kind, few) = if texts <= others {
                 ("a number", texts)
             } else {
@@ -557,8 +577,12 @@ fn problem(table: &Table, column: &str, trouble: &Trouble) -> Option<ColumnProbl
                 format!(" ({few} {cells} of {of})")
             };
             (
-                format!("{}: expected {kind}, found {found:?}{more}", at(*row)),
-                ColumnRemedy::IgnoreOrCategory,
+                format!("{}: expected {kind}, found {found}{more}", at(*row)),
+                if 20 * few <= of && texts <= others {
+                    ColumnRemedy::FewTexts
+                } else {
+                    ColumnRemedy::IgnoreOrCategory
+                },
             )
         }
         Trouble::ManyTexts { different, rows } => (
@@ -570,6 +594,21 @@ fn problem(table: &Table, column: &str, trouble: &Trouble) -> Option<ColumnProbl
         Trouble::Names => (
             format!("column {column:?}: expected values, found a different text in every row"),
             ColumnRemedy::Ignore,
+        ),
+        Trouble::Marks { row } => (
+            format!(
+                "{}: expected one decimal mark in all numbers, found commas and points",
+                at(*row)
+            ),
+            ColumnRemedy::Decimal,
+        ),
+        Trouble::Unread {
+            row,
+            found,
+            expected,
+        } => (
+            format!("{}: expected {expected}, found {:?}", at(*row), cut(found)),
+            ColumnRemedy::IgnoreOrCategory,
         ),
         Trouble::Comma { row, found } => (
             format!(
@@ -731,7 +770,7 @@ impl Used {
                 columns: vec![ColumnProblem {
                     column: names[column].clone(),
                     message: format!(
-                        "{place}: expected a number, found a missing value; missing cells: {}, in {with_gaps} of {} rows, in columns {}",
+                        "{place}: expected a value, found a missing one; missing cells: {}, in {with_gaps} of {} rows, in columns {}",
                         found.cells,
                         table.rows,
                         listed(&columns)

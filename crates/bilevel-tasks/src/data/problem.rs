@@ -1,5 +1,6 @@
 //! What can be wrong with a table.
 
+use std::borrow::Cow;
 use std::fmt;
 
 use crate::hint::{ColumnRemedies, Hint};
@@ -27,7 +28,7 @@ impl fmt::Display for Place {
             write!(f, " (line {line})")?;
         }
         match &self.column {
-            Some(column) => write!(f, ", column {column:?}"),
+            Some(column) => write!(f, ", column {:?}", cut(column)),
             None => Ok(()),
         }
     }
@@ -47,8 +48,9 @@ impl Known {
             .map(|name| (strsim::jaro_winkler(&given, &name.to_lowercase()), name))
             .max_by(|a, b| a.0.total_cmp(&b.0))
             .filter(|&(similar, _)| similar >= SIMILAR);
-        let question =
-            nearest.map_or_else(String::new, |(_, name)| format!("; did you mean {name:?}?"));
+        let question = nearest.map_or_else(String::new, |(_, name)| {
+            format!("; did you mean {:?}?", cut(name))
+        });
         Self(format!("{}{question}", listed(names)).into())
     }
 }
@@ -59,10 +61,31 @@ impl fmt::Display for Known {
     }
 }
 
+/// What there is beside labels.
+fn missing_labels(missing: &[(String, usize)]) -> String {
+    if missing.is_empty() {
+        return String::new();
+    }
+    let texts: Vec<String> = missing.iter().map(|(text, _)| text.clone()).collect();
+    let rows: usize = missing.iter().map(|(_, rows)| rows).sum();
+    format!(", and {rows} labels that are missing: {}", listed(&texts))
+}
+
+/// Characters shown of a long name.
+const LONGEST: usize = 60;
+
+/// The beginning of a text of the data.
+pub(crate) fn cut(text: &str) -> Cow<'_, str> {
+    match text.char_indices().nth(LONGEST) {
+        Some((end, _)) => Cow::Owned(format!("{}…", &text[..end])),
+        None => Cow::Borrowed(text),
+    }
+}
+
 /// The first names of a list, and how many there are in all.
 pub(crate) fn listed(names: &[String]) -> String {
     let shown = names.iter().take(SHOWN);
-    let mut text: Vec<_> = shown.map(|name| format!("{name:?}")).collect();
+    let mut text: Vec<_> = shown.map(|name| format!("{:?}", cut(name))).collect();
     if names.len() > SHOWN {
         text.push(format!("… ({} in all)", names.len()));
     }
@@ -88,7 +111,9 @@ pub enum TableProblem {
         columns: String,
     },
     /// A cell of the header that is not UTF-8.
-    #[error("line {line}, cell {cell}: expected a name in UTF-8, found other bytes")]
+    #[error(
+        "line {line}, cell {cell}: expected a name in UTF-8, found other bytes; save the file as UTF-8 (iconv -f WINDOWS-1252 -t UTF-8)"
+    )]
     HeaderText {
         /// Line of the header.
         line: u64,
@@ -97,7 +122,8 @@ pub enum TableProblem {
     },
     /// Two columns with the name of one that is to have a role.
     #[error(
-        "line {line}: expected one column {name:?} ({purpose}), found several: the later ones are called {name}.1, {name}.2, …"
+        "line {line}: expected one column {name:?} ({purpose}), found several: the later ones are called {}",
+        listed(later)
     )]
     SameName {
         /// Line of the header.
@@ -106,6 +132,8 @@ pub enum TableProblem {
         purpose: &'static str,
         /// The name.
         name: String,
+        /// The names that the later ones were given.
+        later: Vec<String>,
     },
     /// The column of labels was not given.
     #[error("expected the name of the column of labels, one of {columns}")]
@@ -114,7 +142,7 @@ pub enum TableProblem {
         columns: String,
     },
     /// A column that does not exist.
-    #[error("expected a column {name:?} ({purpose}), found {known}{hint}")]
+    #[error("expected a column {:?} ({purpose}), found {known}{hint}", cut(name))]
     NoColumn {
         /// The requested column.
         name: String,
@@ -176,7 +204,9 @@ pub enum TableProblem {
         found: char,
     },
     /// A cell that is not UTF-8.
-    #[error("{place}: expected text in UTF-8, found other bytes: {found:?}")]
+    #[error(
+        "{place}: expected text in UTF-8, found other bytes: {found:?}; save the file as UTF-8 (iconv -f WINDOWS-1252 -t UTF-8)"
+    )]
     Text {
         /// The cell.
         place: Place,
@@ -196,6 +226,32 @@ pub enum TableProblem {
         place: Place,
         /// What was found.
         found: String,
+    },
+    /// The names of the rows differ between the file of rows and that of labels.
+    #[error(
+        "row {row}: expected the label of {:?}, the name of this row in {rows}, found that of {:?}: the files have their rows in different orders",
+        cut(expected),
+        cut(found)
+    )]
+    OtherRow {
+        /// The row.
+        row: usize,
+        /// The file of rows.
+        rows: String,
+        /// The name there.
+        expected: String,
+        /// The name here.
+        found: String,
+    },
+    /// No class is common to the rows to check and the trusted rows.
+    #[error("expected labels of {first}, found none of them: they are {own}, and here {here}")]
+    NoCommonClass {
+        /// The file of the rows to check.
+        first: String,
+        /// Its labels.
+        own: String,
+        /// The labels here.
+        here: String,
     },
     /// No row has a label.
     #[error("column {column:?}: expected labels, found only missing ones")]
@@ -226,12 +282,19 @@ pub enum TableProblem {
         of: usize,
     },
     /// All rows have the same label.
-    #[error("column {column:?}: expected at least two different labels, found only {label:?}")]
+    #[error(
+        "column {:?}: expected at least two different labels, found only {:?}{}",
+        cut(column),
+        cut(label),
+        missing_labels(missing)
+    )]
     OneClass {
         /// The column of labels.
         column: String,
         /// The label.
         label: String,
+        /// Texts that stand for a missing label, and how many rows have each.
+        missing: Vec<(String, usize)>,
     },
     /// Nearly every row has a label of its own.
     #[error(
@@ -281,6 +344,8 @@ pub struct ColumnProblem {
 pub enum ColumnRemedy {
     /// Leave it out, or read it as categories.
     IgnoreOrCategory,
+    /// Leave it out, or take its few texts for missing values.
+    FewTexts,
     /// Leave it out.
     Ignore,
     /// Say which mark a decimal comma is.
@@ -324,8 +389,14 @@ impl TableProblem {
     pub fn hint(&self) -> Option<Hint> {
         match self {
             Self::LabelNotNamed { .. } => Some(Hint::NameLabel),
+            // A number is the name of a column that has none.
+            Self::NoColumn { name, hint, .. }
+                if hint.is_empty() && name.parse::<usize>().is_ok() =>
+            {
+                Some(Hint::NoHeader)
+            }
             Self::ExtraColumn { name: column, .. } => Some(Hint::IgnoreColumn(column.clone())),
-            Self::SameName { name, .. } => Some(Hint::IgnoreColumn(format!("{name}.1"))),
+            Self::SameName { later, .. } => later.first().cloned().map(Hint::IgnoreColumn),
             Self::Columns { columns } => Some(Hint::Columns(remedies(columns))),
             Self::LabelsApart => Some(Hint::NameLabels),
             Self::OnlyLabels => Some(Hint::NameRows),
@@ -343,6 +414,8 @@ impl TableProblem {
             | Self::Infinite { .. }
             | Self::OneClass { .. }
             | Self::NoLabels { .. }
+            | Self::OtherRow { .. }
+            | Self::NoCommonClass { .. }
             | Self::NoNames { .. }
             | Self::Measurements { .. }
             | Self::ManyClasses { .. }
@@ -359,6 +432,10 @@ fn remedies(problems: &[ColumnProblem]) -> ColumnRemedies {
             ColumnRemedy::IgnoreOrCategory => {
                 remedies.ignore.push(column());
                 remedies.category.push(column());
+            }
+            ColumnRemedy::FewTexts => {
+                remedies.ignore.push(column());
+                remedies.few_texts = true;
             }
             ColumnRemedy::Ignore => remedies.ignore.push(column()),
             ColumnRemedy::Decimal => remedies.decimal = true,

@@ -14,6 +14,9 @@ pub use super::roles::{FeatureColumns, LabelsWanted, TableColumns, TextForm};
 use super::sparse::Sparse;
 use crate::Error;
 
+/// Part of the kind of a text without names of columns.
+pub(crate) const NO_NAMES: &str = "without a line of names";
+
 /// The contents of a file of rows.
 #[derive(Clone, PartialEq, Debug)]
 pub struct Table {
@@ -98,6 +101,13 @@ impl Table {
             trusted: None,
             names: Vec::new(),
             notes: Vec::new(),
+        }
+    }
+
+    /// Says which texts are labels, and which stand for none, beside the usual ones.
+    pub(crate) fn say(&mut self, labels: &[String], missing: &[String]) {
+        if let Some(own) = &mut self.labels {
+            own.say(labels, missing);
         }
     }
 
@@ -205,6 +215,20 @@ impl Table {
                 labels: other.path,
                 label_rows: other.rows,
             });
+        }
+        if let (Some(mine), Some(theirs)) = (&self.ids, &other.ids)
+            && let Some(row) = mine
+                .iter()
+                .zip(theirs)
+                .position(|(mine, theirs)| mine != theirs)
+        {
+            return Err(TableProblem::OtherRow {
+                row,
+                rows: self.path.display().to_string(),
+                expected: mine[row].clone(),
+                found: theirs[row].clone(),
+            }
+            .at(&other.path));
         }
         self.labels = other.labels;
         if other.ids.is_some() {

@@ -13,6 +13,7 @@ use bilevel_tasks::cleaning::{
 use super::record::{CHECKPOINT, CONFIG, History, Recorder};
 use super::session::Session;
 use super::shown::Shown;
+use crate::advice::with_settings;
 use crate::failure::Failure;
 use crate::folder::Folder;
 use crate::progress::line;
@@ -35,10 +36,8 @@ pub(crate) fn begin(given: &Begin<'_>) -> Result<(), Failure> {
         .map_err(Failure::usage)?;
     if !given.shown.quiet {
         for warning in &job.findings.warnings {
-            line(&format!(
-                "warning: {}",
-                short(&warning.message, LONGEST_WARNING)
-            ));
+            let message = with_settings(&warning.message, given.shown.writing);
+            line(&format!("warning: {}", short(&message, LONGEST_WARNING)));
         }
         if let Some(chosen) = &job.chosen {
             line(&chosen.why);

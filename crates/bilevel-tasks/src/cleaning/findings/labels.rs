@@ -80,7 +80,7 @@ impl LabelsFound {
         });
         let alike = self.alike.iter().map(|alike| {
             let message = format!(
-                "labels that look the same are different classes, and may be wrong labels: {} (merge_labels makes them one class)",
+                "labels that look the same are different classes, and may be wrong labels: {} (`merge_labels` makes them one class)",
                 alike.text()
             );
             Warning::new("labels_alike", rows(alike), message)

@@ -14,7 +14,8 @@ use crate::Error;
 use crate::corruption::Corruption;
 use crate::data::labels::{Classes, Labels, classes};
 use crate::data::preparation::{Policy, Preparation, Prepared};
-use crate::data::table::{FeatureColumns, LabelsWanted, Table, TableColumns, TextForm};
+use crate::data::problem::listed;
+use crate::data::table::{FeatureColumns, LabelsWanted, NO_NAMES, Table, TableColumns, TextForm};
 use crate::data::{Dataset, Known, STANDARD_INPUT, TableProblem};
 
 /// A file of rows, and the file of their labels if they are apart.
@@ -83,13 +84,18 @@ pub(super) fn read(
     }
 
     let mut wanted = wanted(given);
-    let table = first.read(&wanted)?;
+    let say = |mut table: Table| {
+        table.say(&given.label_text, &given.missing_text);
+        table
+    };
+    let table = say(first.read(&wanted)?);
     check_columns(given, &table)?;
     let mut seen = Seen::default();
     seen.see(&table);
     let ids = table.ids().map(<[String]>::to_vec);
     let flags = table.trusted().map(<[bool]>::to_vec);
     wanted.id = table.id_column().map(str::to_owned);
+    let kind = table.kind().to_owned();
     let policy = Policy {
         missing: given.missing.unwrap_or_default(),
         keep: given.keep.clone(),
@@ -106,6 +112,10 @@ pub(super) fn read(
 
     wanted.ignore.extend(wanted.trusted.take());
     wanted.ignore.extend_from_slice(preparation.left_out());
+    if kind.contains(NO_NAMES) {
+        // The others have none either.
+        wanted.text.header = Some(false);
+    }
     wanted.category = preparation.categories().cloned().collect();
     wanted.features = FeatureColumns::Same {
         table: file.display().to_string(),
@@ -115,7 +125,7 @@ pub(super) fn read(
         let Some(files) = files else {
             return Ok(None);
         };
-        let table = files.read(&wanted)?;
+        let table = say(files.read(&wanted)?);
         seen.see(&table);
         preparation.apply(table).map(Some)
     };
@@ -131,6 +141,9 @@ pub(super) fn read(
         .collect();
     let labels: Vec<&Labels> = all.iter().filter_map(|(_, rows)| rows.labels()).collect();
     let found = classes(&labels, given.merge_labels)?;
+    if trusted_rows.is_some() {
+        expect_common(file, &labels, &found)?;
+    }
     let read = Read {
         missing: preparation
             .scaling()
@@ -187,6 +200,33 @@ pub(super) fn read(
         read,
         text,
     })
+}
+
+/// Fails if the trusted rows, the second file, have no class of the first: they would say nothing about it.
+fn expect_common(file: &Path, labels: &[&Labels], found: &Classes) -> Result<(), Error> {
+    let mut present = vec![[false; 2]; found.names.len()];
+    for (number, of) in found.of.iter().take(2).enumerate() {
+        of.iter()
+            .flatten()
+            .for_each(|&class| present[class as usize][number] = true);
+    }
+    if present.contains(&[true, true]) {
+        return Ok(());
+    }
+    let names = |number: usize| {
+        let names = found.names.iter().zip(&present);
+        let names: Vec<String> = names
+            .filter(|(_, present)| present[number])
+            .map(|(name, _)| name.clone())
+            .collect();
+        listed(&names)
+    };
+    Err(TableProblem::NoCommonClass {
+        first: file.display().to_string(),
+        own: names(0),
+        here: names(1),
+    }
+    .at(labels[1].path()))
 }
 
 /// What is wanted of the first file.
@@ -318,12 +358,6 @@ impl Seen {
                 self.pictures,
                 "a folder of pictures",
             ),
-            (
-                "missing_text",
-                !given.missing_text.is_empty(),
-                self.columns,
-                "a table with columns",
-            ),
         ] {
             if given && !there {
                 let because = format!("no file is {what}");
@@ -337,7 +371,7 @@ impl Seen {
 /// Names that several rows have, and how many rows have one of them.
 fn repeated(ids: Option<&[String]>) -> Option<(Vec<String>, usize)> {
     let mut counts = std::collections::BTreeMap::<&String, usize>::new();
-    for id in ids? {
+    for id in ids?.iter().filter(|id| !id.is_empty()) {
         *counts.entry(id).or_default() += 1;
     }
     let several: Vec<(&String, usize)> = counts.into_iter().filter(|(_, rows)| *rows > 1).collect();

@@ -160,8 +160,16 @@ fn names(first: &Block, dialect: Dialect) -> Result<(Header, usize, u64), TableP
             cell: index + 1,
         })
     });
-    let names = names.collect::<Result<Vec<_>, _>>()?;
-    Ok((Header::new(names, line), records.position(), records.line()))
+    let mut names = names.collect::<Result<Vec<_>, _>>()?;
+    let end = (records.position(), records.line());
+    // R leaves out the name of the names of the rows.
+    if let Ok(Some(_)) = records.next()
+        && records.len() == names.len() + 1
+        && records.cells().last().is_some_and(|cell| !cell.is_empty())
+    {
+        names.insert(0, String::new());
+    }
+    Ok((Header::new(names, line), end.0, end.1))
 }
 
 /// Makes cells of blocks of text.

@@ -19,7 +19,7 @@ const INDEX_NAMES: [&str; 6] = ["unnamed: 0", "index", "idx", "row", "rowid", "r
 
 /// Whether a column numbers the rows: integers that increase or decrease from row to row, or that are all different
 /// and leave few gaps.
-pub(super) fn index(name: &str, values: &[f64]) -> Option<ReadNote> {
+pub(super) fn index(name: &str, values: &[f64], dates: bool) -> Option<ReadNote> {
     let named = INDEX_NAMES.contains(&name.to_lowercase().as_str());
     if values.len() < if named { 3 } else { FEWEST } {
         return None;
@@ -29,7 +29,11 @@ pub(super) fn index(name: &str, values: &[f64]) -> Option<ReadNote> {
     }
     let increasing = values.windows(2).all(|pair| pair[0] < pair[1]);
     let decreasing = values.windows(2).all(|pair| pair[0] > pair[1]);
-    let what = if increasing {
+    let what = if dates && (increasing || decreasing) {
+        "dates in order"
+    } else if dates {
+        return None;
+    } else if increasing {
         "whole numbers that increase from row to row"
     } else if decreasing {
         "whole numbers that decrease from row to row"
@@ -43,7 +47,7 @@ pub(super) fn index(name: &str, values: &[f64]) -> Option<ReadNote> {
         column: Some(name.to_owned()),
         count: values.len(),
         message: format!(
-            "column {name:?} seems to number the rows ({what}), and is left out of the features (keep keeps it)"
+            "column {name:?} seems to number the rows ({what}), and is left out of the features (`keep` keeps it)"
         ),
     })
 }
@@ -71,7 +75,7 @@ pub(super) fn names(name: &str) -> ReadNote {
         column: Some(name.to_owned()),
         count: 0,
         message: format!(
-            "column {name:?} names the rows (every row has a text of its own), and is left out of the features (id copies it to scores.csv)"
+            "column {name:?} names the rows (every row has a text of its own), and is left out of the features (`id` copies it to scores.csv)"
         ),
     }
 }

@@ -4,7 +4,8 @@ use std::path::Path;
 
 use super::records::{Form, Records};
 use crate::data::cell::{Cell, Decimal, cell};
-use crate::data::roles::{FeatureColumns, TableColumns};
+use crate::data::roles::{FeatureColumns, LabelsWanted, TableColumns};
+use crate::data::table::NO_NAMES;
 
 const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
 /// Records that are looked at.
@@ -44,6 +45,10 @@ impl Dialect {
             start = &start[length..];
             line += 1;
         }
+        let comments = comments(start);
+        skip += comments.0;
+        start = &start[comments.0..];
+        line += comments.1;
         if !whole {
             // The last line may be cut.
             let end = start.iter().rposition(|&b| b == newline);
@@ -79,7 +84,8 @@ impl Dialect {
             words.push_str(", decimal commas");
         }
         if !self.header {
-            words.push_str(", without a line of names");
+            words.push_str(", ");
+            words.push_str(NO_NAMES);
         }
         words
     }
@@ -94,6 +100,31 @@ fn excel_line(start: &[u8]) -> Option<(u8, usize)> {
     let end = start.iter().position(|&b| b == b'\n' || b == b'\r')?;
     let crlf = start[end..].starts_with(b"\r\n");
     Some((separator, end + if crlf { 2 } else { 1 }))
+}
+
+/// The bytes and the number of the lines at the start that begin with `#` and have fewer separators than the next.
+fn comments(start: &[u8]) -> (usize, u64) {
+    let (mut bytes, mut lines) = (0, 0);
+    loop {
+        let rest = &start[bytes..];
+        let Some(end) = rest.iter().position(|&b| b == b'\n') else {
+            return (bytes, lines);
+        };
+        let separators = |line: &[u8]| {
+            let all = line.split(|&b| b == b'\n').next().unwrap_or_default();
+            all.iter()
+                .filter(|b| matches!(b, b',' | b';' | b'\t' | b'|'))
+                .count()
+        };
+        let (own, next) = rest.split_at(end + 1);
+        if !own.starts_with(b"#")
+            || (separators(own) >= separators(next) && !next.starts_with(b"#"))
+        {
+            return (bytes, lines);
+        }
+        bytes += end + 1;
+        lines += 1;
+    }
 }
 
 /// The first records, as far as their quotes are right.
@@ -113,7 +144,7 @@ fn sample(start: &[u8], form: Form) -> Vec<Vec<String>> {
     all
 }
 
-/// The names that some column should have.
+/// The names that some column should have. Numbers are no names: a table without names has them as cells.
 fn names(wanted: &TableColumns) -> impl Iterator<Item = &String> {
     let features = match &wanted.features {
         FeatureColumns::Same { columns, .. } => columns.as_slice(),
@@ -126,6 +157,18 @@ fn names(wanted: &TableColumns) -> impl Iterator<Item = &String> {
         .chain(&wanted.trusted)
         .chain(&wanted.ignore)
         .chain(features)
+        .filter(|name| name.parse::<f64>().is_err())
+}
+
+fn is_number(text: &str) -> bool {
+    matches!(
+        cell(text, Decimal::Point),
+        Cell::Number(_)
+            | Cell::DecimalComma(_)
+            | Cell::Thousands(_)
+            | Cell::Comma { .. }
+            | Cell::Date(_)
+    )
 }
 
 fn separator(start: &[u8], newline: u8, path: &Path, wanted: &TableColumns) -> u8 {
@@ -140,7 +183,7 @@ fn separator(start: &[u8], newline: u8, path: &Path, wanted: &TableColumns) -> u
             .into_iter()
             .filter(|&c| c != usual),
     );
-    let mut best: Option<((bool, usize, usize), u8)> = None;
+    let mut best: Option<((bool, usize, usize, usize), u8)> = None;
     for separator in candidates {
         let records = sample(start, Form { separator, newline });
         let Some(first) = records.first() else {
@@ -151,8 +194,16 @@ fn separator(start: &[u8], newline: u8, path: &Path, wanted: &TableColumns) -> u
         }
         let named = names(wanted).any(|name| first.contains(name));
         let like = records.iter().filter(|r| r.len() == first.len()).count();
-        // In percent of the records.
-        let score = (named, like * 100 / records.len(), first.len());
+        // Where a separator stands inside cells, they are no numbers.
+        let cells: usize = records.iter().map(Vec::len).sum();
+        let numbers = records
+            .iter()
+            .flatten()
+            .filter(|text| is_number(text))
+            .count();
+        // In percent of the records, and of the cells.
+        let like = like * 100 / records.len();
+        let score = (named, like, numbers * 100 / cells.max(1), first.len());
         if (named || score.1 >= 50) && best.is_none_or(|(known, _)| score > known) {
             best = Some((score, separator));
         }
@@ -167,6 +218,10 @@ fn separator(start: &[u8], newline: u8, path: &Path, wanted: &TableColumns) -> u
             newline,
         },
     );
+    // R leaves out the name of the names of the rows.
+    let alike = |record: &Vec<String>, first: &Vec<String>| {
+        record.len() == first.len() || record.len() == first.len() + 1
+    };
     let blanks = records.first().is_some_and(|first| {
         let one_column = sample(
             start,
@@ -180,7 +235,7 @@ fn separator(start: &[u8], newline: u8, path: &Path, wanted: &TableColumns) -> u
         let number = |text: &String| matches!(cell(text, Decimal::Point), Cell::Number(_));
         !named
             && first.len() > 1
-            && records.iter().all(|r| r.len() == first.len())
+            && records.iter().all(|record| alike(record, first))
             && records.iter().skip(1).any(|r| r.iter().any(number))
     });
     if blanks { b' ' } else { usual }
@@ -194,12 +249,14 @@ fn decimal(records: &[Vec<String>], separator: u8, said: Option<u8>) -> Decimal 
         None if separator == b',' => return Decimal::Point,
         None => {}
     }
+    // 1.234 and 1,234 may be either.
+    let grouped = |text: &str| cell(text, Decimal::Comma) != Cell::Text;
     let mut comma = false;
     for text in records.iter().skip(1).flatten() {
         match cell(text, Decimal::Point) {
-            Cell::DecimalComma(_) | Cell::Comma { .. } => comma = true,
+            Cell::DecimalComma(_) => comma = true,
             Cell::Thousands(_) if text.contains(',') => return Decimal::Point,
-            Cell::Number(_) if text.contains('.') => return Decimal::Point,
+            Cell::Number(_) if text.contains('.') && !grouped(text) => return Decimal::Point,
             _ => {}
         }
     }
@@ -222,6 +279,11 @@ fn header(records: &[Vec<String>], wanted: &TableColumns) -> bool {
         Cell::Number(value) | Cell::DecimalComma(value) => Some(value),
         _ => None,
     };
+    if wanted.labels == LabelsWanted::Only && first.len() == 1 {
+        // A list of labels: its name is neither one of them nor a number like all of them.
+        let numbers = rest.iter().flatten().all(|text| number(text).is_some());
+        return !(rest.contains(first) || numbers && number(&first[0]).is_some());
+    }
     let numbers: Vec<f64> = first.iter().filter_map(number).collect();
     if numbers.is_empty() {
         return true;
@@ -298,6 +360,7 @@ mod tests {
         ] {
             assert_eq!(of(text, "").header, header, "{text}");
         }
-        assert!(of("0.5,u\n1,u\n", "0.5").header);
+        // A number is no name.
+        assert!(!of("0.5,u\n1,u\n", "0.5").header);
     }
 }
