@@ -250,10 +250,15 @@ impl Array {
 
     /// One label a row: one dimension, or a second one of length 1. Of the extended labels of QMNIST, n × 8 integers,
     /// the first column is the class.
-    pub(crate) fn into_labels(self, mut labels: Labels) -> Result<Labels, Malformed> {
+    /// That is only so with `extended`.
+    pub(crate) fn into_labels(
+        self,
+        mut labels: Labels,
+        extended: bool,
+    ) -> Result<Labels, Malformed> {
         let step = match self.shape[..] {
             [_] | [_, 1] | [1, _] => 1,
-            [_, EXTENDED] if matches!(self.values, Values::I32(_)) => EXTENDED,
+            [_, EXTENDED] if extended && matches!(self.values, Values::I32(_)) => EXTENDED,
             _ => {
                 return Err(Malformed::new("labels: one number or text a row", self.to_string())
                     .remedy("labels that are one column for each class: numpy.argmax(labels, 1) makes numbers of them"));

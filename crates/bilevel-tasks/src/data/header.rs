@@ -164,7 +164,8 @@ impl Header {
             .into_iter()
             .map(|purpose| purpose.map(|(role, _)| role))
             .collect();
-        let nameless = self.names[0].is_empty() && purposes[0].is_none();
+        let first = self.names.first();
+        let nameless = first.is_some_and(String::is_empty) && purposes[0].is_none();
         let id = if wanted.id.is_some() {
             id
         } else {

@@ -21,6 +21,8 @@ pub struct Labels {
     texts: Texts,
     /// Texts that are labels, whatever they look like.
     kept: Vec<String>,
+    /// Whether every text is a label, as the name of a folder is.
+    literal: bool,
     /// Texts that stand for no label, beside the usual ones.
     more_missing: Vec<String>,
 }
@@ -32,6 +34,7 @@ impl Labels {
             column,
             texts: Texts::default(),
             kept: Vec::new(),
+            literal: false,
             more_missing: Vec::new(),
         }
     }
@@ -40,6 +43,12 @@ impl Labels {
     pub(crate) fn say(&mut self, labels: &[String], missing: &[String]) {
         self.kept = labels.to_vec();
         self.more_missing = missing.to_vec();
+    }
+
+    /// Takes every text for a label.
+    pub(crate) fn literal(mut self) -> Self {
+        self.literal = true;
+        self
     }
 
     pub(crate) fn push(&mut self, label: &str) {
@@ -110,7 +119,7 @@ impl Labels {
         // Where some labels are +, a − is a label too.
         let signs = self.texts.names.iter().any(|name| name == "+");
         let missing = |name: &String| {
-            if self.kept.contains(name) {
+            if self.literal || self.kept.contains(name) {
                 false
             } else if self.more_missing.iter().any(|word| means(word, name)) {
                 true

@@ -674,3 +674,28 @@ fn labels_of_other_rows_are_refused() {
         "{told}"
     );
 }
+
+/// Rows of bytes beside rows of numbers have one unit.
+#[test]
+fn pixels_are_in_the_unit_of_the_first_file() {
+    let bytes = array::Array {
+        shape: vec![2, 1, 2],
+        values: array::Values::U8(vec![0, 255, 51, 102]),
+    };
+    let mut pixels = bytes.clone().into_matrix(true).unwrap();
+    pixels.match_pixels(false);
+    assert_eq!(
+        pixels.values,
+        table::Numbers::F32(vec![0.0, 255.0, 51.0, 102.0])
+    );
+    pixels.match_pixels(true);
+    assert_eq!(pixels.values, bytes.into_matrix(true).unwrap().values);
+    // Numbers up to 1 are pixels already.
+    let shares = array::Array {
+        shape: vec![1, 2],
+        values: array::Values::F32(vec![0.5, 1.0]),
+    };
+    let mut shares = shares.into_matrix(false).unwrap();
+    shares.match_pixels(true);
+    assert_eq!(shares.values, table::Numbers::F32(vec![0.5, 1.0]));
+}

@@ -263,7 +263,8 @@ impl Preparation {
                 let used = Used::of_columns(&table, &self.names(), &read, &labelled, self.missing)?;
                 self.columns(&read, used, table)
             }
-            Features::Matrix(matrix) => {
+            Features::Matrix(mut matrix) => {
+                matrix.match_pixels(!self.scaled);
                 let used = Used::of_matrix(&table, &matrix, &labelled, self.missing)?;
                 self.matrix(matrix, used, table)
             }

@@ -87,6 +87,48 @@ pub(crate) enum Numbers {
     Sparse(Sparse),
 }
 
+impl Matrix {
+    /// Pixels from 0 to 1 become numbers from 0 to 255, or the other way round, as the first file has them.
+    pub(crate) fn match_pixels(&mut self, pixels: bool) {
+        /// The largest pixel of a byte.
+        const FULL: f64 = 255.0;
+        let factor = match (self.pixels, pixels) {
+            (true, false) => FULL,
+            (false, true) => {
+                let largest = match &self.values {
+                    Numbers::F32(values) => {
+                        values.iter().fold(0.0, |most, &v| f64::max(most, v.into()))
+                    }
+                    Numbers::F64(values) => values.iter().copied().fold(0.0, f64::max),
+                    Numbers::Sparse(sparse) => sparse
+                        .values
+                        .iter()
+                        .fold(0.0, |most, &v| f64::max(most, v.into())),
+                };
+                // Numbers up to 1 are pixels already.
+                if largest <= 1.0 { 1.0 } else { 1.0 / FULL }
+            }
+            _ => 1.0,
+        };
+        self.pixels = pixels;
+        if factor == 1.0 {
+            return;
+        }
+        match &mut self.values {
+            Numbers::F32(values) => values
+                .iter_mut()
+                .for_each(|v| *v = (f64::from(*v) * factor) as f32),
+            Numbers::F64(values) => values.iter_mut().for_each(|v| *v *= factor),
+            Numbers::Sparse(sparse) => {
+                sparse
+                    .values
+                    .iter_mut()
+                    .for_each(|v| *v = (f64::from(*v) * factor) as f32);
+            }
+        }
+    }
+}
+
 impl Table {
     pub(crate) fn new(path: &Path, kind: impl Into<String>, rows: usize) -> Self {
         Self {

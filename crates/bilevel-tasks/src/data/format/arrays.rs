@@ -32,7 +32,7 @@ pub(super) fn table(
     };
     if let Some(NamedArray { name, array }) = labels {
         let labels = array
-            .into_labels(Labels::new(path, Some(name)))
+            .into_labels(Labels::new(path, Some(name)), false)
             .map_err(|problem| problem.at(path))?;
         if wanted.labels == LabelsWanted::Only {
             table.rows = labels.rows();
@@ -140,13 +140,15 @@ impl Choice {
         let count = labels.map(|labels| rows(&arrays[labels].1));
         let candidates: Vec<usize> = (0..arrays.len())
             .filter(|&i| Some(i) != labels && arrays[i].1.len() >= 2)
+            .filter(|&i| !(is_vector(&arrays[i].1) && LABELS.contains(&arrays[i].0.as_str())))
             .filter(|&i| count.is_none_or(|count| arrays[i].1[0] == count))
             .collect();
         let features = match candidates[..] {
             [only] => Some(only),
             _ => named(&FEATURES, &candidates),
         };
-        if features.is_none() && !(arrays.len() == 1 && wanted != LabelsWanted::Yes) {
+        let only = arrays.len() == 1 && !LABELS.contains(&arrays[0].0.as_str());
+        if features.is_none() && !(only && wanted != LabelsWanted::Yes) {
             let rows = count.map_or_else(String::new, |rows| format!(" of {rows} rows"));
             return Err(Malformed::new(
                 format!(

@@ -190,10 +190,7 @@ fn cells(array: &dyn Array, to: &mut Filling<'_>) -> Result<bool, TableProblem> 
         DataType::UInt8 => each::<UInt8Type>(array, to, |to, v| to.integer(i64::from(v)))?,
         DataType::UInt16 => each::<UInt16Type>(array, to, |to, v| to.integer(i64::from(v)))?,
         DataType::UInt32 => each::<UInt32Type>(array, to, |to, v| to.integer(i64::from(v)))?,
-        DataType::UInt64 => each::<UInt64Type>(array, to, |to, v| match i64::try_from(v) {
-            Ok(v) => to.integer(v),
-            Err(_) => to.number(v as f64),
-        })?,
+        DataType::UInt64 => each::<UInt64Type>(array, to, Filling::unsigned)?,
         DataType::Float16 => each::<Float16Type>(array, to, |to, v| to.number(f64::from(v)))?,
         DataType::Float32 => each::<Float32Type>(array, to, |to, v| to.number(f64::from(v)))?,
         DataType::Float64 => each::<Float64Type>(array, to, Filling::number)?,

@@ -20,6 +20,11 @@ const FULL: f32 = 255.0;
 /// Pictures that are decoded before their pixels are put together.
 const GROUP: usize = 256;
 
+const JPEG: &[u8] = b"\xff\xd8\xff";
+const JPEG_END: &[u8] = b"\xff\xd9";
+/// Programs append a few bytes of their own.
+const NEAR_THE_END: usize = 4096;
+
 /// A picture file, and its class: the name of the folder.
 struct File {
     path: PathBuf,
@@ -93,7 +98,7 @@ pub(super) fn read(folder: &Path, wanted: &TableColumns) -> Result<Table, Error>
         return Err(Malformed::new("pictures", "none").at(folder));
     };
     let rows = files.len();
-    let mut labels = Labels::new(folder, Some("folder".to_owned()));
+    let mut labels = Labels::new(folder, Some("folder".to_owned())).literal();
     files.iter().for_each(|file| labels.push(&file.class));
     let only_labels = wanted.labels == LabelsWanted::Only;
     let features = Features::Matrix(Matrix {
@@ -149,7 +154,16 @@ fn collect(
     for (name, path) in entries(folder)? {
         let inside = format!("{inside}/{name}");
         if path.is_dir() {
-            collect(&path, class, &inside, files, others)?;
+            // Classes are the folders that hold pictures, not those above them.
+            if contains_picture(&path)? {
+                return Err(Malformed::new(
+                    "pictures in the folder of each class",
+                    format!("the folder {inside} of pictures below it"),
+                )
+                .remedy("name the folder whose folders are the classes")
+                .at(folder));
+            }
+            *others += 1;
         } else if is_picture(&name) {
             files.push(File {
                 path,
@@ -161,6 +175,24 @@ fn collect(
         }
     }
     Ok(())
+}
+
+/// Whether a folder holds a picture, or a folder of it does.
+fn contains_picture(folder: &Path) -> Result<bool, Error> {
+    for (name, path) in entries(folder)? {
+        let link = path
+            .symlink_metadata()
+            .is_ok_and(|metadata| metadata.is_symlink());
+        let found = if path.is_dir() && !link {
+            contains_picture(&path)?
+        } else {
+            is_picture(&name)
+        };
+        if found {
+            return Ok(true);
+        }
+    }
+    Ok(false)
 }
 
 /// Names and paths, sorted by name, without hidden ones.
@@ -198,6 +230,13 @@ fn decode(file: &File, wanted: &TableColumns) -> Result<Pixels, Error> {
             .remedy("mend it or move it out of the folder")
             .at(&file.path)
     };
+    if bytes.starts_with(JPEG) {
+        // The decoder fills in what is missing.
+        let end = &bytes[bytes.len().saturating_sub(NEAR_THE_END)..];
+        if !end.windows(JPEG_END.len()).any(|window| window == JPEG_END) {
+            return Err(wrong("a JPEG picture that is cut short".to_owned()));
+        }
+    }
     let reader = ImageReader::new(Cursor::new(bytes))
         .with_guessed_format()
         .map_err(|error| wrong(error.to_string()))?;

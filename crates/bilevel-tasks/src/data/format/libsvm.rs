@@ -166,8 +166,10 @@ fn read(opened: Opened<'_>) -> Result<Table, Error> {
     if let FeatureColumns::Same { columns, .. } = &wanted.features
         && let Some(first) = columns.first().and_then(|first| first.parse().ok())
     {
-        // As in the first file.
-        base = base.min(first);
+        // As in the first file, unless the largest index shows that it counts from 1.
+        if (largest as usize) < columns.len() {
+            base = base.min(first);
+        }
     }
     let width = if rows == 0 || smallest == u32::MAX {
         0

@@ -12,7 +12,7 @@ use crate::data::array::{Array, Values, elements};
 use crate::data::malformed::Malformed;
 use crate::data::npy::Failure;
 use crate::data::shape::shape_text;
-use crate::data::table::Table;
+use crate::data::table::{ReadNote, Table};
 
 pub(super) const FORMAT: Format = Format {
     name: "a MATLAB file",
@@ -40,13 +40,19 @@ struct Found {
 fn read(opened: Opened<'_>) -> Result<Table, Error> {
     let (path, wanted) = (opened.path, opened.wanted);
     let mut reader = opened.source.into_reader();
-    let found = arrays(&mut reader).map_err(|failure| failure.at(path))?;
+    let (found, others) = arrays(&mut reader).map_err(|failure| failure.at(path))?;
     let shapes: Vec<(String, Vec<usize>)> = found
         .iter()
         .map(|array| (array.name.clone(), rows_first(&array.shape, &found)))
         .collect();
-    let choice = Choice::of(&shapes, wanted.label.as_deref(), wanted.labels)
-        .map_err(|problem| problem.at(path))?;
+    let choice = Choice::of(&shapes, wanted.label.as_deref(), wanted.labels).map_err(|mut problem| {
+        if others > 0 {
+            problem.found.push_str(&format!(
+                ", and {others} variables that are not full arrays of numbers (cells, structs, texts, sparse matrices), which are not read"
+            ));
+        }
+        problem.at(path)
+    })?;
     let mut found: Vec<Option<Found>> = found.into_iter().map(Some).collect();
     let mut take = |index: Option<usize>| -> Option<NamedArray> {
         let index = index?;
@@ -66,7 +72,18 @@ fn read(opened: Opened<'_>) -> Result<Table, Error> {
     let labels = take(choice.labels);
     let features = take(choice.features);
     let names = shapes.into_iter().map(|(name, _)| name).collect();
-    table("a MATLAB file", (features, labels), names, path, wanted)
+    let mut table = table("a MATLAB file", (features, labels), names, path, wanted)?;
+    if others > 0 {
+        table.notes.push(ReadNote {
+            kind: "other_arrays",
+            column: None,
+            count: others,
+            message: format!(
+                "variables that are not full arrays of numbers (cells, structs, texts, sparse matrices) are passed over: {others}"
+            ),
+        });
+    }
+    Ok(table)
 }
 
 /// The shape with rows first: pictures are often stored with rows last, as many as another array has.
@@ -89,8 +106,8 @@ fn rows_first(shape: &[usize], all: &[Found]) -> Vec<usize> {
     }
 }
 
-/// All arrays of numbers.
-fn arrays(reader: &mut dyn Read) -> Result<Vec<Found>, Failure> {
+/// All arrays of numbers, and how many others there are.
+fn arrays(reader: &mut dyn Read) -> Result<(Vec<Found>, usize), Failure> {
     let mut header = Vec::new();
     (&mut *reader)
         .take(HEADER as u64)
@@ -105,7 +122,7 @@ fn arrays(reader: &mut dyn Read) -> Result<Vec<Found>, Failure> {
             );
         }
     };
-    let mut all = Vec::new();
+    let (mut all, mut others) = (Vec::new(), 0);
     while let Some(tag) = Tag::read(reader, big)? {
         let place = format!("element {}", all.len());
         let mut payload = (&mut *reader).take(u64::from(tag.size));
@@ -118,6 +135,7 @@ fn arrays(reader: &mut dyn Read) -> Result<Vec<Found>, Failure> {
             MATRIX => matrix(&mut payload, big).map_err(|failure| failure.in_place(&place))?,
             _ => None,
         };
+        others += usize::from(found.is_none());
         all.extend(found);
         io::copy(&mut payload, &mut io::sink())?;
         if payload.limit() > 0 {
@@ -133,7 +151,7 @@ fn arrays(reader: &mut dyn Read) -> Result<Vec<Found>, Failure> {
             skip_padding(reader, tag.size)?;
         }
     }
-    Ok(all)
+    Ok((all, others))
 }
 
 /// Errors of the decoder are damage of the file.

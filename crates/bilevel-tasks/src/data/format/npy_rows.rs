@@ -26,7 +26,8 @@ pub(super) struct OpenedAs<'a> {
     pub(super) wanted: &'a crate::data::roles::TableColumns,
 }
 
-/// The table of a file that holds one array; bytes are pixels if `pixels` says so.
+/// The table of a file that holds one array; bytes are pixels, and labels may be extended, if `pixels` says that it is
+/// one of the MNIST family.
 pub(super) fn of_array(
     array: Array,
     kind: &str,
@@ -38,7 +39,7 @@ pub(super) fn of_array(
     if wanted.labels == LabelsWanted::Only {
         let rows = if rows == 1 { array.values.len() } else { rows };
         let labels = array
-            .into_labels(Labels::new(path, None))
+            .into_labels(Labels::new(path, None), pixels)
             .map_err(|problem| problem.at(path))?;
         return Ok(Table {
             labels: Some(labels),

@@ -203,6 +203,11 @@ fn damaged(error: &ParquetError) -> Malformed {
             Malformed::new("a Parquet file without rare features", what.clone())
                 .remedy("write it with the compression snappy, gzip, zstd or none")
         }
+        error if error.to_string().contains("Disabled feature") => Malformed::new(
+            "a Parquet file whose compression is read",
+            error.to_string(),
+        )
+        .remedy("write it with the compression snappy, gzip, zstd, lz4 or none"),
         error => Malformed::new(
             "a whole Parquet file",
             format!("it cut short or damaged: {error}"),
@@ -292,10 +297,7 @@ fn fill(
                 into.read(values, |to, &value| match meaning {
                     Meaning::Time(units) => to.date(value as f64 / units),
                     Meaning::Decimal(scale) => to.number(value as f64 / scale),
-                    Meaning::Unsigned => match i64::try_from(value as u64) {
-                        Ok(value) => to.integer(value),
-                        Err(_) => to.number(value as u64 as f64),
-                    },
+                    Meaning::Unsigned => to.unsigned(value as u64),
                     _ => to.integer(value),
                 })?;
             }

@@ -60,6 +60,9 @@ impl<'a> Filling<'a> {
     }
 
     pub(super) fn number(&mut self, value: f64) -> Result<(), TableProblem> {
+        if self.is_missing(value) && matches!(self.sink, Sink::Feature(_)) {
+            return self.missing();
+        }
         self.rows += 1;
         match &mut self.sink {
             Sink::Unused => {}
@@ -74,9 +77,30 @@ impl<'a> Filling<'a> {
         Ok(())
     }
 
+    /// Whether the user says that this number stands for no value.
+    fn is_missing(&self, value: f64) -> bool {
+        let words = self.wanted.missing.iter();
+        words
+            .filter_map(|word| word.trim().parse::<f64>().ok())
+            .any(|word| word == value)
+    }
+
+    /// An integer, however large.
+    pub(super) fn unsigned(&mut self, value: u64) -> Result<(), TableProblem> {
+        match i64::try_from(value) {
+            Ok(value) => self.integer(value),
+            Err(_) => match &mut self.sink {
+                Sink::Labels(_) | Sink::Ids(_) => self.text(&value.to_string()),
+                _ => self.number(value as f64),
+            },
+        }
+    }
+
     /// Several numbers at once.
     pub(super) fn numbers(&mut self, values: &[f64]) -> Result<(), TableProblem> {
-        if let Sink::Feature(column) = &mut self.sink {
+        if self.wanted.missing.is_empty()
+            && let Sink::Feature(column) = &mut self.sink
+        {
             self.rows += values.len();
             column.extend_numbers(values);
             return Ok(());
