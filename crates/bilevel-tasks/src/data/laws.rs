@@ -699,3 +699,70 @@ fn pixels_are_in_the_unit_of_the_first_file() {
     shares.match_pixels(true);
     assert_eq!(shares.values, table::Numbers::F32(vec![0.5, 1.0]));
 }
+
+/// Indices count from 1, unless the first file counts from 0 and no index shows otherwise.
+#[test]
+fn sparse_columns_of_several_files_are_the_same() {
+    let columns = |first: usize| TableColumns {
+        features: FeatureColumns::Same {
+            table: "first".to_owned(),
+            columns: (first..first + 3)
+                .map(|column| column.to_string())
+                .collect(),
+        },
+        ..TableColumns::default()
+    };
+    let row = |text: &str, first: usize| {
+        let Features::Matrix(matrix) = read(text, &columns(first)).unwrap().features else {
+            panic!("no matrix");
+        };
+        let table::Numbers::Sparse(sparse) = matrix.values else {
+            panic!("not sparse");
+        };
+        sparse.row(0).0.to_vec()
+    };
+    assert_eq!(row("1 1:5 3:6\n", 1), [0, 2]);
+    assert_eq!(row("1 1:5 2:6\n", 0), [1, 2]);
+    assert_eq!(row("1 1:5 3:6\n", 0), [0, 2]);
+}
+
+/// Folders are labels, whatever their names say; classes are the folders that hold pictures.
+#[test]
+fn the_names_of_folders_are_labels() {
+    let folder = tempfile::tempdir().unwrap();
+    let stored =
+        Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/files/stored/pictures/cat/0.png");
+    for class in ["none", "NA", "dent"] {
+        std::fs::create_dir(folder.path().join(class)).unwrap();
+        std::fs::copy(&stored, folder.path().join(class).join("a.png")).unwrap();
+    }
+    let wanted = TableColumns::default();
+    let set = Table::read(folder.path(), &wanted).unwrap();
+    let found = classes(&[set.labels().unwrap()], false).unwrap();
+    assert_eq!(found.names, ["NA", "dent", "none"]);
+    let deeper = folder.path().join("dent/more");
+    std::fs::create_dir(&deeper).unwrap();
+    std::fs::copy(&stored, deeper.join("b.png")).unwrap();
+    let told = Table::read(folder.path(), &wanted).unwrap_err().to_string();
+    assert!(
+        told.contains("found the folder dent/more of pictures"),
+        "{told}"
+    );
+}
+
+/// Eight columns are one label for each row only in files of the MNIST family.
+#[test]
+fn eight_columns_of_an_array_are_no_labels() {
+    let array = |rows: usize| array::Array {
+        shape: vec![rows, 8],
+        values: array::Values::I32((0..8 * rows as i32).collect()),
+    };
+    let labels = || labels::Labels::new(Path::new("l"), None);
+    let found = array(2).into_labels(labels(), true).unwrap();
+    assert_eq!((found.text(0), found.text(1)), ("0", "8"));
+    let told = array(2)
+        .into_labels(labels(), false)
+        .unwrap_err()
+        .to_string();
+    assert!(told.contains("numpy.argmax"), "{told}");
+}
