@@ -30,6 +30,7 @@ mod sparse;
 pub mod table;
 
 use std::borrow::Cow;
+use std::sync::Arc;
 
 pub use image_shape::ImageShape;
 pub use malformed::Malformed;
@@ -76,6 +77,15 @@ impl Dataset {
         labels: Vec<u32>,
         class_names: Vec<String>,
     ) -> Result<Self, Error> {
+        Self::of_dense(features.into(), columns, labels, class_names)
+    }
+
+    fn of_dense(
+        features: Arc<[f32]>,
+        columns: usize,
+        labels: Vec<u32>,
+        class_names: Vec<String>,
+    ) -> Result<Self, Error> {
         if columns == 0 {
             return Err(Error::NoColumns);
         }
@@ -103,7 +113,7 @@ impl Dataset {
         })
     }
 
-    /// A data set of features as they were prepared: their number fits, and they are finite.
+    /// A data set of features as they were prepared.
     pub(crate) fn of_values(
         features: FeatureValues,
         columns: usize,
@@ -111,7 +121,9 @@ impl Dataset {
         class_names: Vec<String>,
     ) -> Result<Self, Error> {
         match features {
-            FeatureValues::Dense(features) => Self::new(features, columns, labels, class_names),
+            FeatureValues::Dense(features) => {
+                Self::of_dense(features, columns, labels, class_names)
+            }
             FeatureValues::Sparse(sparse) => {
                 check_length("labels", sparse.starts.len() - 1, labels.len())?;
                 check_labels(&labels, class_names.len())?;
@@ -172,24 +184,48 @@ impl Dataset {
     /// # Errors
     /// A row that does not exist.
     pub fn select(&self, rows: &[usize]) -> Result<Self, Error> {
-        let mut labels = Vec::with_capacity(rows.len());
-        for &row in rows {
-            let missing = Error::Row {
-                row,
-                rows: self.rows(),
-            };
-            labels.push(*self.labels.get(row).ok_or(missing)?);
+        self.select_with(rows, self, &[])
+    }
+
+    /// The selected rows, followed by selected rows of `other`; with one copy of their features.
+    ///
+    /// # Errors
+    /// A row that does not exist, another number of columns or classes.
+    pub fn select_with(
+        &self,
+        rows: &[usize],
+        other: &Self,
+        other_rows: &[usize],
+    ) -> Result<Self, Error> {
+        self.expect_alike(other)?;
+        let mut labels = Vec::with_capacity(rows.len() + other_rows.len());
+        for (data, rows) in [(self, rows), (other, other_rows)] {
+            for &row in rows {
+                let missing = Error::Row {
+                    row,
+                    rows: data.rows(),
+                };
+                labels.push(*data.labels.get(row).ok_or(missing)?);
+            }
         }
-        let features = match &self.features {
-            FeatureValues::Dense(values) => {
-                let mut features = Vec::with_capacity(rows.len() * self.columns);
-                for &row in rows {
-                    let start = row * self.columns;
-                    features.extend_from_slice(&values[start..start + self.columns]);
+        let features = match (&self.features, &other.features) {
+            (FeatureValues::Sparse(mine), FeatureValues::Sparse(theirs)) => {
+                let mut selected = mine.select(rows);
+                selected.append(&theirs.select(other_rows));
+                FeatureValues::Sparse(selected)
+            }
+            _ => {
+                let zeros = std::iter::repeat_n(0.0, labels.len() * self.columns);
+                let mut features: Arc<[f32]> = zeros.collect();
+                // Nobody else has it yet, so that nothing is copied here.
+                let all = rows.iter().map(|&row| (self, row));
+                let all = all.chain(other_rows.iter().map(|&row| (other, row)));
+                let to = Arc::make_mut(&mut features).chunks_exact_mut(self.columns);
+                for (to, (data, row)) in to.zip(all) {
+                    data.write_row(row, to);
                 }
                 FeatureValues::Dense(features)
             }
-            FeatureValues::Sparse(sparse) => FeatureValues::Sparse(sparse.select(rows)),
         };
         Ok(Self {
             features,
@@ -200,24 +236,15 @@ impl Dataset {
         })
     }
 
-    /// These rows followed by those of `other`.
-    ///
-    /// # Errors
-    /// Another number of columns or classes.
-    pub fn join(&self, other: &Self) -> Result<Self, Error> {
-        self.expect_alike(other)?;
-        let mut joined = self.clone();
-        match (&mut joined.features, &other.features) {
-            (FeatureValues::Sparse(mine), FeatureValues::Sparse(theirs)) => mine.append(theirs),
-            (FeatureValues::Dense(mine), _) => mine.extend_from_slice(&other.features()),
-            (mine @ FeatureValues::Sparse(_), FeatureValues::Dense(theirs)) => {
-                let mut dense = self.features().into_owned();
-                dense.extend_from_slice(theirs);
-                *mine = FeatureValues::Dense(dense);
+    /// Writes the features of a row that there is over zeros.
+    fn write_row(&self, row: usize, to: &mut [f32]) {
+        match &self.features {
+            FeatureValues::Dense(values) => {
+                let start = row * self.columns;
+                to.copy_from_slice(&values[start..start + self.columns]);
             }
+            FeatureValues::Sparse(sparse) => sparse.write_row(row, to),
         }
-        joined.labels.extend_from_slice(&other.labels);
-        Ok(joined)
     }
 
     /// Fails if all rows have the same class: there is nothing to classify.
@@ -280,6 +307,14 @@ impl Dataset {
                 }
                 Cow::Owned(dense)
             }
+        }
+    }
+
+    /// The same, not copied if they are stored with zeros.
+    pub(crate) fn shared_features(&self) -> Arc<[f32]> {
+        match &self.features {
+            FeatureValues::Dense(values) => Arc::clone(values),
+            FeatureValues::Sparse(_) => self.features().into(),
         }
     }
 

@@ -2,6 +2,7 @@
 //!
 //! A model is its logits, traced; losses, gradients and second-order products follow from them.
 
+use std::any::Any;
 use std::fmt;
 use std::str::FromStr;
 use std::sync::Arc;
@@ -42,7 +43,12 @@ impl<T: Real> Features<T> {
                 return Self::Sparse(rows);
             }
         }
-        Self::Dense(data.features().iter().map(convert).collect())
+        let features = data.shared_features();
+        // In single precision they are shared.
+        match (&features as &dyn Any).downcast_ref::<Arc<[T]>>() {
+            Some(features) => Self::Dense(Arc::clone(features)),
+            None => Self::Dense(features.iter().map(convert).collect()),
+        }
     }
 }
 

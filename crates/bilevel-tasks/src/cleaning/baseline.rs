@@ -44,17 +44,18 @@ pub fn retrain<T: Real>(
     key: Key,
 ) -> Result<Classifier<T>, Error> {
     let rows: Vec<usize> = (0..kept.len()).filter(|&row| kept[row]).collect();
-    let kept = data.train().select(&rows)?;
-    let order = shuffled(data.trusted().rows(), key.stream(BASELINE));
+    let trusted = data.trusted();
+    let with = |trusted_rows: &[usize]| data.train().select_with(&rows, trusted, trusted_rows);
+    let order = shuffled(trusted.rows(), key.stream(BASELINE));
     let held_out = (order.len() as f64 * HELD_OUT).ceil() as usize;
     let (held_out, rest) = order.split_at(held_out.min(order.len()));
-    let part = kept.join(&data.trusted().select(rest)?)?;
-    let all = kept.join(data.trusted())?;
-    if part.rows() == 0 {
-        return trainer.train(&all);
+    let everything: Vec<usize> = (0..trusted.rows()).collect();
+    if rows.is_empty() && rest.is_empty() {
+        return trainer.train(&with(&everything)?);
     }
-    let (_, steps) = trainer.train_stopped::<T>(&part, &data.trusted().select(held_out)?)?;
-    Trainer { steps, ..*trainer }.train(&all)
+    // One copy of the rows after the other.
+    let (_, steps) = trainer.train_stopped::<T>(&with(rest)?, &trusted.select(held_out)?)?;
+    Trainer { steps, ..*trainer }.train(&with(&everything)?)
 }
 
 /// All baselines by their names in `result.json`, in a fixed order:

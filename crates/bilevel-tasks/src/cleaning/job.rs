@@ -200,15 +200,6 @@ impl CleaningJob {
         let retrained: Classifier<f32> =
             retrain(&self.data, &kept(&cleaned.weights), &trainer, self.key)?;
         let seconds = (state.run.elapsed + begin.elapsed()).as_secs_f64();
-        let scores = scores(
-            &self.data,
-            self.ids.as_deref(),
-            &cleaned.weights,
-            &retrained,
-        )?;
-
-        let suggestions = suggestions(&self.data, self.ids.as_deref(), &retrained)?;
-
         stage(Stage::Baselines);
         let own = Classifier::new(self.settings.model, cleaned.y.clone());
         let row = Baseline::of_weights(&self.data, &cleaned.weights, &own, &retrained, seconds)?;
@@ -216,6 +207,10 @@ impl CleaningJob {
 
         stage(Stage::Checking);
         let gradient_check = gradient::check(&self.data, &self.settings, &self.method, self.key);
+        // Last, as long lists of rows need memory that the baselines need for copies of the data.
+        let ids = self.ids.as_deref();
+        let scores = scores(&self.data, ids, &cleaned.weights, &retrained)?;
+        let suggestions = suggestions(&self.data, ids, &retrained)?;
         let metrics = cleaned.step.metrics.as_ref();
         let result = CleaningResult {
             method: self.method.name(),

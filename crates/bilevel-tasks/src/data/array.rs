@@ -308,7 +308,12 @@ pub(crate) fn elements<const N: usize, T>(
     let mut values = Vec::new();
     let mut piece = Vec::new();
     while values.len() < count {
-        let wanted = (count - values.len()).min(PIECE) * N;
+        let left = count - values.len();
+        let wanted = left.min(PIECE) * N;
+        // Twice the room, but not beyond what is declared.
+        if values.len() == values.capacity() {
+            values.reserve_exact(values.len().max(PIECE).min(left));
+        }
         piece.clear();
         (&mut *reader).take(wanted as u64).read_to_end(&mut piece)?;
         let (whole, _) = piece.as_chunks();

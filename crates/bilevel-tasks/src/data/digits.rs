@@ -33,7 +33,7 @@ pub fn digits() -> Dataset {
     // Not built with `Dataset::new`: the file is embedded and tested, so callers have no error
     // to handle.
     Dataset {
-        features: super::FeatureValues::Dense(features),
+        features: super::FeatureValues::Dense(features.into()),
         columns: COLUMNS,
         labels,
         class_names: numbered_classes(CLASSES),

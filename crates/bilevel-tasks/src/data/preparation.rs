@@ -381,7 +381,7 @@ impl Preparation {
                 values[index * width + position] = standard;
             }
         }
-        Ok(used.prepared(FeatureValues::Dense(values), width, None, table))
+        Ok(used.prepared(FeatureValues::Dense(values.into()), width, None, table))
     }
 
     fn matrix(&self, matrix: Matrix, used: Used, table: Table) -> Result<Prepared, Error> {
@@ -408,7 +408,7 @@ impl Preparation {
                     }
                 }
                 values.truncate(used.rows.len() * width);
-                FeatureValues::Dense(values)
+                FeatureValues::Dense(values.into())
             }
             Numbers::F64(values) => {
                 let mut standard = Vec::with_capacity(used.rows.len() * width);
@@ -417,7 +417,7 @@ impl Preparation {
                         standard.push(scale(row, column, values[row * width + column])?);
                     }
                 }
-                FeatureValues::Dense(standard)
+                FeatureValues::Dense(standard.into())
             }
             Numbers::Sparse(values) => {
                 let mut standard = Sparse {

@@ -1,10 +1,12 @@
 //! Features with or without their zeros.
 
+use std::sync::Arc;
+
 /// Features of rows.
 #[derive(Clone, PartialEq, Debug)]
 pub enum FeatureValues {
-    /// Row by row.
-    Dense(Vec<f32>),
+    /// Row by row, shared with what is trained on them.
+    Dense(Arc<[f32]>),
     /// Without zeros.
     Sparse(Sparse),
 }
