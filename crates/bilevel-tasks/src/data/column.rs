@@ -212,6 +212,17 @@ impl Column {
         }
     }
 
+    /// Adds a finite number, or NaN for a missing one, to a column that is read as what its cells are.
+    #[inline]
+    pub(crate) fn push_plain(&mut self, value: f64) {
+        let kind = if value.is_nan() {
+            Kind::Missing
+        } else {
+            Kind::Number
+        };
+        self.add(kind, value);
+    }
+
     pub(crate) fn push_number(&mut self, value: f64) {
         if self.reading == Reading::Category {
             if value.is_nan() {
@@ -231,16 +242,18 @@ impl Column {
 
     /// Several numbers at once.
     #[cfg(feature = "columnar")]
-    pub(crate) fn extend_numbers(&mut self, numbers: &[f64]) {
-        if self.reading == Reading::Category || !numbers.iter().all(|value| value.is_finite()) {
-            numbers.iter().for_each(|&value| self.push_number(value));
+    pub(crate) fn extend_numbers<T: Copy + Into<f64>>(&mut self, numbers: &[T]) {
+        let mut numbers = numbers.iter().map(|&number| number.into());
+        if self.reading == Reading::Category || !numbers.clone().all(f64::is_finite) {
+            numbers.for_each(|value| self.push_number(value));
             return;
         }
-        let Some((&first, rest)) = numbers.split_first() else {
+        let Some(first) = numbers.next() else {
             return;
         };
         self.add(Kind::Number, first);
-        self.values.extend_from_slice(rest);
+        let rest = numbers;
+        self.values.extend(rest.clone());
         self.counts[Kind::Number as usize].cells += rest.len();
     }
 

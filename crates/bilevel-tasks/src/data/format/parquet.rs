@@ -70,7 +70,9 @@ impl ChunkReader for Chunks {
     fn get_bytes(&self, start: u64, length: usize) -> Result<Bytes, ParquetError> {
         match self {
             Self::File(file) => {
-                let mut bytes = Vec::new();
+                // A damaged file may declare any length.
+                let there = self.len().saturating_sub(start).min(length as u64);
+                let mut bytes = Vec::with_capacity(usize::try_from(there).unwrap_or_default());
                 let from = From {
                     file: file.clone(),
                     at: start,
@@ -306,10 +308,7 @@ fn fill(
             }
             ColumnReader::FloatColumnReader(values) => {
                 let one = |to: &mut Filling<'_>, &value: &f32| to.number(f64::from(value));
-                into.read_all(values, one, |to, values| {
-                    let wide: Vec<f64> = values.iter().map(|&value| f64::from(value)).collect();
-                    to.numbers(&wide)
-                })?;
+                into.read_all(values, one, Filling::numbers)?;
             }
             ColumnReader::DoubleColumnReader(values) => {
                 let one = |to: &mut Filling<'_>, &value: &f64| to.number(value);

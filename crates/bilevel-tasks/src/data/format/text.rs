@@ -1,6 +1,7 @@
 //! Tables as text: CSV, TSV and their kin, with or without a line of column names.
 
 mod dialect;
+mod plain;
 mod records;
 mod utf16;
 
@@ -12,12 +13,14 @@ use rayon::prelude::*;
 
 use super::file::{Format, Opened, Start};
 use crate::Error;
+use crate::data::cell::Decimal;
 use crate::data::cells::Cells;
 use crate::data::header::{Assigned, Header, Role};
 use crate::data::problem::{Place, TableProblem};
 use crate::data::source::Source;
 use crate::data::table::{ReadNote, Table, TableColumns};
 use dialect::Dialect;
+use plain::Plain;
 use records::{Form, Records};
 
 pub(super) const FORMAT: Format = Format {
@@ -182,6 +185,43 @@ struct Parser<'a> {
 }
 
 impl Parser<'_> {
+    /// Reads plain records, if the roles of the columns and the dialect allow any.
+    fn plain(&self) -> Option<Plain<'_>> {
+        let separator = self.dialect.form.separator;
+        let points = self.dialect.decimal != Decimal::Comma;
+        let usual = self.wanted.missing.is_empty() && self.wanted.category.is_empty();
+        (separator != b' ' && points && usual).then(|| Plain::new(separator, &self.assigned.roles))
+    }
+
+    /// Adds a plain record of this line.
+    fn add_plain(
+        &self,
+        cells: &mut Cells,
+        plain: &Plain<'_>,
+        whole: &str,
+        line: u64,
+    ) -> Result<(), TableProblem> {
+        for &(position, value) in &plain.numbers {
+            cells.features[position].push_plain(value);
+        }
+        let row = cells.rows;
+        for (column, range) in &plain.texts {
+            let place = || Place {
+                row,
+                line: Some(line),
+                column: self.header.names.get(*column).cloned(),
+            };
+            let reading = (self.dialect.decimal, self.wanted.missing.as_slice());
+            let role = self.assigned.roles[*column];
+            // Separators and digits are ASCII, so that the cells of UTF-8 are texts.
+            let text = whole.get(range.clone()).unwrap_or_default();
+            cells.push(role, text, &place, reading)?;
+        }
+        cells.lines.push(line);
+        cells.rows += 1;
+        Ok(())
+    }
+
     /// The cells of a block; rows in problems count from its first.
     fn cells(&self, block: &Block) -> Result<Cells, TableProblem> {
         let mut cells = Cells::new(self.path, self.assigned, self.wanted);
@@ -189,7 +229,18 @@ impl Parser<'_> {
         let names = &self.header.names;
         let whole = std::str::from_utf8(&block.bytes).ok();
         let mut records = Records::new(&block.bytes, self.dialect.form, block.line);
-        while let Some(line) = records.next()? {
+        let mut plain = self.plain();
+        loop {
+            if let (Some(plain), Some(whole)) = (&mut plain, whole)
+                && let Some(end) = plain.read(&block.bytes, records.position())
+            {
+                self.add_plain(&mut cells, plain, whole, records.line())?;
+                records.pass(end);
+                continue;
+            }
+            let Some(line) = records.next()? else {
+                break;
+            };
             let place = |column: Option<&String>| Place {
                 row: cells.rows,
                 line: Some(line),

@@ -97,7 +97,10 @@ impl<'a> Filling<'a> {
     }
 
     /// Several numbers at once.
-    pub(super) fn numbers(&mut self, values: &[f64]) -> Result<(), TableProblem> {
+    pub(super) fn numbers<T: Copy + Into<f64>>(
+        &mut self,
+        values: &[T],
+    ) -> Result<(), TableProblem> {
         if self.wanted.missing.is_empty()
             && let Sink::Feature(column) = &mut self.sink
         {
@@ -105,7 +108,9 @@ impl<'a> Filling<'a> {
             column.extend_numbers(values);
             return Ok(());
         }
-        values.iter().try_for_each(|&value| self.number(value))
+        values
+            .iter()
+            .try_for_each(|&value| self.number(value.into()))
     }
 
     pub(super) fn integer(&mut self, value: i64) -> Result<(), TableProblem> {
