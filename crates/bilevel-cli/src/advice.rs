@@ -173,7 +173,7 @@ fn of_data(hint: &DataHint, writing: Writing) -> Option<String> {
         }
         DataHint::Columns(remedies) => of_columns(remedies, writing),
         DataHint::Fill => format!("{} fills missing features", set("missing", "mean")),
-        DataHint::NameLabels => format!("name their file: {}", set("labels", "FILE")),
+        DataHint::NameLabels(key) => format!("name their file: {}", set(key, "FILE")),
         DataHint::NameRows => format!(
             "if these are the labels of another file, name that as {} and this one with {}",
             writing.spell("file"),

@@ -466,6 +466,10 @@ fn a_bad_npy_file_is_one_message_and_no_folder() {
             "x.npy: expected labels, found features only; name their file: --labels FILE",
         ),
         (
+            "--features x.npy --labels y.npy --test x.npy",
+            "x.npy: expected labels, found features only; name their file: --test-labels FILE",
+        ),
+        (
             "--features x.npy --labels y.npy --label y",
             "--label y: expected a column of the files, found no names of columns",
         ),

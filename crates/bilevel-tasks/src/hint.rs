@@ -16,8 +16,8 @@ pub enum Hint {
     Fill,
     /// Several columns need a decision.
     Columns(ColumnRemedies),
-    /// Name the file of labels.
-    NameLabels,
+    /// Name the file of labels, with this key.
+    NameLabels(&'static str),
     /// Name the file of rows, and this one as that of labels.
     NameRows,
     /// Resize all pictures, for example to this height and width.

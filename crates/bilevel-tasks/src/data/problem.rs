@@ -261,7 +261,10 @@ pub enum TableProblem {
     },
     /// Labels are in a file of their own, and no file was named.
     #[error("expected labels, found features only")]
-    LabelsApart,
+    LabelsApart {
+        /// The key that names it.
+        key: &'static str,
+    },
     /// A matrix has labels only.
     #[error("expected rows of features, found labels only: one number a row")]
     OnlyLabels,
@@ -398,7 +401,7 @@ impl TableProblem {
             Self::ExtraColumn { name: column, .. } => Some(Hint::IgnoreColumn(column.clone())),
             Self::SameName { later, .. } => later.first().cloned().map(Hint::IgnoreColumn),
             Self::Columns { columns } => Some(Hint::Columns(remedies(columns))),
-            Self::LabelsApart => Some(Hint::NameLabels),
+            Self::LabelsApart { key } => Some(Hint::NameLabels(key)),
             Self::OnlyLabels => Some(Hint::NameRows),
             Self::AllDropped { .. } => Some(Hint::Fill),
             Self::Empty

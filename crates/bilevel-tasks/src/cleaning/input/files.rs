@@ -23,11 +23,21 @@ use crate::data::{Dataset, Known, STANDARD_INPUT, TableProblem};
 struct Files<'a> {
     rows: &'a Path,
     labels: Option<&'a Path>,
+    /// The key that names the file of labels.
+    labels_key: &'static str,
 }
 
 impl<'a> Files<'a> {
-    fn of(rows: Option<&'a Path>, labels: Option<&'a Path>) -> Option<Self> {
-        rows.map(|rows| Self { rows, labels })
+    fn of(
+        rows: Option<&'a Path>,
+        labels: Option<&'a Path>,
+        labels_key: &'static str,
+    ) -> Option<Self> {
+        rows.map(|rows| Self {
+            rows,
+            labels,
+            labels_key,
+        })
     }
 
     /// Rows with labels.
@@ -36,7 +46,10 @@ impl<'a> Files<'a> {
             let table = Table::read(self.rows, wanted)?;
             return match table.labels() {
                 Some(_) => Ok(table),
-                None => Err(TableProblem::LabelsApart.at(self.rows)),
+                None => {
+                    let key = self.labels_key;
+                    Err(TableProblem::LabelsApart { key }.at(self.rows))
+                }
             };
         };
         let features = TableColumns {
@@ -68,9 +81,18 @@ pub(super) fn read(
     let first = Files {
         rows: file,
         labels: given.labels.as_deref(),
+        labels_key: "labels",
     };
-    let trusted = Files::of(given.trusted.as_deref(), given.trusted_labels.as_deref());
-    let test = Files::of(given.test.as_deref(), given.test_labels.as_deref());
+    let trusted = Files::of(
+        given.trusted.as_deref(),
+        given.trusted_labels.as_deref(),
+        "trusted_labels",
+    );
+    let test = Files::of(
+        given.test.as_deref(),
+        given.test_labels.as_deref(),
+        "test_labels",
+    );
     check_standard_input(given)?;
     if trusted.is_none() && given.trusted_column.is_none() && given.trusted_rows.is_none() {
         return Err(CleaningProblem::NoTrust {
@@ -319,7 +341,10 @@ fn known(name: &str, names: &[String]) -> String {
 /// What all files have, to find keys that mean nothing for any of them.
 #[derive(Default)]
 struct Seen {
+    /// Of all columns and arrays.
     names: Vec<String>,
+    /// Those of columns with cells.
+    cells: Vec<String>,
     text: bool,
     pictures: bool,
     columns: bool,
@@ -327,9 +352,12 @@ struct Seen {
 
 impl Seen {
     fn see(&mut self, table: &Table) {
-        for name in table.names() {
-            if !self.names.contains(name) {
-                self.names.push(name.clone());
+        let cells = table.has_columns().then_some(&mut self.cells);
+        for names in [Some(&mut self.names), cells].into_iter().flatten() {
+            for name in table.names() {
+                if !names.contains(name) {
+                    names.push(name.clone());
+                }
             }
         }
         self.text |= table.kind().starts_with("text");
@@ -346,6 +374,13 @@ impl Seen {
             if let Some(name) = columns.iter().find(|name| !self.names.contains(name)) {
                 let (name, known) = (name.clone(), known(name, &self.names));
                 return Err(CleaningProblem::NoColumn { key, name, known }.into());
+            }
+            let array = columns.iter().find(|name| !self.cells.contains(name));
+            if key != "ignore"
+                && let Some(name) = array
+            {
+                let because = format!("{name:?} is not a column of cells");
+                return Err(CleaningProblem::Unused { key, because }.into());
             }
         }
         for (key, given, there, what) in [

@@ -72,13 +72,16 @@ pub(super) struct Choice {
 }
 
 impl Choice {
-    /// Labels are the array of that name, or of a usual name, or the only one of one dimension; features are the array
-    /// of as many rows: the only one, or one of a usual name.
+    /// Labels are the array of the wanted name, or of a usual name, or the only one of one dimension; features are the
+    /// array of as many rows: the only one, or one of a usual name. Arrays to ignore are neither.
     pub(super) fn of(
         arrays: &[(String, Vec<usize>)],
-        label: Option<&str>,
-        wanted: LabelsWanted,
+        columns: &TableColumns,
     ) -> Result<Self, Malformed> {
+        let (label, wanted) = (columns.label.as_deref(), columns.labels);
+        let present: Vec<usize> = (0..arrays.len())
+            .filter(|&i| !columns.ignore.contains(&arrays[i].0))
+            .collect();
         let listed = || {
             let one =
                 |(name, shape): &(String, Vec<usize>)| format!("{name} ({})", shape_text(shape));
@@ -90,7 +93,9 @@ impl Choice {
                 .join(", ")
         };
         let is_vector = |shape: &[usize]| matches!(shape, [_] | [_, 1] | [1, _]);
-        let vectors: Vec<usize> = (0..arrays.len())
+        let vectors: Vec<usize> = present
+            .iter()
+            .copied()
             .filter(|&i| is_vector(&arrays[i].1))
             .collect();
         let named = |names: &[&str], among: &[usize]| {
@@ -98,9 +103,14 @@ impl Choice {
                 .iter()
                 .find_map(|name| among.iter().copied().find(|&i| arrays[i].0 == *name))
         };
-        if arrays.is_empty() {
-            return Err(Malformed::new("at least one array", "none"));
-        }
+        let Some(&first) = present.first() else {
+            let found = match arrays.len() {
+                0 => "none".to_owned(),
+                _ => format!("only arrays to ignore: {}", listed()),
+            };
+            return Err(Malformed::new("at least one array", found));
+        };
+        let alone = present.len() == 1;
         let labels = match label {
             _ if wanted == LabelsWanted::No => None,
             Some(label) => {
@@ -112,8 +122,8 @@ impl Choice {
                 found
             }
             // A file of one array, where labels are wanted, has them; NPY files may be packed like this.
-            None if arrays.len() == 1 && wanted == LabelsWanted::Only => Some(0),
-            None if arrays.len() == 1 => None,
+            None if alone && wanted == LabelsWanted::Only => Some(first),
+            None if alone => None,
             None => match (named(&LABELS, &vectors), vectors[..].as_ref()) {
                 (Some(labels), _) => Some(labels),
                 (None, &[only]) => Some(only),
@@ -138,7 +148,9 @@ impl Choice {
             [] => 0,
         };
         let count = labels.map(|labels| rows(&arrays[labels].1));
-        let candidates: Vec<usize> = (0..arrays.len())
+        let candidates: Vec<usize> = present
+            .iter()
+            .copied()
             .filter(|&i| Some(i) != labels && arrays[i].1.len() >= 2)
             .filter(|&i| !(is_vector(&arrays[i].1) && LABELS.contains(&arrays[i].0.as_str())))
             .filter(|&i| count.is_none_or(|count| arrays[i].1[0] == count))
@@ -147,7 +159,7 @@ impl Choice {
             [only] => Some(only),
             _ => named(&FEATURES, &candidates),
         };
-        let only = arrays.len() == 1 && !LABELS.contains(&arrays[0].0.as_str());
+        let only = alone && !LABELS.contains(&arrays[first].0.as_str());
         if features.is_none() && !(only && wanted != LabelsWanted::Yes) {
             let rows = count.map_or_else(String::new, |rows| format!(" of {rows} rows"));
             return Err(Malformed::new(
@@ -157,11 +169,52 @@ impl Choice {
                 ),
                 listed(),
             )
-            .remedy("save the features alone with numpy.save, and name the labels apart"));
+            .remedy("name the arrays to ignore, or save the features alone with numpy.save"));
         }
         Ok(Self {
-            features: features.or(Some(0)),
+            features: features.or(Some(first)),
             labels,
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn chosen(ignore: &[&str]) -> Result<(Option<usize>, Option<usize>), String> {
+        let arrays = [
+            ("raw", &[10, 7][..]),
+            ("emb", &[10, 3]),
+            ("when", &[10]),
+            ("kind", &[10]),
+        ];
+        let arrays = arrays.map(|(name, shape)| (name.to_owned(), shape.to_vec()));
+        let columns = TableColumns {
+            ignore: ignore.iter().map(|&name| name.to_owned()).collect(),
+            ..TableColumns::default()
+        };
+        let choice = Choice::of(&arrays, &columns);
+        choice
+            .map(|choice| (choice.features, choice.labels))
+            .map_err(|problem| problem.to_string())
+    }
+
+    #[test]
+    fn arrays_to_ignore_are_not_chosen() {
+        let told = chosen(&[]).unwrap_err();
+        assert!(told.contains("expected one array of labels"), "{told}");
+        let told = chosen(&["when"]).unwrap_err();
+        assert!(
+            told.contains("expected one array of features of 10 rows"),
+            "{told}"
+        );
+        assert_eq!(chosen(&["when", "raw"]), Ok((Some(1), Some(3))));
+        assert_eq!(chosen(&["kind", "emb"]), Ok((Some(0), Some(2))));
+        let told = chosen(&["raw", "emb", "when", "kind"]).unwrap_err();
+        assert!(
+            told.contains("found only arrays to ignore: raw (10×7)"),
+            "{told}"
+        );
     }
 }

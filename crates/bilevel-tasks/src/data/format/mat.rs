@@ -45,7 +45,7 @@ fn read(opened: Opened<'_>) -> Result<Table, Error> {
         .iter()
         .map(|array| (array.name.clone(), rows_first(&array.shape, &found)))
         .collect();
-    let choice = Choice::of(&shapes, wanted.label.as_deref(), wanted.labels).map_err(|mut problem| {
+    let choice = Choice::of(&shapes, wanted).map_err(|mut problem| {
         if others > 0 {
             problem.found.push_str(&format!(
                 ", and {others} variables that are not full arrays of numbers (cells, structs, texts, sparse matrices), which are not read"

@@ -107,8 +107,7 @@ impl<'a, R: Read + Seek> Arrays<'a, R> {
 
     fn table(mut self, wanted: &TableColumns) -> Result<Table, Error> {
         let path = self.path;
-        let choice = Choice::of(&self.named, wanted.label.as_deref(), wanted.labels)
-            .map_err(|problem| problem.at(path))?;
+        let choice = Choice::of(&self.named, wanted).map_err(|problem| problem.at(path))?;
         let mut read = |index: Option<usize>| -> Result<Option<NamedArray>, Error> {
             let Some(index) = index else {
                 return Ok(None);
