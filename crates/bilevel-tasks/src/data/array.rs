@@ -242,7 +242,7 @@ impl Array {
         Ok(Matrix {
             values,
             width,
-            first: 0,
+            numbers: None,
             image,
             pixels,
         })

@@ -115,7 +115,7 @@ impl Preparation {
                 };
                 own.features = (0..matrix.width).map(Feature::Number).collect();
                 for (column, scale) in own.scaling.iter_mut().enumerate() {
-                    scale.name = (matrix.first + column).to_string();
+                    scale.name = matrix.name(column);
                     own.sources.push(Source {
                         name: scale.name.clone(),
                         dates: false,

@@ -68,8 +68,8 @@ pub(crate) struct Matrix {
     pub(crate) values: Numbers,
     /// Numbers of a row.
     pub(crate) width: usize,
-    /// The number that the first column is called by.
-    pub(crate) first: usize,
+    /// The numbers that its columns are called by; None if they are counted from 0.
+    pub(crate) numbers: Option<Vec<u32>>,
     /// If rows are pictures.
     pub(crate) image: Option<ImageShape>,
     /// Whether the values are pixels from 0 to 1, which are not standardised.
@@ -88,6 +88,12 @@ pub(crate) enum Numbers {
 }
 
 impl Matrix {
+    /// What a column is called.
+    pub(crate) fn name(&self, column: usize) -> String {
+        let number = self.numbers.as_ref().and_then(|all| all.get(column));
+        number.map_or_else(|| column.to_string(), u32::to_string)
+    }
+
     /// Pixels from 0 to 1 become numbers from 0 to 255, or the other way round, as the first file has them.
     pub(crate) fn match_pixels(&mut self, pixels: bool) {
         /// The largest pixel of a byte.

@@ -104,7 +104,7 @@ pub(super) fn read(folder: &Path, wanted: &TableColumns) -> Result<Table, Error>
     let features = Features::Matrix(Matrix {
         values: Numbers::F32(bytes.iter().map(|&byte| f32::from(byte) / FULL).collect()),
         width: shape.pixels(),
-        first: 0,
+        numbers: None,
         image: Some(shape),
         pixels: true,
     });

@@ -21,6 +21,10 @@ const SAMPLE: usize = 20;
 /// Larger indices are taken for a mistake.
 const MOST_COLUMNS: u32 = 100_000_000;
 
+/// Where more than this many times the columns that occur could, as with indices that are hashes, only those that occur are
+/// columns.
+const MOST_UNUSED: usize = 4;
+
 /// Whether lines are a number with pairs `index:value`, the first one at least.
 fn is(start: &Start<'_>) -> bool {
     if !start.is_text() {
@@ -161,50 +165,44 @@ fn read(opened: Opened<'_>) -> Result<Table, Error> {
         lines.push(number);
     }
     let rows = lines.len();
-    // Indices count from 1, unless there is a 0.
-    let mut base = u32::from(smallest != 0);
-    if let FeatureColumns::Same { columns, .. } = &wanted.features
-        && let Some(first) = columns.first().and_then(|first| first.parse().ok())
-    {
-        // As in the first file, unless the largest index shows that it counts from 1.
-        if (largest as usize) < columns.len() {
-            base = base.min(first);
-        }
-    }
-    let width = if rows == 0 || smallest == u32::MAX {
-        0
-    } else {
-        (largest + 1 - base) as usize
-    };
-    for column in &mut sparse.columns {
-        *column -= base;
-    }
     let mut notes = Vec::new();
-    let mut width = width;
-    if let FeatureColumns::Same { columns, .. } = &wanted.features {
-        let known = columns.len();
-        if width > known {
-            let kept: Vec<bool> = sparse
-                .columns
+    let numbers = match &wanted.features {
+        FeatureColumns::Same { columns, .. } => {
+            let known: Vec<u32> = columns
                 .iter()
-                .map(|&c| (c as usize) < known)
+                .filter_map(|name| name.parse().ok())
                 .collect();
-            let gone = kept.iter().filter(|kept| !**kept).count();
-            sparse.keep(&kept);
-            notes.push(ReadNote {
-                kind: "unknown_index",
-                column: None,
-                count: gone,
-                message: format!("{gone} numbers have an index above {known}, the largest of the first file, and are left out"),
-            });
+            let gone = sparse.of_numbers(&known, (smallest, largest));
+            if gone > 0 {
+                notes.push(ReadNote {
+                    kind: "unknown_index",
+                    column: None,
+                    count: gone,
+                    message: format!("{gone} numbers have an index that the first file does not have, and are left out"),
+                });
+            }
+            known
         }
-        width = known;
-    }
+        // Without any number there are no columns.
+        _ if rows == 0 || smallest == u32::MAX => Vec::new(),
+        _ => {
+            // Indices count from 1, unless there is a 0.
+            let all = smallest.min(1)..=largest;
+            let used = sparse.used();
+            let numbers = if used.len() * MOST_UNUSED < all.clone().count() {
+                used
+            } else {
+                all.collect()
+            };
+            sparse.of_numbers(&numbers, (smallest, largest));
+            numbers
+        }
+    };
     let table = Table {
         features: Features::Matrix(Matrix {
             values: Numbers::Sparse(sparse),
-            width,
-            first: base as usize,
+            width: numbers.len(),
+            numbers: Some(numbers),
             image: None,
             pixels: false,
         }),
@@ -218,14 +216,41 @@ fn read(opened: Opened<'_>) -> Result<Table, Error> {
 }
 
 impl Sparse {
-    /// Leaves out the numbers that are not marked.
-    fn keep(&mut self, kept: &[bool]) {
+    /// The indices that occur, in order.
+    fn used(&self) -> Vec<u32> {
+        let mut used = self.columns.clone();
+        used.sort_unstable();
+        used.dedup();
+        used
+    }
+
+    /// Puts the place among the known indices in place of each index as it is written; `ends` are the smallest and the
+    /// largest index of this file, which may count from 0 where the known ones count from 1, or the other way round.
+    /// Numbers whose index is not known are left out: how many.
+    fn of_numbers(&mut self, known: &[u32], ends: (u32, u32)) -> usize {
+        let mut places: Vec<(u32, u32)> = known.iter().copied().zip(0..).collect();
+        places.sort_unstable();
+        let (first, last) = match (places.first(), places.last()) {
+            (Some(first), Some(last)) => (first.0, last.0),
+            _ => (0, 0),
+        };
+        let shift = match ends {
+            (0, _) if first > 0 => 1,
+            // Only the largest index shows it.
+            (1.., largest) if first == 0 && largest.checked_sub(1) == Some(last) => -1,
+            _ => 0,
+        };
+        let before = self.columns.len();
         let mut starts = vec![0];
         let (mut columns, mut values) = (Vec::new(), Vec::new());
-        for row in self.starts.windows(2) {
-            for place in (row[0]..row[1]).filter(|&place| kept[place]) {
-                columns.push(self.columns[place]);
-                values.push(self.values[place]);
+        for row in 0..self.starts.len() - 1 {
+            let (indices, numbers) = self.row(row);
+            for (&index, &value) in indices.iter().zip(numbers) {
+                let index = index.saturating_add_signed(shift);
+                if let Ok(at) = places.binary_search_by_key(&index, |place| place.0) {
+                    columns.push(places[at].1);
+                    values.push(value);
+                }
             }
             starts.push(columns.len());
         }
@@ -234,5 +259,60 @@ impl Sparse {
             columns,
             values,
         };
+        before - self.columns.len()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use super::*;
+    use crate::data::table::TableColumns;
+
+    fn matrix(text: &str, wanted: &TableColumns) -> (Vec<u32>, Sparse, Vec<ReadNote>) {
+        let table = Table::from_bytes(text.as_bytes().to_vec(), Path::new("t.svm"), wanted);
+        let table = table.unwrap();
+        let Features::Matrix(matrix) = table.features else {
+            panic!("a matrix");
+        };
+        let Numbers::Sparse(sparse) = matrix.values else {
+            panic!("sparse");
+        };
+        (matrix.numbers.unwrap(), sparse, table.notes)
+    }
+
+    #[test]
+    fn of_hashes_only_those_that_occur_are_columns() {
+        let wanted = TableColumns::default();
+        let (numbers, sparse, _) = matrix("1 7:1 99000000:2\n0 500:3\n", &wanted);
+        assert_eq!(numbers, [7, 500, 99_000_000]);
+        assert_eq!(sparse.columns, [0, 2, 1]);
+        // Another file has the same columns; what the first does not have is left out.
+        let names = numbers.iter().map(u32::to_string).collect();
+        let wanted = TableColumns {
+            features: FeatureColumns::Same {
+                table: "t.svm".to_owned(),
+                columns: names,
+            },
+            ..TableColumns::default()
+        };
+        let (numbers, sparse, notes) = matrix("1 8:1 500:2\n0 99000000:4\n", &wanted);
+        assert_eq!(numbers, [7, 500, 99_000_000]);
+        assert_eq!(
+            (sparse.columns, sparse.values),
+            (vec![1, 2], vec![2.0, 4.0])
+        );
+        assert!(
+            notes[0].message.starts_with("1 numbers have an index"),
+            "{notes:?}"
+        );
+    }
+
+    #[test]
+    fn most_indices_are_columns_whether_they_occur_or_not() {
+        let wanted = TableColumns::default();
+        assert_eq!(matrix("1 1:1 4:2\n0 2:3\n", &wanted).0, [1, 2, 3, 4]);
+        assert_eq!(matrix("1 0:1 2:2\n0 2:3\n", &wanted).0, [0, 1, 2]);
     }
 }

@@ -93,7 +93,7 @@ impl Used {
                 }
             }
         }
-        let name = |column: usize| (matrix.first + column).to_string();
+        let name = |column: usize| matrix.name(column);
         if let Some((row, column, value)) = infinite {
             return Err(table.wrong(TableProblem::Infinite {
                 place: table.place(row, Some(name(column))),
