@@ -278,6 +278,17 @@ impl Table {
             }
             .at(&other.path));
         }
+        if self.labels.is_some() {
+            self.notes.push(ReadNote {
+                kind: "labels_replaced",
+                column: None,
+                count: self.rows,
+                message: format!(
+                    "the labels of this file are not used: those of {} are",
+                    other.path.display()
+                ),
+            });
+        }
         self.labels = other.labels;
         if other.ids.is_some() {
             self.ids = other.ids;

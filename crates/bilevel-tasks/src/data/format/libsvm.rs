@@ -310,6 +310,22 @@ mod tests {
     }
 
     #[test]
+    fn labels_of_another_file_are_told_to_replace_its_own() {
+        let read = |text: &str, wanted: &TableColumns| {
+            Table::from_bytes(text.as_bytes().to_vec(), Path::new("t.svm"), wanted).unwrap()
+        };
+        let only = TableColumns {
+            labels: crate::data::table::LabelsWanted::Only,
+            features: FeatureColumns::None,
+            ..TableColumns::default()
+        };
+        let rows = read("1 1:1\n0 2:3\n", &TableColumns::default());
+        let joined = rows.with_labels_of(read("5\n7\n", &only)).unwrap();
+        assert_eq!(joined.labels().unwrap().text(0), "5");
+        assert_eq!(joined.notes[0].kind, "labels_replaced");
+    }
+
+    #[test]
     fn most_indices_are_columns_whether_they_occur_or_not() {
         let wanted = TableColumns::default();
         assert_eq!(matrix("1 1:1 4:2\n0 2:3\n", &wanted).0, [1, 2, 3, 4]);
