@@ -47,8 +47,9 @@
 //! ```
 //!
 //! **Special points.** Derivatives are accurate also where plain formulas lose all digits: in the tails of `tanh`,
-//! `sigmoid`, `softplus`, `erf` and `gelu`, and for logits with a large common offset. Where a function has no
-//! derivative, these are the conventions:
+//! `sigmoid`, `softplus`, `erf` and `gelu`, for logits with a large common offset, and for second derivatives of the
+//! softmax family where one logit is far above the others. Where a function has no derivative, these are the
+//! conventions:
 //!
 //! | function | at | derivative |
 //! |---|---|---|

@@ -9,7 +9,7 @@ use std::cell::RefCell;
 use std::panic::Location;
 
 use crate::error::{Error, Fault, Result};
-use crate::graph::{Binary, DType, Graph, NodeId, Op, Shape, Unary};
+use crate::graph::{Binary, DType, Graph, Lines, NodeId, Op, Shape, Unary};
 use crate::rule;
 
 type Place = &'static Location<'static>;
@@ -412,20 +412,21 @@ impl<'t> Var<'t> {
         self.push(Location::caller(), Op::StopGradient, &[])
     }
 
-    /// ln Σ eˣ over an axis, which is kept with size 1, without overflow, also for infinite x.
+    /// ln Σ eˣ over an axis, which is kept with size 1, without overflow, also for infinite x. Its second derivatives
+    /// have all their digits, also where one x is far above the others.
     #[track_caller]
     #[must_use]
     pub fn log_sum_exp(self, axis: usize) -> Self {
-        let (top, powers) = self.powers(axis);
-        powers.sum(&[axis]).ln() + top
+        let op = Op::Lines(Lines::LogSumExp { axis });
+        self.push(Location::caller(), op, &[])
     }
 
-    /// The softmax over an axis.
+    /// The softmax over an axis, whose derivatives have all their digits.
     #[track_caller]
     #[must_use]
     pub fn softmax(self, axis: usize) -> Self {
-        let (_, powers) = self.powers(axis);
-        powers / powers.sum(&[axis])
+        let op = Op::Lines(Lines::Softmax { axis });
+        self.push(Location::caller(), op, &[])
     }
 
     /// The cross-entropy: −ln of the softmax probability of each row's class. Shapes (…, c) and indices (…) → (…). A
@@ -437,17 +438,11 @@ impl<'t> Var<'t> {
         let picked = self.pick(classes);
         let shape = classes.shape();
         let axis = shape.len();
-        // The logits enter only by their distance from the largest one: a large common offset costs no digits.
-        let (top, powers) = self.powers(axis);
-        powers.sum(&[axis]).ln().reshape(&shape) - picked.above(top.reshape(&shape))
-    }
-
-    /// The maximum over an axis, which is kept with size 1, and the exponentials of the distances from it. The
-    /// maximum is a constant to every derivative: a common shift changes none.
-    #[track_caller]
-    fn powers(self, axis: usize) -> (Self, Self) {
+        // The logits enter only by their distance from the largest one, which is a constant to every derivative: a
+        // large common offset costs no digits.
         let top = self.max(&[axis]).stop_gradient();
-        (top, self.above(top).exp())
+        let above = self.above(top).log_sum_exp(axis);
+        above.reshape(&shape) - picked.above(top.reshape(&shape))
     }
 
     /// The difference; equal operands are 0 apart, also if they are infinite.

@@ -148,7 +148,8 @@ fn nothing_changes_but_the_work() {
         }
     }
     // Packing is worth it in many of the cases.
-    assert!(less.iter().all(|&less| less > 15), "{less:?}");
+    // With vectors of 64 bytes in fewer.
+    assert!(less.iter().all(|&less| less >= 10), "{less:?}");
 }
 
 #[test]

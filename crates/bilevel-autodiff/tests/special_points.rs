@@ -193,7 +193,10 @@ fn logits() -> Vec<(&'static [f64], Vec<f64>, f64)> {
         &[-1e6, -1e6 + 3.0],
         &[1e8, 1e8, 1e8],
         &[40.0, 0.0],
+        &[0.0, 40.0],
         &[-40.0, 40.0, 0.0],
+        &[0.0, 80.0, 2.0],
+        &[-600.0, 0.0],
         &[-INF, 0.0, 1.0],
         &[1e-40, -1e-40],
     ]
@@ -207,12 +210,14 @@ fn logits() -> Vec<(&'static [f64], Vec<f64>, f64)> {
     all
 }
 
-/// (diag(p) − p pᵀ) v.
+/// (diag(p) − p pᵀ) v, which is pᵢ Σ pⱼ (vᵢ − vⱼ): no term is a difference of larger ones.
 fn covariance(p: &[f64]) -> (Vec<f64>, Vec<f64>) {
     let direction: Vec<f64> = (0..p.len()).map(|i| 1.0 - 1.5 * i as f64).collect();
-    let mean: f64 = p.iter().zip(&direction).map(|(p, v)| p * v).sum();
-    let product = p.iter().zip(&direction).map(|(p, v)| p * (v - mean));
-    let product = product.collect();
+    let distances = |i: usize| -> f64 {
+        let terms = p.iter().zip(&direction);
+        terms.map(|(p, v)| p * (direction[i] - v)).sum()
+    };
+    let product = (0..p.len()).map(|i| p[i] * distances(i)).collect();
     (direction, product)
 }
 

@@ -248,8 +248,8 @@ fn axes() {
     check_axis(error!(|v| v[0].sum(&[1, 1])), "sum", &[A], 1);
     check_axis(error!(|v| v[0].max(&[0, 7])), "max", &[A], 7);
     check_axis(error!(|v| v[0].max(&[0, 0])), "max", &[A], 0);
-    check_axis(error!(|v| v[0].log_sum_exp(2)), "max", &[A], 2);
-    check_axis(error!(|v| v[0].softmax(3)), "max", &[A], 3);
+    check_axis(error!(|v| v[0].log_sum_exp(2)), "log-sum-exp", &[A], 2);
+    check_axis(error!(|v| v[0].softmax(3)), "softmax", &[A], 3);
     check_axis(error!(|v| v[0].slice(2, 0, 0)), "slice", &[A], 2);
     check_axis(error!(|v| v[0].pad(2, 0, 0)), "pad", &[A], 2);
     check_axis(error!(|v| v[0].concat(2, v[0])), "concat", &[A, A], 2);

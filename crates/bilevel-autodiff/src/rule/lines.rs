@@ -5,8 +5,10 @@ mod argsort;
 mod cholesky;
 mod cumsum;
 mod gather;
+mod log_sum_exp;
 mod product;
 mod scatter;
+mod softmax;
 mod solve;
 mod triangle;
 
@@ -14,8 +16,8 @@ use bilevel::Scalar;
 
 use super::sample::{Draw, Numbers, Sample};
 use super::{
-    Axes, Below, Compare, Primitive, Recompute, Site, Unary, checked, expect_axis, expect_dtype,
-    linear, reduced, shape_fault, sum_of,
+    Axes, Below, Binary, Compare, Primitive, Recompute, Site, Unary, checked, expect_axis,
+    expect_dtype, linear, reduced, shape_fault, sum_of,
 };
 use crate::error::{Fault, Result};
 use crate::graph::{DType, Graph, Node, NodeId, Op, Shape};
@@ -50,6 +52,16 @@ pub enum Lines {
     },
     /// The product over an axis, which is kept with size 1.
     Product {
+        /// The axis.
+        axis: usize,
+    },
+    /// The softmax over an axis.
+    Softmax {
+        /// The axis.
+        axis: usize,
+    },
+    /// ln Σ eᵃ over an axis, which is kept with size 1.
+    LogSumExp {
         /// The axis.
         axis: usize,
     },
@@ -90,6 +102,14 @@ macro_rules! line {
             }
             Lines::Product { axis } => {
                 let $record = product::Product { axis };
+                $run
+            }
+            Lines::Softmax { axis } => {
+                let $record = softmax::Softmax { axis };
+                $run
+            }
+            Lines::LogSumExp { axis } => {
+                let $record = log_sum_exp::LogSumExp { axis };
                 $run
             }
             Lines::Gather { axis } => {
@@ -134,7 +154,9 @@ impl Lines {
             Self::Gather { .. } => Some(Self::Scatter { axis: 0, size: 0 }),
             Self::Scatter { .. } => Some(Self::ArgSort { axis: 0 }),
             Self::ArgSort { .. } => Some(Self::Product { axis: 0 }),
-            Self::Product { .. } => Some(Self::Solve { transposed: false }),
+            Self::Product { .. } => Some(Self::Softmax { axis: 0 }),
+            Self::Softmax { .. } => Some(Self::LogSumExp { axis: 0 }),
+            Self::LogSumExp { .. } => Some(Self::Solve { transposed: false }),
             Self::Solve { .. } => Some(Self::Cholesky),
             Self::Cholesky => None,
         }
@@ -167,6 +189,8 @@ impl Lines {
         match self {
             Self::CumSum { .. } => cumsum::sample(draw, shape),
             Self::Product { .. } => product::sample(draw, shape),
+            Self::Softmax { .. } => softmax::sample(draw, shape),
+            Self::LogSumExp { .. } => log_sum_exp::sample(draw, shape),
             Self::Gather { .. } => gather::sample(draw, shape),
             Self::Scatter { .. } => scatter::sample(draw, shape),
             Self::ArgSort { .. } => argsort::sample(draw, shape),
@@ -220,6 +244,10 @@ impl Primitive for Lines {
 
     fn below(&self, operands: &[&Node]) -> Below {
         line!(*self, record => record.below(operands))
+    }
+
+    fn simpler(&self, new: &mut Graph, node: &Node, operands: &[NodeId]) -> Result<Option<NodeId>> {
+        line!(*self, record => record.simpler(new, node, operands))
     }
 }
 

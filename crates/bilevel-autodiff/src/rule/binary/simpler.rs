@@ -72,6 +72,7 @@ pub(super) fn simpler(
                 let product = new.binary(binary, a, b)?;
                 new.unary(Unary::Neg, product).map(Some)
             }
+            (None, None) if binary == Binary::Mul => repeated_factors(new, a, b, shape),
             (None, None) => Ok(None),
         },
         // Functions without an identity here stay unchanged.
@@ -93,6 +94,38 @@ fn scaled_again(new: &mut Graph, value: f64, a: NodeId, shape: &[usize]) -> Resu
         if let Some(other) = new.uniform(operand) {
             let factor = fill(new, value * other, shape)?;
             return new.mul(factor, inner.operands[1 - place]).map(Some);
+        }
+    }
+    Ok(None)
+}
+
+/// s · (x · t), where s and t are repeated along the same axes, as x · (s · t): one product of all elements less.
+fn repeated_factors(
+    new: &mut Graph,
+    a: NodeId,
+    b: NodeId,
+    shape: &[usize],
+) -> Result<Option<NodeId>> {
+    let repeated = |graph: &Graph, id: NodeId| {
+        let node = graph.node(id);
+        matches!(node.op, Op::Broadcast(_)).then(|| node.operands[0])
+    };
+    for (factor, product) in [(a, b), (b, a)] {
+        let Some(s) = repeated(new, factor) else {
+            continue;
+        };
+        let inner = new.node(product).clone();
+        if inner.op != Op::Binary(Binary::Mul) {
+            continue;
+        }
+        for (place, &operand) in inner.operands.iter().enumerate() {
+            if let Some(t) = repeated(new, operand)
+                && new.shape(s) == new.shape(t)
+            {
+                let factor = new.mul(s, t)?;
+                let factor = new.expand(factor, shape)?;
+                return new.mul(inner.operands[1 - place], factor).map(Some);
+            }
         }
     }
     Ok(None)

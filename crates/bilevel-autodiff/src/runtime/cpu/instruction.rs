@@ -290,6 +290,8 @@ impl Instruction {
                     Lines::Gather { .. } | Lines::Scatter { .. } => Index,
                     Lines::CumSum { .. }
                     | Lines::Product { .. }
+                    | Lines::Softmax { .. }
+                    | Lines::LogSumExp { .. }
                     | Lines::ArgSort { .. }
                     | Lines::Cholesky
                     | Lines::Solve { .. } => Read,

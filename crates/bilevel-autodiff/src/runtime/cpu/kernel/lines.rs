@@ -79,6 +79,8 @@ pub(super) fn run<T: Vectorised>(frame: &Frame<'_, T>, kernel: &LinesKernel) {
             match kernel.function {
                 Lines::CumSum { reverse, .. } => cumsum(first, out, reverse),
                 Lines::Product { .. } => product(first, out),
+                Lines::Softmax { .. } => softmax(first, out),
+                Lines::LogSumExp { .. } => log_sum_exp(first, out),
                 Lines::Gather { .. } => {
                     if let Some(index) = indices() {
                         gather(first, index, (second, stride), out);
@@ -114,6 +116,39 @@ fn product<T: Vectorised>(a: Part<T>, out: Part<T>) {
         product *= a.get([i, 0]);
     }
     out.set([0, 0], product);
+}
+
+/// The largest element, and the sum of e to the distances from it, which go to each place.
+fn powers<T: Vectorised>(a: Part<T>, mut to: impl FnMut(usize, T)) -> (T, T) {
+    let mut top = T::neg_infinity();
+    for i in 0..a.sizes[0] {
+        let value = a.get([i, 0]);
+        if value > top || value.is_nan() {
+            top = value;
+        }
+    }
+    let mut sum = T::zero();
+    for i in 0..a.sizes[0] {
+        let value = a.get([i, 0]);
+        // Equal elements are 0 apart, also infinite ones.
+        let above = if value == top { T::zero() } else { value - top };
+        let power = above.exp();
+        to(i, power);
+        sum += power;
+    }
+    (top, sum)
+}
+
+fn softmax<T: Vectorised>(a: Part<T>, out: Part<T>) {
+    let (_, sum) = powers(a, |i, power| out.set([i, 0], power));
+    for i in 0..a.sizes[0] {
+        out.set([i, 0], out.get([i, 0]) / sum);
+    }
+}
+
+fn log_sum_exp<T: Vectorised>(a: Part<T>, out: Part<T>) {
+    let (top, sum) = powers(a, |_, _| {});
+    out.set([0, 0], sum.ln() + top);
 }
 
 fn gather<T: Vectorised>(a: Part<T>, index: Indices<T>, at: (isize, isize), out: Part<T>) {

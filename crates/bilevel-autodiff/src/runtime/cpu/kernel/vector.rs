@@ -1,6 +1,6 @@
 //! Vectors of the machine, for both number types.
 
-use pulp::Simd;
+use pulp::{MemMask, Simd};
 
 /// The operations on vectors of T that product kernels need.
 #[doc(hidden)]
@@ -27,6 +27,18 @@ pub(crate) trait Lanes<T>: Copy {
         unsafe { from.cast::<Self::Vector>().read_unaligned() }
     }
 
+    /// The first `count` numbers at `from`, and zeros.
+    ///
+    /// # Safety
+    /// `count` numbers can be read there; `count` is at most `COUNT`.
+    unsafe fn load_part(self, from: *const T, count: usize) -> Self::Vector;
+
+    /// Writes the first `count` numbers of the vector to `to`.
+    ///
+    /// # Safety
+    /// `count` numbers can be written there; `count` is at most `COUNT`.
+    unsafe fn store_part(self, to: *mut T, count: usize, vector: Self::Vector);
+
     /// Writes the vector to `to`.
     ///
     /// # Safety
@@ -43,7 +55,8 @@ pub(crate) trait Lanes<T>: Copy {
 pub(super) struct Of<S>(pub(super) S);
 
 macro_rules! lanes {
-    ($type:ty, $vector:ident, $splat:ident, $add:ident, $multiply_add:ident, $sum:ident) => {
+    ($type:ty, $vector:ident, $splat:ident, $add:ident, $multiply_add:ident, $sum:ident, $size:ty, $mask:ident,
+     $load:ident, $store:ident) => {
         impl<S: Simd> Lanes<$type> for Of<S> {
             type Vector = S::$vector;
 
@@ -71,6 +84,21 @@ macro_rules! lanes {
             fn sum(self, a: Self::Vector) -> $type {
                 self.0.$sum(a)
             }
+
+            #[inline(always)]
+            unsafe fn load_part(self, from: *const $type, count: usize) -> Self::Vector {
+                // Without the function that pulp's own mask calls: the instruction is faster.
+                let mask = MemMask::new(self.0.$mask(0, count as $size).mask());
+                // Safety: required of the caller.
+                unsafe { self.0.$load(mask, from) }
+            }
+
+            #[inline(always)]
+            unsafe fn store_part(self, to: *mut $type, count: usize, vector: Self::Vector) {
+                let mask = MemMask::new(self.0.$mask(0, count as $size).mask());
+                // Safety: required of the caller.
+                unsafe { self.0.$store(mask, to, vector) }
+            }
         }
     };
 }
@@ -81,7 +109,11 @@ lanes!(
     splat_f32s,
     add_f32s,
     mul_add_e_f32s,
-    reduce_sum_f32s
+    reduce_sum_f32s,
+    u32,
+    mask_between_m32s,
+    mask_load_ptr_f32s,
+    mask_store_ptr_f32s
 );
 lanes!(
     f64,
@@ -89,7 +121,11 @@ lanes!(
     splat_f64s,
     add_f64s,
     mul_add_e_f64s,
-    reduce_sum_f64s
+    reduce_sum_f64s,
+    u64,
+    mask_between_m64s,
+    mask_load_ptr_f64s,
+    mask_store_ptr_f64s
 );
 
 /// A kernel for one number type and any vectors of it.

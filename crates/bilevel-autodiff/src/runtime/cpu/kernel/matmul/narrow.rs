@@ -136,13 +136,25 @@ impl<T: Vectorised> Dots<T> {
             }
             l += W::COUNT;
         }
+        let rest = self.inner - whole;
+        if rest > 0 {
+            // Safety: as above, for the rest of the row and the column.
+            unsafe {
+                let mut rows = [lanes.splat(T::zero()); R];
+                for i in 0..R {
+                    rows[i] = lanes.load_part(a[i].add(whole), rest);
+                }
+                for j in 0..C {
+                    let b = lanes.load_part(b[j].add(whole), rest);
+                    for i in 0..R {
+                        sums[i][j] = lanes.multiply_add(rows[i], b, sums[i][j]);
+                    }
+                }
+            }
+        }
         for i in 0..R {
             for j in 0..C {
-                let mut sum = lanes.sum(sums[i][j]);
-                for l in whole..self.inner {
-                    // Safety: as above.
-                    unsafe { sum += *a[i].add(l) * *b[j].add(l) };
-                }
+                let sum = lanes.sum(sums[i][j]);
                 let place = (row + i) as isize * self.c_row + (column + j) as isize * self.c_column;
                 // Safety: as above.
                 unsafe {
@@ -185,35 +197,21 @@ impl<T: Vectorised> Updates<T> {
     fn down<W: Lanes<T>, const C: usize>(&self, lanes: W, column: usize) {
         let mut row = 0;
         while row + 2 * W::COUNT <= self.rows {
-            self.tile::<W, 2, C>(lanes, row, column);
+            self.tile::<W, 2, C, false>(lanes, row, column);
             row += 2 * W::COUNT;
         }
         if row + W::COUNT <= self.rows {
-            self.tile::<W, 1, C>(lanes, row, column);
+            self.tile::<W, 1, C, false>(lanes, row, column);
             row += W::COUNT;
         }
-        for i in row..self.rows {
-            for j in column..column + C {
-                let mut sum = T::zero();
-                for l in 0..self.inner {
-                    // Safety: the plan's guarantee, see `kernel`.
-                    unsafe {
-                        let a = *self.a.offset(l as isize * self.a_column).add(i);
-                        sum += a * *self.b.offset(j as isize * self.b_column).add(l);
-                    }
-                }
-                // Safety: as above.
-                unsafe {
-                    let c = self.c.offset(j as isize * self.c_column).add(i);
-                    *c = if self.add { *c + sum } else { sum };
-                }
-            }
+        if row < self.rows {
+            self.tile::<W, 1, C, true>(lanes, row, column);
         }
     }
 
-    /// V vectors of rows.
+    /// V vectors of rows; with PART, the rows that are left, which are less than one vector.
     #[inline(always)]
-    fn tile<W: Lanes<T>, const V: usize, const C: usize>(
+    fn tile<W: Lanes<T>, const V: usize, const C: usize, const PART: bool>(
         &self,
         lanes: W,
         row: usize,
@@ -225,6 +223,7 @@ impl<T: Vectorised> Updates<T> {
                 .b
                 .wrapping_offset((column + j) as isize * self.b_column);
         }
+        let live = self.rows - row;
         let mut sums = [[lanes.splat(T::zero()); V]; C];
         let (mut a, mut l) = (self.a.wrapping_add(row), 0);
         while l < self.inner {
@@ -234,11 +233,16 @@ impl<T: Vectorised> Updates<T> {
                 if u > 0 && !fours {
                     break;
                 }
-                // Safety: the plan's guarantee, see `kernel`; V vectors are within the rows.
+                // Safety: the plan's guarantee, see `kernel`; V vectors, or the live rows, are within the rows.
                 unsafe {
                     let mut rows = [lanes.splat(T::zero()); V];
                     for v in 0..V {
-                        rows[v] = lanes.load(a.add(v * W::COUNT));
+                        let a = a.add(v * W::COUNT);
+                        rows[v] = if PART {
+                            lanes.load_part(a, live)
+                        } else {
+                            lanes.load(a)
+                        };
                     }
                     for j in 0..C {
                         let b = lanes.splat(*b[j].add(u));
@@ -263,14 +267,105 @@ impl<T: Vectorised> Updates<T> {
                 // Safety: as above.
                 unsafe {
                     let c = c.add(row + v * W::COUNT);
-                    let sum = if self.add {
-                        lanes.add(lanes.load(c), sum)
-                    } else {
-                        sum
-                    };
-                    lanes.store(c, sum);
+                    match (PART, self.add) {
+                        (true, true) => {
+                            let sum = lanes.add(lanes.load_part(c, live), sum);
+                            lanes.store_part(c, live, sum);
+                        }
+                        (true, false) => lanes.store_part(c, live, sum),
+                        (false, true) => lanes.store(c, lanes.add(lanes.load(c), sum)),
+                        (false, false) => lanes.store(c, sum),
+                    }
                 }
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::runtime::cpu::kernel::vectorised::vectorised;
+
+    /// A number that no kernel may overwrite.
+    const GUARD: f64 = 1e30;
+
+    fn numbers(count: usize, seed: usize) -> Vec<f64> {
+        (0..count)
+            .map(|i| ((i * 7 + seed * 13) % 11) as f64 - 5.0)
+            .collect()
+    }
+
+    /// `c[i, j] + Σ_l a[i, l] · b[l, j]` with rows of a and columns of b contiguous, column by column.
+    fn expected(
+        (rows, inner, columns): (usize, usize, usize),
+        a: &[f64],
+        b: &[f64],
+        start: f64,
+    ) -> Vec<f64> {
+        let mut c = Vec::new();
+        for j in 0..columns {
+            for i in 0..rows {
+                let terms = (0..inner).map(|l| a[i * inner + l] * b[j * inner + l]);
+                c.push(start + terms.sum::<f64>());
+            }
+        }
+        c
+    }
+
+    fn of_every_length<T: Vectorised>() {
+        let convert =
+            |values: &[f64]| -> Vec<T> { values.iter().map(|&v| T::from_f64(v)).collect() };
+        for rows in (1..=35).step_by(2).chain([16, 32]) {
+            for inner in (1..=35).step_by(3).chain([16, 32]) {
+                for (columns, add) in [(1, false), (5, true), (7, false), (10, true)] {
+                    let (a, b) = (numbers(rows * inner, 1), numbers(inner * columns, 2));
+                    let start = if add { 3.0 } else { 0.0 };
+                    let expected = expected((rows, inner, columns), &a, &b, start);
+                    let across: Vec<f64> = (0..inner * rows)
+                        .map(|at| a[at % rows * inner + at / rows])
+                        .collect();
+                    let (a, across, b) = (convert(&a), convert(&across), convert(&b));
+                    let mut c = vec![T::from_f64(if add { 3.0 } else { 9.0 }); rows * columns];
+                    c.push(T::from_f64(GUARD));
+                    let mut sums = c.clone();
+                    vectorised(Dots {
+                        rows,
+                        inner,
+                        columns,
+                        a: a.as_ptr(),
+                        a_row: inner as isize,
+                        b: b.as_ptr(),
+                        b_column: inner as isize,
+                        c: c.as_mut_ptr(),
+                        c_row: 1,
+                        c_column: rows as isize,
+                        add,
+                    });
+                    vectorised(Updates {
+                        rows,
+                        inner,
+                        columns,
+                        a: across.as_ptr(),
+                        a_column: rows as isize,
+                        b: b.as_ptr(),
+                        b_column: inner as isize,
+                        c: sums.as_mut_ptr(),
+                        c_column: rows as isize,
+                        add,
+                    });
+                    let mut expected = convert(&expected);
+                    expected.push(T::from_f64(GUARD));
+                    assert_eq!(c, expected, "dots {rows} {inner} {columns}");
+                    assert_eq!(sums, expected, "updates {rows} {inner} {columns}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn lengths_that_are_no_whole_vectors() {
+        of_every_length::<f32>();
+        of_every_length::<f64>();
     }
 }

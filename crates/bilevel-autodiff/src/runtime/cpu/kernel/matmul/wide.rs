@@ -18,9 +18,6 @@ const MOST_INNER: usize = 128;
 /// Numbers in the rows that are processed together: half of the first-level cache.
 const STRIP: usize = 4096;
 
-/// The most numbers in a vector.
-const MOST_LANES: usize = 16;
-
 /// `c[i, j] (+)= Σ_l a[i, l] · b[l, j]`: columns of c are contiguous, and rows or columns of b. The rows of a are
 /// packed one strip at a time.
 pub(super) struct Wide<T> {
@@ -252,42 +249,18 @@ impl<T: Vectorised> Wide<T> {
                     let c = c.wrapping_offset(j as isize * self.c_column);
                     for v in 0..V {
                         let live = rows.live.saturating_sub(v * W::COUNT).min(W::COUNT);
-                        // Safety: as above; a vector has at most MOST_LANES numbers, and the first `live` belong to c.
-                        unsafe { self.part(lanes, c.add(v * W::COUNT), sums[j][v], live, add) };
+                        // Safety: as above; the first `live` numbers of the vector belong to c.
+                        unsafe {
+                            let c = c.add(v * W::COUNT);
+                            let sum = if add {
+                                lanes.add(lanes.load_part(c, live), sums[j][v])
+                            } else {
+                                sums[j][v]
+                            };
+                            lanes.store_part(c, live, sum);
+                        }
                     }
                 }
-            }
-        }
-    }
-
-    /// Writes the first `live` numbers of a vector.
-    ///
-    /// # Safety
-    /// They can be written to `c`.
-    #[inline(always)]
-    unsafe fn part<W: Lanes<T>>(
-        &self,
-        lanes: W,
-        c: *mut T,
-        sum: W::Vector,
-        live: usize,
-        add: bool,
-    ) {
-        // Safety: required of the caller; a vector has at most MOST_LANES numbers.
-        unsafe {
-            if live == W::COUNT {
-                let sum = if add {
-                    lanes.add(lanes.load(c), sum)
-                } else {
-                    sum
-                };
-                return lanes.store(c, sum);
-            }
-            let mut all = [T::zero(); MOST_LANES];
-            lanes.store(all.as_mut_ptr(), sum);
-            for (i, &sum) in all[..live].iter().enumerate() {
-                let c = c.add(i);
-                *c = if add { *c + sum } else { sum };
             }
         }
     }
