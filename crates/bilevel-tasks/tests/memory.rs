@@ -10,6 +10,7 @@ use bilevel::{
 use bilevel_autodiff::Bound;
 use bilevel_tasks::cleaning::{CleaningJob, CleaningSpecification, OuterStep};
 use bilevel_tasks::cost::{Prediction, Programs};
+use bilevel_tasks::data::table::{Table, TableColumns};
 use bilevel_tasks::data::{Dataset, numbered_classes};
 use bilevel_tasks::model::{Examples, LossSettings, Model, Real};
 
@@ -249,6 +250,17 @@ fn a_job_needs_two_copies_of_its_features_at_most() {
     let one = (rows * columns * size_of::<f32>()) as f64;
     let peak = counted.bytes_max as f64 / one;
     assert!((2.0..2.6).contains(&peak), "{peak} copies");
+}
+
+/// Memory follows the bytes that there are, not what they declare.
+#[test]
+fn a_short_file_that_declares_much_needs_little() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("x.npy");
+    write_npy(&file, "(1000000, 1000)", (0..10).map(|i| i as f32));
+    let (read, counted) = measured(|| Table::read(&file, &TableColumns::default()).is_err());
+    assert!(read);
+    assert!(counted.bytes_max < 200_000, "{} bytes", counted.bytes_max);
 }
 
 /// An array of single precision, as NumPy writes it.

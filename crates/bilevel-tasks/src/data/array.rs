@@ -310,13 +310,13 @@ pub(crate) fn elements<const N: usize, T>(
     while values.len() < count {
         let left = count - values.len();
         let wanted = left.min(PIECE) * N;
-        // Twice the room, but not beyond what is declared.
-        if values.len() == values.capacity() {
-            values.reserve_exact(values.len().max(PIECE).min(left));
-        }
         piece.clear();
         (&mut *reader).take(wanted as u64).read_to_end(&mut piece)?;
         let (whole, _) = piece.as_chunks();
+        // Twice the room, but not beyond what is declared.
+        if values.capacity() - values.len() < whole.len() {
+            values.reserve_exact(whole.len().max(values.len()).min(left));
+        }
         values.extend(whole.iter().map(|&bytes| convert(bytes)));
         if piece.len() < wanted {
             break;

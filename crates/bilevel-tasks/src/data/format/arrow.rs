@@ -1,6 +1,8 @@
 //! Arrow IPC: files (also called Feather, version 2) and streams.
 
-use std::io::{BufReader, Cursor, Read};
+mod messages;
+
+use std::io::{BufReader, Cursor};
 
 use arrow_array::cast::AsArray;
 use arrow_array::types::{
@@ -9,8 +11,7 @@ use arrow_array::types::{
     TimestampNanosecondType, TimestampSecondType, UInt8Type, UInt16Type, UInt32Type, UInt64Type,
 };
 use arrow_array::{Array, ArrowPrimitiveType, RecordBatch};
-use arrow_ipc::reader::{FileReader, StreamReader};
-use arrow_schema::{ArrowError, DataType, Schema, TimeUnit};
+use arrow_schema::{ArrowError, DataType, TimeUnit};
 
 use super::file::{Format, Opened};
 use super::typed::{Filling, Sink, Typed};
@@ -24,29 +25,31 @@ use crate::data::table::Table;
 
 /// What a damaged file may have.
 const OFFSETS: &str = "offsets that lead nowhere";
-const FILE: &[u8] = b"ARROW1";
+/// Longer lists are a mistake.
+const LONGEST_LIST: usize = 1 << 20;
+const FILE: [u8; 6] = *b"ARROW1";
 /// The mark of a message, which begins a stream.
 const STREAM: &[u8] = b"\xff\xff\xff\xff";
 
 pub(super) const FORMAT: Format = Format {
     name: "an Arrow file or stream",
-    is: |start| start.has(FILE) || start.has(STREAM),
+    is: |start| start.has(&FILE) || start.has(STREAM),
     read,
 };
 
 fn read(opened: Opened<'_>) -> Result<Table, Error> {
     let (path, wanted) = (opened.path, opened.wanted);
     let wrong = |error: &ArrowError| damaged(error).at(path);
-    let is_file = opened.source.start().starts_with(FILE);
+    let is_file = opened.source.start().starts_with(&FILE);
     let batches = if is_file {
         let access = opened.source.into_random_access();
         let access = access.map_err(|error| Error::reading(path, error))?;
         guarded(|| match access {
-            RandomAccess::File(file) => file_batches(BufReader::new(file)),
-            RandomAccess::Memory(bytes) => file_batches(Cursor::new(bytes)),
+            RandomAccess::File(file) => messages::of_file(BufReader::new(file)),
+            RandomAccess::Memory(bytes) => messages::of_file(Cursor::new(bytes)),
         })
     } else {
-        guarded(|| stream_batches(BufReader::new(opened.source.into_reader())))
+        guarded(|| messages::of_stream(BufReader::new(opened.source.into_reader())))
     };
     let batches = batches.unwrap_or_else(|| Err(ArrowError::IpcError(OFFSETS.to_owned())));
     let (schema, batches) = batches.map_err(|error| wrong(&error))?;
@@ -121,20 +124,6 @@ fn read(opened: Opened<'_>) -> Result<Table, Error> {
     typed.table(sinks, wanted)
 }
 
-fn file_batches(
-    reader: impl Read + std::io::Seek,
-) -> Result<(Schema, Vec<RecordBatch>), ArrowError> {
-    let reader = FileReader::try_new(reader, None)?;
-    let schema = reader.schema().as_ref().clone();
-    Ok((schema, reader.collect::<Result<_, _>>()?))
-}
-
-fn stream_batches(reader: impl Read) -> Result<(Schema, Vec<RecordBatch>), ArrowError> {
-    let reader = StreamReader::try_new(reader, None)?;
-    let schema = reader.schema().as_ref().clone();
-    Ok((schema, reader.collect::<Result<_, _>>()?))
-}
-
 fn damaged(error: &ArrowError) -> Malformed {
     Malformed::new(
         "a whole Arrow file",
@@ -145,7 +134,9 @@ fn damaged(error: &ArrowError) -> Malformed {
 /// The length of lists of one length.
 fn length(kind: &DataType) -> Option<usize> {
     match kind {
-        DataType::FixedSizeList(_, length) => usize::try_from(*length).ok(),
+        DataType::FixedSizeList(_, length) => usize::try_from(*length)
+            .ok()
+            .filter(|&length| length <= LONGEST_LIST),
         _ => None,
     }
 }

@@ -1,0 +1,225 @@
+//! The messages of Arrow files and streams, checked before they are decoded: what a damaged file declares must not cost
+//! more memory than its bytes can hold.
+
+use std::io::{Read, Seek, SeekFrom};
+
+use arrow_array::RecordBatch;
+use arrow_buffer::Buffer;
+use arrow_ipc::reader::StreamDecoder;
+use arrow_ipc::{BodyCompression, root_as_footer, root_as_message};
+use arrow_schema::{ArrowError, Schema};
+
+use super::FILE;
+
+/// What begins a message.
+const MARK: [u8; 4] = [0xff; 4];
+/// The end of a stream.
+const END: [u8; 8] = [0xff, 0xff, 0xff, 0xff, 0, 0, 0, 0];
+/// Bytes before the first message of a file.
+const MAGIC: u64 = 8;
+/// The length of the footer, and the magic bytes again.
+const TAIL: u64 = 10;
+/// The most that a packed byte unpacks to: in Zstandard, a block of 128 KiB takes four bytes.
+const UNPACKED: u64 = 1 << 15;
+/// The most rows that a byte has: a boolean takes a bit.
+const ROWS: u64 = 8;
+/// For small messages, whose metadata counts.
+const ANY: u64 = 1 << 16;
+
+/// The schema and batches of a file: a stream between magic bytes and a footer, which lists the batches.
+pub(super) fn of_file(
+    mut file: impl Read + Seek,
+) -> Result<(Schema, Vec<RecordBatch>), ArrowError> {
+    let length = file.seek(SeekFrom::End(0))?;
+    let lost = || wrong("a file that ends before its footer");
+    let tail = length.checked_sub(TAIL).ok_or_else(lost)?;
+    file.seek(SeekFrom::Start(tail))?;
+    let (mut size, mut magic) = ([0; 4], [0; FILE.len()]);
+    file.read_exact(&mut size)?;
+    file.read_exact(&mut magic)?;
+    if magic != FILE {
+        return Err(lost());
+    }
+    let size = u64::from(u32::from_le_bytes(size));
+    let messages = tail.checked_sub(size + MAGIC).ok_or_else(lost)?;
+    file.seek(SeekFrom::Start(MAGIC + messages))?;
+    let mut footer = Vec::new();
+    file.by_ref().take(size).read_to_end(&mut footer)?;
+    let footer = root_as_footer(&footer).map_err(invalid)?;
+    let listed = footer.recordBatches().map_or(0, |batches| batches.len());
+    file.seek(SeekFrom::Start(MAGIC))?;
+    let (schema, batches) = of_stream(file.take(messages))?;
+    if listed == batches.len() {
+        Ok((schema, batches))
+    } else {
+        Err(wrong("other batches than its footer lists"))
+    }
+}
+
+/// The schema and batches of a stream.
+pub(super) fn of_stream(mut stream: impl Read) -> Result<(Schema, Vec<RecordBatch>), ArrowError> {
+    let mut decoder = StreamDecoder::new();
+    let mut batches = Vec::new();
+    let mut decode = |bytes: Vec<u8>| -> Result<(), ArrowError> {
+        let mut buffer = Buffer::from(bytes);
+        while !buffer.is_empty() {
+            batches.extend(decoder.decode(&mut buffer)?);
+        }
+        Ok(())
+    };
+    while let Some(message) = Message::read(&mut stream)? {
+        message.check()?;
+        decode(message.head)?;
+        decode(message.body)?;
+    }
+    // A message without a body is decoded with what follows it.
+    decode(END.to_vec())?;
+    decoder.finish()?;
+    let schema = decoder.schema().ok_or_else(|| wrong("no schema"))?;
+    Ok((schema.as_ref().clone(), batches))
+}
+
+/// A message as it is stored.
+struct Message {
+    /// Mark, length and metadata.
+    head: Vec<u8>,
+    /// Where the metadata begins.
+    start: usize,
+    body: Vec<u8>,
+}
+
+impl Message {
+    /// None at the end.
+    fn read(stream: &mut impl Read) -> Result<Option<Self>, ArrowError> {
+        let mut head = Vec::new();
+        let mut size = MARK;
+        while size == MARK {
+            if head.len() > MARK.len() {
+                return Err(wrong("two marks of a message"));
+            }
+            let before = head.len();
+            stream.by_ref().take(4).read_to_end(&mut head)?;
+            match head[before..] {
+                [] if before == 0 => return Ok(None),
+                [a, b, c, d] => size = [a, b, c, d],
+                _ => return Err(wrong("the beginning of a message")),
+            }
+        }
+        let size = u64::from(u32::from_le_bytes(size));
+        if size == 0 {
+            return Ok(None);
+        }
+        let start = head.len();
+        let read = stream.by_ref().take(size).read_to_end(&mut head)?;
+        if (read as u64) < size {
+            return Err(wrong("a part of a message"));
+        }
+        let message = root_as_message(&head[start..]).map_err(invalid)?;
+        let size = u64::try_from(message.bodyLength())
+            .map_err(|_| wrong("a message of negative length"))?;
+        let mut body = Vec::new();
+        let read = stream.by_ref().take(size).read_to_end(&mut body)?;
+        if (read as u64) < size {
+            return Err(wrong("a part of a message"));
+        }
+        Ok(Some(Self { head, start, body }))
+    }
+
+    /// Fails if rows or unpacked buffers are declared that the bytes cannot hold.
+    fn check(&self) -> Result<(), ArrowError> {
+        let message = root_as_message(&self.head[self.start..]).map_err(invalid)?;
+        let batch = message.header_as_record_batch().or_else(|| {
+            message
+                .header_as_dictionary_batch()
+                .and_then(|dictionary| dictionary.data())
+        });
+        let Some(batch) = batch else {
+            return Ok(());
+        };
+        let packed: Option<BodyCompression<'_>> = batch.compression();
+        let factor = if packed.is_some() { UNPACKED } else { 1 };
+        let bytes = (self.head.len() + self.body.len()) as u64;
+        let rows = u64::try_from(batch.length()).unwrap_or(u64::MAX);
+        if rows > ANY + bytes * ROWS * factor {
+            return Err(wrong("more rows than the bytes can hold"));
+        }
+        for buffer in batch
+            .buffers()
+            .into_iter()
+            .flatten()
+            .filter(|_| packed.is_some())
+        {
+            let (start, length) = (buffer.offset() as usize, buffer.length().max(0) as u64);
+            let prefix = start
+                .checked_add(8)
+                .and_then(|end| self.body.get(start..end));
+            let Some(prefix) = prefix.and_then(|prefix| prefix.first_chunk()) else {
+                continue;
+            };
+            // −1 says that a buffer is not packed.
+            let unpacked = i64::from_le_bytes(*prefix).max(0) as u64;
+            if unpacked > ANY + length.saturating_mul(UNPACKED) {
+                return Err(wrong(
+                    "a buffer that unpacks to more than its bytes can hold",
+                ));
+            }
+        }
+        Ok(())
+    }
+}
+
+fn wrong(found: &str) -> ArrowError {
+    ArrowError::IpcError(found.to_owned())
+}
+
+fn invalid(error: impl std::fmt::Display) -> ArrowError {
+    ArrowError::ParseError(error.to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use arrow_array::{ArrayRef, Float64Array};
+    use arrow_ipc::CompressionType;
+    use arrow_ipc::writer::{IpcWriteOptions, StreamWriter};
+
+    use super::*;
+
+    fn stream() -> Vec<u8> {
+        let column: ArrayRef = Arc::new(Float64Array::from(vec![0.5; 1000]));
+        let batch = RecordBatch::try_from_iter([("a", column)]).unwrap();
+        let options =
+            IpcWriteOptions::default().try_with_compression(Some(CompressionType::LZ4_FRAME));
+        let schema = batch.schema();
+        let mut writer =
+            StreamWriter::try_new_with_options(Vec::new(), &schema, options.unwrap()).unwrap();
+        writer.write(&batch).unwrap();
+        writer.into_inner().unwrap()
+    }
+
+    #[test]
+    fn what_is_declared_must_be_possible() {
+        let bytes = stream();
+        assert_eq!(of_stream(&bytes[..]).unwrap().1[0].num_rows(), 1000);
+        let mut rest = &bytes[..];
+        let messages = std::iter::from_fn(|| Message::read(&mut rest).unwrap());
+        let mut batch = messages.last().unwrap();
+        batch.check().unwrap();
+        let packed = 1000_i64.wrapping_mul(8).to_le_bytes();
+        let at = batch.body.windows(8).position(|bytes| bytes == packed);
+        batch.body[at.unwrap()..][..8].copy_from_slice(&(1_i64 << 50).to_le_bytes());
+        let told = batch.check().unwrap_err().to_string();
+        assert!(told.contains("unpacks to more than its bytes"), "{told}");
+    }
+
+    #[test]
+    fn a_cut_stream_is_refused() {
+        let bytes = stream();
+        for end in (9..bytes.len() - 8).step_by(7) {
+            // Between two messages a stream may end.
+            let rows = of_stream(&bytes[..end]).map_or(0, |(_, batches)| batches.len());
+            assert_eq!(rows, 0, "{end}");
+        }
+    }
+}
