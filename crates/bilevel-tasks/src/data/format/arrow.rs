@@ -27,20 +27,19 @@ use crate::data::table::Table;
 const OFFSETS: &str = "offsets that lead nowhere";
 /// Longer lists are a mistake.
 const LONGEST_LIST: usize = 1 << 20;
-const FILE: [u8; 6] = *b"ARROW1";
 /// The mark of a message, which begins a stream.
 const STREAM: &[u8] = b"\xff\xff\xff\xff";
 
 pub(super) const FORMAT: Format = Format {
     name: "an Arrow file or stream",
-    is: |start| start.has(&FILE) || start.has(STREAM),
+    is: |start| start.has(&messages::FILE) || start.has(STREAM),
     read,
 };
 
 fn read(opened: Opened<'_>) -> Result<Table, Error> {
     let (path, wanted) = (opened.path, opened.wanted);
     let wrong = |error: &ArrowError| damaged(error).at(path);
-    let is_file = opened.source.start().starts_with(&FILE);
+    let is_file = opened.source.start().starts_with(&messages::FILE);
     let batches = if is_file {
         let access = opened.source.into_random_access();
         let access = access.map_err(|error| Error::reading(path, error))?;

@@ -9,8 +9,8 @@ use arrow_ipc::reader::StreamDecoder;
 use arrow_ipc::{BodyCompression, root_as_footer, root_as_message};
 use arrow_schema::{ArrowError, Schema};
 
-use super::FILE;
-
+/// What begins and ends a file.
+pub(super) const FILE: [u8; 6] = *b"ARROW1";
 /// What begins a message.
 const MARK: [u8; 4] = [0xff; 4];
 /// The end of a stream.
