@@ -75,3 +75,30 @@ pub fn file(bytes: &[u8]) -> usize {
         }
     })
 }
+
+/// The reader of folders of pictures, of one picture with these bytes; the memory that it needed.
+///
+/// # Panics
+/// If the picture cannot be written to a folder for temporary files.
+#[expect(clippy::expect_used, reason = "a full disk ends the fuzzer")]
+pub fn picture(bytes: &[u8]) -> usize {
+    /// A byte holds up to 8 * 1032 pixels, and the decoder, the pixels and the features have each in several forms.
+    const FACTOR: usize = 64 * 8 * 1032;
+    let folder = std::env::temp_dir().join(format!("bilevel-fuzz-{}", std::process::id()));
+    let name = if bytes.starts_with(b"\xff\xd8") { "0.jpg" } else { "0.png" };
+    let class = folder.join("class");
+    std::fs::create_dir_all(&class).expect("a folder");
+    let file = class.join(name);
+    std::fs::write(&file, bytes).expect("a file");
+    let used = bounded(bytes, FACTOR, |_| {
+        for image_size in [None, Some((4, 3))] {
+            let wanted = TableColumns {
+                image_size,
+                ..TableColumns::default()
+            };
+            let _ = Table::read(&folder, &wanted);
+        }
+    });
+    std::fs::remove_file(&file).expect("the file");
+    used
+}

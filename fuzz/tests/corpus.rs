@@ -34,5 +34,6 @@ fn seeds_and_corpus() {
     ] {
         every_input(target, bilevel_fuzz::file);
     }
+    every_input("pictures", bilevel_fuzz::picture);
     every_input("checkpoint", bilevel_fuzz::checkpoint);
 }

@@ -220,6 +220,12 @@ fn is_picture(name: &str) -> bool {
         .any(|known| ending.eq_ignore_ascii_case(known))
 }
 
+/// Pixels of any picture, whatever its length.
+const FEW_PIXELS: u64 = 1 << 16;
+/// The most pixels in a byte: a byte of a PNG unpacks to 1 032 at most, of eight pixels each if they are black or white. A
+/// JPEG has fewer.
+const MOST_PIXELS: u64 = 8 * 1032;
+
 fn decode(file: &File, wanted: &TableColumns) -> Result<Pixels, Error> {
     let bytes = fs::read(&file.path).map_err(|source| Error::Read {
         path: file.path.clone(),
@@ -237,9 +243,19 @@ fn decode(file: &File, wanted: &TableColumns) -> Result<Pixels, Error> {
             return Err(wrong("a JPEG picture that is cut short".to_owned()));
         }
     }
-    let reader = ImageReader::new(Cursor::new(bytes))
-        .with_guessed_format()
+    let length = bytes.len() as u64;
+    let open = |bytes| ImageReader::new(Cursor::new(bytes)).with_guessed_format();
+    let size = open(&bytes[..]).map(ImageReader::into_dimensions);
+    let (width, height) = size
+        .map_err(|error| wrong(error.to_string()))?
         .map_err(|error| wrong(error.to_string()))?;
+    // Before memory is asked for them.
+    if u64::from(width) * u64::from(height) > FEW_PIXELS + length * MOST_PIXELS {
+        return Err(wrong(format!(
+            "{width}×{height} pixels in {length} bytes, more than they can hold"
+        )));
+    }
+    let reader = open(&bytes[..]).map_err(|error| wrong(error.to_string()))?;
     let mut image = reader.decode().map_err(|error| wrong(error.to_string()))?;
     if let Some((height, width)) = wanted.image_size {
         image = image.resize_exact(width, height, FilterType::Triangle);
@@ -279,5 +295,29 @@ impl Pixels {
             bytes,
             ..self
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_picture_has_no_more_pixels_than_its_bytes_can_hold() {
+        let folder = tempfile::tempdir().unwrap();
+        let stored =
+            Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/files/stored/pictures/cat/0.png");
+        let mut bytes = fs::read(stored).unwrap();
+        // Width and height, and the checksum of the header, which covers them.
+        bytes[16..20].copy_from_slice(&20_000_u32.to_be_bytes());
+        bytes[20..24].copy_from_slice(&20_000_u32.to_be_bytes());
+        let mut checksum = flate2::Crc::new();
+        checksum.update(&bytes[12..29]);
+        bytes[29..33].copy_from_slice(&checksum.sum().to_be_bytes());
+        fs::create_dir(folder.path().join("cat")).unwrap();
+        fs::write(folder.path().join("cat/0.png"), bytes).unwrap();
+        let told = Table::read(folder.path(), &TableColumns::default());
+        let told = told.unwrap_err().to_string();
+        assert!(told.contains("20000×20000 pixels in"), "{told}");
     }
 }
