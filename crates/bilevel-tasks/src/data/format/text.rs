@@ -190,7 +190,10 @@ impl Parser<'_> {
         let separator = self.dialect.form.separator;
         let points = self.dialect.decimal != Decimal::Comma;
         let usual = self.wanted.missing.is_empty() && self.wanted.category.is_empty();
-        (separator != b' ' && points && usual).then(|| Plain::new(separator, &self.assigned.roles))
+        // Any character may be said to separate cells; one that is part of numbers does not end them.
+        let ends =
+            !(separator == b' ' || b"+-.eE".contains(&separator) || separator.is_ascii_digit());
+        (ends && points && usual).then(|| Plain::new(separator, &self.assigned.roles))
     }
 
     /// Adds a plain record of this line.

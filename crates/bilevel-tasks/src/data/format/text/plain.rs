@@ -205,6 +205,22 @@ mod tests {
         assert_eq!(plain, slow, "{text:?}");
     }
 
+    #[test]
+    fn a_separator_that_is_part_of_numbers_separates() {
+        let wanted = TableColumns {
+            label: Some("y".to_owned()),
+            text: crate::data::table::TextForm {
+                separator: Some(b'.'),
+                ..Default::default()
+            },
+            ..TableColumns::default()
+        };
+        // Three cells under two names, not the number 1.2 and a label.
+        let table = Table::from_bytes(b"a.y\n1.u\n3.4.v\n".to_vec(), Path::new("t"), &wanted);
+        let told = table.unwrap_err().to_string();
+        assert!(told.contains("expected 2 cells"), "{told}");
+    }
+
     proptest! {
         #[test]
         fn tables_are_those_of_records(
