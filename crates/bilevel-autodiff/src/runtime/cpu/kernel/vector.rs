@@ -10,6 +10,9 @@ pub(crate) trait Lanes<T>: Copy {
     /// Numbers in a vector.
     const COUNT: usize = size_of::<Self::Vector>() / size_of::<T>();
 
+    /// Whether there are 32 registers, as AVX-512 has; otherwise there are 16.
+    const MANY: bool = size_of::<Self::Vector>() == 64;
+
     fn splat(self, value: T) -> Self::Vector;
     fn add(self, a: Self::Vector, b: Self::Vector) -> Self::Vector;
     /// a · b + c.
@@ -48,6 +51,19 @@ pub(crate) trait Lanes<T>: Copy {
         // Safety: required of the caller.
         unsafe { to.cast::<Self::Vector>().write_unaligned(vector) };
     }
+}
+
+/// Says that a number is read soon; it need not exist.
+#[inline(always)]
+pub(super) fn prefetch<T>(from: *const T) {
+    #[cfg(target_arch = "x86_64")]
+    // Safety: this instruction never fails, and all processors of this architecture have it.
+    unsafe {
+        use std::arch::x86_64::{_MM_HINT_T0, _mm_prefetch};
+        _mm_prefetch::<_MM_HINT_T0>(from.cast());
+    }
+    #[cfg(not(target_arch = "x86_64"))]
+    let _ = from;
 }
 
 /// Vectors of the instruction set S.

@@ -4,36 +4,52 @@
 // Loops over registers are unrolled; an index is clearer here than an iterator.
 #![allow(clippy::needless_range_loop)]
 
-use crate::runtime::cpu::kernel::vector::{Kernel, Lanes};
+use crate::runtime::cpu::kernel::vector::{Kernel, Lanes, prefetch};
 use crate::runtime::cpu::kernel::vectorised::Vectorised;
 
 /// The most columns that are processed together: with two vectors of the large operand, their sums fill the registers.
-const AT_ONCE: usize = 6;
+const fn at_once(many_registers: bool) -> usize {
+    if many_registers { 12 } else { 6 }
+}
 
 /// Numbers of the narrow operand that stay in the first-level cache next to other data.
 const STAYING: usize = 4096;
 
-/// Calls the method with the constant C = `$count`, from 1 to 6.
+/// How many terms of a sum ahead the large operand is fetched where these are far apart.
+const AHEAD: isize = 8;
+
+/// Calls the method with the constant C = `$count`, of those that [`next_piece`] gives.
 macro_rules! with_count {
-    ($count:expr, $self:ident.$method:ident::<$($other:tt),*>($($argument:expr),*)) => {
+    ($count:expr, $self:ident.$method:ident::<$lanes:ident>($($argument:expr),*)) => {
         match $count {
-            1 => $self.$method::<$($other,)* 1>($($argument),*),
-            2 => $self.$method::<$($other,)* 2>($($argument),*),
-            3 => $self.$method::<$($other,)* 3>($($argument),*),
-            4 => $self.$method::<$($other,)* 4>($($argument),*),
-            5 => $self.$method::<$($other,)* 5>($($argument),*),
-            _ => $self.$method::<$($other,)* 6>($($argument),*),
+            1 => $self.$method::<$lanes, 1>($($argument),*),
+            2 => $self.$method::<$lanes, 2>($($argument),*),
+            3 => $self.$method::<$lanes, 3>($($argument),*),
+            4 => $self.$method::<$lanes, 4>($($argument),*),
+            5 => $self.$method::<$lanes, 5>($($argument),*),
+            6 => $self.$method::<$lanes, 6>($($argument),*),
+            // Only where registers hold so many.
+            8 if $lanes::MANY => $self.$method::<$lanes, 8>($($argument),*),
+            10 if $lanes::MANY => $self.$method::<$lanes, 10>($($argument),*),
+            _ if $lanes::MANY => $self.$method::<$lanes, 12>($($argument),*),
+            _ => {}
         }
     };
 }
 
-/// How many of the remaining columns to process next, so that all pieces have about the same size.
+/// How many of the remaining columns to process next, so that all pieces have about the same size. From 6 on it is even:
+/// each size is code of its own.
 ///
 /// Everything from here to the innermost loop is inlined, without closures, so that vector
 /// instructions are not calls.
 #[inline(always)]
-fn next_piece(left: usize) -> usize {
-    left.div_ceil(left.div_ceil(AT_ONCE).max(1))
+fn next_piece(left: usize, many_registers: bool) -> usize {
+    let piece = left.div_ceil(left.div_ceil(at_once(many_registers)).max(1));
+    match piece {
+        7 | 9 | 11 if left == piece => piece.div_ceil(2),
+        7 | 9 | 11 => piece + 1,
+        _ => piece,
+    }
 }
 
 /// `c[i, j] (+)= Σ_l a[i, l] · b[l, j]`: rows of a and columns of b are contiguous.
@@ -62,7 +78,7 @@ impl<T: Vectorised> Kernel<T> for Dots<T> {
             while row < self.rows {
                 let mut column = 0;
                 while column < self.columns {
-                    let count = next_piece(self.columns - column);
+                    let count = next_piece(self.columns - column, W::MANY);
                     with_count!(
                         count,
                         self.down::<W>(lanes, (row, (row + 2).min(self.rows)), column)
@@ -75,7 +91,7 @@ impl<T: Vectorised> Kernel<T> for Dots<T> {
         }
         let mut column = 0;
         while column < self.columns {
-            let count = next_piece(self.columns - column);
+            let count = next_piece(self.columns - column, W::MANY);
             with_count!(count, self.down::<W>(lanes, (0, self.rows), column));
             column += count;
         }
@@ -126,6 +142,11 @@ impl<T: Vectorised> Dots<T> {
                 let mut rows = [lanes.splat(T::zero()); R];
                 for i in 0..R {
                     rows[i] = lanes.load(a[i].add(l));
+                    // The rows after these.
+                    prefetch(
+                        a[i].wrapping_add(l)
+                            .wrapping_offset(R as isize * self.a_row),
+                    );
                 }
                 for j in 0..C {
                     let b = lanes.load(b[j].add(l));
@@ -185,7 +206,7 @@ impl<T: Vectorised> Kernel<T> for Updates<T> {
     fn run<W: Lanes<T>>(self, lanes: W) {
         let mut column = 0;
         while column < self.columns {
-            let count = next_piece(self.columns - column);
+            let count = next_piece(self.columns - column, W::MANY);
             with_count!(count, self.down::<W>(lanes, column));
             column += count;
         }
@@ -238,6 +259,7 @@ impl<T: Vectorised> Updates<T> {
                     let mut rows = [lanes.splat(T::zero()); V];
                     for v in 0..V {
                         let a = a.add(v * W::COUNT);
+                        prefetch(a.wrapping_offset(AHEAD * self.a_column));
                         rows[v] = if PART {
                             lanes.load_part(a, live)
                         } else {
@@ -318,7 +340,7 @@ mod tests {
             |values: &[f64]| -> Vec<T> { values.iter().map(|&v| T::from_f64(v)).collect() };
         for rows in (1..=35).step_by(2).chain([16, 32]) {
             for inner in (1..=35).step_by(3).chain([16, 32]) {
-                for (columns, add) in [(1, false), (5, true), (7, false), (10, true)] {
+                for (columns, add) in (1..=26).map(|columns| (columns, columns % 3 == 0)) {
                     let (a, b) = (numbers(rows * inner, 1), numbers(inner * columns, 2));
                     let start = if add { 3.0 } else { 0.0 };
                     let expected = expected((rows, inner, columns), &a, &b, start);
