@@ -92,6 +92,7 @@ pub(crate) fn after_divergence(
     use bilevel_tasks::Error::{BaselineDiverged, Method};
     let what = match error {
         Method(bilevel::Error::NonFinite { what, .. }) => what,
+        Method(bilevel::Error::NotDescended { .. }) => &Quantity::InnerVariable,
         BaselineDiverged { .. } => return Some("try features of a smaller scale".to_owned()),
         _ => return None,
     };
@@ -117,7 +118,15 @@ pub(crate) fn after_divergence(
         | Quantity::LinearProduct
         | Quantity::SimpleVariable
         | Quantity::Figure(_) => {
-            let step_size = smaller("step_size", &step_size);
+            let step_size = match job.measured {
+                // Smaller by itself is what the rows ask for.
+                None => format!(
+                    "{} or {}",
+                    writing.set("step_size", "auto"),
+                    smaller("step_size", &step_size)
+                ),
+                Some(_) => smaller("step_size", &step_size),
+            };
             if decay > 0.0 {
                 let decay = smaller("weight_decay", &decay);
                 format!("try {step_size} or {decay}")

@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use bilevel::catalogue::{MethodChoice, OptimizerChoice, Size};
 use bilevel_tasks::cleaning::{DecimalMark, EarlyStopping, ImageSize, Separator, TimeLimit};
 use bilevel_tasks::corruption::CorruptionKind;
-use bilevel_tasks::data::preparation::Missing;
+use bilevel_tasks::data::preparation::{Missing, Scale};
 use bilevel_tasks::model::Model;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
@@ -90,6 +90,15 @@ pub(crate) enum MissingName {
     Indicator,
 }
 
+/// How features are scaled.
+#[derive(ValueEnum, Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum ScaleName {
+    /// Leave them as they are
+    None,
+    /// (value - mean) / standard deviation; in a sparse matrix value / largest absolute value
+    Standard,
+}
+
 /// The mark before the fraction of a number.
 #[derive(ValueEnum, Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum DecimalName {
@@ -143,6 +152,9 @@ pub(crate) struct CleanArguments {
     /// error]
     #[arg(long, value_name = "CHOICE", value_enum, help_heading = "Data")]
     pub(crate) missing: Option<MissingName>,
+    /// How features are scaled [default: standard; none for pictures, whose pixels are from 0 to 1]
+    #[arg(long, value_name = "CHOICE", value_enum, help_heading = "Data")]
+    pub(crate) scale: Option<ScaleName>,
     /// Another text or number that stands for a missing value or label; may be given several times
     #[arg(
         long,
@@ -274,6 +286,15 @@ impl From<MissingName> for Missing {
             MissingName::Mean => Self::Mean,
             MissingName::Drop => Self::Drop,
             MissingName::Indicator => Self::Indicator,
+        }
+    }
+}
+
+impl From<ScaleName> for Scale {
+    fn from(name: ScaleName) -> Self {
+        match name {
+            ScaleName::None => Self::None,
+            ScaleName::Standard => Self::Standard,
         }
     }
 }

@@ -15,4 +15,5 @@ mod report;
 mod resume;
 mod run;
 mod solve;
+mod step_size;
 mod structure;

@@ -96,6 +96,7 @@ fn the_defaults_find_the_wrong_labels() {
             "rows",
             "seconds",
             "seed",
+            "step_size",
             "suspect_f1",
             "test_accuracy",
             "trusted",
@@ -375,7 +376,7 @@ fn a_run_that_fails_keeps_what_it_had_and_says_where() {
     assert_eq!((ran.code, ran.stdout.as_str()), (1, ""));
     for part in [
         "the inner variable became non-finite at inner step 2 of outer step 0",
-        "try a smaller --step-size than 1000000000000000000000000000000 or a smaller --weight-decay than 1",
+        "try --step-size auto or a smaller --step-size than 1000000000000000000000000000000 or a smaller --weight-decay than 1",
         "the last good state, before outer step 0, is kept in out/checkpoint",
     ] {
         assert!(ran.stderr.contains(part), "{part}\n{}", ran.stderr);

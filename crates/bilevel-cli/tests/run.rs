@@ -197,11 +197,11 @@ fn wrong_files_are_refused_with_the_line() {
         ),
         (
             "[method]\nstep_size = 0",
-            "expected a positive number, found \"0\"",
+            "expected auto, or a positive number, found \"0\"",
         ),
         (
             "[method]\nstep_size = nan",
-            "expected a positive number, found \"NaN\"",
+            "expected auto, or a positive number, found \"NaN\"",
         ),
         (
             "[method]\nprobability = 1.5",
@@ -306,7 +306,7 @@ fn advice_about_a_run_names_the_keys_of_its_file() {
     fs::write(here.join("job.toml"), text).unwrap();
     let ran = bilevel(here, "run job.toml --quiet");
     assert_eq!(ran.code, 1);
-    let part = "try a smaller step_size than 1000000000000000000000000000000 or a smaller weight_decay than 1;";
+    let part = "try step_size = \"auto\" or a smaller step_size than 1000000000000000000000000000000 or a smaller weight_decay than 1;";
     assert!(ran.stderr.contains(part), "{}", ran.stderr);
     assert!(!ran.stderr.contains("--"), "{}", ran.stderr);
 }

@@ -18,6 +18,7 @@ mod problem;
 mod run;
 mod specification;
 mod split;
+mod step_size;
 mod text_form;
 
 pub use baseline::{Baseline, baselines, retrain};
@@ -37,6 +38,7 @@ pub use specification::{
     TrainingSpecification, read_rate, read_seed, read_threads,
 };
 pub use split::{CleaningData, RowNumbers, Split};
+pub use step_size::MeasuredStepSize;
 pub use text_form::{DecimalMark, ImageSize, Separator};
 
 use std::sync::Arc;

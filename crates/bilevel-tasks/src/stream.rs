@@ -22,6 +22,12 @@ pub const BASELINE: Stream = Stream::Named {
     number: 8,
 };
 
+/// The vectors from which curvatures are measured.
+pub const CURVATURE: Stream = Stream::Named {
+    name: "curvature",
+    number: 14,
+};
+
 /// The start of a test problem, and its data.
 pub const INSTANCE: Stream = Stream::Named {
     name: "instance",

@@ -227,7 +227,6 @@ fn baselines_stand_in_their_natural_order() {
     let trainer = Trainer {
         model: Model::Softmax,
         steps: 200,
-        step_size: 0.5,
         weight_decay: 0.0,
         key,
     };

@@ -39,7 +39,9 @@ mod unrolled;
 mod value;
 
 pub use budget::{Chosen, TooLarge, choose};
-pub use choice::{AdjointChoice, DynamicsChoice, FieldChoice, OptimizerChoice, ProbabilityChoice};
+pub use choice::{
+    AdjointChoice, DynamicsChoice, FieldChoice, OptimizerChoice, ProbabilityChoice, StepSizeChoice,
+};
 pub use entry::{Build, Derivative, Entry, Form, Gives, Page, Parameter, Precision, Steps};
 pub use list::METHODS;
 pub use method::{Defaults, Method};

@@ -131,6 +131,13 @@ pub trait Dynamics<T: Scalar>: Send + Sync {
         false
     }
 
+    /// The weights of both objectives in what step k (from 1) of this outer step follows, the ratio of the step sizes
+    /// included. None where that is no such sum, or its weights are part of x. Default: none.
+    fn weights(&self, k: usize, outer_step: usize) -> Option<Weights> {
+        let _ = (k, outer_step);
+        None
+    }
+
     /// How many gradients of the inner and of the outer objective K = `steps` steps evaluate.
     /// Default: one of the inner objective per step.
     fn gradients(&self, steps: usize) -> (f64, f64) {

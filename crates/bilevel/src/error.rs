@@ -202,6 +202,18 @@ pub enum Error {
         /// The paths through which x does enter.
         enters: String,
     },
+    /// Training ended above its start: it diverges.
+    #[error(
+        "training rose: what it should lower went from {start:.4} to {end:.4}{}", place(None, Some(*outer_step))
+    )]
+    NotDescended {
+        /// What the inner steps follow, at their start.
+        start: f64,
+        /// The same at their end.
+        end: f64,
+        /// The outer step at which it was seen.
+        outer_step: usize,
+    },
     /// Training in fixed-point numbers left their range: it diverges, or fewer `fraction_bits` are needed.
     #[error(
         "the inner variable or its velocity left the range ±{limit:.3e} of numbers with {fraction_bits} binary places{}", place(Some(*inner_step), Some(*outer_step))
@@ -319,6 +331,7 @@ impl Error {
             | Self::Unknown { .. }
             | Self::Expected { .. }
             | Self::NonFinite { .. }
+            | Self::NotDescended { .. }
             | Self::NoSecondOrder { .. }
             | Self::NoPush { .. }
             | Self::StructurallyZero { .. }

@@ -40,6 +40,7 @@ pub use unrolled::Unrolled;
 
 use std::borrow::Cow;
 
+use crate::dynamics::Weights;
 use crate::objective::Calls;
 use crate::{At, Cost, Key, Memory, Problem, Result, Scalar, Status};
 
@@ -89,6 +90,13 @@ pub trait HyperGradient<T: Scalar>: Send + Sync {
 
     /// What one estimate is expected to cost.
     fn cost(&self, problem: &Problem<T>) -> Cost;
+
+    /// The weights of both objectives in what the last step of training at this outer step follows: their sum must not
+    /// end above its start. None where training follows no such sum. Default: none.
+    fn follows(&self, outer_step: usize) -> Option<Weights> {
+        let _ = outer_step;
+        None
+    }
 
     /// Which part of the memory lasts longer than an outer step. This decides how
     /// [`OverTasks`](crate::OverTasks) runs the method over several tasks. Default: nothing.

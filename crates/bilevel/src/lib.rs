@@ -99,6 +99,7 @@ mod bounds;
 pub mod catalogue;
 pub mod check;
 mod cost;
+pub mod curvature;
 mod draw;
 pub mod driver;
 pub mod dynamics;

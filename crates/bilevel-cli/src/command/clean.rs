@@ -42,6 +42,7 @@ fn specification(a: &CleanArguments) -> CleaningSpecification {
             keep: a.keep.clone(),
             category: a.category.clone(),
             missing: a.missing.map(Into::into),
+            scale: a.scale.map(Into::into),
             missing_text: a.missing_text.clone(),
             label_text: a.label_text.clone(),
             merge_labels: a.merge_labels,

@@ -3,7 +3,7 @@
 mod page;
 mod result;
 
-use bilevel::catalogue::{Defaults, Method, Setting, Settings};
+use bilevel::catalogue::{Defaults, Method, Setting, Settings, StepSizeChoice};
 use bilevel_tasks::cleaning::{CleaningSettings, Forecast, Sizes, TrainingSpecification};
 use bilevel_tasks::problem::ProblemOptions;
 
@@ -28,7 +28,12 @@ pub(crate) fn run(arguments: &ExplainArguments) -> Result<(), Failure> {
         method: Some(arguments.method),
         ..arguments.options.0.clone()
     };
-    let method = Method::new(&settings, Defaults::TRAINING)?;
+    // The figures do not depend on the step size.
+    let defaults = Defaults {
+        measures_step_size: arguments.problem.is_none(),
+        ..Defaults::TRAINING
+    };
+    let method = Method::new(&settings, defaults)?;
     let known = match &arguments.problem {
         None => of_cleaning(arguments, &method)?,
         Some(name) => of_problem(arguments, &settings, name)?,
@@ -138,7 +143,7 @@ fn of_problem(
     let options = ProblemOptions {
         dimension: arguments.dimension,
         steps: settings.steps,
-        step_size: settings.step_size,
+        step_size: settings.step_size.and_then(StepSizeChoice::fixed),
         ..ProblemOptions::default()
     };
     let problem = solve::named(name, &options)?;

@@ -12,7 +12,7 @@ pub(crate) use task::{first_task, kept_numbers, method_for, named};
 use std::time::Instant;
 
 use anyhow::anyhow;
-use bilevel::catalogue::{Method, OptimizerChoice, Settings, choose};
+use bilevel::catalogue::{Method, OptimizerChoice, Settings, StepSizeChoice, choose};
 use bilevel::optimizer::Projected;
 use bilevel::vector::norm;
 use bilevel::{Calls, Driver, Iterate, Key, Observer, Optimizer, Problem, RunState};
@@ -114,7 +114,11 @@ fn problem(arguments: &SolveArguments) -> Result<TestProblem, Failure> {
         start: numbers(&arguments.start),
         inner_start: numbers(&arguments.inner_start),
         steps: arguments.options.0.steps,
-        step_size: arguments.options.0.step_size,
+        step_size: arguments
+            .options
+            .0
+            .step_size
+            .and_then(StepSizeChoice::fixed),
         seed: Key::from_seed(arguments.common.seed),
     };
     named(&arguments.problem, &options)

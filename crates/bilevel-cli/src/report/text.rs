@@ -11,8 +11,12 @@ const SHOWN: usize = 10;
 
 /// The report, with a final newline.
 pub(crate) fn report(facts: &Facts<'_>) -> String {
+    let distrust = match &facts.result.not_to_be_trusted {
+        Some(_) => format!("{}\n", words::gradient_check(facts)),
+        None => String::new(),
+    };
     let parts = [
-        words::searched(facts),
+        format!("{distrust}{}", words::searched(facts)),
         format!("How it works: {}", words::how(facts)),
         words::found(facts),
         most_suspect(facts),

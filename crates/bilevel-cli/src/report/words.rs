@@ -50,11 +50,14 @@ pub(super) fn how(facts: &Facts<'_>) -> String {
         "Every row has a weight between 0 and 1, which starts at 0.5. A model is trained on the weighted rows\n\
          and tested on the trusted rows; then each weight moves in the direction that improves the trained model.\n\
          A row whose weight ends below 0.5 did harm: its label is suspected to be wrong.\n\
-         The weights were updated {} ({stopped}); the result is from update {}. Method: {}. Model: {}.\n{none}",
+         The weights were updated {} ({stopped}); the result is from update {}. Method: {}. Model: {}.{}\n{none}",
         count(result.outer_steps, "time"),
         facts.kept_step,
         result.method,
-        result.model
+        result.model,
+        result
+            .step_size
+            .map_or_else(String::new, |size| format!(" Step size: {size:.4}."))
     )
 }
 

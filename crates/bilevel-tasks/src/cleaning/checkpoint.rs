@@ -54,6 +54,8 @@ pub struct Results {
     pub text: String,
     /// The document, as in `result.json`.
     pub document: String,
+    /// Why they are not to be trusted, if so.
+    pub not_to_be_trusted: Option<String>,
 }
 
 impl CleaningCheckpoint<'_> {

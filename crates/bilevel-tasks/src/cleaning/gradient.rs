@@ -24,6 +24,18 @@ pub struct GradientCheck {
     pub passed: Option<bool>,
 }
 
+impl GradientCheck {
+    /// What it found, if it failed.
+    pub(super) fn failure(&self) -> Option<String> {
+        (self.passed == Some(false)).then(|| match self.relative_error {
+            Some(error) => format!(
+                "the gradient disagrees with finite differences (relative error {error:.0e})"
+            ),
+            None => "the gradient could not be compared with finite differences: a number became non-finite".to_owned(),
+        })
+    }
+}
+
 /// Row weights x are drawn from the normal distribution: at the start, x = 0, a wrong
 /// derivative may look right.
 #[must_use]

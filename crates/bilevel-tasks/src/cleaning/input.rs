@@ -47,6 +47,7 @@ fn check_digits(a: &DataSpecification) -> Result<(), Error> {
         ("keep", !a.keep.is_empty()),
         ("category", !a.category.is_empty()),
         ("missing", a.missing.is_some()),
+        ("scale", a.scale.is_some()),
         ("missing_text", !a.missing_text.is_empty()),
         ("label_text", !a.label_text.is_empty()),
         ("merge_labels", a.merge_labels),

@@ -2,7 +2,9 @@
 
 use std::time::{Duration, Instant};
 
-use bilevel::catalogue::{Chosen, Defaults, Method, OptimizerChoice, choose};
+use bilevel::catalogue::{
+    Chosen, Defaults, Method, OptimizerChoice, Setting, StepSizeChoice, choose,
+};
 use bilevel::driver::Why;
 use bilevel::{Driver, Key};
 
@@ -15,6 +17,7 @@ use super::problem::CleaningProblem;
 use super::run::{Cleaned, CleaningState, Watch};
 use super::specification::{CleaningSpecification, EarlyStopping};
 use super::split::CleaningData;
+use super::step_size::{self, MeasuredStepSize};
 use super::{Cleaning, CleaningSettings, kept};
 use crate::Error;
 use crate::corruption::Corruption;
@@ -62,6 +65,8 @@ pub struct CleaningJob {
     pub optimizer: OptimizerChoice,
     /// What was chosen to fit a memory budget, if there is one.
     pub chosen: Option<Chosen>,
+    /// The step size, if it was measured.
+    pub measured: Option<MeasuredStepSize>,
     /// The root key of all draws.
     pub key: Key,
 }
@@ -84,11 +89,32 @@ impl CleaningJob {
     /// Whatever is wrong with the specification or the files that it names.
     pub fn new(given: &CleaningSpecification, threads: usize) -> Result<Self, Error> {
         let key = Key::from_seed(given.seed);
-        let method = Method::new(&given.method, Defaults::TRAINING)?
-            .expect_inner_weight(given.run.outer_steps)?;
+        let method = |given: &CleaningSpecification| {
+            let defaults = Defaults {
+                measures_step_size: true,
+                ..Defaults::TRAINING
+            };
+            Method::new(&given.method, defaults)?.expect_inner_weight(given.run.outer_steps)
+        };
+        let built = method(given)?;
         let settings = settings(given)?;
         let input = Input::read(&given.data, key)?;
         let cleaning = Cleaning::new(&input.data, &settings, key)?;
+        let fixed = given.method.step_size.and_then(StepSizeChoice::fixed);
+        let measured = match fixed {
+            None if built.entry().takes(Setting::StepSize) => {
+                step_size::measured(&cleaning, &built, key)?
+            }
+            _ => None,
+        };
+        let method = match measured {
+            None => built,
+            Some(measured) => {
+                let mut given = given.clone();
+                given.method.step_size = Some(StepSizeChoice::Fixed(measured.step_size));
+                method(&given)?
+            }
+        };
         let (method, chosen) = match &given.run.memory_budget {
             None => (method, None),
             Some(budget) => {
@@ -129,6 +155,7 @@ impl CleaningJob {
             method,
             optimizer,
             chosen,
+            measured,
             key,
         };
         job.specification = job.with_every_value(threads);
@@ -213,6 +240,7 @@ impl CleaningJob {
         let suggestions = suggestions(&self.data, ids, &retrained)?;
         let metrics = cleaned.step.metrics.as_ref();
         let result = CleaningResult {
+            not_to_be_trusted: gradient_check.failure(),
             method: self.method.name(),
             model: self.settings.model.to_string(),
             rows: self.data.train().rows(),
@@ -232,6 +260,11 @@ impl CleaningJob {
             retrained_accuracy: row.retrained_accuracy,
             baselines: Baselines(simple),
             gradient_check,
+            step_size: self
+                .method
+                .entry()
+                .takes(Setting::StepSize)
+                .then_some(self.method.settings.step_size),
             adjoint: self
                 .chosen
                 .as_ref()
@@ -274,13 +307,11 @@ fn settings(given: &CleaningSpecification) -> Result<CleaningSettings, Error> {
     })
 }
 
-/// The baselines' training does not depend on the method's step size, so that they are the
-/// same for every method; weight decay D adds D to the curvature of the loss.
+/// The baselines' training does not depend on the method, so that they are the same for every one.
 fn trainer(settings: &CleaningSettings, key: Key) -> Trainer {
     Trainer {
         model: settings.model,
         steps: 300,
-        step_size: 0.5 / (1.0 + settings.weight_decay),
         weight_decay: settings.weight_decay,
         key,
     }

@@ -35,6 +35,9 @@ pub struct CleaningOutcome {
 /// `result.json`.
 #[derive(Clone, PartialEq, Debug, Serialize)]
 pub struct CleaningResult {
+    /// Why nothing here is to be trusted, if so.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub not_to_be_trusted: Option<String>,
     /// The method.
     pub method: String,
     /// The model.
@@ -73,6 +76,8 @@ pub struct CleaningResult {
     pub baselines: Baselines,
     /// Whether the gradient is right.
     pub gradient_check: GradientCheck,
+    /// Step size of the inner gradient, where the method has one.
+    pub step_size: Option<f64>,
     /// What was chosen to fit the memory budget, and why.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub adjoint: Option<String>,

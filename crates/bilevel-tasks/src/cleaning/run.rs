@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use bilevel::driver::{Patience, Why};
+use bilevel::dynamics::Weights;
 use bilevel::{
     Calls, Draw, Driver, HyperGradient, Iterate, Key, Objective, Observer, Optimizer, RunState,
 };
@@ -136,6 +137,8 @@ impl<T: Real> Cleaning<T> {
         self.expect_state(state, optimizer)?;
         let mut watcher = Watcher {
             cleaning: self,
+            method,
+            key,
             progress: &mut state.progress,
             watch,
         };
@@ -226,37 +229,80 @@ impl<T: Real> Cleaned<T> {
     }
 }
 
+const TRUSTED: &str = "the loss on all trusted rows";
+const TRAINING: &str = "the weighted loss on all training rows";
+
 struct Watcher<'w, T> {
     cleaning: &'w Cleaning<T>,
+    method: &'w dyn HyperGradient<T>,
+    key: Key,
     progress: &'w mut Progress<T>,
     watch: &'w mut dyn Watch<T>,
 }
 
 impl<T: Real> Watcher<'_, T> {
+    /// An objective at the end of an iterate's training, over all rows.
+    fn value(
+        &self,
+        name: &'static str,
+        objective: &dyn Objective<T>,
+        iterate: &Iterate<'_, T>,
+        y: &[T],
+    ) -> bilevel::Result<f64> {
+        let value = objective.at(iterate.x)?.value(y, Draw::All)?;
+        if value.is_finite() {
+            Ok(value.to_double())
+        } else {
+            Err(bilevel::Error::NonFinite {
+                what: bilevel::Quantity::Figure(name),
+                inner_step: None,
+                outer_step: Some(iterate.outer_step),
+            })
+        }
+    }
+
+    /// Fails if what training follows ended above its start, over all rows: with mini-batches too.
+    fn expect_descent(&self, iterate: &Iterate<'_, T>, f: f64, g: f64) -> bilevel::Result<()> {
+        let problem = &self.cleaning.problem;
+        let weights = self.method.follows(iterate.outer_step).unwrap_or(Weights {
+            outer: 1.0,
+            inner: 1.0,
+        });
+        let mut start = vec![T::zero(); problem.y_len()];
+        problem.start().start(iterate.x, self.key, &mut start)?;
+        let sum = |f: f64, g: f64| weights.outer * f + weights.inner * g;
+        let before = sum(
+            self.value(TRUSTED, problem.outer(), iterate, &start)?,
+            self.value(TRAINING, problem.inner(), iterate, &start)?,
+        );
+        let after = sum(f, g);
+        // The sums over many rows are rounded.
+        if after > before + 1e-4 * before.abs() {
+            return Err(bilevel::Error::NotDescended {
+                start: before,
+                end: after,
+                outer_step: iterate.outer_step,
+            });
+        }
+        Ok(())
+    }
+
     /// The figures of an iterate.
     fn look(&self, iterate: &Iterate<'_, T>) -> bilevel::Result<OuterStep> {
         let problem = &self.cleaning.problem;
-        let value = |name, objective: &dyn Objective<T>| -> bilevel::Result<f64> {
-            let value = objective
-                .at(iterate.x)?
-                .value(&iterate.report.y, Draw::All)?;
-            if value.is_finite() {
-                Ok(value.to_double())
-            } else {
-                Err(bilevel::Error::NonFinite {
-                    what: bilevel::Quantity::Figure(name),
-                    inner_step: None,
-                    outer_step: Some(iterate.outer_step),
-                })
-            }
+        let value = |name, objective: &dyn Objective<T>| {
+            self.value(name, objective, iterate, &iterate.report.y)
         };
+        let f = value(TRUSTED, problem.outer())?;
+        let g = value(TRAINING, problem.inner())?;
+        self.expect_descent(iterate, f, g)?;
         let held_out = self.cleaning.held_out.as_deref();
         let report = iterate.report;
         Ok(OuterStep {
             step: iterate.outer_step,
             seconds: iterate.elapsed.as_secs_f64(),
-            f: value("the loss on all trusted rows", problem.outer())?,
-            g: value("the weighted loss on all training rows", problem.inner())?,
+            f,
+            g,
             hypergradient_norm: iterate.hypergradient_norm(),
             held_out: held_out
                 .map(|objective| value("the loss on the held-out rows", objective))

@@ -14,7 +14,7 @@ use super::CleaningSettings;
 use super::text_form::{DecimalMark, ImageSize, Separator};
 use crate::corruption::CorruptionKind;
 use crate::data::STANDARD_INPUT;
-use crate::data::preparation::Missing;
+use crate::data::preparation::{Missing, Scale};
 use crate::model::Model;
 use crate::specification::{self, SpecificationProblem, keys_of};
 
@@ -94,6 +94,9 @@ pub struct DataSpecification {
     /// How missing values are handled.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub missing: Option<Missing>,
+    /// How features are scaled; if not given, all but pixels are standardised.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub scale: Option<Scale>,
     /// Texts that stand for no value, in addition to the usual ones.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub missing_text: Vec<String>,

@@ -33,7 +33,7 @@ fn fit(table: Table, missing: Missing) -> Result<(Preparation, Prepared), Error>
         table,
         &Policy {
             missing,
-            keep: Vec::new(),
+            ..Policy::default()
         },
     )
 }

@@ -21,7 +21,7 @@ use crate::Error;
 pub use missing::{Missing, MissingFound};
 pub use prepared::Prepared;
 use read::Read;
-pub use scale::ColumnScale;
+pub use scale::{ColumnScale, Scale};
 use scale::{of_column, of_matrix, of_sparse, standardised};
 use trouble::{nothing, out_of_reach, problem};
 use used::{Used, labelled};
@@ -33,13 +33,15 @@ pub struct Policy {
     pub missing: Missing,
     /// Columns that are kept, whatever they look like.
     pub keep: Vec<String>,
+    /// How features are scaled; if not given, all but pixels are standardised.
+    pub scale: Option<Scale>,
 }
 
 /// What is learned from a first table and applied to it and to others.
 ///
 /// Numbers, booleans (0 and 1) and dates (days since 1970-01-01) are one feature each; a column of texts is one
 /// feature for each text, 1 where the column has it and else 0. Every feature is standardised: (value − mean) / standard
-/// deviation of the first table's rows. Pixels are left as they are; the features of a sparse matrix are divided by
+/// deviation of the first table's rows, unless [`Policy::scale`] says otherwise. Pixels are left as they are; the features of a sparse matrix are divided by
 /// their largest absolute value, which keeps zeros.
 #[derive(Clone, PartialEq, Debug)]
 pub struct Preparation {
@@ -50,8 +52,8 @@ pub struct Preparation {
     left_out: Vec<String>,
     features: Vec<Feature>,
     scaling: Vec<ColumnScale>,
-    /// Pixels are not scaled.
-    scaled: bool,
+    /// Whether the first table's values are pixels.
+    pixels: bool,
     notes: Vec<ReadNote>,
 }
 
@@ -89,7 +91,7 @@ impl Preparation {
             left_out: Vec::new(),
             features: Vec::new(),
             scaling: Vec::new(),
-            scaled: true,
+            pixels: false,
             notes: Vec::new(),
         };
         let labelled = labelled(&table);
@@ -101,14 +103,15 @@ impl Preparation {
                 let used =
                     Used::of_columns(&table, &own.names(), &read, &labelled, policy.missing)?;
                 own.learn(&read, &used, &table)?;
+                own.leave_unscaled(policy);
                 let prepared = own.columns(&read, used, table);
                 Ok((own, prepared?))
             }
             Features::Matrix(matrix) => {
                 let used = Used::of_matrix(&table, &matrix, &labelled, policy.missing)?;
-                own.scaled = !matrix.pixels;
+                own.pixels = matrix.pixels;
                 own.scaling = match &matrix.values {
-                    _ if matrix.pixels => Vec::new(),
+                    _ if matrix.pixels && policy.scale != Some(Scale::Standard) => Vec::new(),
                     Numbers::F32(values) => of_matrix(values, matrix.width, &used.fitted),
                     Numbers::F64(values) => of_matrix(values, matrix.width, &used.fitted),
                     Numbers::Sparse(sparse) => of_sparse(sparse, matrix.width, &used.fitted),
@@ -128,6 +131,7 @@ impl Preparation {
                 if !problems.is_empty() {
                     return Err(table.wrong(TableProblem::Columns { columns: problems }));
                 }
+                own.leave_unscaled(policy);
                 let prepared = own.matrix(matrix, used, table)?;
                 Ok((own, prepared))
             }
@@ -217,17 +221,24 @@ impl Preparation {
                 self.columns(&read, used, table)
             }
             Features::Matrix(mut matrix) => {
-                matrix.match_pixels(!self.scaled);
+                matrix.match_pixels(self.pixels);
                 let used = Used::of_matrix(&table, &matrix, &labelled, self.missing)?;
                 self.matrix(matrix, used, table)
             }
         }
     }
 
-    /// The standardisation of each feature; none for pixels.
+    /// The scaling of each feature; none for pixels that stay as they are.
     #[must_use]
     pub fn scaling(&self) -> Option<&[ColumnScale]> {
-        self.scaled.then_some(&self.scaling)
+        (!self.pixels || !self.scaling.is_empty()).then_some(&self.scaling)
+    }
+
+    fn leave_unscaled(&mut self, policy: &Policy) {
+        if policy.scale == Some(Scale::None) {
+            let scaling = std::mem::take(&mut self.scaling);
+            self.scaling = scaling.into_iter().map(ColumnScale::unscaled).collect();
+        }
     }
 
     /// The names of the columns that features are made of.
@@ -387,10 +398,9 @@ impl Preparation {
     fn matrix(&self, matrix: Matrix, used: Used, table: Table) -> Result<Prepared, Error> {
         let width = matrix.width;
         let scale = |row: usize, column: usize, value: f64| {
-            if !self.scaled {
+            let Some(scale) = self.scaling.get(column) else {
                 return Ok(value as f32);
-            }
-            let scale = &self.scaling[column];
+            };
             let standard = standardised(value, scale);
             if standard.is_finite() {
                 Ok(standard)

@@ -176,6 +176,46 @@ impl fmt::Display for DynamicsChoice {
     }
 }
 
+/// The step size of the inner gradient.
+#[derive(Clone, Copy, PartialEq, Debug)]
+pub enum StepSizeChoice {
+    /// From the curvature that training meets, where a job measures it.
+    Auto,
+    /// This number.
+    Fixed(f64),
+}
+
+impl StepSizeChoice {
+    /// The number, if it is one.
+    #[must_use]
+    pub fn fixed(self) -> Option<f64> {
+        match self {
+            Self::Auto => None,
+            Self::Fixed(number) => Some(number),
+        }
+    }
+}
+
+impl FromStr for StepSizeChoice {
+    type Err = Error;
+
+    fn from_str(text: &str) -> Result<Self> {
+        if text == "auto" {
+            return Ok(Self::Auto);
+        }
+        number(text, "auto, or a positive number", |size| size > 0.0).map(Self::Fixed)
+    }
+}
+
+impl fmt::Display for StepSizeChoice {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Auto => f.write_str("auto"),
+            Self::Fixed(number) => write!(f, "{number}"),
+        }
+    }
+}
+
 /// How often the exact part of a debiased estimate is computed.
 #[derive(Clone, Copy, PartialEq, Debug)]
 pub struct ProbabilityChoice(
@@ -299,6 +339,9 @@ mod tests {
         }
         for text in ["0.25", "adaptive"] {
             assert_eq!(text.parse::<ProbabilityChoice>().unwrap().to_string(), text);
+        }
+        for text in ["auto", "0.25"] {
+            assert_eq!(text.parse::<StepSizeChoice>().unwrap().to_string(), text);
         }
         for text in ["inner", "aggregate"] {
             assert_eq!(text.parse::<FieldChoice>().unwrap().to_string(), text);

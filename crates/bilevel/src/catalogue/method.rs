@@ -1,6 +1,6 @@
 //! From settings to a method.
 
-use super::choice::{AdjointChoice, FieldChoice, OptimizerChoice};
+use super::choice::{AdjointChoice, FieldChoice, OptimizerChoice, StepSizeChoice};
 use super::entry::{Entry, Form, Gives, Precision};
 use super::name::MethodChoice;
 use super::refusal::Refusal;
@@ -27,10 +27,12 @@ pub struct Defaults {
     pub method: &'static Entry,
     /// Inner steps, for a method without its own number.
     pub steps: usize,
-    /// Step size of the inner gradient.
+    /// Step size of the inner gradient, where it is not given as a number and no job measures it.
     pub step_size: f64,
     /// Added to the diagonal of the inner Hessian.
     pub damping: f64,
+    /// Whether the caller replaces a step size that is not a number by one that it measures.
+    pub measures_step_size: bool,
 }
 
 impl Defaults {
@@ -41,6 +43,7 @@ impl Defaults {
         step_size: 0.5,
         // The inner Hessian is singular for a softmax and indefinite for a network.
         damping: 0.01,
+        measures_step_size: false,
     };
     /// For problems in closed form; each problem has its own steps and step size.
     pub const CLOSED_FORM: Self = Self {
@@ -65,7 +68,11 @@ impl Method {
             expect_parts(steps, &choice, named.is_some(), given)?;
         }
         expect_own_settings(entry, named, given)?;
-        let step_size = given.step_size.unwrap_or(defaults.step_size);
+        if given.step_size == Some(StepSizeChoice::Auto) && !defaults.measures_step_size {
+            return Err(Refusal::NotMeasured);
+        }
+        let fixed = given.step_size.and_then(StepSizeChoice::fixed);
+        let step_size = fixed.unwrap_or(defaults.step_size);
         let (field, adjoint) = match &entry.form {
             Form::Unrolled(steps) => (
                 field(entry.name, steps, given, step_size)?,
@@ -130,7 +137,7 @@ impl Method {
             schedule,
             field: has(Setting::Field).then_some(field),
             adjoint: own.adjoint,
-            step_size: has(Setting::StepSize).then_some(own.step_size),
+            step_size: has(Setting::StepSize).then_some(StepSizeChoice::Fixed(own.step_size)),
             aggregate_step_size,
             steps: self.counted_steps(),
             dynamics: has(Setting::Dynamics).then_some(own.dynamics),

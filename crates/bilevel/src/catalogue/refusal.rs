@@ -91,6 +91,8 @@ pub enum Refusal {
         /// The method.
         method: MethodChoice,
     },
+    /// A step size that is to be measured, where nothing measures it.
+    NotMeasured,
     /// A schedule that keeps x out of training.
     NoInnerWeight {
         /// The schedule.
@@ -121,6 +123,10 @@ impl Refusal {
                 "{} and {} {adjoint} contradict each other",
                 of_method(method),
                 spell("adjoint")
+            ),
+            Self::NotMeasured => format!(
+                "{} auto has no meaning here: no training is followed to measure it; expected a positive number",
+                spell("step_size")
             ),
             Self::ImplicitAggregate { method } => format!(
                 "{method} has no implicit derivative with {} aggregate: its formula holds only where the inner gradient is zero, and an aggregate field leads elsewhere; expected an unrolled method",
@@ -203,6 +209,7 @@ impl Refusal {
             | Self::OwnSchedule { .. } => Some(choose("method", "improved")),
             Self::OfAggregate { .. } => Some(choose("field", "aggregate")),
             Self::NotIts { setting, .. } => Some(Hint::LeaveOut(setting.name())),
+            Self::NotMeasured => Some(Hint::LeaveOut("step_size")),
             Self::ImplicitAggregate { .. }
             | Self::ExactInside { .. }
             | Self::NoOuterWeight { .. }

@@ -78,14 +78,13 @@ impl Setting {
     #[must_use]
     pub fn kind(self) -> Kind {
         match self {
-            Self::StepSize
-            | Self::AggregateStepSize
+            Self::AggregateStepSize
             | Self::Steps
             | Self::Damping
             | Self::LinearTolerance
             | Self::LinearProducts
             | Self::YStepSize => Kind::Number,
-            Self::Probability => Kind::Any,
+            Self::Probability | Self::StepSize => Kind::Any,
             Self::Schedule | Self::Field | Self::Adjoint | Self::Dynamics | Self::Penalty => {
                 Kind::Text
             }
@@ -139,9 +138,9 @@ impl Setting {
             Self::StepSize => about(
                 "step_size",
                 "S",
-                POSITIVE,
-                Some("0.5; 0.1 in bench; solve uses the problem's own"),
-                "Step size of the inner gradient",
+                "auto, or a positive number",
+                Some("auto; 0.1 in bench; solve uses the problem's own"),
+                "Step size of the inner gradient: a number, or auto, half of 1 / the largest curvature that training on the rows meets",
             ),
             Self::AggregateStepSize => about(
                 "aggregate_step_size",

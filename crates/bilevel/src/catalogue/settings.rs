@@ -1,6 +1,8 @@
 //! What the user gives of a method: its name and settings, all of them optional.
 
-use super::choice::{AdjointChoice, DynamicsChoice, FieldChoice, ProbabilityChoice};
+use super::choice::{
+    AdjointChoice, DynamicsChoice, FieldChoice, ProbabilityChoice, StepSizeChoice,
+};
 use super::name::MethodChoice;
 use super::setting::Setting;
 use crate::text::{non_negative, positive, positive_count};
@@ -19,7 +21,7 @@ pub struct Settings {
     /// How training is differentiated.
     pub adjoint: Option<AdjointChoice>,
     /// Step size of the inner gradient.
-    pub step_size: Option<f64>,
+    pub step_size: Option<StepSizeChoice>,
     /// Step size of the outer gradient in the aggregate field.
     pub aggregate_step_size: Option<f64>,
     /// Inner steps.
@@ -50,7 +52,7 @@ impl Settings {
             Setting::Schedule => self.schedule = Some(text.parse()?),
             Setting::Field => self.field = Some(text.parse()?),
             Setting::Adjoint => self.adjoint = Some(text.parse()?),
-            Setting::StepSize => self.step_size = Some(positive(text)?),
+            Setting::StepSize => self.step_size = Some(text.parse()?),
             Setting::AggregateStepSize => self.aggregate_step_size = Some(positive(text)?),
             Setting::Steps => self.steps = Some(positive_count(text)?),
             Setting::Dynamics => self.dynamics = Some(text.parse()?),

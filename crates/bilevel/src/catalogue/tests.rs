@@ -141,7 +141,6 @@ fn names_are_told_apart() {
 fn defaults_are_as_said() {
     let method = method("method=ufo").unwrap();
     for (setting, value) in [
-        (Setting::StepSize, method.settings.step_size.to_string()),
         (Setting::Steps, method.settings.steps.to_string()),
         (Setting::Dynamics, method.settings.dynamics.to_string()),
         (
@@ -154,6 +153,23 @@ fn defaults_are_as_said() {
         let (first, _) = said.split_once([';', ',']).unwrap_or((said, ""));
         assert_eq!(first, value, "{setting:?}");
     }
+    let said = Setting::StepSize.about().default.unwrap();
+    assert!(said.starts_with("auto;"), "{said}");
+    let given: Settings = Settings {
+        step_size: Some(StepSizeChoice::Auto),
+        ..Settings::default()
+    };
+    assert_eq!(
+        Method::new(&given, Defaults::TRAINING).err(),
+        Some(Refusal::NotMeasured)
+    );
+    let measured = Defaults {
+        measures_step_size: true,
+        step_size: 0.25,
+        ..Defaults::TRAINING
+    };
+    let method = Method::new(&given, measured).unwrap();
+    assert_eq!(method.settings.step_size, 0.25);
 }
 
 /// What a method says that it was given makes the same method, to the last bit of its numbers.

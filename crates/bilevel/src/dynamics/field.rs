@@ -45,6 +45,26 @@ impl Field {
         }
     }
 
+    /// The weights at step k, from 1; None where they are part of x.
+    pub(super) fn fixed_weights(&self, k: usize, outer_step: usize) -> Option<Weights> {
+        match self {
+            Self::Inner => Some(Weights {
+                outer: 0.0,
+                inner: 1.0,
+            }),
+            Self::Aggregate {
+                schedule,
+                outer_scale,
+            } => {
+                let Weights { outer, inner } = schedule.fixed_weights(k, outer_step)?;
+                Some(Weights {
+                    outer: outer * outer_scale,
+                    inner,
+                })
+            }
+        }
+    }
+
     /// Whether the weights are part of x.
     pub(super) fn depends_on_x(&self) -> bool {
         matches!(self, Self::Aggregate { schedule, .. } if schedule.depends_on_x())

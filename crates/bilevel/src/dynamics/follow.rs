@@ -1,6 +1,6 @@
 //! The dynamics that follow a field by an update rule, with all their derivatives.
 
-use super::{Context, Dynamics, Made, UpdateRule};
+use super::{Context, Dynamics, Made, UpdateRule, Weights};
 use crate::vector::{axpy, dot, scale_into};
 use crate::{Result, Scalar};
 
@@ -334,6 +334,10 @@ impl<T: Scalar, R: UpdateRule<T>> Dynamics<T> for R {
 
     fn uses_outer(&self) -> bool {
         self.field().uses_outer()
+    }
+
+    fn weights(&self, k: usize, outer_step: usize) -> Option<Weights> {
+        self.field().fixed_weights(k, outer_step)
     }
 
     fn gradients(&self, steps: usize) -> (f64, f64) {

@@ -5,7 +5,8 @@ use rand::RngExt;
 use super::probability::{Moments, Probability};
 use super::{HyperGradient, Report, Unrolled};
 use crate::adjoint::{Adjoint, FirstOrder, Paths, Truncated};
-use crate::dynamics::Dynamics;
+use crate::dynamics::{Dynamics, Weights};
+
 use crate::{At, Cost, Error, Memory, Problem, Remembers, Result, Scalar, Stream};
 
 /// A cheap estimate, made unbiased by random corrections (UFO-BLO, arXiv 2006.03631; UFOM, arXiv
@@ -109,6 +110,10 @@ impl<T: Scalar> HyperGradient<T> for Debiased<T> {
             },
             other => other,
         })
+    }
+
+    fn follows(&self, outer_step: usize) -> Option<Weights> {
+        self.exact.follows(outer_step)
     }
 
     fn estimate(&self, at: &At<'_, T>, memory: &mut Memory<T>, out: &mut [T]) -> Result<Report<T>> {

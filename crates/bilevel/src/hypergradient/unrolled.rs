@@ -2,7 +2,8 @@
 
 use super::{HyperGradient, Report};
 use crate::adjoint::{Adjoint, Paths, Reverse, Rollout};
-use crate::dynamics::{Dynamics, GradientDescent};
+
+use crate::dynamics::{Dynamics, GradientDescent, Weights};
 use crate::error::require;
 use crate::{At, Cost, Error, Memory, Oracle, Oracles, Problem, Result, Role, Scalar};
 
@@ -107,6 +108,10 @@ impl<T: Scalar> HyperGradient<T> for Unrolled<T> {
         }
         let value = rollout.value(&state)?;
         Ok(Self::report(&rollout, value, state, problem.y_len()))
+    }
+
+    fn follows(&self, outer_step: usize) -> Option<Weights> {
+        self.dynamics.weights(self.steps, outer_step)
     }
 
     fn cost(&self, problem: &Problem<T>) -> Cost {

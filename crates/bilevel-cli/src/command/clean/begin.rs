@@ -39,6 +39,9 @@ pub(crate) fn begin(given: &Begin<'_>) -> Result<(), Failure> {
             let message = with_settings(&warning.message, given.shown.writing);
             line(&format!("warning: {}", short(&message, LONGEST_WARNING)));
         }
+        if let Some(measured) = &job.measured {
+            line(&measured.to_string());
+        }
         if let Some(chosen) = &job.chosen {
             line(&chosen.why);
         }
@@ -86,11 +89,16 @@ fn config(job: &CleaningJob) -> Result<String, Failure> {
     let mut specification = specification.from_folder(&here);
     specification.version = Some(env!("CARGO_PKG_VERSION").to_owned());
     let text = specification.to_toml().map_err(Failure::usage)?;
-    let chosen = job
-        .chosen
-        .as_ref()
-        .map_or_else(String::new, |chosen| format!("# {}\n", chosen.why));
-    Ok(format!("{chosen}{text}"))
+    let notes = [
+        job.measured.map(|measured| measured.to_string()),
+        job.chosen.as_ref().map(|chosen| chosen.why.clone()),
+    ];
+    let notes: String = notes
+        .iter()
+        .flatten()
+        .map(|note| format!("# {note}\n"))
+        .collect();
+    Ok(format!("{notes}{text}"))
 }
 
 /// The folder in which the program was started.

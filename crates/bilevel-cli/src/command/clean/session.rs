@@ -145,7 +145,11 @@ impl Session<'_> {
         };
         folder.write("report.html", page(&facts)?)?;
         let text = report(&facts);
-        let results = Results { text, document };
+        let results = Results {
+            text,
+            document,
+            not_to_be_trusted: outcome.result.not_to_be_trusted.clone(),
+        };
         if let Some(why) = self.ended {
             let (run, progress) = (&self.state.run, &self.state.progress);
             self.recorder

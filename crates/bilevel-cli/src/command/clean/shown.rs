@@ -3,6 +3,7 @@
 use std::ffi::OsStr;
 use std::path::Path;
 
+use anyhow::anyhow;
 use bilevel_tasks::cleaning::Results;
 
 use crate::advice::Writing;
@@ -18,17 +19,21 @@ pub(crate) struct Shown {
     pub(crate) quiet: bool,
 }
 
-/// Prints the results as a JSON document, as text, or not at all.
+/// Prints the results as a JSON document, as text, or not at all. Fails after that if they are not to be trusted.
 pub(crate) fn hand_over(results: &Results, shown: Shown) -> Result<(), Failure> {
     if shown.json {
         if !shown.quiet {
             line(&results.text);
         }
-        print(&results.document)
-    } else if shown.quiet {
-        Ok(())
-    } else {
-        print(&results.text)
+        print(&results.document)?;
+    } else if !shown.quiet {
+        print(&results.text)?;
+    }
+    match &results.not_to_be_trusted {
+        None => Ok(()),
+        Some(why) => Err(Failure::run(anyhow!(
+            "the results are written, but not to be trusted: {why}"
+        ))),
     }
 }
 

@@ -3,7 +3,7 @@
 use std::time::Instant;
 
 use anyhow::anyhow;
-use bilevel::catalogue::Setting;
+use bilevel::catalogue::{Setting, StepSizeChoice};
 use bilevel::simple::{
     BigSam, FerrisMangasarian, SimpleBilevel, SimpleSolver, Solodov, SolutionStatus, Tikhonov,
 };
@@ -69,7 +69,12 @@ fn solver(
             let own = Solodov::default();
             Box::new(Solodov {
                 steps: problem.defaults.steps,
-                step_size: arguments.options.0.step_size.unwrap_or(own.step_size),
+                step_size: arguments
+                    .options
+                    .0
+                    .step_size
+                    .and_then(StepSizeChoice::fixed)
+                    .unwrap_or(own.step_size),
                 ..own
             })
         }

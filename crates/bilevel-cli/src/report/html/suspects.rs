@@ -43,8 +43,17 @@ pub(super) fn suspects(facts: &Facts<'_>) -> Result<Markup, Failure> {
 fn card(facts: &Facts<'_>, score: &Score) -> Result<Markup, Failure> {
     let train = facts.data.train();
     let features = train.row(score.position);
-    let picture = match train.image_shape() {
-        Some(shape) => Some(picture::data_uri(&features, shape)?),
+    let picture_shape = train.image_shape();
+    let picture = match picture_shape {
+        Some(shape) => {
+            let pixels: Vec<f32> = match facts.scaling {
+                None => features.to_vec(),
+                Some(scaling) => (0..scaling.len().min(features.len()))
+                    .map(|column| original(features[column], &scaling[column]) as f32)
+                    .collect(),
+            };
+            Some(picture::data_uri(&pixels, shape)?)
+        }
         None => None,
     };
     let truth = facts.data.true_labels();
@@ -74,7 +83,7 @@ fn card(facts: &Facts<'_>, score: &Score) -> Result<Markup, Failure> {
                 @if let Some(id) = &score.id { p.note { (short(id, LONGEST)) } }
                 p.note { "rank " (score.rank) ", row " (score.row) ", weight " (format!("{:.3}", score.weight)) }
             }
-            @if let Some(scaling) = facts.scaling {
+            @if let Some(scaling) = facts.scaling.filter(|_| picture_shape.is_none()) {
                 dl.cells {
                     @for (name, value) in cells(&features, scaling) {
                         div { dt { (short(name, LONGEST)) } dd { (value) } }
@@ -96,10 +105,15 @@ fn cells<'a>(features: &[f32], scaling: &'a [ColumnScale]) -> Vec<(&'a str, Stri
         .into_iter()
         .map(|column| {
             let scale = &scaling[column];
-            let value = f64::from(features[column]) * scale.scale + scale.mean;
+            let value = original(features[column], scale);
             (scale.name.as_str(), number(value, scale.scale))
         })
         .collect()
+}
+
+/// A feature before standardisation.
+fn original(feature: f32, scale: &ColumnScale) -> f64 {
+    f64::from(feature) * scale.scale + scale.mean
 }
 
 /// Enough digits to distinguish values of this spread, without trailing zeros.
@@ -130,6 +144,7 @@ mod tests {
                 scale: 2.0,
                 constant: false,
                 rounding: false,
+                missing: 0.0,
             })
             .collect()
     }

@@ -121,6 +121,7 @@ pub(super) fn read(
     let policy = Policy {
         missing: given.missing.unwrap_or_default(),
         keep: given.keep.clone(),
+        scale: given.scale,
     };
     let (preparation, prepared) = Preparation::fit(table, &policy)?;
     if given.missing.is_some() && preparation.scaling().is_none() {

@@ -1,5 +1,7 @@
 //! Standardisation of features.
 
+use serde::{Deserialize, Serialize};
+
 use crate::data::sparse::Sparse;
 
 /// How a feature was standardised: (value − mean) / scale.
@@ -16,15 +18,39 @@ pub struct ColumnScale {
     pub constant: bool,
     /// Whether they differ only by the rounding of their digits; they are then treated as equal.
     pub rounding: bool,
+    /// What a missing value becomes: the mean of its column, scaled.
+    pub missing: f64,
+}
+
+impl ColumnScale {
+    /// The same with values as they are.
+    pub(super) fn unscaled(self) -> Self {
+        Self {
+            missing: self.mean,
+            mean: 0.0,
+            scale: 1.0,
+            ..self
+        }
+    }
+}
+
+/// What is done with the scale of features.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Scale {
+    /// They stay as they are (pixels from 0 to 1).
+    None,
+    /// (value − mean) / standard deviation; in a sparse matrix value / largest absolute value.
+    Standard,
 }
 
 /// Deviations below this part of the mean are rounding errors of numbers in double precision.
 const ROUNDING: f64 = 1e-13;
 
-/// A feature, standardised: 0, the mean, where it is missing.
+/// A feature, scaled.
 pub(super) fn standardised(value: f64, scale: &ColumnScale) -> f32 {
     if value.is_nan() {
-        0.0
+        scale.missing as f32
     } else {
         ((value - scale.mean) / scale.scale) as f32
     }
@@ -89,6 +115,7 @@ impl Sums {
             scale: if constant { 1.0 } else { deviation },
             constant,
             rounding,
+            missing: 0.0,
         })
     }
 }
@@ -133,6 +160,7 @@ pub(super) fn of_matrix<T: Copy + Into<f64>>(
         scale: 1.0,
         constant: true,
         rounding: false,
+        missing: 0.0,
     };
     let scales = sums.iter().map(|sums| sums.scale(String::new()));
     scales.map(|scale| scale.unwrap_or_else(empty)).collect()
@@ -154,6 +182,7 @@ pub(super) fn of_sparse(sparse: &Sparse, width: usize, rows: &[usize]) -> Vec<Co
         scale: if largest > 0.0 { largest } else { 1.0 },
         constant: largest == 0.0,
         rounding: false,
+        missing: 0.0,
     };
     largest.into_iter().map(scale).collect()
 }
