@@ -13,7 +13,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::parse::{self, Numbers};
 use crate::solver::SolverChoice;
-pub(crate) use method::{MethodArguments, MethodOptions, TrainingArguments};
+pub(crate) use method::{JudgeArguments, MethodArguments, MethodOptions, TrainingArguments};
 
 /// Finds wrong labels by differentiating through training; checks and times hypergradients.
 #[derive(Parser, Debug)]
@@ -231,7 +231,7 @@ pub(crate) struct CleanArguments {
     pub(crate) corruption: Option<CorruptionName>,
 
     #[command(flatten, next_help_heading = "Method")]
-    pub(crate) method: MethodArguments,
+    pub(crate) method: JudgeArguments,
     #[command(flatten, next_help_heading = "Method")]
     pub(crate) training: TrainingArguments,
     /// Model to train: softmax (softmax regression) or mlp:H (one hidden layer of H units)

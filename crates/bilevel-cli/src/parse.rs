@@ -5,7 +5,7 @@ use std::str::FromStr;
 use bilevel::Error;
 use bilevel::catalogue::MethodChoice;
 use bilevel::text;
-use bilevel_tasks::cleaning::{read_rate, read_seed, read_threads};
+use bilevel_tasks::cleaning::{JudgeChoice, read_rate, read_seed, read_threads};
 
 /// Names further than this from the input are not suggested.
 const SIMILAR: f64 = 0.7;
@@ -45,6 +45,16 @@ pub(crate) fn value<V: FromStr<Err = Error>>(text: &str) -> Result<V, String> {
 /// The name of a method.
 pub(crate) fn method(text: &str) -> Result<MethodChoice, String> {
     method_or(text, &[])
+}
+
+/// The name of a detector or a method.
+pub(crate) fn judge(text: &str) -> Result<JudgeChoice, String> {
+    text.parse().map_err(|error: Error| match &error {
+        Error::Expected { known, .. } if !known.is_empty() => {
+            format!("{}; bilevel methods lists them", message(&error))
+        }
+        _ => message(&error),
+    })
 }
 
 /// The name of a method; the error also considers `others` as possible names.

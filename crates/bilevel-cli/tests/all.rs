@@ -7,6 +7,7 @@ mod check;
 mod clean;
 mod clean_methods;
 mod common;
+mod detectors;
 mod golden;
 mod input;
 mod methods;

@@ -27,7 +27,7 @@ fn the_outer_optimizer_moves_the_weights() {
     };
     // One step of Adam moves every x by its rate.
     let sigmoid = |x: f64| 1.0 / (1.0 + (-x).exp());
-    let off = "--outer-steps 1 --early-stopping off --outer-optimizer";
+    let off = "--method improved --outer-steps 1 --early-stopping off --outer-optimizer";
     let adam = largest(&format!("{off} adam:0.3"));
     assert!((adam - sigmoid(0.3)).abs() < 1e-3, "{adam}");
     let (slow, fast) = (

@@ -8,25 +8,31 @@
 
 mod baseline;
 mod checkpoint;
+mod detector;
 mod findings;
 mod forecast;
 mod gradient;
 mod input;
 mod job;
+mod judge;
 mod outcome;
 mod problem;
 mod run;
 mod specification;
 mod split;
+mod stage;
 mod step_size;
 mod text_form;
+mod verdict;
 
 pub use baseline::{Baseline, baselines, retrain};
 pub use checkpoint::{CleaningCheckpoint, Origin, Results};
+pub use detector::{Choice, Expected, Interval};
 pub use findings::{Findings, Warning};
 pub use forecast::{Forecast, Sizes};
 pub use gradient::{GradientCheck, random_x};
-pub use job::{CleaningJob, Stage};
+pub use job::CleaningJob;
+pub use judge::{Judge, JudgeChoice, MethodSpecification};
 pub use outcome::{
     Baselines, CleaningOutcome, CleaningResult, HistoryLine, OracleCalls, Score, Suggestion,
     scaling_csv, scores_csv,
@@ -38,6 +44,7 @@ pub use specification::{
     TrainingSpecification, read_rate, read_seed, read_threads,
 };
 pub use split::{CleaningData, RowNumbers, Split};
+pub use stage::Stage;
 pub use step_size::MeasuredStepSize;
 pub use text_form::{DecimalMark, ImageSize, Separator};
 

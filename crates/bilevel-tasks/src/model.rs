@@ -8,7 +8,7 @@ use std::str::FromStr;
 use std::sync::Arc;
 
 use bilevel::text::serial;
-use bilevel::{Key, Layout, Scalar, Stream};
+use bilevel::{Key, Layout, Part, Scalar, Stream};
 pub use bilevel_autodiff::Real;
 use bilevel_autodiff::{Bound, Compiled, Data, Function, Shapes, SparseRows, Var};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
@@ -190,20 +190,43 @@ impl Model {
             if settings.weighted {
                 losses = v.x_rows("x").sigmoid() * losses;
             }
-            let mut loss = losses.mean();
-            if settings.weight_decay > 0.0 {
-                for part in &parts {
-                    let square = v.y(&part.name).square().sum_all();
-                    loss = loss + square * (settings.weight_decay / 2.0);
-                }
-            }
-            loss
+            decayed(losses.mean(), &parts, settings.weight_decay, &|part| {
+                v.y(part)
+            })
         });
         Loss {
             model: self,
             weighted: settings.weighted,
             function,
         }
+    }
+
+    /// The mean over rows of Σ_c t_c · (−ln p_c): x has the targets t of each row, rows × classes. A one is a label,
+    /// several are a soft label, zeros leave the row out: the same rows serve many trainings.
+    ///
+    /// # Errors
+    /// If there are no rows.
+    pub fn soft_loss<T: Real>(
+        self,
+        examples: &Examples<T>,
+        weight_decay: f64,
+    ) -> Result<Arc<Bound<T>>, Error> {
+        if examples.rows() == 0 {
+            return Err(Error::NoRows);
+        }
+        let parts = self.layout(1, 1).parts().to_vec();
+        let function = Function::new(move |v| {
+            let logits = self.logits(v.data("features"), &|part| v.y(part));
+            let surprise = logits.log_sum_exp(1) - logits;
+            let losses = (v.x_rows("targets") * surprise).sum(&[1]);
+            decayed(losses.mean(), &parts, weight_decay, &|part| v.y(part))
+        });
+        let x = Layout::new([("targets", vec![examples.rows(), examples.classes])]);
+        let y = self.layout(examples.columns, examples.classes);
+        let bound = function.bind(&x, &y, examples.data());
+        bound
+            .map(Arc::new)
+            .map_err(|error| Error::Method(error.into()))
     }
 
     /// The probability of each class for each row, as a function of y and any rows.
@@ -217,6 +240,21 @@ impl Model {
             }),
         }
     }
+}
+
+/// A loss with D‖y‖²/2 added.
+fn decayed<'t>(
+    mut loss: Var<'t>,
+    parts: &[Part],
+    weight_decay: f64,
+    y: &dyn Fn(&str) -> Var<'t>,
+) -> Var<'t> {
+    if weight_decay > 0.0 {
+        for part in parts {
+            loss = loss + y(&part.name).square().sum_all() * (weight_decay / 2.0);
+        }
+    }
+    loss
 }
 
 /// The loss of a model, written once and bound to any rows: [`Model::loss`].

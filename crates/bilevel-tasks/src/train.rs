@@ -33,11 +33,11 @@ pub struct Trainer {
     pub key: Key,
 }
 
-/// Receives the number of a step and its result.
-type AfterStep<'a, T> = dyn FnMut(usize, &[T]) -> Result<(), Error> + 'a;
+/// Receives the number of a step and its result; says whether training goes on.
+pub(crate) type AfterStep<'a, T> = dyn FnMut(usize, &[T]) -> Result<bool, Error> + 'a;
 
 /// The held-out loss is evaluated every this many steps.
-const LOOK: usize = 5;
+pub(crate) const LOOK: usize = 5;
 
 /// A trained classifier.
 #[derive(Clone)]
@@ -54,7 +54,7 @@ impl Trainer {
     pub fn train<T: Real>(&self, data: &Dataset) -> Result<Classifier<T>, Error> {
         let loss = self.loss::<T>().bind(&Examples::new(data), None, 0)?;
         let start = self.model.start(data.columns(), data.classes(), self.key);
-        let y = self.descend(&*loss, start, self.steps, &mut |_, _| Ok(()))?;
+        let y = self.descend(&*loss, &[], start, self.steps, &mut |_, _| Ok(true))?;
         Ok(Classifier::new(self.model, y))
     }
 
@@ -74,14 +74,14 @@ impl Trainer {
         let mut watched = watched.at(&[])?;
         let start: Vec<T> = self.model.start(data.columns(), data.classes(), self.key);
         let mut best = (T::infinity(), 0, start.clone());
-        self.descend(&*loss, start, self.steps, &mut |step, y| {
+        self.descend(&*loss, &[], start, self.steps, &mut |step, y| {
             if step.is_multiple_of(LOOK) || step == self.steps {
                 let value = watched.value(y, Draw::All)?;
                 if value < best.0 {
                     best = (value, step, y.to_vec());
                 }
             }
-            Ok(())
+            Ok(true)
         })?;
         Ok((Classifier::new(self.model, best.2), best.1))
     }
@@ -93,15 +93,16 @@ impl Trainer {
         })
     }
 
-    /// `after` is called after every step with its number, from 1, and its result.
-    fn descend<T: Real>(
+    /// Descends on the loss at x. `after` is called after every step with its number, from 1, and its result.
+    pub(crate) fn descend<T: Real>(
         &self,
         loss: &dyn Objective<T>,
+        x: &[T],
         start: Vec<T>,
         steps: usize,
         after: &mut AfterStep<'_, T>,
     ) -> Result<Vec<T>, Error> {
-        let mut handle = loss.at(&[])?;
+        let mut handle = loss.at(x)?;
         let before = handle.value(&start, Draw::All)?;
         let mut gradient = vec![T::zero(); start.len()];
         let mut secant = Secant::new(&start);
@@ -140,7 +141,9 @@ impl Trainer {
             for (ahead, (&now, &previous)) in ahead.iter_mut().zip(y.iter().zip(&previous)) {
                 *ahead = now + momentum * (now - previous);
             }
-            after(step, &y)?;
+            if !after(step, &y)? {
+                break;
+            }
         }
         let end = handle.value(&y, Draw::All)?;
         // Sums over many rows are rounded; a NaN is no descent.

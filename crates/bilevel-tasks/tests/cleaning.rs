@@ -232,18 +232,13 @@ fn baselines_stand_in_their_natural_order() {
     };
     let results = baselines::<f32>(&data, &trainer, key).unwrap();
     let names: Vec<_> = results.iter().map(|(name, _)| *name).collect();
-    assert_eq!(
-        names,
-        ["all_rows", "trusted_only", "clean_rows", "agreement"]
-    );
+    assert_eq!(names, ["all_rows", "trusted_only", "clean_rows"]);
     let get = |name: &str| results.iter().find(|(found, _)| *found == name).unwrap().1;
     let accuracy = |name: &str| get(name).test_accuracy.unwrap();
     assert!(accuracy("all_rows") < accuracy("trusted_only"));
     assert!(get("clean_rows").retrained_accuracy.unwrap() >= accuracy("trusted_only"));
     // Keeping everything: precision .4, recall 1.
     assert!((get("all_rows").f1.unwrap() - 0.8 / 1.4).abs() < 1e-12);
-    assert!(get("agreement").f1.unwrap() > 0.85);
-    assert!(get("agreement").auc.unwrap() > 0.97);
 
     // Perfect weights score perfectly in the same table.
     let wrong = data.wrong().unwrap();

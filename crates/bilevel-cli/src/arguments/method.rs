@@ -1,7 +1,7 @@
 //! The method and its settings, with the options of the catalogue.
 
 use bilevel::catalogue::{MethodChoice, Setting, Settings};
-use bilevel_tasks::cleaning::TrainingSpecification;
+use bilevel_tasks::cleaning::{Judge, JudgeChoice, MethodSpecification, TrainingSpecification};
 use clap::builder::{PossibleValue, PossibleValuesParser, ValueParser};
 use clap::{Arg, ArgMatches, Args, Command, FromArgMatches};
 
@@ -76,6 +76,48 @@ impl FromArgMatches for MethodArguments {
         let MethodOptions(mut settings) = MethodOptions::from_arg_matches(matches)?;
         settings.method = matches.get_one::<MethodChoice>(METHOD).copied();
         self.0 = settings;
+        Ok(())
+    }
+}
+
+/// The same for `clean`, where `--method` also names detectors.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct JudgeArguments(pub(crate) MethodSpecification);
+
+impl Args for JudgeArguments {
+    fn augment_args(command: Command) -> Command {
+        let names: Vec<&str> = Judge::names().skip(1).collect();
+        let method = Arg::new(METHOD)
+            .long(METHOD)
+            .value_name("NAME")
+            .help(format!(
+                "Who judges the labels: auto (the detector that does best on trusted rows), a detector ({}), or a method of learned weights, see bilevel methods. With auto, the options of learned weights apply to those that stand beside the detectors [default: auto]",
+                names.join(", ")
+            ))
+            .value_parser(parse::judge);
+        MethodOptions::augment_args(command.arg(method))
+    }
+
+    fn augment_args_for_update(command: Command) -> Command {
+        Self::augment_args(command)
+    }
+}
+
+impl FromArgMatches for JudgeArguments {
+    fn from_arg_matches(matches: &ArgMatches) -> Result<Self, clap::Error> {
+        let mut arguments = Self::default();
+        arguments.update_from_arg_matches(matches)?;
+        Ok(arguments)
+    }
+
+    fn update_from_arg_matches(&mut self, matches: &ArgMatches) -> Result<(), clap::Error> {
+        let MethodOptions(mut weights) = MethodOptions::from_arg_matches(matches)?;
+        let mut judge = Judge::default();
+        if let Some(&JudgeChoice(named, method)) = matches.get_one(METHOD) {
+            judge = named;
+            weights.method = method;
+        }
+        self.0 = MethodSpecification { judge, weights };
         Ok(())
     }
 }

@@ -38,7 +38,7 @@ pub(crate) fn page(facts: &Facts<'_>) -> Result<String, Failure> {
                     (found(facts))
                     (suspects)
                     (comparison(facts))
-                    (curves(facts))
+                    @if !facts.history.is_empty() { (curves(facts)) }
                     (confusion::confusion(facts))
                     (method(facts))
                     (repeat(facts))

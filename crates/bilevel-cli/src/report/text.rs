@@ -71,8 +71,9 @@ fn most_suspect(facts: &Facts<'_>) -> String {
         )
     });
     format!(
-        "The {}. The suggested label and its probability come from a model\ntrained on the kept rows and the trusted rows.\n{}{wrong}",
+        "The {}.{}\n{}{wrong}",
         count(rows.len() - 1, "most suspect row"),
+        words::suggestions(facts),
         table(&rows)
     )
 }
@@ -80,7 +81,7 @@ fn most_suspect(facts: &Facts<'_>) -> String {
 fn comparison(facts: &Facts<'_>) -> String {
     let legend: Vec<String> = words::legend(facts)
         .iter()
-        .map(|(name, meaning)| format!("  {name:<14} {meaning}\n"))
+        .map(|(name, meaning)| format!("  {name:<18} {meaning}\n"))
         .collect();
     format!(
         "Compared with simple baselines (same rows, same model):\n{}\n{}",

@@ -37,15 +37,15 @@ pub(super) fn searched(facts: &Facts<'_>) -> String {
 /// How the search works, and how far it went.
 pub(super) fn how(facts: &Facts<'_>) -> String {
     let result = facts.result;
+    if let Some(text) = by_detectors(facts) {
+        return text;
+    }
     let none = if facts.kept_step == 0 {
         "No update improved the model on the held-out trusted rows, so no label is suspected.\n"
     } else {
         ""
     };
-    let stopped = match facts.why {
-        Why::LastStep => "the maximum".to_owned(),
-        other => other.to_string(),
-    };
+    let stopped = stopped(facts.why);
     format!(
         "Every row has a weight between 0 and 1, which starts at 0.5. A model is trained on the weighted rows\n\
          and tested on the trusted rows; then each weight moves in the direction that improves the trained model.\n\
@@ -61,6 +61,135 @@ pub(super) fn how(facts: &Facts<'_>) -> String {
     )
 }
 
+/// Why there were no more updates.
+fn stopped(why: Why) -> String {
+    match why {
+        Why::LastStep => "the maximum".to_owned(),
+        other => other.to_string(),
+    }
+}
+
+/// What a detector does, in one sentence.
+fn deed(detector: &str) -> &'static str {
+    match detector {
+        "agreement" => {
+            "A model is trained on the trusted rows. A row is kept if that model predicts its label."
+        }
+        "loss" => {
+            "Models are trained on parts of the rows and the trusted rows, each to judge the other rows. A row is kept if its label is\npredicted."
+        }
+        "confident-learning" => {
+            "Models are trained on parts of the rows and the trusted rows, each to judge the other rows. For each pair of classes, as\nmany rows are dropped as seem to be confused."
+        }
+        "self-training" => {
+            "A model is trained on the trusted rows, then on the rows whose labels it predicts, in rounds; each row is judged by a\nmodel that did not see it."
+        }
+        "noise-matrix" => {
+            "A model of the true classes and a matrix of which class is confused with which are estimated in turn, starting from\nthe trusted rows. A row is kept if its label is then the most probable class."
+        }
+        "glc" => {
+            "Which class is confused with which is estimated from the trusted rows; a model of the true classes is trained for this\nmatrix. A row is kept if its label is then the most probable class."
+        }
+        _ => "",
+    }
+}
+
+/// How detectors judge, and which one was chosen, unless learned weights judge.
+fn by_detectors(facts: &Facts<'_>) -> Option<String> {
+    let result = facts.result;
+    let (Some(ranks), Some(keeps)) = (result.ranked_by, result.kept_by) else {
+        let text = deed(&result.method);
+        return (!text.is_empty()).then(|| {
+            format!(
+                "{text}\nMethod: {}. Model: {}.\n",
+                result.method, result.model
+            )
+        });
+    };
+    let mut text = format!("{}\n", deed(keeps));
+    if ranks != keeps {
+        let _ = writeln!(
+            text,
+            "The rows are ranked by another detector, {ranks}: {}",
+            deed(ranks)
+        );
+    }
+    if result.candidates.is_empty() {
+        let _ = writeln!(
+            text,
+            "{keeps} is what does best on most data: with {} here, it was not compared with others.",
+            if result.trusted < 12 {
+                "so few trusted rows"
+            } else {
+                "so many rows"
+            }
+        );
+    } else {
+        let figures: Vec<String> = result
+            .candidates
+            .iter()
+            .map(|(name, auc, f1)| format!("{name} {f1:.3}, {auc:.3}"))
+            .collect();
+        let _ = writeln!(
+            text,
+            "It was chosen on trusted rows that it did not see, half of the time with labels replaced in the way found here\n(F1, AUC): {}.",
+            figures.join("; ")
+        );
+    }
+    let _ = writeln!(
+        text,
+        "Method: auto, which chose {}. Model: {}.",
+        result.chosen.as_deref().unwrap_or(keeps),
+        result.model
+    );
+    if let Some(size) = result.step_size {
+        let _ = writeln!(
+            text,
+            "Learned weights stand beside it: they were updated {} ({}). Step size: {size:.4}.",
+            count(result.outer_steps, "time"),
+            stopped(facts.why)
+        );
+    }
+    if !result.left_out.is_empty() {
+        let _ = writeln!(
+            text,
+            "Left out, as they train too many models for so many rows: {}.",
+            result.left_out.join(", ")
+        );
+    }
+    Some(text)
+}
+
+/// Where suggestions come from, where that is not the same judge.
+pub(super) fn suggestions(facts: &Facts<'_>) -> &'static str {
+    if by_detectors(facts).is_some() {
+        " Weight: the probability that the label is right."
+    } else {
+        " The suggested label and its probability come from a model\ntrained on the kept rows and the trusted rows."
+    }
+}
+
+/// What is to be expected of the suspects, if it is known.
+pub(super) fn expected(facts: &Facts<'_>) -> String {
+    let Some(expected) = facts.result.expected else {
+        return String::new();
+    };
+    let percent = |share: f64| (100.0 * share).round();
+    let (wrong, precision, recall) = (expected.wrong, expected.precision, expected.recall);
+    format!(
+        "Expected, from the trusted rows: {} wrong labels ({} to {}); {} % of the dropped rows are wrong\n({} to {}), and {} % of the wrong labels are dropped ({} to {}).\n",
+        wrong.estimate,
+        wrong.low,
+        wrong.high,
+        percent(precision.estimate),
+        percent(precision.low),
+        percent(precision.high),
+        percent(recall.estimate),
+        percent(recall.low),
+        percent(recall.high),
+    )
+}
+
 /// How many labels look wrong, and how many are wrong: one line each.
 pub(super) fn found(facts: &Facts<'_>) -> String {
     let suspects = facts.scores.iter().filter(|score| score.suspect).count();
@@ -69,6 +198,7 @@ pub(super) fn found(facts: &Facts<'_>) -> String {
         count(facts.scores.len(), "label"),
         if suspects == 1 { "looks" } else { "look" }
     );
+    text.push_str(&expected(facts));
     if let Some(wrong) = facts.data.wrong() {
         let all = wrong.iter().filter(|wrong| **wrong).count();
         let hits = facts
@@ -94,13 +224,13 @@ pub(super) fn found(facts: &Facts<'_>) -> String {
 pub(super) fn comparison(facts: &Facts<'_>) -> Vec<Vec<String>> {
     let result = facts.result;
     let mut rows = vec![cells(["", "F1", "AUC", "accuracy", "seconds"])];
-    let own = (result.method.as_str(), own(result));
+    let own = (result.method.clone(), own(result));
     for (name, baseline) in std::iter::once(&own).chain(&result.baselines.0) {
         rows.push(vec![
-            if *name == CEILING {
+            if name == CEILING {
                 format!("({name})")
             } else {
-                (*name).to_owned()
+                name.clone()
             },
             figure(baseline.f1),
             figure(baseline.auc),
@@ -113,6 +243,11 @@ pub(super) fn comparison(facts: &Facts<'_>) -> Vec<Vec<String>> {
 
 /// The meaning of the words in that table.
 pub(super) fn legend(facts: &Facts<'_>) -> Vec<(&'static str, &'static str)> {
+    let auto = facts.result.chosen.is_some();
+    let known = |name: &str| {
+        let mut names = facts.result.baselines.0.iter();
+        names.any(|(other, _)| other == name)
+    };
     let mut legend = vec![
         (
             "F1",
@@ -128,13 +263,37 @@ pub(super) fn legend(facts: &Facts<'_>) -> Vec<(&'static str, &'static str)> {
         ),
         ("all_rows", "keeps every row"),
         ("trusted_only", "trains on the trusted rows only"),
+    ];
+    let others = [
+        ("auto", "is the detector that does best on trusted rows"),
         (
             "agreement",
             "trains on the trusted rows, then keeps a row if that model predicts its label",
         ),
+        (
+            "loss",
+            "keeps a row if models trained on other rows predict its label",
+        ),
+        (
+            "confident-learning",
+            "drops as many rows of each pair of classes as seem to be confused",
+        ),
+        (
+            "self-training",
+            "trains on the trusted rows, and in rounds on rows that agree",
+        ),
+        (
+            "noise-matrix",
+            "estimates which class is confused with which, and the model, in turn",
+        ),
+        ("glc", "estimates this once, on the trusted rows"),
     ];
-    let baselines = &facts.result.baselines.0;
-    if baselines.iter().any(|(name, _)| *name == CEILING) {
+    legend.extend(
+        others
+            .into_iter()
+            .filter(|(name, _)| known(name) || (*name == "auto" && auto)),
+    );
+    if known(CEILING) {
         legend.push((
             CEILING,
             "is told which labels are right: an upper limit, not a competitor",
@@ -192,8 +351,10 @@ pub(super) fn winners(facts: &Facts<'_>) -> Vec<String> {
             .baselines
             .0
             .iter()
-            .filter(|(name, _)| *name != CEILING)
-            .filter_map(|(name, baseline)| Some((*name, (contest.of)(baseline)?)))
+            .filter(|(name, _)| name != CEILING)
+            // These are the same labels and ranks.
+            .filter(|(name, _)| result.chosen.as_ref() != Some(name))
+            .filter_map(|(name, baseline)| Some((name, (contest.of)(baseline)?)))
             .max_by(|a, b| a.1.total_cmp(&b.1));
         let Some((rival, best)) = best else {
             continue;
@@ -215,7 +376,7 @@ pub(super) fn winners(facts: &Facts<'_>) -> Vec<String> {
     }
     if judged == 0 {
         sentences.push("This cannot be judged here: the wrong labels are not known, and there are no test rows\n  (give --test, or --test-features or --test-images with --test-labels). Check some suspects by hand before you trust them.".to_owned());
-    } else if lost == judged {
+    } else if lost == judged && result.step_size.is_some() && result.chosen.is_none() {
         sentences.push(
             "On data like these, there is no need to learn weights: the baselines do better."
                 .to_owned(),
@@ -231,6 +392,7 @@ pub(super) fn gradient_check(facts: &Facts<'_>) -> String {
         .relative_error
         .map_or("not a number".to_owned(), |error| format!("{error:.0e}"));
     match check.passed {
+        None if facts.result.outer_steps == 0 => String::new(),
         None => format!(
             "The gradient was not checked against finite differences: method {} estimates a different direction.",
             facts.result.method

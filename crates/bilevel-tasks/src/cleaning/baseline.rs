@@ -4,11 +4,13 @@ use std::time::Instant;
 
 use bilevel::Key;
 
+use super::detector::{Detected, Trials};
 use super::split::shuffled;
+use super::verdict::Verdict;
 use super::{CleaningData, kept};
 use crate::Error;
 use crate::metrics::CleaningMetrics;
-use crate::model::{Real, predictions};
+use crate::model::Real;
 use crate::stream::BASELINE;
 use crate::train::{Classifier, Trainer};
 
@@ -64,8 +66,6 @@ pub fn retrain<T: Real>(
 /// * `trusted_only`: uses no training row;
 /// * `clean_rows`: knows which rows are clean (only where the truth is known): an upper
 ///   bound that no method can be expected to beat;
-/// * `agreement`: a classifier trained on the trusted rows ranks the rows by the
-///   probability of their given labels, and keeps those whose label it predicts.
 ///
 /// Trusted rows choose the training length: over-trained baselines would flatter the method.
 ///
@@ -98,13 +98,12 @@ pub fn baselines<T: Real>(
     let begin = Instant::now();
     let trusted = retrain::<T>(data, &vec![false; rows], trainer, key)?;
     let accuracy = test(&trusted)?;
-    let seconds = begin.elapsed().as_secs_f64();
     results.push((
         "trusted_only",
         Baseline {
             test_accuracy: accuracy,
             retrained_accuracy: accuracy,
-            seconds,
+            seconds: begin.elapsed().as_secs_f64(),
             ..Baseline::default()
         },
     ));
@@ -133,35 +132,10 @@ pub fn baselines<T: Real>(
         ));
     }
 
-    let begin = Instant::now();
-    let classes = data.train().classes();
-    let probabilities = trusted.probabilities(data.train())?;
-    let given = data.train().labels();
-    let scores: Vec<f64> = probabilities
-        .chunks_exact(classes)
-        .zip(given)
-        .map(|(row, &label)| row[label as usize].to_double())
-        .collect();
-    let agrees: Vec<bool> = predictions(&probabilities, classes)
-        .iter()
-        .zip(given)
-        .map(|(predicted, given)| predicted == given)
-        .collect();
-    let metrics = figures(&scores, &agrees, wrong.as_deref())?;
-    results.push((
-        "agreement",
-        Baseline {
-            f1: metrics.as_ref().and_then(|m| m.f1),
-            auc: metrics.as_ref().and_then(|m| m.auc),
-            test_accuracy: accuracy,
-            retrained_accuracy: test(&retrain(data, &agrees, trainer, key)?)?,
-            seconds: seconds + begin.elapsed().as_secs_f64(),
-        },
-    ));
     Ok(results)
 }
 
-fn figures(
+pub(super) fn figures(
     scores: &[f64],
     kept: &[bool],
     wrong: Option<&[bool]>,
@@ -172,6 +146,44 @@ fn figures(
 }
 
 impl Baseline {
+    /// The figures of a detector, for the same table. A model is trained on the rows that it keeps only to be tested.
+    ///
+    /// # Errors
+    /// If training diverges.
+    pub(super) fn of_detected(
+        data: &CleaningData,
+        detected: &Detected,
+        trials: &Trials<'_>,
+        begin: Instant,
+    ) -> Result<Self, Error> {
+        let (labels, classes) = (data.train().labels(), data.train().classes());
+        let (right, kept) = detected.judged(labels, classes);
+        let metrics = figures(&right, &kept, data.wrong().as_deref())?;
+        let retrained_accuracy = match data.test() {
+            Some(_) => tested(&trials.classifier(&kept)?, data)?,
+            None => None,
+        };
+        Ok(Self {
+            f1: metrics.as_ref().and_then(|m| m.f1),
+            auc: metrics.as_ref().and_then(|m| m.auc),
+            test_accuracy: None,
+            retrained_accuracy,
+            seconds: begin.elapsed().as_secs_f64(),
+        })
+    }
+
+    /// The figures of what was said in the end.
+    pub(super) fn of_verdict(data: &CleaningData, verdict: &Verdict) -> Result<Self, Error> {
+        let metrics = figures(&verdict.weights, &verdict.kept, data.wrong().as_deref())?;
+        Ok(Self {
+            f1: metrics.as_ref().and_then(|m| m.f1),
+            auc: metrics.as_ref().and_then(|m| m.auc),
+            test_accuracy: None,
+            retrained_accuracy: tested(&verdict.classifier, data)?,
+            seconds: 0.0,
+        })
+    }
+
     /// The figures of weights found by a method, for the same table.
     ///
     /// # Errors
@@ -195,7 +207,10 @@ impl Baseline {
 }
 
 /// The test accuracy, if there are test rows.
-fn tested<T: Real>(classifier: &Classifier<T>, data: &CleaningData) -> Result<Option<f64>, Error> {
+pub(super) fn tested<T: Real>(
+    classifier: &Classifier<T>,
+    data: &CleaningData,
+) -> Result<Option<f64>, Error> {
     match data.test() {
         Some(test) => classifier.accuracy(test),
         None => Ok(None),

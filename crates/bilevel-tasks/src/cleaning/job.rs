@@ -8,16 +8,20 @@ use bilevel::catalogue::{
 use bilevel::driver::Why;
 use bilevel::{Driver, Key};
 
-use super::baseline::{Baseline, baselines, retrain};
+use super::baseline::{Baseline, baselines, figures, retrain};
+use super::detector::{Choice, Compared};
 use super::findings::Findings;
-use super::gradient;
+use super::gradient::{self, GradientCheck};
 use super::input::Input;
+use super::judge::Judge;
 use super::outcome::{Baselines, CleaningOutcome, CleaningResult, scores, suggestions};
 use super::problem::CleaningProblem;
 use super::run::{Cleaned, CleaningState, Watch};
-use super::specification::{CleaningSpecification, EarlyStopping};
+use super::specification::{CleaningSpecification, EarlyStopping, RunSpecification};
 use super::split::CleaningData;
+use super::stage::Stage;
 use super::step_size::{self, MeasuredStepSize};
+use super::verdict::Verdict;
 use super::{Cleaning, CleaningSettings, kept};
 use crate::Error;
 use crate::corruption::Corruption;
@@ -71,17 +75,6 @@ pub struct CleaningJob {
     pub key: Key,
 }
 
-/// The stages after the outer steps.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Stage {
-    /// A model is trained on the kept rows.
-    Retraining,
-    /// The baselines are trained.
-    Baselines,
-    /// The hypergradient is checked.
-    Checking,
-}
-
 impl CleaningJob {
     /// Reads the rows and builds the method; memory is predicted for this many threads.
     ///
@@ -89,20 +82,28 @@ impl CleaningJob {
     /// Whatever is wrong with the specification or the files that it names.
     pub fn new(given: &CleaningSpecification, threads: usize) -> Result<Self, Error> {
         let key = Key::from_seed(given.seed);
+        let judge = given.method.judge;
+        if let Judge::Detector(name) = judge {
+            expect_no_weights(given, name)?;
+        }
         let method = |given: &CleaningSpecification| {
             let defaults = Defaults {
                 measures_step_size: true,
                 ..Defaults::TRAINING
             };
-            Method::new(&given.method, defaults)?.expect_inner_weight(given.run.outer_steps)
+            Method::new(&given.method.weights, defaults)?.expect_inner_weight(given.run.outer_steps)
         };
         let built = method(given)?;
         let settings = settings(given)?;
         let input = Input::read(&given.data, key)?;
         let cleaning = Cleaning::new(&input.data, &settings, key)?;
-        let fixed = given.method.step_size.and_then(StepSizeChoice::fixed);
+        let fixed = given
+            .method
+            .weights
+            .step_size
+            .and_then(StepSizeChoice::fixed);
         let measured = match fixed {
-            None if built.entry().takes(Setting::StepSize) => {
+            None if judge.learns_weights() && built.entry().takes(Setting::StepSize) => {
                 step_size::measured(&cleaning, &built, key)?
             }
             _ => None,
@@ -111,7 +112,7 @@ impl CleaningJob {
             None => built,
             Some(measured) => {
                 let mut given = given.clone();
-                given.method.step_size = Some(StepSizeChoice::Fixed(measured.step_size));
+                given.method.weights.step_size = Some(StepSizeChoice::Fixed(measured.step_size));
                 method(&given)?
             }
         };
@@ -128,7 +129,7 @@ impl CleaningJob {
                         .map(|predicted| predicted.peak_bytes())
                         .map_err(|error| bilevel::Error::objective(error).into())
                 };
-                let given = given.method.adjoint.is_some();
+                let given = given.method.weights.adjoint.is_some();
                 let (method, chosen) = choose(method, given, true, budget, &peak)?;
                 (method, Some(chosen))
             }
@@ -165,10 +166,16 @@ impl CleaningJob {
     /// The specification with all values resolved.
     fn with_every_value(&self, threads: usize) -> CleaningSpecification {
         let mut full = self.specification.clone();
-        full.method = self.method.given();
-        full.run.outer_optimizer = Some(self.optimizer);
-        full.run.early_stopping = EarlyStopping(self.settings.early_stopping);
-        full.run.patience = self.settings.early_stopping.map(|_| self.settings.patience);
+        if self.judge().learns_weights() {
+            full.method.weights = self.method.given();
+            if self.judge() == Judge::Auto {
+                // The field and the adjoint say which one.
+                full.method.weights.method = None;
+            }
+            full.run.outer_optimizer = Some(self.optimizer);
+            full.run.early_stopping = EarlyStopping(self.settings.early_stopping);
+            full.run.patience = self.settings.early_stopping.map(|_| self.settings.patience);
+        }
         full.run.threads = Some(threads);
         let data = &mut full.data;
         data.train_rows = Some(self.data.train().rows());
@@ -178,6 +185,12 @@ impl CleaningJob {
         let named = data.trusted.is_some() || data.trusted_column.is_some();
         data.trusted_rows = (!named).then(|| self.data.trusted().rows());
         full
+    }
+
+    /// Who judges the labels.
+    #[must_use]
+    pub fn judge(&self) -> Judge {
+        self.specification.method.judge
     }
 
     /// The state before the first outer step.
@@ -213,43 +226,105 @@ impl CleaningJob {
     /// the current stage.
     ///
     /// # Errors
-    /// A run without an outer step, or training that diverges.
+    /// A run without an outer step where weights are learned, or training that diverges.
     pub fn outcome(
         &self,
         state: &CleaningState<f32>,
         why: Why,
         stage: &mut dyn FnMut(Stage),
     ) -> Result<CleaningOutcome, Error> {
-        let cleaned = Cleaned::new(state, why)?;
-        let begin = Instant::now();
-        stage(Stage::Retraining);
         let trainer = trainer(&self.settings, self.key);
-        let retrained: Classifier<f32> =
-            retrain(&self.data, &kept(&cleaned.weights), &trainer, self.key)?;
-        let seconds = (state.run.elapsed + begin.elapsed()).as_secs_f64();
+        let learned = match self.judge().learns_weights() {
+            true => Some(Cleaned::new(state, why)?),
+            false => None,
+        };
+        let begin = Instant::now();
+        let mut row = None;
+        let mut verdict = None;
+        if let Some(cleaned) = &learned {
+            stage(Stage::Retraining);
+            let retrained: Classifier<f32> =
+                retrain(&self.data, &kept(&cleaned.weights), &trainer, self.key)?;
+            let seconds = (state.run.elapsed + begin.elapsed()).as_secs_f64();
+            let own = Classifier::new(self.settings.model, cleaned.y.clone());
+            row = Some(Baseline::of_weights(
+                &self.data,
+                &cleaned.weights,
+                &own,
+                &retrained,
+                seconds,
+            )?);
+            verdict = Some(Verdict::of_weights(&self.data, cleaned, retrained)?);
+        }
         stage(Stage::Baselines);
-        let own = Classifier::new(self.settings.model, cleaned.y.clone());
-        let row = Baseline::of_weights(&self.data, &cleaned.weights, &own, &retrained, seconds)?;
-        let simple = baselines::<f32>(&self.data, &trainer, self.key)?;
+        let mut simple: Vec<(String, Baseline)> = baselines::<f32>(&self.data, &trainer, self.key)?
+            .into_iter()
+            .map(|(name, baseline)| (name.to_owned(), baseline))
+            .collect();
+        let mut compared = Compared::new(&self.data, &trainer, self.judge(), stage)?;
+        let mut choice = None;
+        if self.judge() != Judge::Weights {
+            let begin = Instant::now();
+            let (judged, chosen) = compared.verdict(&self.data, self.judge(), self.key, stage)?;
+            let seconds = compared.seconds(self.judge()) + begin.elapsed().as_secs_f64();
+            let test_accuracy = None;
+            let own = Baseline {
+                test_accuracy,
+                seconds,
+                ..Baseline::of_verdict(&self.data, &judged)?
+            };
+            if let Some(weights) = row.replace(own) {
+                simple.push((self.method.name(), weights));
+            }
+            verdict = Some(judged);
+            choice = chosen;
+        }
+        let (left_out, rows) = compared.into_rows();
+        let own_name = match self.judge() {
+            Judge::Detector(name) => Some(name),
+            _ => None,
+        };
+        let rows = rows.into_iter().filter(|(name, _)| Some(*name) != own_name);
+        simple.extend(rows.map(|(name, row)| (name.to_owned(), row)));
+        let (Some(row), Some(verdict)) = (row, verdict) else {
+            return Err(Error::NoOuterStep);
+        };
 
-        stage(Stage::Checking);
-        let gradient_check = gradient::check(&self.data, &self.settings, &self.method, self.key);
+        let gradient_check = if learned.is_some() {
+            stage(Stage::Checking);
+            gradient::check(&self.data, &self.settings, &self.method, self.key)
+        } else {
+            GradientCheck::none()
+        };
         // Last, as long lists of rows need memory that the baselines need for copies of the data.
         let ids = self.ids.as_deref();
-        let scores = scores(&self.data, ids, &cleaned.weights, &retrained)?;
-        let suggestions = suggestions(&self.data, ids, &retrained)?;
-        let metrics = cleaned.step.metrics.as_ref();
+        let metrics = figures(
+            &verdict.weights,
+            &verdict.kept,
+            self.data.wrong().as_deref(),
+        )?;
+        let metrics = metrics.as_ref();
+        let scores = scores(&self.data, ids, &verdict);
+        let suggestions = suggestions(&self.data, ids, &verdict.classifier)?;
+        let takes_step_size = self.method.entry().takes(Setting::StepSize);
         let result = CleaningResult {
-            not_to_be_trusted: gradient_check.failure(),
-            method: self.method.name(),
+            not_to_be_trusted: match self.judge() {
+                // The learned weights stand beside the result.
+                Judge::Auto | Judge::Detector(_) => None,
+                Judge::Weights => gradient_check.failure(),
+            },
+            method: self
+                .judge()
+                .name()
+                .map_or_else(|| self.method.name(), str::to_owned),
             model: self.settings.model.to_string(),
             rows: self.data.train().rows(),
             trusted: self.data.trusted().rows(),
             seed: self.specification.seed,
-            outer_steps: cleaned.outer_steps,
-            seconds,
+            outer_steps: learned.as_ref().map_or(0, |cleaned| cleaned.outer_steps),
+            seconds: row.seconds,
             peak_memory_mb: None,
-            f: cleaned.step.f,
+            f: learned.as_ref().map(|cleaned| cleaned.step.f),
             f1: row.f1,
             precision: metrics.and_then(|metrics| metrics.precision),
             recall: metrics.and_then(|metrics| metrics.recall),
@@ -258,12 +333,15 @@ impl CleaningJob {
             average_precision: metrics.and_then(|metrics| metrics.average_precision),
             test_accuracy: row.test_accuracy,
             retrained_accuracy: row.retrained_accuracy,
+            chosen: choice.as_ref().map(Choice::name),
+            ranked_by: choice.as_ref().map(|choice| choice.ranked_by),
+            kept_by: choice.as_ref().map(|choice| choice.kept_by),
+            expected: choice.as_ref().and_then(|choice| choice.expected),
+            candidates: choice.map_or_else(Vec::new, |choice| choice.candidates),
+            left_out,
             baselines: Baselines(simple),
             gradient_check,
-            step_size: self
-                .method
-                .entry()
-                .takes(Setting::StepSize)
+            step_size: (learned.is_some() && takes_step_size)
                 .then_some(self.method.settings.step_size),
             adjoint: self
                 .chosen
@@ -276,8 +354,8 @@ impl CleaningJob {
             result,
             scores,
             suggestions,
-            kept_step: cleaned.step.step,
-            why: cleaned.why,
+            kept_step: learned.map_or(0, |cleaned| cleaned.step.step),
+            why,
         })
     }
 
@@ -285,6 +363,32 @@ impl CleaningJob {
     pub fn limit_time(&mut self, limit: Option<Duration>) {
         self.settings.time_limit = limit;
         self.cleaning.limit_time(limit);
+    }
+}
+
+/// Rejects keys of learned weights for a detector, which learns none.
+fn expect_no_weights(given: &CleaningSpecification, name: &'static str) -> Result<(), Error> {
+    let (run, training) = (&given.run, &given.training);
+    let usual = RunSpecification::default();
+    let mut settings = given.method.weights.given().map(Setting::name);
+    let others = [
+        ("batch", training.batch.is_some()),
+        ("trusted_batch", training.trusted_batch.is_some()),
+        ("outer_steps", run.outer_steps != usual.outer_steps),
+        ("outer_optimizer", run.outer_optimizer.is_some()),
+        ("early_stopping", run.early_stopping != usual.early_stopping),
+        ("patience", run.patience.is_some()),
+        ("memory_budget", run.memory_budget.is_some()),
+        ("time_limit", run.time_limit.is_some()),
+    ];
+    let other = others.into_iter().find(|(_, given)| *given);
+    match settings.next().or(other.map(|(key, _)| key)) {
+        None => Ok(()),
+        Some(key) => Err(CleaningProblem::Unused {
+            key,
+            because: format!("{name} learns no weights"),
+        }
+        .into()),
     }
 }
 

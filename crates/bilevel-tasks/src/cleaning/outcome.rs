@@ -7,11 +7,12 @@ use bilevel::objective::Calls;
 use serde::{Serialize, Serializer};
 
 use super::baseline::Baseline;
+use super::detector::Expected;
 use super::findings::Findings;
 use super::gradient::GradientCheck;
-use super::kept;
 use super::run::OuterStep;
 use super::split::CleaningData;
+use super::verdict::Verdict;
 use crate::Error;
 use crate::data::preparation::ColumnScale;
 use crate::model::predictions;
@@ -54,8 +55,8 @@ pub struct CleaningResult {
     pub seconds: f64,
     /// Peak memory of the process; None until the caller sets it.
     pub peak_memory_mb: Option<f64>,
-    /// f at the kept step.
-    pub f: f64,
+    /// f at the kept step, where weights are learned.
+    pub f: Option<f64>,
     /// F1 of the rows that are kept.
     pub f1: Option<f64>,
     /// Precision of the rows that are kept.
@@ -72,6 +73,24 @@ pub struct CleaningResult {
     pub test_accuracy: Option<f64>,
     /// Test accuracy of the model trained on the kept rows.
     pub retrained_accuracy: Option<f64>,
+    /// The detector that was chosen: who keeps, and who ranks, if that is another one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub chosen: Option<String>,
+    /// The detector that ranks the rows.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub ranked_by: Option<&'static str>,
+    /// The detector that says which rows are kept.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub kept_by: Option<&'static str>,
+    /// What is to be expected of the suspects.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub expected: Option<Expected>,
+    /// AUC and F1 of the candidates on trusted rows.
+    #[serde(skip)]
+    pub candidates: Vec<(&'static str, f64, f64)>,
+    /// Detectors that would take too long for so many rows.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub left_out: Vec<&'static str>,
     /// The baselines.
     pub baselines: Baselines,
     /// Whether the gradient is right.
@@ -92,7 +111,7 @@ pub struct CleaningResult {
 #[derive(Clone, PartialEq, Debug)]
 pub struct Baselines(
     /// Name and figures.
-    pub Vec<(&'static str, Baseline)>,
+    pub Vec<(String, Baseline)>,
 );
 
 #[derive(Serialize)]
@@ -106,7 +125,7 @@ struct BaselineFigures {
 
 impl Serialize for Baselines {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_map(self.0.iter().map(|&(name, baseline)| {
+        serializer.collect_map(self.0.iter().map(|(name, baseline)| {
             let figures = BaselineFigures {
                 f1: baseline.f1,
                 auc: baseline.auc,
@@ -176,13 +195,13 @@ pub struct Score {
     pub row: usize,
     /// Its given label.
     pub given: String,
-    /// Its weight.
+    /// Its learned weight, or the probability that its label is right.
     pub weight: f64,
     /// From 1.
     pub rank: usize,
-    /// Whether its label is suspected.
+    /// Whether its label is suspected: it is not kept, and, where a detector judges, another label is suggested.
     pub suspect: bool,
-    /// The label that the retrained model finds most probable.
+    /// The most probable label: for a model trained on the kept rows, or as the detector says.
     pub suggested: String,
     /// The probability of that label.
     pub p_suggested: f64,
@@ -195,17 +214,10 @@ pub struct Score {
 }
 
 /// The rows by rank: the smallest weight first, then by row.
-pub(super) fn scores(
-    data: &CleaningData,
-    ids: Option<&[String]>,
-    weights: &[f64],
-    retrained: &Classifier<f32>,
-) -> Result<Vec<Score>, Error> {
+pub(super) fn scores(data: &CleaningData, ids: Option<&[String]>, verdict: &Verdict) -> Vec<Score> {
     let train = data.train();
-    let (names, classes) = (train.class_names(), train.classes());
-    let probabilities = retrained.probabilities(train)?;
-    let suggested = predictions(&probabilities, classes);
-    let kept = kept(weights);
+    let names = train.class_names();
+    let weights = &verdict.weights;
     let mut order: Vec<usize> = (0..weights.len()).collect();
     order.sort_by(|&a, &b| {
         let rows = data.train_rows();
@@ -213,26 +225,26 @@ pub(super) fn scores(
             .total_cmp(&weights[b])
             .then(rows[a].cmp(&rows[b]))
     });
-    let scores = order
+    order
         .into_iter()
         .enumerate()
         .map(|(rank, position)| {
-            let class = suggested[position] as usize;
+            let (class, p_suggested) = verdict.suggested[position];
             let row = data.train_rows()[position];
+            let given = train.labels()[position];
             Score {
                 row,
                 id: ids.and_then(|ids| ids.get(row).cloned()),
-                given: names[train.labels()[position] as usize].clone(),
+                given: names[given as usize].clone(),
                 weight: weights[position],
                 rank: rank + 1,
-                suspect: !kept[position],
-                suggested: names[class].clone(),
-                p_suggested: f64::from(probabilities[position * classes + class]),
+                suspect: verdict.suspects[position],
+                suggested: names[class as usize].clone(),
+                p_suggested,
                 position,
             }
         })
-        .collect();
-    Ok(scores)
+        .collect()
 }
 
 /// What the model says of a row without a label.

@@ -6,11 +6,12 @@ use std::str::FromStr;
 use std::time::Duration;
 
 use bilevel::Error;
-use bilevel::catalogue::{MethodChoice, OptimizerChoice, Setting, Settings, Size};
+use bilevel::catalogue::{OptimizerChoice, Setting, Settings, Size};
 use bilevel::text::{self, Kind, expected, serial};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use super::CleaningSettings;
+use super::judge::{JudgeChoice, MethodSpecification};
 use super::text_form::{DecimalMark, ImageSize, Separator};
 use crate::corruption::CorruptionKind;
 use crate::data::STANDARD_INPUT;
@@ -25,7 +26,7 @@ use crate::specification::{self, SpecificationProblem, keys_of};
 /// use bilevel_tasks::cleaning::CleaningSpecification;
 /// let text = "seed = 3\n[method]\nmethod = \"basic\"\nsteps = 20\n";
 /// let job = CleaningSpecification::from_toml(text)?;
-/// assert_eq!(job.method.steps, Some(20));
+/// assert_eq!(job.method.weights.steps, Some(20));
 ///
 /// let error = CleaningSpecification::from_toml("[method]\nstep = 20\n").unwrap_err();
 /// assert_eq!(error.to_string(), "line 2: unknown key \"step\" in [method]; did you mean \"steps\"?");
@@ -44,8 +45,8 @@ pub struct CleaningSpecification {
     pub seed: u64,
     /// The rows.
     pub data: DataSpecification,
-    /// How the hypergradient is computed.
-    pub method: Settings,
+    /// Who judges the labels, and how weights are learned.
+    pub method: MethodSpecification,
     /// What is trained, and on how many rows.
     pub training: TrainingSpecification,
     /// How the weights are updated, and when the run ends.
@@ -232,7 +233,7 @@ impl CleaningSpecification {
         let tables = [
             ("", keys_of::<Self>()),
             ("data", keys_of::<DataSpecification>()),
-            ("method", keys_of::<Settings>()),
+            ("method", keys_of::<MethodSpecification>()),
             ("training", keys_of::<TrainingSpecification>()),
             ("run", keys_of::<RunSpecification>()),
         ];
@@ -286,7 +287,7 @@ impl CleaningSpecification {
 fn names_of(table: &str, key: &str, found: &str) -> Vec<&'static str> {
     let setting = || Setting::ALL.into_iter().find(|s| s.name() == key);
     let error = match (table, key) {
-        ("method", "method") => found.parse::<MethodChoice>().err(),
+        ("method", "method") => found.parse::<JudgeChoice>().err(),
         ("method", _) => setting().and_then(|s| Settings::default().set(s, found).err()),
         ("training", "model") => found.parse::<Model>().err(),
         ("run", "outer_optimizer") => found.parse::<OptimizerChoice>().err(),

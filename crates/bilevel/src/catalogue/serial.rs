@@ -47,35 +47,60 @@ impl Serialize for Settings {
         if let Some(method) = &self.method {
             map.serialize_entry(METHOD, &method.to_string())?;
         }
+        self.serialize_entries(&mut map)?;
+        map.end()
+    }
+}
+
+impl Settings {
+    /// Writes the settings, without the method, into a map.
+    ///
+    /// # Errors
+    /// Those of the serializer.
+    pub fn serialize_entries<M: SerializeMap>(&self, map: &mut M) -> Result<(), M::Error> {
         for setting in self.given() {
             let text = self.get(setting).unwrap_or_default();
             map.serialize_entry(setting.name(), &Value(&text, setting.kind()))?;
         }
-        map.end()
+        Ok(())
     }
 }
 
 impl<'de> Deserialize<'de> for Settings {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_struct("Settings", &FIELDS, All)
+        Self::deserialize_with(deserializer, |_| false)
     }
 }
 
-struct All;
+impl Settings {
+    /// Reads settings whose method may have a name that the catalogue does not know: `takes` is asked first, and takes
+    /// the name if it returns true. The settings then have no method.
+    ///
+    /// # Errors
+    /// A value of the wrong type, or out of its range.
+    pub fn deserialize_with<'de, D: Deserializer<'de>>(
+        deserializer: D,
+        takes: impl FnMut(&str) -> bool,
+    ) -> Result<Self, D::Error> {
+        deserializer.deserialize_struct("Settings", &FIELDS, All(takes))
+    }
+}
 
-impl<'de> Visitor<'de> for All {
+struct All<F>(F);
+
+impl<'de, F: FnMut(&str) -> bool> Visitor<'de> for All<F> {
     type Value = Settings;
 
     fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         formatter.write_str("the settings of a method")
     }
 
-    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Settings, A::Error> {
+    fn visit_map<A: MapAccess<'de>>(mut self, mut map: A) -> Result<Settings, A::Error> {
         let mut settings = Settings::default();
         while let Some(key) = map.next_key::<String>()? {
             let mut all = Setting::ALL.into_iter();
             if key == METHOD {
-                map.next_value_seed(Method(&mut settings))?;
+                map.next_value_seed(Method(&mut settings, &mut self.0))?;
             } else if let Some(setting) = all.find(|setting| setting.name() == key) {
                 map.next_value_seed(One(&mut settings, setting))?;
             } else {
@@ -86,13 +111,20 @@ impl<'de> Visitor<'de> for All {
     }
 }
 
-struct Method<'s>(&'s mut Settings);
+struct Method<'s, F>(&'s mut Settings, &'s mut F);
 
-impl<'de> DeserializeSeed<'de> for Method<'_> {
+impl<'de, F: FnMut(&str) -> bool> DeserializeSeed<'de> for Method<'_, F> {
     type Value = ();
 
     fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<(), D::Error> {
-        self.0.method = Some(serial::text(deserializer)?);
+        let Self(settings, takes) = self;
+        settings.method = serial::deserialize(deserializer, Kind::Text, |text| {
+            if takes(text) {
+                Ok(None)
+            } else {
+                text.parse().map(Some)
+            }
+        })?;
         Ok(())
     }
 }

@@ -50,6 +50,11 @@ impl Session<'_> {
         if let Some(why) = self.ended {
             return Ok(why);
         }
+        if !self.job.judge().learns_weights() {
+            // There are no steps.
+            self.ended = Some(Why::LastStep);
+            return Ok(Why::LastStep);
+        }
         interrupt::wait_for_step(true);
         let mut watch = Watcher {
             recorder: &mut self.recorder,
@@ -105,10 +110,12 @@ impl Session<'_> {
         }
         let mut outcome = job
             .outcome(&self.state, why, &mut |stage| {
-                progress.say(match stage {
-                    Stage::Retraining => "training on the kept rows",
-                    Stage::Baselines => "comparing with simple baselines",
-                    Stage::Checking => "checking the hypergradient",
+                progress.say(&match stage {
+                    Stage::Retraining => "training on the kept rows".to_owned(),
+                    Stage::Baselines => "comparing with simple baselines".to_owned(),
+                    Stage::Detector(name) => format!("detector {name}"),
+                    Stage::Choosing => "trying the detectors on trusted rows".to_owned(),
+                    Stage::Checking => "checking the hypergradient".to_owned(),
                 });
             })
             .map_err(Failure::run)?;

@@ -6,7 +6,7 @@ use maud::{Markup, html};
 
 use super::picture;
 use crate::failure::Failure;
-use crate::report::Facts;
+use crate::report::{Facts, words};
 use crate::visible::{LONGEST, short};
 use bilevel_tasks::count::count;
 
@@ -26,10 +26,10 @@ pub(super) fn suspects(facts: &Facts<'_>) -> Result<Markup, Failure> {
         section {
             h2 { "The most suspect rows" }
             @if cards.is_empty() {
-                p { "No row ended with a weight below 0.5, so no label is suspected." }
+                p { "No label is suspected." }
             } @else {
                 p {
-                    "The smallest weight comes first. The suggested label is the most probable one for a model trained on the kept rows and the trusted rows."
+                    "The smallest weight comes first." (words::suggestions(facts))
                     @if facts.scaling.is_some() && columns > CELLS {
                         " Each row shows the " (CELLS) " of " (count(columns, "column")) " in which it is farthest from the mean."
                     }

@@ -1,0 +1,21 @@
+//! Detectors of wrong labels that need no hypergradient: each trains models on the rows and judges their labels. A detector
+//! is one file, and a line in `list.rs`.
+
+mod agreement;
+mod choice;
+mod compared;
+mod confident_learning;
+mod detected;
+mod glc;
+mod judging;
+mod list;
+mod loss;
+mod noise_matrix;
+mod self_training;
+mod trials;
+
+pub use choice::{Choice, Expected, Interval};
+pub(super) use compared::Compared;
+pub(super) use detected::Detected;
+pub(super) use list::names;
+pub(super) use trials::Trials;

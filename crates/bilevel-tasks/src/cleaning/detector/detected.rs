@@ -1,0 +1,77 @@
+//! What a detector found out about each row.
+
+use crate::model::predictions;
+
+/// What a detector found out about each row.
+pub(in crate::cleaning) struct Detected {
+    /// The probability of each class, without regard to the given label: rows to check, then trusted rows; × classes.
+    pub(in crate::cleaning) probabilities: Vec<f32>,
+    /// The probability of each given label, if this is the true one: true × given. None: a given label says nothing
+    /// that the probabilities do not say.
+    pub(in crate::cleaning) noise: Option<Vec<f64>>,
+    /// The rows to check whose labels are kept, where that does not follow from the probabilities.
+    pub(in crate::cleaning) kept: Option<Vec<bool>>,
+}
+
+impl Detected {
+    /// The probability of each class for a row with this given label.
+    pub(in crate::cleaning) fn posterior(
+        &self,
+        row: usize,
+        given: u32,
+        classes: usize,
+    ) -> Vec<f64> {
+        let own = &self.probabilities[row * classes..(row + 1) * classes];
+        let mut posterior: Vec<f64> = own.iter().map(|&p| f64::from(p)).collect();
+        if let Some(noise) = &self.noise {
+            for (class, p) in posterior.iter_mut().enumerate() {
+                *p *= noise[class * classes + given as usize];
+            }
+        }
+        let sum: f64 = posterior.iter().sum();
+        if sum > 0.0 {
+            posterior.iter_mut().for_each(|p| *p /= sum);
+        }
+        posterior
+    }
+
+    /// Whether this label would be kept, by its probabilities alone: no other label is more probable.
+    pub(in crate::cleaning) fn keeps(&self, row: usize, given: u32, classes: usize) -> bool {
+        let posterior = self.posterior(row, given, classes);
+        posterior
+            .iter()
+            .all(|&other| other <= posterior[given as usize])
+    }
+
+    /// The most probable class of each row to check with its label, and its probability.
+    pub(in crate::cleaning) fn suggested(&self, labels: &[u32], classes: usize) -> Vec<(u32, f64)> {
+        let suggest = |(row, &given): (usize, &u32)| {
+            let posterior = self.posterior(row, given, classes);
+            let class = predictions(&posterior, classes)
+                .first()
+                .copied()
+                .unwrap_or(given);
+            (class, posterior[class as usize])
+        };
+        labels.iter().enumerate().map(suggest).collect()
+    }
+
+    /// For each row to check the probability that its label is right, and whether it is kept: no other label is more
+    /// probable.
+    pub(in crate::cleaning) fn judged(
+        &self,
+        labels: &[u32],
+        classes: usize,
+    ) -> (Vec<f64>, Vec<bool>) {
+        let judge = |(row, &given): (usize, &u32)| {
+            let posterior = self.posterior(row, given, classes);
+            let right = posterior[given as usize];
+            let kept = match &self.kept {
+                Some(kept) => kept[row],
+                None => self.keeps(row, given, classes),
+            };
+            (right, kept)
+        };
+        labels.iter().enumerate().map(judge).unzip()
+    }
+}

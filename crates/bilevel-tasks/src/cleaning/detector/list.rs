@@ -1,0 +1,24 @@
+//! All detectors.
+
+use super::agreement::Agreement;
+use super::confident_learning::ConfidentLearning;
+use super::glc::Glc;
+use super::judging::Detector;
+use super::loss::Loss;
+use super::noise_matrix::NoiseMatrix;
+use super::self_training::SelfTraining;
+
+/// All of them, in the order of the table.
+pub(in crate::cleaning) const DETECTORS: [&dyn Detector; 6] = [
+    &Agreement,
+    &Loss,
+    &ConfidentLearning,
+    &SelfTraining,
+    &NoiseMatrix,
+    &Glc,
+];
+
+/// Their names.
+pub(in crate::cleaning) fn names() -> impl Iterator<Item = &'static str> {
+    DETECTORS.iter().map(|detector| detector.name())
+}
