@@ -254,8 +254,12 @@ impl CleaningJob {
                 &retrained,
                 seconds,
             )?);
-            verdict = Some(Verdict::of_weights(&self.data, cleaned, retrained)?);
+            if self.judge() == Judge::Weights {
+                verdict = Some(Verdict::of_weights(&self.data, cleaned, retrained)?);
+            }
         }
+        // Without the weights, which are as long as the list of rows.
+        let learned = learned.map(|cleaned| (cleaned.outer_steps, cleaned.step));
         stage(Stage::Baselines);
         let mut simple: Vec<(String, Baseline)> = baselines::<f32>(&self.data, &trainer, self.key)?
             .into_iter()
@@ -321,10 +325,10 @@ impl CleaningJob {
             rows: self.data.train().rows(),
             trusted: self.data.trusted().rows(),
             seed: self.specification.seed,
-            outer_steps: learned.as_ref().map_or(0, |cleaned| cleaned.outer_steps),
+            outer_steps: learned.as_ref().map_or(0, |(outer_steps, _)| *outer_steps),
             seconds: row.seconds,
             peak_memory_mb: None,
-            f: learned.as_ref().map(|cleaned| cleaned.step.f),
+            f: learned.as_ref().map(|(_, step)| step.f),
             f1: row.f1,
             precision: metrics.and_then(|metrics| metrics.precision),
             recall: metrics.and_then(|metrics| metrics.recall),
@@ -354,7 +358,7 @@ impl CleaningJob {
             result,
             scores,
             suggestions,
-            kept_step: learned.map_or(0, |cleaned| cleaned.step.step),
+            kept_step: learned.map_or(0, |(_, step)| step.step),
             why,
         })
     }

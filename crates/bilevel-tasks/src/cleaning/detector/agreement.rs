@@ -14,6 +14,6 @@ impl Detector for Agreement {
     }
 
     fn detect(&self, trials: &Trials<'_>) -> Result<Detected, Error> {
-        Ok(trials.detected(&trials.trusted_only()?))
+        Ok(trials.detected(trials.trusted_only()?))
     }
 }

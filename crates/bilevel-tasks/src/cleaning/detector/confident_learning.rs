@@ -20,7 +20,7 @@ impl Detector for ConfidentLearning {
         let issues = issues(own, trials.given(), trials.classes());
         Ok(Detected {
             kept: Some(issues.into_iter().map(|issue| !issue).collect()),
-            ..trials.detected(&probabilities)
+            ..trials.detected(probabilities)
         })
     }
 }

@@ -1,11 +1,13 @@
 //! What a detector found out about each row.
 
+use std::sync::Arc;
+
 use crate::model::predictions;
 
 /// What a detector found out about each row.
 pub(in crate::cleaning) struct Detected {
     /// The probability of each class, without regard to the given label: rows to check, then trusted rows; × classes.
-    pub(in crate::cleaning) probabilities: Vec<f32>,
+    pub(in crate::cleaning) probabilities: Arc<[f32]>,
     /// The probability of each given label, if this is the true one: true × given. None: a given label says nothing
     /// that the probabilities do not say.
     pub(in crate::cleaning) noise: Option<Vec<f64>>,

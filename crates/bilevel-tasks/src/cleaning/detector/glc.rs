@@ -21,7 +21,7 @@ impl Detector for Glc {
 
     fn detect(&self, trials: &Trials<'_>) -> Result<Detected, Error> {
         let classes = trials.classes();
-        let mut detected = trials.detected(&trials.cross_validated()?);
+        let mut detected = trials.detected(trials.cross_validated()?);
         let mut sums = vec![0.01; classes * classes];
         for (row, label) in trials.trusted() {
             let at = (trials.rows() + row) * classes;
@@ -31,7 +31,7 @@ impl Detector for Glc {
         }
         detected.noise = Some(shares(sums, classes));
         // A model of the true classes to begin with.
-        detected.probabilities = trials.trusted_only()?.to_vec();
+        detected.probabilities = trials.trusted_only()?;
         rounds(trials, &mut detected, ROUNDS, |_| {})?;
         Ok(detected)
     }

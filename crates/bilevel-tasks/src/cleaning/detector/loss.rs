@@ -14,6 +14,6 @@ impl Detector for Loss {
     }
 
     fn detect(&self, trials: &Trials<'_>) -> Result<Detected, Error> {
-        Ok(trials.detected(&trials.cross_validated()?))
+        Ok(trials.detected(trials.cross_validated()?))
     }
 }

@@ -20,7 +20,7 @@ impl Detector for NoiseMatrix {
     }
 
     fn detect(&self, trials: &Trials<'_>) -> Result<Detected, Error> {
-        let mut detected = trials.detected(&trials.self_trained()?);
+        let mut detected = trials.detected(trials.self_trained()?);
         detected.noise = Some(counted(trials, &detected));
         rounds(trials, &mut detected, ROUNDS, |detected| {
             detected.noise = Some(counted(trials, detected));
@@ -45,11 +45,12 @@ pub(super) fn rounds(
             Some(steps) => steps,
             None => *steps.insert(trials.steps(&targets)?),
         };
-        detected.probabilities = if round < rounds {
-            trials.probabilities(&trials.fit(&targets, steps)?)?
+        let probabilities = if round < rounds {
+            trials.probabilities(&trials.fit(targets, steps)?)?
         } else {
             trials.out_of_fold(&targets, steps)?
         };
+        detected.probabilities = probabilities.into();
         if round < rounds {
             after(detected);
         }

@@ -14,6 +14,6 @@ impl Detector for SelfTraining {
     }
 
     fn detect(&self, trials: &Trials<'_>) -> Result<Detected, Error> {
-        Ok(trials.detected(&trials.self_trained()?))
+        Ok(trials.detected(trials.self_trained()?))
     }
 }

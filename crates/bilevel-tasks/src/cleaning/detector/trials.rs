@@ -46,7 +46,7 @@ struct Shared<'a> {
     of_trusted: Arc<Bound<f32>>,
     probabilities: Probabilities<f32>,
     /// The fold of each row to check.
-    folds: Vec<usize>,
+    folds: Vec<u8>,
 }
 
 impl<'a> Trials<'a> {
@@ -61,13 +61,13 @@ impl<'a> Trials<'a> {
         let union = train.select_with(&all(train), trusted, &all(trusted))?;
         let examples = Examples::new(&union);
         let bind = |examples| trainer.model.soft_loss(examples, trainer.weight_decay);
-        let mut folds = vec![0; train.rows()];
+        let mut folds = vec![0_u8; train.rows()];
         let order = shuffled(
             train.rows(),
             trainer.key.stream(BASELINE).fold_in(FOLDS as u64),
         );
         for (place, row) in order.into_iter().enumerate() {
-            folds[row] = place % FOLDS;
+            folds[row] = (place % FOLDS) as u8;
         }
         let shared = Shared {
             data,
@@ -152,11 +152,12 @@ impl<'a> Trials<'a> {
     }
 
     /// The mean over the rows that have targets, not over all.
-    fn of_mean(targets: &[f32], classes: usize) -> Vec<f32> {
+    fn of_mean(mut targets: Vec<f32>, classes: usize) -> Vec<f32> {
         let sum: f64 = targets.iter().map(|&t| f64::from(t)).sum();
         let rows = (targets.len() / classes.max(1)) as f64;
         let factor = if sum > 0.0 { (rows / sum) as f32 } else { 0.0 };
-        targets.iter().map(|&t| t * factor).collect()
+        targets.iter_mut().for_each(|t| *t *= factor);
+        targets
     }
 
     /// The trusted rows that choose how long is trained.
@@ -180,17 +181,17 @@ impl<'a> Trials<'a> {
             let at = (self.rows() + row) * classes;
             rest[at..at + classes].fill(0.0);
         }
-        self.best_steps(&self.shared.loss, &rest, &held)
+        self.best_steps(&self.shared.loss, rest, &held)
     }
 
     /// After how many steps on these targets the loss of the held-out trusted rows is least.
     fn best_steps(
         &self,
         loss: &Bound<f32>,
-        targets: &[f32],
+        targets: Vec<f32>,
         held: &[bool],
     ) -> Result<usize, Error> {
-        let watched_targets = Self::of_mean(&self.of_trusted(held), self.classes());
+        let watched_targets = Self::of_mean(self.of_trusted(held), self.classes());
         let mut watched = self.shared.of_trusted.at(&watched_targets)?;
         let most = self.shared.trainer.steps;
         let mut best = (f32::INFINITY, most);
@@ -207,14 +208,14 @@ impl<'a> Trials<'a> {
     }
 
     /// Parameters after this many steps.
-    pub(super) fn fit(&self, targets: &[f32], steps: usize) -> Result<Vec<f32>, Error> {
+    pub(super) fn fit(&self, targets: Vec<f32>, steps: usize) -> Result<Vec<f32>, Error> {
         self.descend(&self.shared.loss, targets, steps, &mut |_, _| Ok(true))
     }
 
     fn descend(
         &self,
         loss: &Bound<f32>,
-        targets: &[f32],
+        targets: Vec<f32>,
         steps: usize,
         after: &mut crate::train::AfterStep<'_, f32>,
     ) -> Result<Vec<f32>, Error> {
@@ -238,7 +239,8 @@ impl<'a> Trials<'a> {
     /// A classifier trained on the kept rows and the trusted rows.
     pub(in crate::cleaning) fn classifier(&self, kept: &[bool]) -> Result<Classifier<f32>, Error> {
         let targets = self.targets(|row| kept[row]);
-        let y = self.fit(&targets, self.steps(&targets)?)?;
+        let steps = self.steps(&targets)?;
+        let y = self.fit(targets, steps)?;
         Ok(Classifier::new(self.shared.trainer.model, y))
     }
 
@@ -249,9 +251,9 @@ impl<'a> Trials<'a> {
             let loss = &self.shared.of_trusted;
             let held = self.held_out();
             let rest: Vec<bool> = held.iter().map(|held| !held).collect();
-            let steps = self.best_steps(loss, &self.of_trusted(&rest), &held)?;
+            let steps = self.best_steps(loss, self.of_trusted(&rest), &held)?;
             let all = self.of_trusted(&vec![true; self.used.len()]);
-            self.probabilities(&self.descend(loss, &all, steps, &mut |_, _| Ok(true))?)
+            self.probabilities(&self.descend(loss, all, steps, &mut |_, _| Ok(true))?)
         })
     }
 
@@ -259,32 +261,53 @@ impl<'a> Trials<'a> {
     /// each trusted row is judged by one of these models.
     pub(super) fn out_of_fold(&self, targets: &[f32], steps: usize) -> Result<Vec<f32>, Error> {
         let classes = self.classes();
-        let mut all = vec![0.0; targets.len()];
-        // A trusted row that is not used is judged as a row to check is: by one model that did not see it.
-        let fold_of = |row: usize| match self.shared.folds.get(row) {
-            Some(&fold) => fold,
-            None => row % FOLDS,
-        };
-        for fold in 0..FOLDS {
+        self.by_folds(steps, &|fold| {
             let mut others = targets.to_vec();
-            for row in (0..self.rows()).filter(|&row| fold_of(row) == fold) {
+            for row in (0..self.rows()).filter(|&row| self.fold_of(row) == fold) {
                 others[row * classes..(row + 1) * classes].fill(0.0);
             }
-            let own = self.probabilities(&self.fit(&others, steps)?)?;
+            others
+        })
+    }
+
+    /// The same for the given labels of the kept rows.
+    fn out_of_fold_of(&self, kept: &[bool]) -> Result<Vec<f32>, Error> {
+        let steps = self.steps(&self.targets(|row| kept[row]))?;
+        self.by_folds(steps, &|fold| {
+            self.targets(|row| kept[row] && self.fold_of(row) != fold)
+        })
+    }
+
+    /// A trusted row that is not used is judged as a row to check is: by one model that did not see it.
+    fn fold_of(&self, row: usize) -> usize {
+        match self.shared.folds.get(row) {
+            Some(&fold) => usize::from(fold),
+            None => row % FOLDS,
+        }
+    }
+
+    /// Probabilities of the rows of each fold, by a model trained on the targets `without` it.
+    fn by_folds(
+        &self,
+        steps: usize,
+        without: &dyn Fn(usize) -> Vec<f32>,
+    ) -> Result<Vec<f32>, Error> {
+        let classes = self.classes();
+        let mut all = Vec::new();
+        for fold in 0..FOLDS {
+            let own = self.probabilities(&self.fit(without(fold), steps)?)?;
+            if all.is_empty() {
+                all = own;
+                continue;
+            }
             let rows = all.chunks_exact_mut(classes).zip(own.chunks_exact(classes));
             for (row, (all, own)) in rows.enumerate() {
-                if fold_of(row) == fold {
+                if self.fold_of(row) == fold {
                     all.copy_from_slice(own);
                 }
             }
         }
         Ok(all)
-    }
-
-    /// The same for the given labels of the kept rows.
-    fn out_of_fold_of(&self, kept: &[bool]) -> Result<Vec<f32>, Error> {
-        let targets = self.targets(|row| kept[row]);
-        self.out_of_fold(&targets, self.steps(&targets)?)
     }
 
     /// Out-of-fold probabilities of models that were trained on all given labels.
@@ -316,9 +339,9 @@ impl<'a> Trials<'a> {
     }
 
     /// What follows from probabilities alone.
-    pub(super) fn detected(&self, probabilities: &[f32]) -> Detected {
+    pub(super) fn detected(&self, probabilities: Arc<[f32]>) -> Detected {
         Detected {
-            probabilities: probabilities.to_vec(),
+            probabilities,
             noise: None,
             kept: None,
         }
