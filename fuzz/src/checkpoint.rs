@@ -6,7 +6,11 @@ use bilevel_tasks::cleaning::CleaningCheckpoint;
 
 /// The reader of checkpoints; the memory that it needed.
 pub fn checkpoint(bytes: &[u8]) -> usize {
-    crate::bounded(bytes, 32, |bytes| {
+    /// The dearest byte is one of a part of a method's memory: 4 bytes name an empty one, and
+    /// the first part of a map takes a node with room for 11, of 24 bytes for the name and 72
+    /// for the three maps of the part each.
+    const FACTOR: usize = 11 * (24 + 72) / 4 + 8;
+    crate::bounded(bytes, FACTOR, |bytes| {
         let _ = CleaningCheckpoint::decode(bytes);
         let whole = sealed(bytes);
         if let Ok(read) = CleaningCheckpoint::decode(&whole) {

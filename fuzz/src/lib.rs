@@ -33,7 +33,8 @@ fn bounded(bytes: &[u8], factor: usize, read: impl FnOnce(&[u8])) -> usize {
     MEMORY.reset_peak_usage();
     read(bytes);
     let used = MEMORY.peak_usage().saturating_sub(before);
-    let packed = if bytes.starts_with(&GZIP) || bytes.starts_with(&ZSTD) || bytes.starts_with(&ZIP) {
+    let packed = if bytes.starts_with(&GZIP) || bytes.starts_with(&ZSTD) || bytes.starts_with(&ZIP)
+    {
         UNPACKED
     } else {
         1
@@ -57,8 +58,14 @@ pub fn file(bytes: &[u8]) -> usize {
                 labels,
                 ..TableColumns::default()
             };
-            for missing in [Missing::Error, Missing::Mean, Missing::Drop, Missing::Indicator] {
-                let Ok(table) = Table::from_bytes(bytes.to_vec(), Path::new("fuzz"), &columns) else {
+            for missing in [
+                Missing::Error,
+                Missing::Mean,
+                Missing::Drop,
+                Missing::Indicator,
+            ] {
+                let Ok(table) = Table::from_bytes(bytes.to_vec(), Path::new("fuzz"), &columns)
+                else {
                     break;
                 };
                 let policy = Policy {
@@ -85,7 +92,11 @@ pub fn picture(bytes: &[u8]) -> usize {
     /// A byte holds up to 8 * 1032 pixels, and the decoder, the pixels and the features have each in several forms.
     const FACTOR: usize = 64 * 8 * 1032;
     let folder = std::env::temp_dir().join(format!("bilevel-fuzz-{}", std::process::id()));
-    let name = if bytes.starts_with(b"\xff\xd8") { "0.jpg" } else { "0.png" };
+    let name = if bytes.starts_with(b"\xff\xd8") {
+        "0.jpg"
+    } else {
+        "0.png"
+    };
     let class = folder.join("class");
     std::fs::create_dir_all(&class).expect("a folder");
     let file = class.join(name);

@@ -1,5 +1,8 @@
 //! What a method remembers from one outer step to the next.
 
+#[cfg(feature = "serde")]
+mod stored;
+
 use std::collections::BTreeMap;
 
 use crate::error::expect_length;
@@ -23,7 +26,7 @@ use crate::{Result, Scalar};
 /// # Ok::<(), bilevel::Error>(())
 /// ```
 #[derive(Clone, PartialEq, Debug)]
-#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[cfg_attr(feature = "serde", derive(serde::Serialize))]
 pub struct Memory<T> {
     vectors: BTreeMap<String, Vec<T>>,
     numbers: BTreeMap<String, f64>,

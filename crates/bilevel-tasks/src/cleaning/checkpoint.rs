@@ -113,3 +113,50 @@ fn add(print: &mut Fingerprint, data: &Dataset) {
         print.text(name);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use bilevel::Memory;
+
+    use crate::checkpoint::{decode, encode};
+
+    /// Parts of parts, as deep as asked for.
+    fn nested(depth: usize) -> Memory<f32> {
+        let mut memory = Memory::default();
+        let mut deepest = &mut memory;
+        for level in 0..depth {
+            deepest.set_number("level", level as f64);
+            deepest = deepest.part("a");
+        }
+        memory
+    }
+
+    #[test]
+    fn parts_of_parts_are_read_as_deep_as_methods_are() {
+        let memory = nested(16);
+        let bytes = encode(&memory).unwrap();
+        assert_eq!(decode::<Memory<f32>>(&bytes).unwrap(), memory);
+        // Not so deep that the stack ends: 4 bytes are a level.
+        let deep: Vec<u8> = [0, 0, 1, 0].repeat(1_000_000);
+        let payload = Raw(deep);
+        let error = decode::<Memory<f32>>(&encode(&payload).unwrap()).unwrap_err();
+        assert!(
+            error.to_string().contains("Serde"),
+            "expected a refusal of what is nested too deep, found: {error}"
+        );
+    }
+
+    /// Bytes that are the payload.
+    struct Raw(Vec<u8>);
+
+    impl serde::Serialize for Raw {
+        fn serialize<S: serde::Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
+            use serde::ser::SerializeTuple;
+            let mut tuple = to.serialize_tuple(self.0.len())?;
+            self.0
+                .iter()
+                .try_for_each(|byte| tuple.serialize_element(byte))?;
+            tuple.end()
+        }
+    }
+}
