@@ -99,11 +99,13 @@ pub(crate) fn after_divergence(
     let smaller = |setting, than: &dyn std::fmt::Display| {
         format!("a smaller {} than {than}", writing.spell(setting))
     };
-    let (step_size, decay) = (job.method.settings.step_size, job.settings.weight_decay);
+    let learning = job.learning.as_ref()?;
+    let step_size = learning.method.settings.step_size;
+    let decay = job.settings.weight_decay;
     Some(match what {
         Quantity::OuterVariable => format!(
             "try a smaller rate than {}",
-            writing.set("outer_optimizer", &job.optimizer.to_string())
+            writing.set("outer_optimizer", &learning.optimizer.to_string())
         ),
         Quantity::InnerVariable
         | Quantity::InnerCotangent
@@ -118,7 +120,7 @@ pub(crate) fn after_divergence(
         | Quantity::LinearProduct
         | Quantity::SimpleVariable
         | Quantity::Figure(_) => {
-            let step_size = match job.measured {
+            let step_size = match learning.measured {
                 // Smaller by itself is what the rows ask for.
                 None => format!(
                     "{} or {}",

@@ -75,9 +75,13 @@ impl Progress {
 
     /// Prints a warning the first time; the number of occurrences is printed at the end of the run.
     pub(crate) fn warn_once(&mut self, what: &str) {
-        if std::mem::replace(&mut self.warned, true) {
-            return;
+        if !std::mem::replace(&mut self.warned, true) {
+            self.warn(what);
         }
+    }
+
+    /// Prints a warning.
+    pub(crate) fn warn(&self, what: &str) {
         let text = format!("warning: {what}");
         match &self.form {
             Form::Quiet => {}

@@ -268,8 +268,12 @@ fn a_bad_table_is_one_message_and_no_folder() {
     }
     for (options, part) in [
         (
-            "",
+            "--method improved",
             "expected --trusted FILE, --trusted-column COLUMN or --trusted-rows N",
+        ),
+        (
+            "--method agreement",
+            "agreement cannot do without them (--method auto can)",
         ),
         ("--trusted-rows 7", "good.csv: 7 rows are needed, found 6"),
         ("--trusted-rows 6", "expected at least one row"),
@@ -504,7 +508,7 @@ fn a_bad_npy_file_is_one_message_and_no_folder() {
     );
     refused(
         here,
-        "clean --features x.npy --labels y.npy",
+        "clean --features x.npy --labels y.npy --method glc",
         "expected --trusted FILE, --trusted-column COLUMN or --trusted-rows N",
     );
 }

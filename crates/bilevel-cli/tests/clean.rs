@@ -347,7 +347,10 @@ fn bad_input_is_one_message_and_no_folder() {
             "--images none --labels labels --trusted-rows 5",
             "none: cannot be read",
         ),
-        ("--images images --labels labels", "--trusted-rows"),
+        (
+            "--images images --labels labels --method basic",
+            "--trusted-rows",
+        ),
         (
             "--images images --labels labels --trusted-rows 5 --corruption other",
             "--corruption has no meaning",

@@ -259,7 +259,11 @@ fn wrong_files_are_refused_with_the_line() {
             "trusted cannot be used with trusted_rows; leave one of them out",
         ),
         (
-            "[data]\ntable = \"rows.csv\"",
+            "[data]\ntable = \"rows.csv\"\n[method]\nmethod = \"loss\"\n[run]\npatience = 3",
+            "patience has no meaning here: loss learns no weights",
+        ),
+        (
+            "[data]\ntable = \"rows.csv\"\n[method]\nmethod = \"basic\"",
             "expected trusted FILE, trusted_column COLUMN or trusted_rows N",
         ),
         (

@@ -15,6 +15,8 @@ mod gradient;
 mod input;
 mod job;
 mod judge;
+mod learning;
+mod left_out;
 mod outcome;
 mod problem;
 mod run;
@@ -33,6 +35,8 @@ pub use forecast::{Forecast, Sizes};
 pub use gradient::{GradientCheck, random_x};
 pub use job::CleaningJob;
 pub use judge::{Judge, JudgeChoice, MethodSpecification};
+pub use learning::Learning;
+pub use left_out::{LeftOut, WhyLeftOut};
 pub use outcome::{
     Baselines, CleaningOutcome, CleaningResult, HistoryLine, OracleCalls, Score, Suggestion,
     scaling_csv, scores_csv,
@@ -154,6 +158,8 @@ pub struct Cleaning<T> {
     outer: Arc<Bound<T>>,
     held_out: Option<Arc<dyn Objective<T>>>,
     wrong: Option<Vec<bool>>,
+    /// Rows of the outer loss.
+    trusted: usize,
 }
 
 impl<T: Real> Cleaning<T> {
@@ -165,6 +171,9 @@ impl<T: Real> Cleaning<T> {
         settings.validate()?;
         let (columns, classes) = (data.train().columns(), data.train().classes());
         let rows = data.train().rows();
+        if data.trusted().rows() == 0 {
+            return Err(Error::NoRows);
+        }
         let (trusted, held_out) = Self::hold_out(data.trusted(), settings, key)?;
         if let Some(batch) = settings.trusted_batch {
             bilevel::check_batch("trusted batch", batch, trusted.rows())?;
@@ -186,6 +195,7 @@ impl<T: Real> Cleaning<T> {
             outer,
             held_out: held_out.map(|held_out| held_out as _),
             wrong: data.wrong(),
+            trusted: trusted.rows(),
             settings: settings.clone(),
         })
     }
@@ -218,11 +228,6 @@ impl<T: Real> Cleaning<T> {
     #[must_use]
     pub fn programs(&self, threads: usize) -> Programs<'_, T> {
         Programs::new(&self.inner, &self.outer, threads)
-    }
-
-    /// Replaces the time limit.
-    pub fn limit_time(&mut self, limit: Option<Duration>) {
-        self.settings.time_limit = limit;
     }
 
     /// Metrics (F1, AUC, …) of the given weights; None if the truth is unknown.

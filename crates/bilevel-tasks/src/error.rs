@@ -120,6 +120,9 @@ pub enum Error {
     /// A loss over no rows.
     #[error("expected at least one row, found none")]
     NoRows,
+    /// The time that the job may take is over.
+    #[error("the time limit is reached")]
+    OutOfTime,
     /// A run without any result yet.
     #[error("expected a run with at least one observed outer step, found none")]
     NoOuterStep,

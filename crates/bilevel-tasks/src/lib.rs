@@ -7,8 +7,10 @@ pub mod corruption;
 pub mod cost;
 pub mod count;
 pub mod data;
+mod deadline;
 mod error;
 mod hint;
+pub mod machine;
 pub mod metrics;
 pub mod model;
 pub mod problem;
@@ -16,6 +18,7 @@ pub mod specification;
 pub mod stream;
 pub mod train;
 
+pub use deadline::Deadline;
 pub use error::Error;
 pub use hint::{ColumnRemedies, Hint};
 

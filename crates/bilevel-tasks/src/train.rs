@@ -7,6 +7,7 @@ use bilevel::{Draw, Key, Objective};
 
 use crate::Error;
 use crate::data::Dataset;
+use crate::deadline::Deadline;
 use crate::model::{Examples, Loss, LossSettings, Model, Probabilities, Real, predictions};
 
 /// Trains a model by full-batch gradient descent with Nesterov's momentum (restarted where
@@ -21,6 +22,7 @@ use crate::model::{Examples, Loss, LossSettings, Model, Probabilities, Real, pre
 /// | `steps` | 300 | at least 1 | maximum number of gradients |
 /// | `weight_decay` | 0 | at least 0 | D of D‖y‖²/2 |
 /// | `key` | | | seeds a random start |
+/// | `deadline` | never | | training ends early, with what it has, once it has passed |
 #[derive(Clone, Copy, PartialEq, Debug)]
 pub struct Trainer {
     /// The model to train.
@@ -31,6 +33,8 @@ pub struct Trainer {
     pub weight_decay: f64,
     /// Seeds a random start.
     pub key: Key,
+    /// Training ends early, with what it has, once this has passed.
+    pub deadline: Deadline,
 }
 
 /// Receives the number of a step and its result; says whether training goes on.
@@ -141,7 +145,7 @@ impl Trainer {
             for (ahead, (&now, &previous)) in ahead.iter_mut().zip(y.iter().zip(&previous)) {
                 *ahead = now + momentum * (now - previous);
             }
-            if !after(step, &y)? {
+            if !after(step, &y)? || self.deadline.passed() {
                 break;
             }
         }
@@ -257,6 +261,7 @@ mod tests {
             steps: 300,
             weight_decay: 0.0,
             key: Key::from_seed(0),
+            deadline: Deadline::default(),
         };
         let classifier = trainer.train::<f32>(&data.select(&train).unwrap()).unwrap();
         let accuracy = classifier.accuracy(&data.select(&test).unwrap());
@@ -273,6 +278,7 @@ mod tests {
             steps: 300,
             weight_decay: 0.0,
             key: Key::from_seed(0),
+            deadline: Deadline::default(),
         };
         let accuracy = |scale: f32| {
             let features = data.features().iter().map(|&value| value * scale).collect();
@@ -303,6 +309,7 @@ mod tests {
             steps: 50,
             weight_decay: 1.0,
             key: Key::from_seed(0),
+            deadline: Deadline::default(),
         };
         assert!(trainer.train::<f32>(&data).is_err());
     }

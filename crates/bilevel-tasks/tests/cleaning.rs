@@ -6,6 +6,7 @@ use bilevel::{
     Adam, Adjoint, At, Checkpointed, Error, Field, FirstOrder, GradientDescent, Hyper,
     HyperGradient, Key, Oracle, Reverse, Unrolled,
 };
+use bilevel_tasks::Deadline;
 use bilevel_tasks::cleaning::{
     Baseline, Cleaned, Cleaning, CleaningData, CleaningSettings, OuterStep, Split, baselines, kept,
     retrain,
@@ -229,11 +230,19 @@ fn baselines_stand_in_their_natural_order() {
         steps: 200,
         weight_decay: 0.0,
         key,
+        deadline: Deadline::default(),
     };
     let results = baselines::<f32>(&data, &trainer, key).unwrap();
     let names: Vec<_> = results.iter().map(|(name, _)| *name).collect();
     assert_eq!(names, ["all_rows", "trusted_only", "clean_rows"]);
-    let get = |name: &str| results.iter().find(|(found, _)| *found == name).unwrap().1;
+    let get = |name: &str| {
+        let mut results = results.iter();
+        results
+            .find(|(found, _)| *found == name)
+            .unwrap()
+            .1
+            .unwrap()
+    };
     let accuracy = |name: &str| get(name).test_accuracy.unwrap();
     assert!(accuracy("all_rows") < accuracy("trusted_only"));
     assert!(get("clean_rows").retrained_accuracy.unwrap() >= accuracy("trusted_only"));
@@ -247,7 +256,7 @@ fn baselines_stand_in_their_natural_order() {
         .map(|&wrong| if wrong { 0.2 } else { 0.8 })
         .collect();
     let classifier: Classifier<f32> = retrain(&data, &kept(&weights), &trainer, key).unwrap();
-    let row = Baseline::of_weights(&data, &weights, &classifier, &classifier, 0.0).unwrap();
+    let row = Baseline::of_weights(&data, &weights, (&classifier, Some(&classifier)), 0.0).unwrap();
     assert_eq!((row.f1, row.auc), (Some(1.0), Some(1.0)));
     assert_eq!(row.retrained_accuracy, get("clean_rows").retrained_accuracy);
 }

@@ -61,6 +61,7 @@ fn found(facts: &Facts<'_>) -> Markup {
                 p.warning { "The run is not finished. To continue it:" }
                 pre { (resume) }
             }
+            @for line in words::left_out(facts).lines() { p.warning { (line) } }
             @for warning in &facts.result.input.warnings { p.warning { "Warning: " (short(&warning.message, 400)) } }
             @if facts.result.gradient_check.passed == Some(false) {
                 p.warning { (words::gradient_check(facts)) }

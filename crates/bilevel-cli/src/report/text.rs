@@ -17,7 +17,11 @@ pub(crate) fn report(facts: &Facts<'_>) -> String {
     };
     let parts = [
         format!("{distrust}{}", words::searched(facts)),
-        format!("How it works: {}", words::how(facts)),
+        format!(
+            "How it works: {}{}",
+            words::how(facts),
+            words::left_out(facts)
+        ),
         words::found(facts),
         most_suspect(facts),
         comparison(facts),

@@ -4,7 +4,7 @@
 use std::fmt::Write;
 
 use bilevel::driver::Why;
-use bilevel_tasks::cleaning::{Baseline, CleaningResult};
+use bilevel_tasks::cleaning::{Baseline, CleaningResult, WhyLeftOut};
 
 use super::Facts;
 use crate::table::{cells, figure};
@@ -117,11 +117,11 @@ fn by_detectors(facts: &Facts<'_>) -> Option<String> {
     if result.candidates.is_empty() {
         let _ = writeln!(
             text,
-            "{keeps} is what does best on most data: with {} here, it was not compared with others.",
-            if result.trusted < 12 {
-                "so few trusted rows"
-            } else {
-                "so many rows"
+            "{keeps} is what does best on most data: with {}, it was not compared with others.",
+            match result.trusted {
+                0 => "no trusted rows here",
+                1..12 => "so few trusted rows here",
+                _ => "so little time",
             }
         );
     } else {
@@ -150,14 +150,29 @@ fn by_detectors(facts: &Facts<'_>) -> Option<String> {
             stopped(facts.why)
         );
     }
-    if !result.left_out.is_empty() {
-        let _ = writeln!(
-            text,
-            "Left out, as they train too many models for so many rows: {}.",
-            result.left_out.join(", ")
-        );
-    }
     Some(text)
+}
+
+/// What was not done, and why.
+pub(super) fn left_out(facts: &Facts<'_>) -> String {
+    let left = &facts.result.left_out;
+    let of = |why: WhyLeftOut| {
+        let these = left.iter().filter(|left| left.why == why);
+        let these: Vec<&str> = these.map(|left| left.what.as_str()).collect();
+        these.join(", ")
+    };
+    let mut text = String::new();
+    for (why, reason) in [
+        (WhyLeftOut::TimeLimit, "the time limit was reached"),
+        (WhyLeftOut::TooLarge, "there is too little memory"),
+        (WhyLeftOut::Diverged, "training diverged"),
+    ] {
+        let these = of(why);
+        if !these.is_empty() {
+            let _ = writeln!(text, "Left out, as {reason}: {these}.");
+        }
+    }
+    text
 }
 
 /// Where suggestions come from, where that is not the same judge.

@@ -9,6 +9,7 @@ use super::split::shuffled;
 use super::verdict::Verdict;
 use super::{CleaningData, kept};
 use crate::Error;
+use crate::data::Dataset;
 use crate::metrics::CleaningMetrics;
 use crate::model::Real;
 use crate::stream::BASELINE;
@@ -31,11 +32,11 @@ pub struct Baseline {
     pub seconds: f64,
 }
 
-/// Share of the trusted rows used to choose the training length of a classifier.
+/// Share of the trusted rows used to choose the training length of a classifier; of all where none is trusted.
 const HELD_OUT: f64 = 0.2;
 
-/// A classifier trained on the kept training rows and the trusted rows. A fifth of the trusted rows
-/// is first held out to choose the number of steps; then it is trained on all of them.
+/// A classifier trained on the kept training rows and the trusted rows. A fifth of the trusted rows, or of the kept ones
+/// where no row is trusted, is first held out to choose the number of steps; then it is trained on all of them.
 ///
 /// # Errors
 /// If training diverges.
@@ -47,6 +48,9 @@ pub fn retrain<T: Real>(
 ) -> Result<Classifier<T>, Error> {
     let rows: Vec<usize> = (0..kept.len()).filter(|&row| kept[row]).collect();
     let trusted = data.trusted();
+    if trusted.rows() == 0 {
+        return alone(&data.train().select(&rows)?, trainer, key);
+    }
     let with = |trusted_rows: &[usize]| data.train().select_with(&rows, trusted, trusted_rows);
     let order = shuffled(trusted.rows(), key.stream(BASELINE));
     let held_out = (order.len() as f64 * HELD_OUT).ceil() as usize;
@@ -60,14 +64,39 @@ pub fn retrain<T: Real>(
     Trainer { steps, ..*trainer }.train(&with(&everything)?)
 }
 
+/// A classifier trained on these rows, a fifth of which first chooses the number of steps.
+fn alone<T: Real>(rows: &Dataset, trainer: &Trainer, key: Key) -> Result<Classifier<T>, Error> {
+    let order = shuffled(rows.rows(), key.stream(BASELINE));
+    let (held_out, rest) = order.split_at((order.len() as f64 * HELD_OUT).ceil() as usize);
+    if rest.is_empty() {
+        return trainer.train(rows);
+    }
+    let (_, steps) = trainer.train_stopped::<T>(&rows.select(rest)?, &rows.select(held_out)?)?;
+    Trainer { steps, ..*trainer }.train(rows)
+}
+
+/// A classifier trained on these rows alone; the trusted rows choose the number of steps, if there are any.
+fn stopped<T: Real>(
+    data: &CleaningData,
+    rows: &Dataset,
+    trainer: &Trainer,
+    key: Key,
+) -> Result<Classifier<T>, Error> {
+    match data.trusted().rows() {
+        0 => alone(rows, trainer, key),
+        _ => Ok(trainer.train_stopped(rows, data.trusted())?.0),
+    }
+}
+
 /// All baselines by their names in `result.json`, in a fixed order:
 ///
 /// * `all_rows`: trusts every given label;
-/// * `trusted_only`: uses no training row;
+/// * `trusted_only`: uses no training row (only where there are trusted rows);
 /// * `clean_rows`: knows which rows are clean (only where the truth is known): an upper
 ///   bound that no method can be expected to beat;
 ///
-/// Trusted rows choose the training length: over-trained baselines would flatter the method.
+/// None for those that the time does not suffice for. Trusted rows choose the training length: over-trained baselines
+/// would flatter the method.
 ///
 /// # Errors
 /// If training diverges.
@@ -75,64 +104,80 @@ pub fn baselines<T: Real>(
     data: &CleaningData,
     trainer: &Trainer,
     key: Key,
-) -> Result<Vec<(&'static str, Baseline)>, Error> {
+) -> Result<Vec<(&'static str, Option<Baseline>)>, Error> {
     let wrong = data.wrong();
-    let rows = data.train().rows();
-    let test = |classifier: &Classifier<T>| tested(classifier, data);
-    let mut results = Vec::new();
-
-    let begin = Instant::now();
-    let everything = vec![true; rows];
-    let (own, _) = trainer.train_stopped::<T>(data.train(), data.trusted())?;
-    results.push((
+    let mut results = vec![(
         "all_rows",
-        Baseline {
-            f1: figures(&vec![1.0; rows], &everything, wrong.as_deref())?.and_then(|m| m.f1),
-            auc: None,
-            test_accuracy: test(&own)?,
-            retrained_accuracy: test(&retrain(data, &everything, trainer, key)?)?,
-            seconds: begin.elapsed().as_secs_f64(),
-        },
-    ));
-
-    let begin = Instant::now();
-    let trusted = retrain::<T>(data, &vec![false; rows], trainer, key)?;
-    let accuracy = test(&trusted)?;
-    results.push((
-        "trusted_only",
-        Baseline {
-            test_accuracy: accuracy,
-            retrained_accuracy: accuracy,
-            seconds: begin.elapsed().as_secs_f64(),
-            ..Baseline::default()
-        },
-    ));
-
-    if let Some(wrong) = &wrong {
-        let begin = Instant::now();
-        let clean: Vec<bool> = wrong.iter().map(|wrong| !wrong).collect();
-        let rows: Vec<usize> = (0..rows).filter(|&row| clean[row]).collect();
-        let own = if rows.is_empty() {
-            None
-        } else {
-            test(
-                &trainer
-                    .train_stopped(&data.train().select(&rows)?, data.trusted())?
-                    .0,
-            )?
-        };
-        results.push((
-            "clean_rows",
-            Baseline {
-                test_accuracy: own,
-                retrained_accuracy: test(&retrain(data, &clean, trainer, key)?)?,
-                seconds: begin.elapsed().as_secs_f64(),
-                ..Baseline::default()
-            },
-        ));
+        in_time(trainer, || all_rows::<T>(data, trainer, key))?,
+    )];
+    if data.trusted().rows() > 0 {
+        let trusted_only = || trusted_only::<T>(data, trainer, key);
+        results.push(("trusted_only", in_time(trainer, trusted_only)?));
     }
-
+    if let Some(wrong) = &wrong {
+        let clean = || clean_rows::<T>(data, wrong, trainer, key);
+        results.push(("clean_rows", in_time(trainer, clean)?));
+    }
     Ok(results)
+}
+
+/// With the time that it took; None if it was cut short.
+fn in_time(
+    trainer: &Trainer,
+    baseline: impl FnOnce() -> Result<Baseline, Error>,
+) -> Result<Option<Baseline>, Error> {
+    if trainer.deadline.passed() {
+        return Ok(None);
+    }
+    let begin = Instant::now();
+    let found = baseline()?;
+    let seconds = begin.elapsed().as_secs_f64();
+    Ok((!trainer.deadline.passed()).then_some(Baseline { seconds, ..found }))
+}
+
+fn all_rows<T: Real>(data: &CleaningData, trainer: &Trainer, key: Key) -> Result<Baseline, Error> {
+    let rows = data.train().rows();
+    let everything = vec![true; rows];
+    let wrong = data.wrong();
+    Ok(Baseline {
+        f1: figures(&vec![1.0; rows], &everything, wrong.as_deref())?.and_then(|m| m.f1),
+        test_accuracy: of_test(data, || stopped::<T>(data, data.train(), trainer, key))?,
+        retrained_accuracy: of_test(data, || retrain::<T>(data, &everything, trainer, key))?,
+        ..Baseline::default()
+    })
+}
+
+fn trusted_only<T: Real>(
+    data: &CleaningData,
+    trainer: &Trainer,
+    key: Key,
+) -> Result<Baseline, Error> {
+    let nothing = vec![false; data.train().rows()];
+    let accuracy = of_test(data, || retrain::<T>(data, &nothing, trainer, key))?;
+    Ok(Baseline {
+        test_accuracy: accuracy,
+        retrained_accuracy: accuracy,
+        ..Baseline::default()
+    })
+}
+
+fn clean_rows<T: Real>(
+    data: &CleaningData,
+    wrong: &[bool],
+    trainer: &Trainer,
+    key: Key,
+) -> Result<Baseline, Error> {
+    let clean: Vec<bool> = wrong.iter().map(|wrong| !wrong).collect();
+    let rows: Vec<usize> = (0..clean.len()).filter(|&row| clean[row]).collect();
+    let own = || stopped::<T>(data, &data.train().select(&rows)?, trainer, key);
+    Ok(Baseline {
+        test_accuracy: match rows.is_empty() {
+            true => None,
+            false => of_test(data, own)?,
+        },
+        retrained_accuracy: of_test(data, || retrain::<T>(data, &clean, trainer, key))?,
+        ..Baseline::default()
+    })
 }
 
 pub(super) fn figures(
@@ -159,9 +204,9 @@ impl Baseline {
         let (labels, classes) = (data.train().labels(), data.train().classes());
         let (right, kept) = detected.judged(labels, classes);
         let metrics = figures(&right, &kept, data.wrong().as_deref())?;
-        let retrained_accuracy = match data.test() {
-            Some(_) => tested(&trials.classifier(&kept)?, data)?,
-            None => None,
+        let retrained_accuracy = match of_test(data, || trials.classifier(&kept)) {
+            Err(Error::OutOfTime) => None,
+            accuracy => accuracy?,
         };
         Ok(Self {
             f1: metrics.as_ref().and_then(|m| m.f1),
@@ -179,7 +224,10 @@ impl Baseline {
             f1: metrics.as_ref().and_then(|m| m.f1),
             auc: metrics.as_ref().and_then(|m| m.auc),
             test_accuracy: None,
-            retrained_accuracy: tested(&verdict.classifier, data)?,
+            retrained_accuracy: match &verdict.classifier {
+                Some(classifier) => tested(classifier, data)?,
+                None => None,
+            },
             seconds: 0.0,
         })
     }
@@ -191,8 +239,7 @@ impl Baseline {
     pub fn of_weights<T: Real>(
         data: &CleaningData,
         weights: &[f64],
-        own: &Classifier<T>,
-        retrained: &Classifier<T>,
+        (own, retrained): (&Classifier<T>, Option<&Classifier<T>>),
         seconds: f64,
     ) -> Result<Self, Error> {
         let metrics = figures(weights, &kept(weights), data.wrong().as_deref())?;
@@ -200,9 +247,23 @@ impl Baseline {
             f1: metrics.as_ref().and_then(|m| m.f1),
             auc: metrics.as_ref().and_then(|m| m.auc),
             test_accuracy: tested(own, data)?,
-            retrained_accuracy: tested(retrained, data)?,
+            retrained_accuracy: match retrained {
+                Some(retrained) => tested(retrained, data)?,
+                None => None,
+            },
             seconds,
         })
+    }
+}
+
+/// The test accuracy of what is trained only if there are test rows.
+fn of_test<T: Real>(
+    data: &CleaningData,
+    train: impl FnOnce() -> Result<Classifier<T>, Error>,
+) -> Result<Option<f64>, Error> {
+    match data.test() {
+        Some(_) => tested(&train()?, data),
+        None => Ok(None),
     }
 }
 

@@ -97,8 +97,27 @@ fn check_keys(a: &DataSpecification) -> Result<(), Error> {
 }
 
 impl Input {
-    pub(super) fn read(given: &DataSpecification, key: Key) -> Result<Self, Error> {
+    /// Reads the rows. `needs_trusted` says what cannot do without trusted rows, if anything.
+    pub(super) fn read(
+        given: &DataSpecification,
+        needs_trusted: Option<&str>,
+        key: Key,
+    ) -> Result<Self, Error> {
         check_keys(given)?;
+        let names_trusted = given.trusted.is_some()
+            || given.trusted_column.is_some()
+            || given.trusted_rows.is_some();
+        if let Some(what) = needs_trusted.filter(|_| given.file.is_some() && !names_trusted) {
+            return Err(CleaningProblem::NoTrust {
+                what: what.to_owned(),
+                keys: &[
+                    ("trusted", "FILE"),
+                    ("trusted_column", "COLUMN"),
+                    ("trusted_rows", "N (drawn at random)"),
+                ],
+            }
+            .into());
+        }
         let rate = match &given.file {
             None => Some(given.corrupt.unwrap_or(DIGITS_CORRUPT)),
             Some(_) => given.corrupt,

@@ -2,31 +2,30 @@
 
 use std::time::{Duration, Instant};
 
-use bilevel::catalogue::{
-    Chosen, Defaults, Method, OptimizerChoice, Setting, StepSizeChoice, choose,
-};
+use bilevel::Key;
+use bilevel::catalogue::Setting;
 use bilevel::driver::Why;
-use bilevel::{Driver, Key};
 
 use super::baseline::{Baseline, baselines, figures, retrain};
-use super::detector::{Choice, Compared};
+use super::detector::{Choice, Compared, needs_trusted};
 use super::findings::Findings;
 use super::gradient::{self, GradientCheck};
 use super::input::Input;
 use super::judge::Judge;
+use super::learning::Learning;
+use super::left_out::{LeftOut, WhyLeftOut};
 use super::outcome::{Baselines, CleaningOutcome, CleaningResult, scores, suggestions};
 use super::problem::CleaningProblem;
 use super::run::{Cleaned, CleaningState, Watch};
 use super::specification::{CleaningSpecification, EarlyStopping, RunSpecification};
 use super::split::CleaningData;
 use super::stage::Stage;
-use super::step_size::{self, MeasuredStepSize};
 use super::verdict::Verdict;
-use super::{Cleaning, CleaningSettings, kept};
-use crate::Error;
+use super::{CleaningSettings, kept};
 use crate::corruption::Corruption;
 use crate::data::preparation::ColumnScale;
 use crate::train::{Classifier, Trainer};
+use crate::{Deadline, Error};
 
 /// A specification with its rows: the data to clean and how.
 ///
@@ -61,88 +60,38 @@ pub struct CleaningJob {
     pub rows_text: String,
     /// The settings of the task.
     pub settings: CleaningSettings,
-    /// The problem.
-    pub cleaning: Cleaning<f32>,
-    /// The method.
-    pub method: Method,
-    /// The update rule of x.
-    pub optimizer: OptimizerChoice,
-    /// What was chosen to fit a memory budget, if there is one.
-    pub chosen: Option<Chosen>,
-    /// The step size, if it was measured.
-    pub measured: Option<MeasuredStepSize>,
+    /// How weights are learned, if they are.
+    pub learning: Option<Learning>,
+    /// The end of its time.
+    pub deadline: Deadline,
     /// The root key of all draws.
     pub key: Key,
 }
 
 impl CleaningJob {
-    /// Reads the rows and builds the method; memory is predicted for this many threads.
+    /// Reads the rows and builds the method; memory is predicted for this many threads. Its time, if it is limited,
+    /// counts from now.
     ///
     /// # Errors
     /// Whatever is wrong with the specification or the files that it names.
     pub fn new(given: &CleaningSpecification, threads: usize) -> Result<Self, Error> {
         let key = Key::from_seed(given.seed);
+        let deadline = deadline(given.run.time_limit.map(|limit| limit.0));
         let judge = given.method.judge;
-        if let Judge::Detector(name) = judge {
-            expect_no_weights(given, name)?;
-        }
-        let method = |given: &CleaningSpecification| {
-            let defaults = Defaults {
-                measures_step_size: true,
-                ..Defaults::TRAINING
-            };
-            Method::new(&given.method.weights, defaults)?.expect_inner_weight(given.run.outer_steps)
-        };
-        let built = method(given)?;
-        let settings = settings(given)?;
-        let input = Input::read(&given.data, key)?;
-        let cleaning = Cleaning::new(&input.data, &settings, key)?;
-        let fixed = given
-            .method
-            .weights
-            .step_size
-            .and_then(StepSizeChoice::fixed);
-        let measured = match fixed {
-            None if judge.learns_weights() && built.entry().takes(Setting::StepSize) => {
-                step_size::measured(&cleaning, &built, key)?
+        let needs_trusted = match judge {
+            Judge::Auto => None,
+            Judge::Detector(name) => {
+                expect_no_weights(given, name)?;
+                needs_trusted(name).then(|| name.to_owned())
             }
-            _ => None,
+            Judge::Weights => Some("learned weights".to_owned()),
         };
-        let method = match measured {
-            None => built,
-            Some(measured) => {
-                let mut given = given.clone();
-                given.method.weights.step_size = Some(StepSizeChoice::Fixed(measured.step_size));
-                method(&given)?
-            }
-        };
-        let (method, chosen) = match &given.run.memory_budget {
-            None => (method, None),
-            Some(budget) => {
-                let problem = cleaning.problem();
-                let programs = cleaning.programs(threads);
-                let peak = |method: &Method| -> Result<usize, Error> {
-                    let built = method.build::<f32>(problem);
-                    built.validate(problem)?;
-                    let predicted = programs.predict(&built.cost(problem));
-                    predicted
-                        .map(|predicted| predicted.peak_bytes())
-                        .map_err(|error| bilevel::Error::objective(error).into())
-                };
-                let given = given.method.weights.adjoint.is_some();
-                let (method, chosen) = choose(method, given, true, budget, &peak)?;
-                (method, Some(chosen))
-            }
-        };
-        let optimizer = method.optimizer(given.run.outer_optimizer, OptimizerChoice::Adam(0.05));
-        Driver::new(
-            cleaning.problem(),
-            &*method.build::<f32>(cleaning.problem()),
-            &*optimizer.build(),
-            key,
-        )
-        .outer_steps(settings.outer_steps)
-        .validate()?;
+        let mut settings = settings(given)?;
+        let input = Input::read(&given.data, needs_trusted.as_deref(), key)?;
+        let learns = judge.learns_weights() && input.data.trusted().rows() > 0;
+        let learning = learns
+            .then(|| Learning::new(given, &mut settings, &input.data, key, threads))
+            .transpose()?;
         let mut job = Self {
             specification: given.clone(),
             data: input.data,
@@ -152,11 +101,8 @@ impl CleaningJob {
             findings: input.findings,
             rows_text: input.rows_text,
             settings,
-            cleaning,
-            method,
-            optimizer,
-            chosen,
-            measured,
+            learning,
+            deadline,
             key,
         };
         job.specification = job.with_every_value(threads);
@@ -166,13 +112,14 @@ impl CleaningJob {
     /// The specification with all values resolved.
     fn with_every_value(&self, threads: usize) -> CleaningSpecification {
         let mut full = self.specification.clone();
-        if self.judge().learns_weights() {
-            full.method.weights = self.method.given();
+        if let Some(learning) = &self.learning {
+            full.method.weights = learning.method.given();
             if self.judge() == Judge::Auto {
                 // The field and the adjoint say which one.
                 full.method.weights.method = None;
             }
-            full.run.outer_optimizer = Some(self.optimizer);
+            full.training.batch = self.settings.batch;
+            full.run.outer_optimizer = Some(learning.optimizer);
             full.run.early_stopping = EarlyStopping(self.settings.early_stopping);
             full.run.patience = self.settings.early_stopping.map(|_| self.settings.patience);
         }
@@ -183,7 +130,8 @@ impl CleaningJob {
         data.corrupt = self.corruption.map(|corruption| corruption.rate);
         data.corruption = self.corruption.map(|corruption| corruption.kind);
         let named = data.trusted.is_some() || data.trusted_column.is_some();
-        data.trusted_rows = (!named).then(|| self.data.trusted().rows());
+        let drawn = Some(self.data.trusted().rows()).filter(|&rows| rows > 0);
+        data.trusted_rows = drawn.filter(|_| !named);
         full
     }
 
@@ -193,10 +141,13 @@ impl CleaningJob {
         self.specification.method.judge
     }
 
-    /// The state before the first outer step.
+    /// The state before the first outer step; an empty one where no weights are learned.
     #[must_use]
     pub fn start(&self) -> CleaningState<f32> {
-        self.cleaning.start(&*self.optimizer.build())
+        match &self.learning {
+            Some(learning) => learning.start(),
+            None => CleaningState::empty(),
+        }
     }
 
     /// Fails unless the state belongs to this job.
@@ -204,10 +155,13 @@ impl CleaningJob {
     /// # Errors
     /// A different number of rows or of model parameters.
     pub fn expect_state(&self, state: &CleaningState<f32>) -> Result<(), Error> {
-        self.cleaning.expect_state(state, &*self.optimizer.build())
+        match &self.learning {
+            Some(learning) => learning.expect_state(state),
+            None => Ok(()),
+        }
     }
 
-    /// Learns the weights from `state` on, see [`Cleaning::run`].
+    /// Learns the weights from `state` on, see [`Cleaning::run`](super::Cleaning::run); nothing where none are learned.
     ///
     /// # Errors
     /// An error that stops the run: `state` is then the last valid one.
@@ -216,55 +170,75 @@ impl CleaningJob {
         state: &mut CleaningState<f32>,
         watch: &mut dyn Watch<f32>,
     ) -> Result<Why, Error> {
-        let method = self.method.build::<f32>(self.cleaning.problem());
-        let optimizer = self.optimizer.build();
-        self.cleaning
-            .run(state, &*method, &*optimizer, self.key, watch)
+        match &self.learning {
+            Some(learning) => learning.run(state, self.key, self.deadline, watch),
+            None => Ok(Why::LastStep),
+        }
     }
 
     /// Evaluates a run that ended for this reason: the rows by rank, compared with baselines. `stage` receives
     /// the current stage.
     ///
     /// # Errors
-    /// A run without an outer step where weights are learned, or training that diverges.
+    /// A run without an outer step where weights judge, or training that diverges.
     pub fn outcome(
         &self,
         state: &CleaningState<f32>,
         why: Why,
         stage: &mut dyn FnMut(Stage),
     ) -> Result<CleaningOutcome, Error> {
-        let trainer = trainer(&self.settings, self.key);
-        let learned = match self.judge().learns_weights() {
-            true => Some(Cleaned::new(state, why)?),
-            false => None,
-        };
+        let mut left_out = Vec::new();
+        let trainer = trainer(&self.settings, self.key, self.deadline);
+        let learned = self.learned(state, why, &mut left_out)?;
         let begin = Instant::now();
         let mut row = None;
         let mut verdict = None;
-        if let Some(cleaned) = &learned {
-            stage(Stage::Retraining);
-            let retrained: Classifier<f32> =
-                retrain(&self.data, &kept(&cleaned.weights), &trainer, self.key)?;
+        if let Some((_, cleaned)) = &learned {
+            let judges = self.judge() == Judge::Weights;
+            // Beside detectors, it is trained only to be tested.
+            let retrained = if judges || (self.data.test().is_some() && !self.deadline.passed()) {
+                stage(Stage::Retraining);
+                let kept = kept(&cleaned.weights);
+                let retrained: Classifier<f32> = retrain(&self.data, &kept, &trainer, self.key)?;
+                if self.deadline.passed() {
+                    let model = "the end of training on the kept rows";
+                    left_out.push(LeftOut::new(model, WhyLeftOut::TimeLimit));
+                }
+                Some(retrained)
+            } else {
+                None
+            };
             let seconds = (state.run.elapsed + begin.elapsed()).as_secs_f64();
             let own = Classifier::new(self.settings.model, cleaned.y.clone());
             row = Some(Baseline::of_weights(
                 &self.data,
                 &cleaned.weights,
-                &own,
-                &retrained,
+                (&own, retrained.as_ref()),
                 seconds,
             )?);
-            if self.judge() == Judge::Weights {
+            if let Some(retrained) = retrained.filter(|_| judges) {
                 verdict = Some(Verdict::of_weights(&self.data, cleaned, retrained)?);
             }
         }
         // Without the weights, which are as long as the list of rows.
-        let learned = learned.map(|cleaned| (cleaned.outer_steps, cleaned.step));
-        stage(Stage::Baselines);
-        let mut simple: Vec<(String, Baseline)> = baselines::<f32>(&self.data, &trainer, self.key)?
-            .into_iter()
-            .map(|(name, baseline)| (name.to_owned(), baseline))
-            .collect();
+        let learned =
+            learned.map(|(learning, cleaned)| (learning, cleaned.outer_steps, cleaned.step));
+        let mut simple: Vec<(String, Baseline)> = Vec::new();
+        let mut baselines = || -> Result<(), Error> {
+            for (name, baseline) in baselines::<f32>(&self.data, &trainer, self.key)? {
+                match baseline {
+                    Some(baseline) => simple.push((name.to_owned(), baseline)),
+                    None => left_out.push(LeftOut::new(name, WhyLeftOut::TimeLimit)),
+                }
+            }
+            Ok(())
+        };
+        // Where time ends, detectors come first: one of them is the answer.
+        let limited = self.deadline.left().is_some();
+        if !limited {
+            stage(Stage::Baselines);
+            baselines()?;
+        }
         let mut compared = Compared::new(&self.data, &trainer, self.judge(), stage)?;
         let mut choice = None;
         if self.judge() != Judge::Weights {
@@ -277,13 +251,23 @@ impl CleaningJob {
                 seconds,
                 ..Baseline::of_verdict(&self.data, &judged)?
             };
-            if let Some(weights) = row.replace(own) {
-                simple.push((self.method.name(), weights));
-            }
             verdict = Some(judged);
             choice = chosen;
+            if limited {
+                stage(Stage::Baselines);
+                baselines()?;
+            }
+            if let Some(weights) = row.replace(own)
+                && let Some((learning, ..)) = &learned
+            {
+                simple.push((learning.method.name(), weights));
+            }
+        } else if limited {
+            stage(Stage::Baselines);
+            baselines()?;
         }
-        let (left_out, rows) = compared.into_rows();
+        let (cut, rows) = compared.into_rows();
+        left_out.extend(cut);
         let own_name = match self.judge() {
             Judge::Detector(name) => Some(name),
             _ => None,
@@ -294,11 +278,19 @@ impl CleaningJob {
             return Err(Error::NoOuterStep);
         };
 
-        let gradient_check = if learned.is_some() {
-            stage(Stage::Checking);
-            gradient::check(&self.data, &self.settings, &self.method, self.key)
-        } else {
-            GradientCheck::none()
+        let gradient_check = match &learned {
+            Some((learning, ..)) if !self.deadline.passed() => {
+                stage(Stage::Checking);
+                gradient::check(&self.data, &self.settings, &learning.method, self.key)
+            }
+            Some(_) => {
+                left_out.push(LeftOut::new(
+                    "the check of the gradient",
+                    WhyLeftOut::TimeLimit,
+                ));
+                GradientCheck::none()
+            }
+            None => GradientCheck::none(),
         };
         // Last, as long lists of rows need memory that the baselines need for copies of the data.
         let ids = self.ids.as_deref();
@@ -309,26 +301,30 @@ impl CleaningJob {
         )?;
         let metrics = metrics.as_ref();
         let scores = scores(&self.data, ids, &verdict);
-        let suggestions = suggestions(&self.data, ids, &verdict.classifier)?;
-        let takes_step_size = self.method.entry().takes(Setting::StepSize);
+        let suggestions = suggestions(&self.data, ids, verdict.classifier.as_ref())?;
+        let learning = learned.as_ref().map(|(learning, ..)| *learning);
+        let method = learning.map(|learning| &learning.method);
+        let chosen = learning.and_then(|learning| learning.chosen.as_ref());
         let result = CleaningResult {
-            not_to_be_trusted: match self.judge() {
-                // The learned weights stand beside the result.
-                Judge::Auto | Judge::Detector(_) => None,
-                Judge::Weights => gradient_check.failure(),
+            not_to_be_trusted: gradient_check.failure().map(|failure| match self.judge() {
+                Judge::Weights => failure,
+                Judge::Auto | Judge::Detector(_) => format!(
+                    "{failure}; this is about the learned weights, which stand beside the detectors"
+                ),
+            }),
+            method: match (self.judge().name(), method) {
+                (Some(name), _) => name.to_owned(),
+                (None, Some(method)) => method.name(),
+                (None, None) => return Err(Error::NoOuterStep),
             },
-            method: self
-                .judge()
-                .name()
-                .map_or_else(|| self.method.name(), str::to_owned),
             model: self.settings.model.to_string(),
             rows: self.data.train().rows(),
             trusted: self.data.trusted().rows(),
             seed: self.specification.seed,
-            outer_steps: learned.as_ref().map_or(0, |(outer_steps, _)| *outer_steps),
+            outer_steps: learned.as_ref().map_or(0, |(_, steps, _)| *steps),
             seconds: row.seconds,
             peak_memory_mb: None,
-            f: learned.as_ref().map(|(_, step)| step.f),
+            f: learned.as_ref().map(|(_, _, step)| step.f),
             f1: row.f1,
             precision: metrics.and_then(|metrics| metrics.precision),
             recall: metrics.and_then(|metrics| metrics.recall),
@@ -345,29 +341,62 @@ impl CleaningJob {
             left_out,
             baselines: Baselines(simple),
             gradient_check,
-            step_size: (learned.is_some() && takes_step_size)
-                .then_some(self.method.settings.step_size),
-            adjoint: self
-                .chosen
-                .as_ref()
-                .and(self.method.settings.adjoint.map(|a| a.to_string())),
-            adjoint_reason: self.chosen.as_ref().map(|chosen| chosen.why.clone()),
+            step_size: method
+                .filter(|method| method.entry().takes(Setting::StepSize))
+                .map(|method| method.settings.step_size),
+            adjoint: chosen.and(method.and_then(|m| m.settings.adjoint.map(|a| a.to_string()))),
+            adjoint_reason: chosen.map(|chosen| chosen.why.clone()),
             input: self.findings.clone(),
         };
         Ok(CleaningOutcome {
             result,
             scores,
             suggestions,
-            kept_step: learned.map_or(0, |(_, step)| step.step),
+            kept_step: learned.map_or(0, |(.., step)| step.step),
             why,
         })
     }
 
-    /// No update starts after this time, counted from the start of the run.
-    pub fn limit_time(&mut self, limit: Option<Duration>) {
-        self.settings.time_limit = limit;
-        self.cleaning.limit_time(limit);
+    /// The weights that a run learned, if it did. Where they only stand beside detectors, none is no error.
+    fn learned(
+        &self,
+        state: &CleaningState<f32>,
+        why: Why,
+        left_out: &mut Vec<LeftOut>,
+    ) -> Result<Option<(&Learning, Cleaned<f32>)>, Error> {
+        let Some(learning) = &self.learning else {
+            return Ok(None);
+        };
+        match Cleaned::new(state, why) {
+            Ok(cleaned) => {
+                if why == Why::TimeLimit {
+                    let rest = format!("the rest of the updates of {}", learning.method.name());
+                    left_out.push(LeftOut::new(rest, WhyLeftOut::TimeLimit));
+                }
+                Ok(Some((learning, cleaned)))
+            }
+            Err(Error::NoOuterStep) if self.judge() == Judge::Auto => {
+                let why = match why {
+                    Why::TimeLimit => WhyLeftOut::TimeLimit,
+                    _ => WhyLeftOut::Diverged,
+                };
+                left_out.push(LeftOut::new(learning.method.name(), why));
+                Ok(None)
+            }
+            Err(error) => Err(error),
+        }
     }
+
+    /// The job ends after this time from now.
+    pub fn limit_time(&mut self, limit: Option<Duration>) {
+        self.deadline = deadline(limit);
+    }
+}
+
+/// What is computed ends before the time does: the results are still to be written.
+fn deadline(limit: Option<Duration>) -> Deadline {
+    const FOR_WRITING: f64 = 0.05;
+    Deadline::within(limit.map(|limit| limit.mul_f64(1.0 - FOR_WRITING)))
 }
 
 /// Rejects keys of learned weights for a detector, which learns none.
@@ -383,7 +412,6 @@ fn expect_no_weights(given: &CleaningSpecification, name: &'static str) -> Resul
         ("early_stopping", run.early_stopping != usual.early_stopping),
         ("patience", run.patience.is_some()),
         ("memory_budget", run.memory_budget.is_some()),
-        ("time_limit", run.time_limit.is_some()),
     ];
     let other = others.into_iter().find(|(_, given)| *given);
     match settings.next().or(other.map(|(key, _)| key)) {
@@ -416,11 +444,12 @@ fn settings(given: &CleaningSpecification) -> Result<CleaningSettings, Error> {
 }
 
 /// The baselines' training does not depend on the method, so that they are the same for every one.
-fn trainer(settings: &CleaningSettings, key: Key) -> Trainer {
+fn trainer(settings: &CleaningSettings, key: Key, deadline: Deadline) -> Trainer {
     Trainer {
         model: settings.model,
         steps: 300,
         weight_decay: settings.weight_decay,
         key,
+        deadline,
     }
 }

@@ -10,6 +10,7 @@ use super::baseline::Baseline;
 use super::detector::Expected;
 use super::findings::Findings;
 use super::gradient::GradientCheck;
+use super::left_out::LeftOut;
 use super::run::OuterStep;
 use super::split::CleaningData;
 use super::verdict::Verdict;
@@ -88,9 +89,9 @@ pub struct CleaningResult {
     /// AUC and F1 of the candidates on trusted rows.
     #[serde(skip)]
     pub candidates: Vec<(&'static str, f64, f64)>,
-    /// Detectors that would take too long for so many rows.
+    /// What was not done, and why.
     #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub left_out: Vec<&'static str>,
+    pub left_out: Vec<LeftOut>,
     /// The baselines.
     pub baselines: Baselines,
     /// Whether the gradient is right.
@@ -252,10 +253,10 @@ pub(super) fn scores(data: &CleaningData, ids: Option<&[String]>, verdict: &Verd
 pub struct Suggestion {
     /// Its number in the source.
     pub row: usize,
-    /// The label that the retrained model finds most probable.
-    pub suggested: String,
+    /// The label that the retrained model finds most probable, if there was the time to train it.
+    pub suggested: Option<String>,
     /// The probability of that label.
-    pub p_suggested: f64,
+    pub p_suggested: Option<f64>,
     /// The name of the row, if rows have names.
     pub id: Option<String>,
 }
@@ -264,21 +265,30 @@ pub struct Suggestion {
 pub(super) fn suggestions(
     data: &CleaningData,
     ids: Option<&[String]>,
-    retrained: &Classifier<f32>,
+    retrained: Option<&Classifier<f32>>,
 ) -> Result<Vec<Suggestion>, Error> {
     let Some(unlabelled) = data.unlabelled() else {
         return Ok(Vec::new());
     };
     let (names, classes) = (unlabelled.class_names(), unlabelled.classes());
-    let probabilities = retrained.probabilities(unlabelled)?;
-    let suggested = predictions(&probabilities, classes);
+    let probabilities = retrained
+        .map(|retrained| retrained.probabilities(unlabelled))
+        .transpose()?;
+    let suggested = probabilities
+        .as_ref()
+        .map(|probabilities| predictions(probabilities, classes));
     let rows = data.row_numbers().unlabelled.iter();
     let suggest = |(position, &row): (usize, &usize)| {
-        let class = suggested[position] as usize;
+        let class = suggested
+            .as_ref()
+            .map(|suggested| suggested[position] as usize);
+        let of = |probabilities: &Vec<f32>| {
+            class.map(|class| f64::from(probabilities[position * classes + class]))
+        };
         Suggestion {
             row,
-            suggested: names[class].clone(),
-            p_suggested: f64::from(probabilities[position * classes + class]),
+            suggested: class.map(|class| names[class].clone()),
+            p_suggested: probabilities.as_ref().and_then(of),
             id: ids.and_then(|ids| ids.get(row).cloned()),
         }
     };
@@ -293,8 +303,8 @@ struct Unlabelled<'s> {
     weight: Option<f64>,
     rank: Option<usize>,
     suspect: bool,
-    suggested: &'s str,
-    p_suggested: f64,
+    suggested: Option<&'s str>,
+    p_suggested: Option<f64>,
     #[serde(skip_serializing_if = "Option::is_none")]
     id: Option<&'s str>,
 }
@@ -315,7 +325,7 @@ pub fn scores_csv(scores: &[Score], suggestions: &[Suggestion]) -> Result<Vec<u8
             weight: None,
             rank: None,
             suspect: false,
-            suggested: &row.suggested,
+            suggested: row.suggested.as_deref(),
             p_suggested: row.p_suggested,
             id: row.id.as_deref(),
         })?;

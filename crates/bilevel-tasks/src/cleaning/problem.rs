@@ -52,6 +52,8 @@ pub enum CleaningProblem {
     Patience,
     /// No rows whose labels are known to be right.
     NoTrust {
+        /// What needs them.
+        what: String,
         /// The keys that name such rows, each with a placeholder for its value.
         keys: &'static [(&'static str, &'static str)],
     },
@@ -108,14 +110,15 @@ impl CleaningProblem {
                 spell("patience"),
                 spell("early_stopping")
             ),
-            Self::NoTrust { keys } => {
+            Self::NoTrust { what, keys } => {
                 let keys: Vec<String> = keys
                     .iter()
                     .map(|(key, value)| format!("{} {value}", spell(key)))
                     .collect();
                 format!(
-                    "expected {} to tell which rows have labels that you know to be right; found none, and without them nothing can be learned",
-                    either(&keys)
+                    "expected {} to tell which rows have labels that you know to be right; found none, and {what} cannot do without them ({} auto can)",
+                    either(&keys),
+                    spell("method")
                 )
             }
             Self::TrustedColumn {

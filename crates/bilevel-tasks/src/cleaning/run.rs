@@ -1,11 +1,13 @@
 //! A run of a cleaning task: its state between two steps, and its result.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use bilevel::driver::{Patience, Why};
 use bilevel::dynamics::Weights;
 use bilevel::{
-    Calls, Draw, Driver, HyperGradient, Iterate, Key, Objective, Observer, Optimizer, RunState,
+    Calls, Draw, Driver, HyperGradient, Iterate, Key, Memory, Objective, Observer, Optimizer,
+    RunState,
 };
 use serde::{Deserialize, Serialize};
 
@@ -102,20 +104,43 @@ impl<T, F: FnMut(&OuterStep)> Watch<T> for F {
     }
 }
 
+impl<T> Progress<T> {
+    /// Before the first outer step; a run ends after so many without improvement.
+    fn new(patience: usize) -> Self {
+        Self {
+            observed: 0,
+            patience: Patience::new(patience),
+            kept: None,
+            complaints: 0,
+            inner_calls: Calls::default(),
+            outer_calls: Calls::default(),
+        }
+    }
+}
+
+impl<T: Real> CleaningState<T> {
+    /// Of a job that learns no weights.
+    pub(super) fn empty() -> Self {
+        Self {
+            run: RunState {
+                x: Vec::new(),
+                optimizer: Vec::new(),
+                memory: Memory::default(),
+                outer_step: 0,
+                elapsed: Duration::ZERO,
+            },
+            progress: Progress::new(1),
+        }
+    }
+}
+
 impl<T: Real> Cleaning<T> {
     /// The state before the first outer step: every weight is one half.
     #[must_use]
     pub fn start(&self, optimizer: &dyn Optimizer<T>) -> CleaningState<T> {
         CleaningState {
             run: RunState::new(vec![T::zero(); self.problem.x_len()], optimizer),
-            progress: Progress {
-                observed: 0,
-                patience: Patience::new(self.settings.patience),
-                kept: None,
-                complaints: 0,
-                inner_calls: Calls::default(),
-                outer_calls: Calls::default(),
-            },
+            progress: Progress::new(self.settings.patience),
         }
     }
 
@@ -134,6 +159,19 @@ impl<T: Real> Cleaning<T> {
         key: Key,
         watch: &mut dyn Watch<T>,
     ) -> Result<Why, Error> {
+        let limit = self.settings.time_limit;
+        self.run_for(limit, state, (method, optimizer), key, watch)
+    }
+
+    /// The same with another time limit, counted from the start of the run.
+    pub(super) fn run_for(
+        &self,
+        time_limit: Option<Duration>,
+        state: &mut CleaningState<T>,
+        (method, optimizer): (&dyn HyperGradient<T>, &dyn Optimizer<T>),
+        key: Key,
+        watch: &mut dyn Watch<T>,
+    ) -> Result<Why, Error> {
         self.expect_state(state, optimizer)?;
         let mut watcher = Watcher {
             cleaning: self,
@@ -144,7 +182,7 @@ impl<T: Real> Cleaning<T> {
         };
         let why = Driver::new(&self.problem, method, optimizer, key)
             .outer_steps(self.settings.outer_steps)
-            .time_limit(self.settings.time_limit)
+            .time_limit(time_limit)
             .observer(&mut watcher)
             .run(&mut state.run)?;
         Ok(why)

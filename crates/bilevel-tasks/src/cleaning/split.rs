@@ -48,7 +48,7 @@ impl CleaningData {
     /// they are known.
     ///
     /// # Errors
-    /// If there are no training or trusted rows, or the parts differ in columns or classes.
+    /// If there are no training rows, or the parts differ in columns or classes.
     pub fn new(
         train: Dataset,
         true_labels: Option<Vec<u32>>,
@@ -58,7 +58,7 @@ impl CleaningData {
         for other in std::iter::once(&trusted).chain(&test) {
             train.expect_alike(other)?;
         }
-        if train.rows() == 0 || trusted.rows() == 0 {
+        if train.rows() == 0 {
             return Err(Error::NoRows);
         }
         if let Some(labels) = &true_labels {

@@ -2,9 +2,10 @@
 
 use std::fmt;
 
-use super::Cleaning;
+use super::{Cleaning, CleaningData};
 use crate::Error;
-use crate::model::Real;
+use crate::data::FeatureValues;
+use crate::model::{Model, Real};
 use crate::stream::CURVATURE;
 use bilevel::catalogue::{DynamicsChoice, Method};
 use bilevel::curvature::Followed;
@@ -81,6 +82,34 @@ pub(super) fn measured<T: Real>(
         curvature: Some(curvature),
     }))
 }
+
+/// The rows from which the curvature is measured, so that this takes seconds: all, or the first of many.
+pub(super) fn sampled(data: &CleaningData, model: Model) -> Result<Option<CleaningData>, Error> {
+    /// Multiplications of a pass over them.
+    const MOST: usize = 400_000_000;
+    /// A product with fewer columns takes no less time.
+    const LEAST_WIDTH: usize = 16;
+    let train = data.train();
+    let width = match model {
+        Model::Softmax => train.classes(),
+        Model::Mlp { hidden } => hidden,
+    };
+    let row = match train.values() {
+        FeatureValues::Dense(_) => train.columns(),
+        FeatureValues::Sparse(sparse) => sparse.values.len() / train.rows().max(1),
+    };
+    let rows = MOST / (row.max(1) * width.max(LEAST_WIDTH));
+    if rows >= train.rows() {
+        return Ok(None);
+    }
+    // They are in random order.
+    let first: Vec<usize> = (0..rows.max(LEAST_SAMPLED).min(train.rows())).collect();
+    let trusted = data.trusted().clone();
+    CleaningData::new(train.select(&first)?, None, trusted, None).map(Some)
+}
+
+/// No fewer rows.
+const LEAST_SAMPLED: usize = 1000;
 
 /// The curvature changes little after so many steps.
 const MOST_FOLLOWED: usize = 200;

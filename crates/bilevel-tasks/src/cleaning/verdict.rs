@@ -17,8 +17,8 @@ pub(super) struct Verdict {
     pub(super) suggested: Vec<(u32, f64)>,
     /// Which labels are suspected.
     pub(super) suspects: Vec<bool>,
-    /// Trained on the kept rows and the trusted rows.
-    pub(super) classifier: Classifier<f32>,
+    /// Trained on the kept rows and the trusted rows, if there was the time for it.
+    pub(super) classifier: Option<Classifier<f32>>,
 }
 
 impl Verdict {
@@ -30,7 +30,7 @@ impl Verdict {
     ) -> Result<Self, Error> {
         let classes = data.train().classes();
         let probabilities = classifier.probabilities(data.train())?;
-        let suggested = predictions(&probabilities, classes)
+        let suggested: Vec<(u32, f64)> = predictions(&probabilities, classes)
             .into_iter()
             .zip(probabilities.chunks_exact(classes))
             .map(|(class, row)| (class, f64::from(row[class as usize])))
@@ -38,10 +38,10 @@ impl Verdict {
         let kept = kept(&cleaned.weights);
         Ok(Self {
             weights: cleaned.weights.clone(),
-            suspects: kept.iter().map(|kept| !kept).collect(),
+            suspects: suspects(&kept, &suggested, data.train().labels()),
             kept,
             suggested,
-            classifier,
+            classifier: Some(classifier),
         })
     }
 
@@ -49,26 +49,25 @@ impl Verdict {
     pub(super) fn of_detectors(
         data: &CleaningData,
         (ranks, keeps): (&Detected, &Detected),
-        classifier: impl FnOnce(&[bool]) -> Result<Classifier<f32>, Error>,
+        classifier: impl FnOnce(&[bool]) -> Result<Option<Classifier<f32>>, Error>,
     ) -> Result<Self, Error> {
         let (labels, classes) = (data.train().labels(), data.train().classes());
         let (weights, _) = ranks.judged(labels, classes);
         let (_, kept) = keeps.judged(labels, classes);
         let suggested = keeps.suggested(labels, classes);
-        let other = suggested
-            .iter()
-            .zip(labels)
-            .map(|((class, _), given)| class != given);
         Ok(Self {
             weights,
-            suspects: kept
-                .iter()
-                .zip(other)
-                .map(|(kept, other)| !kept && other)
-                .collect(),
+            suspects: suspects(&kept, &suggested, labels),
             suggested,
             classifier: classifier(&kept)?,
             kept,
         })
     }
+}
+
+/// The rows that are not kept and have another suggested label.
+fn suspects(kept: &[bool], suggested: &[(u32, f64)], labels: &[u32]) -> Vec<bool> {
+    let rows = kept.iter().zip(suggested).zip(labels);
+    rows.map(|((kept, (class, _)), given)| !kept && class != given)
+        .collect()
 }

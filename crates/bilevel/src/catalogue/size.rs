@@ -14,6 +14,17 @@ pub struct Size {
     text: String,
 }
 
+impl Size {
+    /// What the machine has to give.
+    #[must_use]
+    pub fn of_machine(bytes: usize) -> Self {
+        Self {
+            bytes,
+            text: format!("of this machine ({:.1} GB)", bytes as f64 / 1e9),
+        }
+    }
+}
+
 impl FromStr for Size {
     type Err = Error;
 

@@ -39,12 +39,7 @@ pub(crate) fn begin(given: &Begin<'_>) -> Result<(), Failure> {
             let message = with_settings(&warning.message, given.shown.writing);
             line(&format!("warning: {}", short(&message, LONGEST_WARNING)));
         }
-        if let Some(measured) = &job.measured {
-            line(&measured.to_string());
-        }
-        if let Some(chosen) = &job.chosen {
-            line(&chosen.why);
-        }
+        notes(&job).iter().for_each(|note| line(note));
     }
     let config = config(&job)?;
     let origin = Origin {
@@ -89,16 +84,29 @@ fn config(job: &CleaningJob) -> Result<String, Failure> {
     let mut specification = specification.from_folder(&here);
     specification.version = Some(env!("CARGO_PKG_VERSION").to_owned());
     let text = specification.to_toml().map_err(Failure::usage)?;
-    let notes = [
-        job.measured.map(|measured| measured.to_string()),
-        job.chosen.as_ref().map(|chosen| chosen.why.clone()),
-    ];
-    let notes: String = notes
+    let notes: Vec<String> = notes(job)
         .iter()
-        .flatten()
         .map(|note| format!("# {note}\n"))
         .collect();
-    Ok(format!("{notes}{text}"))
+    Ok(format!("{}{text}", notes.concat()))
+}
+
+/// What was chosen for this data and this machine.
+fn notes(job: &CleaningJob) -> Vec<String> {
+    let Some(learning) = &job.learning else {
+        return Vec::new();
+    };
+    let notes = [
+        learning.measured.map(|measured| measured.to_string()),
+        learning.batch.map(|batch| {
+            format!(
+                "an inner step sees {batch} of the {} rows: with all of them, learning weights would take very long",
+                job.data.train().rows()
+            )
+        }),
+        learning.chosen.as_ref().map(|chosen| chosen.why.clone()),
+    ];
+    notes.into_iter().flatten().collect()
 }
 
 /// The folder in which the program was started.
@@ -144,9 +152,9 @@ pub(crate) fn resume(given: Resume<'_>) -> Result<(), Failure> {
         progress: checkpoint.progress.into_owned(),
     };
     job.expect_state(&state).map_err(Failure::usage)?;
-    // The run measures time from its start.
-    let limit = given.time_limit.or(job.settings.time_limit);
-    job.limit_time(limit.map(|limit| state.run.elapsed.saturating_add(limit)));
+    if given.time_limit.is_some() {
+        job.limit_time(given.time_limit);
+    }
     let history = History::reopen(given.folder, checkpoint.history_bytes)?;
     Session {
         shown: given.shown,

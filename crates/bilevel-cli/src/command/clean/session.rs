@@ -2,7 +2,9 @@
 
 use anyhow::{Context, anyhow};
 use bilevel::driver::Why;
-use bilevel_tasks::cleaning::{CleaningJob, CleaningState, Results, Stage, scores_csv};
+use bilevel_tasks::cleaning::{
+    CleaningJob, CleaningState, LeftOut, Results, Stage, WhyLeftOut, scores_csv,
+};
 
 use super::record::{self, CHECKPOINT, CONFIG, Recorder, Watcher};
 use super::shown::{Shown, command, hand_over};
@@ -21,6 +23,14 @@ pub(super) struct Session<'a> {
     pub(super) state: CleaningState<f32>,
     /// Why no outer step is left, if none is left.
     pub(super) ended: Option<Why>,
+}
+
+/// What came of learning the weights.
+enum Learned {
+    /// The run ended for this reason.
+    Ended(Why),
+    /// It diverged, but others judge the labels.
+    Diverged,
 }
 
 impl Session<'_> {
@@ -46,15 +56,15 @@ impl Session<'_> {
     }
 
     /// Learns the weights and records every outer step as soon as it is done.
-    fn learn(&mut self, progress: &mut Progress) -> Result<Why, Failure> {
+    fn learn(&mut self, progress: &mut Progress) -> Result<Learned, Failure> {
         if let Some(why) = self.ended {
-            return Ok(why);
+            return Ok(Learned::Ended(why));
         }
-        if !self.job.judge().learns_weights() {
+        let Some(learning) = &self.job.learning else {
             // There are no steps.
             self.ended = Some(Why::LastStep);
-            return Ok(Why::LastStep);
-        }
+            return Ok(Learned::Ended(Why::LastStep));
+        };
         interrupt::wait_for_step(true);
         let mut watch = Watcher {
             recorder: &mut self.recorder,
@@ -62,6 +72,7 @@ impl Session<'_> {
         };
         let ran = self.job.run(&mut self.state, &mut watch);
         interrupt::wait_for_step(false);
+        let shown = progress;
         let (run, progress) = (&self.state.run, &self.state.progress);
         match ran {
             Ok(why) => {
@@ -69,21 +80,37 @@ impl Session<'_> {
                 self.recorder
                     .save(run, progress, self.ended, None)
                     .map_err(Failure::run)?;
-                Ok(why)
+                Ok(Learned::Ended(why))
             }
             Err(error) => {
                 // If this fails too, the previous checkpoint remains.
                 let _ = self.recorder.save(run, progress, None, None);
-                Err(Failure::run(error))
+                let failure = Failure::run(error).written(self.shown.writing);
+                let advice = self.divergence(&failure);
+                match advice.filter(|_| learning.may_be_left_out()) {
+                    Some(advice) => {
+                        shown.warn(&format!(
+                            "the learned weights are left out: {failure}; {advice}"
+                        ));
+                        self.ended = Some(Why::LastStep);
+                        Ok(Learned::Diverged)
+                    }
+                    None => Err(failure),
+                }
             }
         }
+    }
+
+    /// Advice if the run diverged.
+    fn divergence(&self, failure: &Failure) -> Option<String> {
+        let error = failure.error.downcast_ref()?;
+        after_divergence(error, self.job, self.shown.writing)
     }
 
     /// Advice for the error that stopped the run.
     fn advice(&self, failure: &Failure) -> String {
         let folder = self.recorder.folder.shown();
-        let error = failure.error.downcast_ref();
-        match error.and_then(|error| after_divergence(error, self.job, self.shown.writing)) {
+        match self.divergence(failure) {
             Some(advice) => format!(
                 "{advice}; the last good state, before outer step {}, is kept in {}",
                 self.recorder.saved_step,
@@ -101,15 +128,24 @@ impl Session<'_> {
         let (shown, job) = (self.shown, self.job);
         let total = job.settings.outer_steps;
         let mut progress = Progress::new(shown.quiet, total);
-        let why = self.learn(&mut progress)?;
+        let learned = self.learn(&mut progress)?;
         let folder = self.recorder.folder;
         let resume = command("resume", folder.shown());
-        if why == Why::Interrupted {
-            let error = anyhow!("interrupted; to continue: {resume}");
-            return Err(Failure::new(error, interrupt::EXIT_CODE));
-        }
+        // What diverged is as if it had not been begun.
+        let nothing;
+        let (state, why) = match learned {
+            Learned::Ended(Why::Interrupted) => {
+                let error = anyhow!("interrupted; to continue: {resume}");
+                return Err(Failure::new(error, interrupt::EXIT_CODE));
+            }
+            Learned::Ended(why) => (&self.state, why),
+            Learned::Diverged => {
+                nothing = job.start();
+                (&nothing, Why::LastStep)
+            }
+        };
         let mut outcome = job
-            .outcome(&self.state, why, &mut |stage| {
+            .outcome(state, why, &mut |stage| {
                 progress.say(&match stage {
                     Stage::Retraining => "training on the kept rows".to_owned(),
                     Stage::Baselines => "comparing with simple baselines".to_owned(),
@@ -126,6 +162,10 @@ impl Session<'_> {
                 "warning: {complaints} of {} hypergradients fell short of what the method promises; history.jsonl gives the reason for each step",
                 self.state.progress.observed
             ));
+        }
+        let cut = |left: &LeftOut| left.why == WhyLeftOut::TimeLimit;
+        if outcome.result.left_out.iter().any(cut) {
+            self.ended = None;
         }
         outcome.result.peak_memory_mb = memory::peak_mb();
         let scores = scores_csv(&outcome.scores, &outcome.suggestions).map_err(Failure::run)?;

@@ -13,6 +13,10 @@ impl Detector for Agreement {
         "agreement"
     }
 
+    fn needs_trusted(&self) -> bool {
+        true
+    }
+
     fn detect(&self, trials: &Trials<'_>) -> Result<Detected, Error> {
         Ok(trials.detected(trials.trusted_only()?))
     }

@@ -8,6 +8,7 @@ use serde::Serialize;
 
 use super::detected::Detected;
 use super::list::DETECTORS;
+use super::noise::Noise;
 use super::trials::Trials;
 use crate::Error;
 use crate::cleaning::split::shuffled;
@@ -89,6 +90,8 @@ const CANDIDATES: [&str; 5] = ["noise-matrix", "glc", "self-training", "loss", "
 /// A trusted row: what a detector that did not see it says of its own label and of each other one.
 #[derive(Clone)]
 struct Probe {
+    /// The probability that a label like its own is wrong.
+    wrong: f64,
     /// The probability that its own label is right, and whether it is kept.
     own: (f64, bool),
     /// The same of other labels, each with its share of the wrong labels of this class.
@@ -116,9 +119,9 @@ pub(in crate::cleaning) fn choose(
     if trusted.len() < LEAST_TRUSTED || !tries {
         return Ok(Choice::only(first));
     }
-    let noise = Noise::of(trials, known(first).map(|(_, detected)| *detected));
-    let probes = probes(trials, &trusted, &candidates, &noise, key)?;
-    let figures = |of: &[Probe]| (auc(of), f1(of, noise.rate));
+    let detected = known(first).map(|(_, detected)| *detected);
+    let probes = probes(trials, &trusted, &candidates, detected, key)?;
+    let figures = |of: &[Probe]| (auc(of), f1(of));
     let ranked_by = best(&probes, &candidates, key, &|of| figures(of).0);
     let kept_by = best(&probes, &candidates, key, &|of| figures(of).1);
     let of = |name| candidates.iter().position(|other| *other == name);
@@ -143,75 +146,56 @@ pub(in crate::cleaning) fn choose(
     })
 }
 
-/// How labels are wrong: their share, and which other label a class gets.
-struct Noise {
-    rate: f64,
-    /// True × given, without the diagonal; each row has the sum 1.
-    others: Vec<f64>,
-}
-
-impl Noise {
-    /// From what a detector says of the rows to check.
-    fn of(trials: &Trials<'_>, detected: Option<&Detected>) -> Self {
-        let classes = trials.classes();
-        let mut others = vec![0.01; classes * classes];
-        let mut wrong = 0.0;
-        for (row, &given) in trials.given().iter().enumerate() {
-            let Some(detected) = detected else { break };
-            let posterior = detected.posterior(row, given, classes);
-            wrong += 1.0 - posterior[given as usize];
-            for (class, p) in posterior.into_iter().enumerate() {
-                others[class * classes + given as usize] += p;
-            }
-        }
-        for (class, row) in others.chunks_exact_mut(classes).enumerate() {
-            row[class] = 0.0;
-            let sum: f64 = row.iter().sum();
-            if sum > 0.0 {
-                row.iter_mut().for_each(|share| *share /= sum);
-            }
-        }
-        Self {
-            rate: (wrong / trials.rows().max(1) as f64).clamp(0.005, 0.95),
-            others,
-        }
-    }
-}
-
-/// For each candidate the trusted rows, each judged by a detector that did not see it.
+/// For each candidate the trusted rows, each judged by a detector that did not see it; wrong labels are made in the way
+/// that `first` and a model of the trusted rows find among the rows to check.
 fn probes(
     trials: &Trials<'_>,
     trusted: &[(usize, u32)],
     candidates: &[&'static str],
-    noise: &Noise,
+    first: Option<&Detected>,
     key: Key,
 ) -> Result<Vec<Vec<Probe>>, Error> {
     let classes = trials.classes();
     let order = shuffled(trusted.len(), key.stream(BASELINE).fold_in(100));
-    let mut probes = vec![Vec::new(); candidates.len()];
+    let mut folds = Vec::new();
+    let mut held_out = Vec::new();
     for fold in 0..FOLDS {
         let places = order.iter().skip(fold).step_by(FOLDS);
         let held: Vec<(usize, u32)> = places.map(|&place| trusted[place]).collect();
         let rows: Vec<usize> = held.iter().map(|&(row, _)| row).collect();
         let trials = trials.without(&rows);
+        let probabilities = trials.trusted_only()?;
+        let of = |&(row, label): &(usize, u32)| {
+            let start = (trials.rows() + row) * classes;
+            (probabilities[start..start + classes].to_vec(), label)
+        };
+        held_out.extend(held.iter().map(of));
+        folds.push((trials, held));
+    }
+    let noise = Noise::of(trials, first, &held_out)?;
+    let mut made = held_out
+        .iter()
+        .map(|(probabilities, label)| noise.of_row(probabilities, *label));
+    let mut probes = vec![Vec::new(); candidates.len()];
+    for (trials, held) in &folds {
+        let made: Vec<(f64, Vec<f64>)> = made.by_ref().take(held.len()).collect();
         for (name, probes) in candidates.iter().zip(&mut probes) {
             let Some(detector) = DETECTORS.iter().find(|d| d.name() == *name) else {
                 continue;
             };
-            let detected = detector.detect(&trials)?;
-            for &(row, label) in &held {
+            let detected = detector.detect(trials)?;
+            for (&(row, label), (wrong, shares)) in held.iter().zip(&made) {
                 let row = trials.rows() + row;
                 let judge = |label: u32| {
                     let right = detected.posterior(row, label, classes)[label as usize];
                     (right, detected.keeps(row, label, classes))
                 };
-                let shares = &noise.others[label as usize * classes..][..classes];
-                let others = (0..classes as u32)
-                    .zip(shares)
-                    .filter(|(_, share)| **share > 0.0);
+                let others = (0..classes as u32).zip(shares);
                 probes.push(Probe {
+                    wrong: *wrong,
                     own: judge(label),
                     others: others
+                        .filter(|&(other, &share)| other != label && share > 0.0)
                         .map(|(other, &share)| {
                             let (right, kept) = judge(other);
                             (right, kept, share)
@@ -226,39 +210,82 @@ fn probes(
 
 /// How often a wrong label ranks before a right one.
 fn auc(probes: &[Probe]) -> f64 {
-    let mut right: Vec<f64> = probes.iter().map(|probe| probe.own.0).collect();
-    right.sort_by(f64::total_cmp);
+    let mut right: Vec<(f64, f64)> = probes
+        .iter()
+        .map(|probe| (probe.own.0, 1.0 - probe.wrong))
+        .collect();
+    right.sort_by(|a, b| a.0.total_cmp(&b.0));
+    // The weight of all before each.
+    let mut before = vec![0.0];
+    for (_, weight) in &right {
+        before.push(before[before.len() - 1] + weight);
+    }
+    let all = before[right.len()];
     let (mut sum, mut weight) = (0.0, 0.0);
-    for &(score, _, share) in probes.iter().flat_map(|probe| &probe.others) {
-        let below = right.partition_point(|&own| own < score);
-        let equal = right.partition_point(|&own| own <= score) - below;
-        let above = (right.len() - below - equal) as f64 + 0.5 * equal as f64;
-        sum += share * above / right.len().max(1) as f64;
-        weight += share;
+    for probe in probes {
+        for &(score, _, share) in &probe.others {
+            let below = before[right.partition_point(|own| own.0 < score)];
+            let until = before[right.partition_point(|own| own.0 <= score)];
+            let above = all - until + 0.5 * (until - below);
+            sum += probe.wrong * share * above / all.max(f64::MIN_POSITIVE);
+            weight += probe.wrong * share;
+        }
     }
     if weight > 0.0 { sum / weight } else { 0.5 }
 }
 
-/// The shares of the right and of the wrong labels that are dropped.
-fn dropped(probes: &[Probe]) -> (f64, f64) {
-    let right = probes.iter().filter(|probe| !probe.own.1).count() as f64;
-    let (mut wrong, mut weight) = (0.0, 0.0);
-    for &(_, kept, share) in probes.iter().flat_map(|probe| &probe.others) {
-        wrong += if kept { 0.0 } else { share };
-        weight += share;
-    }
-    let rows = probes.len().max(1) as f64;
-    (
-        right / rows,
-        if weight > 0.0 { wrong / weight } else { 0.0 },
-    )
+/// A share of cases that do not weigh the same.
+#[derive(Clone, Copy, Default)]
+struct Share {
+    hits: f64,
+    weight: f64,
+    squares: f64,
 }
 
-/// F1 of the kept rows, where this share of the labels is wrong.
-fn f1(probes: &[Probe], rate: f64) -> f64 {
+impl Share {
+    fn add(&mut self, weight: f64, hit: bool) {
+        self.hits += if hit { weight } else { 0.0 };
+        self.weight += weight;
+        self.squares += weight * weight;
+    }
+
+    fn estimate(self) -> f64 {
+        if self.weight > 0.0 {
+            self.hits / self.weight
+        } else {
+            0.0
+        }
+    }
+
+    /// So many cases of equal weight say as much.
+    fn cases(self) -> f64 {
+        self.weight * self.weight / self.squares.max(f64::MIN_POSITIVE)
+    }
+}
+
+/// The shares of the right and of the wrong labels that are dropped.
+fn dropped(probes: &[Probe]) -> (Share, Share) {
+    let (mut right, mut wrong) = (Share::default(), Share::default());
+    for probe in probes {
+        right.add(1.0 - probe.wrong, !probe.own.1);
+        // One case for each row.
+        let shares: f64 = probe.others.iter().map(|(.., share)| share).sum();
+        let hits = probe.others.iter().filter(|(_, kept, _)| !kept);
+        let hits: f64 = hits.map(|(.., share)| share).sum();
+        if shares > 0.0 {
+            wrong.hits += probe.wrong * hits / shares;
+            wrong.weight += probe.wrong;
+            wrong.squares += probe.wrong * probe.wrong;
+        }
+    }
+    (right, wrong)
+}
+
+/// F1 of the kept rows.
+fn f1(probes: &[Probe]) -> f64 {
     let (right, wrong) = dropped(probes);
-    let kept_right = (1.0 - rate) * (1.0 - right);
-    2.0 * kept_right / (2.0 * kept_right + rate * (1.0 - wrong) + (1.0 - rate) * right)
+    let kept_right = right.weight - right.hits;
+    2.0 * kept_right / (2.0 * kept_right + (wrong.weight - wrong.hits) + right.hits)
 }
 
 /// The first candidate, or the best one that is better by more than the standard error of the difference, from
@@ -297,9 +324,9 @@ fn best(
     best.0
 }
 
-/// Of a share of `rows` cases: Wilson, 1927.
-fn share(estimate: f64, rows: usize) -> Interval {
-    let (rows, z) = (rows.max(1) as f64, QUANTILE);
+/// Of a share of so many cases: Wilson, 1927.
+fn share(share: Share) -> Interval {
+    let (estimate, rows, z) = (share.estimate(), share.cases().max(1.0), QUANTILE);
     let middle = (estimate + z * z / (2.0 * rows)) / (1.0 + z * z / rows);
     let half = z / (1.0 + z * z / rows)
         * (estimate * (1.0 - estimate) / rows + z * z / (4.0 * rows * rows)).sqrt();
@@ -313,8 +340,8 @@ fn share(estimate: f64, rows: usize) -> Interval {
 /// What `suspects` of `rows` dropped rows mean, by how often right and wrong labels of the probes are dropped.
 fn expected(probes: &[Probe], suspects: usize, rows: usize) -> Expected {
     let (right, wrong) = dropped(probes);
-    let rates = |estimate: f64| {
-        let share = share(estimate, probes.len());
+    let rates = |dropped: Share| {
+        let share = share(dropped);
         Interval {
             low: (share.low - OTHERWISE).max(0.0),
             high: (share.high + OTHERWISE).min(1.0),
@@ -365,6 +392,7 @@ mod tests {
 
     fn probe(own: f64, other: f64) -> Probe {
         Probe {
+            wrong: 0.5,
             own: (own, own >= 0.5),
             others: vec![(other, other >= 0.5, 1.0)],
         }
@@ -373,12 +401,14 @@ mod tests {
     #[test]
     fn figures_of_probes() {
         let good = vec![probe(0.9, 0.1), probe(0.8, 0.2)];
-        assert_eq!((auc(&good), f1(&good, 0.2)), (1.0, 1.0));
+        assert_eq!((auc(&good), f1(&good)), (1.0, 1.0));
         let chance = vec![probe(0.9, 0.9), probe(0.2, 0.2)];
         assert_eq!(auc(&chance), 0.5);
         // Half of the right and half of the wrong labels are dropped: kept are .4 right and .1 wrong ones of .8 and .2.
         let expected_f1 = 2.0 * 0.4 / (2.0 * 0.4 + 0.1 + 0.4);
-        assert!((f1(&chance, 0.2) - expected_f1).abs() < 1e-12);
+        let mut of_chance = chance.clone();
+        of_chance.iter_mut().for_each(|probe| probe.wrong = 0.2);
+        assert!((f1(&of_chance) - expected_f1).abs() < 1e-12);
         // The first, unless another is clearly better.
         let twice = |of: &[Probe]| of.iter().cycle().take(40).cloned().collect::<Vec<_>>();
         let names = ["one", "two"];

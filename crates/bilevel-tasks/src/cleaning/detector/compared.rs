@@ -6,11 +6,13 @@ use bilevel::Key;
 
 use super::choice::{Choice, choose};
 use super::detected::Detected;
+use super::judging::Detector;
 use super::list::DETECTORS;
 use super::trials::Trials;
 use crate::Error;
 use crate::cleaning::baseline::Baseline;
 use crate::cleaning::judge::Judge;
+use crate::cleaning::left_out::{LeftOut, WhyLeftOut};
 use crate::cleaning::split::CleaningData;
 use crate::cleaning::stage::Stage;
 use crate::cleaning::verdict::Verdict;
@@ -22,26 +24,23 @@ use crate::train::Trainer;
 pub(in crate::cleaning) struct Compared<'a> {
     trials: Trials<'a>,
     found: Vec<(&'static str, Detected, Baseline)>,
-    left_out: Vec<&'static str>,
-    /// Whether the detectors can be tried on trusted rows too.
-    tries: bool,
+    left_out: Vec<LeftOut>,
 }
 
-/// The most multiplications of all trainings, some minutes of two cores: with more, only the detectors with the fewest
-/// trainings are compared.
-const MOST: f64 = 2e13;
+/// The most multiplications of all trainings, well below some minutes of two cores: with more, models are trained on fewer rows.
+const MOST: f64 = 8e12;
 
 /// The most steps of each of their many trainings, which the trusted rows mostly end sooner.
 const STEPS: usize = 120;
 
-/// Trainings of all detectors, and of them with trials on trusted rows.
-const TRAININGS: [f64; 2] = [50.0, 155.0];
+/// Trainings of all detectors, with trials on trusted rows.
+const TRAININGS: f64 = 155.0;
+
+/// Models are trained on so many rows in any case, if there are as many.
+const LEAST_ROWS: usize = 20_000;
 
 /// A product with fewer columns takes no less time.
 const LEAST_WIDTH: usize = 16;
-
-/// Those with few trainings.
-const FEW: [&str; 3] = ["agreement", "loss", "confident-learning"];
 
 impl<'a> Compared<'a> {
     /// Runs them.
@@ -58,28 +57,40 @@ impl<'a> Compared<'a> {
             steps: trainer.steps.min(STEPS),
             ..*trainer
         };
-        let trials = Trials::new(data, trainer)?;
-        let one = training(data, &trainer);
-        let [all, tried] = TRAININGS;
         let mut compared = Self {
-            trials,
+            trials: Trials::new(data, trainer, rows(data, &trainer))?,
             found: Vec::new(),
             left_out: Vec::new(),
-            tries: one * tried <= MOST,
         };
-        for detector in DETECTORS {
+        let wanted = |name: &'static str| judge == Judge::Detector(name);
+        if judge == Judge::Weights {
+            compared.trials.answered();
+        }
+        let mut order: Vec<&dyn Detector> = DETECTORS.to_vec();
+        // What is asked for comes first: the time may end.
+        order.sort_by_key(|detector| !wanted(detector.name()));
+        for detector in order {
             let name = detector.name();
-            let wanted = judge == Judge::Detector(name);
-            if !wanted && one * all > MOST && !FEW.contains(&name) {
-                compared.left_out.push(name);
+            if detector.needs_trusted() && data.trusted().rows() == 0 {
                 continue;
             }
             stage(Stage::Detector(name));
             let begin = Instant::now();
-            let detected = detector.detect(&compared.trials)?;
-            let row = Baseline::of_detected(data, &detected, &compared.trials, begin)?;
-            compared.found.push((name, detected, row));
+            match detector.detect(&compared.trials) {
+                Ok(detected) => {
+                    compared.trials.answered();
+                    let row = Baseline::of_detected(data, &detected, &compared.trials, begin)?;
+                    compared.found.push((name, detected, row));
+                }
+                Err(Error::OutOfTime) => {
+                    let cut = LeftOut::new(name, WhyLeftOut::TimeLimit);
+                    compared.left_out.push(cut);
+                }
+                Err(error) => return Err(error),
+            }
         }
+        let place = |name: &str| DETECTORS.iter().position(|other| other.name() == name);
+        compared.found.sort_by_key(|(name, ..)| place(name));
         Ok(compared)
     }
 
@@ -113,7 +124,15 @@ impl<'a> Compared<'a> {
                     .iter()
                     .map(|(name, found, _)| (*name, found))
                     .collect();
-                choose(&self.trials, &found, self.tries, key)?
+                match choose(&self.trials, &found, true, key) {
+                    Err(Error::OutOfTime) => {
+                        let tried = "the choice on trusted rows";
+                        let cut = LeftOut::new(tried, WhyLeftOut::TimeLimit);
+                        self.left_out.push(cut);
+                        choose(&self.trials, &found, false, key)?
+                    }
+                    chosen => chosen?,
+                }
             }
         };
         let of = |name| self.found.iter().find(|(other, ..)| *other == name);
@@ -121,17 +140,35 @@ impl<'a> Compared<'a> {
         else {
             return Err(Error::NoRows);
         };
-        let verdict =
-            Verdict::of_detectors(data, (ranks, keeps), |kept| self.trials.classifier(kept))?;
+        let verdict = Verdict::of_detectors(data, (ranks, keeps), |kept| {
+            match self.trials.classifier(kept) {
+                Err(Error::OutOfTime) => Ok(None),
+                classifier => classifier.map(Some),
+            }
+        })?;
+        if verdict.classifier.is_none() {
+            let model = "the model trained on the kept rows";
+            self.left_out
+                .push(LeftOut::new(model, WhyLeftOut::TimeLimit));
+        }
         Ok((verdict, (judge == Judge::Auto).then_some(choice)))
     }
 
     /// Which ones were left out, and the figures of the others.
-    pub(in crate::cleaning) fn into_rows(
-        self,
-    ) -> (Vec<&'static str>, Vec<(&'static str, Baseline)>) {
+    pub(in crate::cleaning) fn into_rows(self) -> (Vec<LeftOut>, Vec<(&'static str, Baseline)>) {
         let rows = self.found.into_iter().map(|(name, _, row)| (name, row));
         (self.left_out, rows.collect())
+    }
+}
+
+/// How many rows models are trained on, so that all trainings together do not take too long.
+fn rows(data: &CleaningData, trainer: &Trainer) -> usize {
+    let rows = data.train().rows();
+    let share = MOST / (training(data, trainer) * TRAININGS);
+    if share >= 1.0 {
+        rows
+    } else {
+        ((rows as f64 * share) as usize).max(LEAST_ROWS).min(rows)
     }
 }
 

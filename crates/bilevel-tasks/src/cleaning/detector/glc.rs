@@ -19,6 +19,10 @@ impl Detector for Glc {
         "glc"
     }
 
+    fn needs_trusted(&self) -> bool {
+        true
+    }
+
     fn detect(&self, trials: &Trials<'_>) -> Result<Detected, Error> {
         let classes = trials.classes();
         let mut detected = trials.detected(trials.cross_validated()?);

@@ -9,6 +9,11 @@ pub(in crate::cleaning) trait Detector: Sync {
     /// As the table and the options have it.
     fn name(&self) -> &'static str;
 
+    /// Whether it needs trusted rows.
+    fn needs_trusted(&self) -> bool {
+        false
+    }
+
     /// Trains on all rows to check, and on the trusted rows of these trials.
     ///
     /// # Errors

@@ -18,6 +18,12 @@ pub(in crate::cleaning) const DETECTORS: [&dyn Detector; 6] = [
     &Glc,
 ];
 
+/// Whether the detector of this name needs trusted rows.
+pub(in crate::cleaning) fn needs_trusted(name: &str) -> bool {
+    let mut detectors = DETECTORS.iter();
+    detectors.any(|detector| detector.name() == name && detector.needs_trusted())
+}
+
 /// Their names.
 pub(in crate::cleaning) fn names() -> impl Iterator<Item = &'static str> {
     DETECTORS.iter().map(|detector| detector.name())

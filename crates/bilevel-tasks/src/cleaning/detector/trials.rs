@@ -2,6 +2,7 @@
 
 use std::cell::OnceCell;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use bilevel::{Draw, Objective};
 use bilevel_autodiff::Bound;
@@ -18,13 +19,16 @@ use crate::train::{Classifier, LOOK, Trainer};
 /// Folds of a cross-validation.
 const FOLDS: usize = 3;
 
+/// Separates the draw of the rows that models are trained on from other draws of its stream.
+const FITTED: u64 = 1000;
+
 /// The search for the best number of steps ends that many steps after the best one, and half as many again as that took.
 const PATIENCE: usize = 40;
 
-/// Share of the trusted rows used to choose the training length.
+/// Share of the trusted rows, or of the rows to check where there are none, used to choose the training length.
 const HELD_OUT: f64 = 0.2;
 
-/// The rows to check and the trusted rows, on which a model is trained with any targets: see
+/// The rows to check and the trusted rows, if there are any, on which a model is trained with any targets: see
 /// [`Model::soft_loss`](crate::model::Model::soft_loss).
 pub(in crate::cleaning) struct Trials<'a> {
     shared: Arc<Shared<'a>>,
@@ -39,28 +43,49 @@ pub(in crate::cleaning) struct Trials<'a> {
 struct Shared<'a> {
     data: &'a CleaningData,
     trainer: Trainer,
-    /// The rows to check, then the trusted rows: one copy of both.
-    examples: Examples<f32>,
+    /// The rows to check, then the trusted rows: in one copy, if models are trained on all of them.
+    examples: Vec<Examples<f32>>,
+    /// Which of these rows models are trained on, if not on all: more would not make them much better.
+    fitted: Option<Vec<usize>>,
+    /// The loss of the rows that models are trained on.
     loss: Arc<Bound<f32>>,
-    /// The loss of the trusted rows alone.
-    of_trusted: Arc<Bound<f32>>,
+    /// The loss of the trusted rows alone, if there are any.
+    of_trusted: Option<Arc<Bound<f32>>>,
     probabilities: Probabilities<f32>,
     /// The fold of each row to check.
     folds: Vec<u8>,
+    /// Whether there is an answer already, so that the end of the time is an error.
+    answered: AtomicBool,
 }
 
 impl<'a> Trials<'a> {
+    /// Models are trained on at most `most` rows to check.
+    ///
     /// # Errors
     /// If there are no rows.
     pub(in crate::cleaning) fn new(
         data: &'a CleaningData,
         trainer: Trainer,
+        most: usize,
     ) -> Result<Self, Error> {
         let (train, trusted) = (data.train(), data.trusted());
         let all = |data: &Dataset| (0..data.rows()).collect::<Vec<_>>();
-        let union = train.select_with(&all(train), trusted, &all(trusted))?;
-        let examples = Examples::new(&union);
-        let bind = |examples| trainer.model.soft_loss(examples, trainer.weight_decay);
+        let bind = |data: &Dataset| {
+            let decay = trainer.weight_decay;
+            trainer.model.soft_loss(&Examples::new(data), decay)
+        };
+        let fitted = (most < train.rows()).then(|| {
+            let mut fitted = shuffled(train.rows(), trainer.key.stream(BASELINE).fold_in(FITTED));
+            fitted.truncate(most);
+            fitted.sort_unstable();
+            fitted
+        });
+        let of_train = fitted.clone().unwrap_or_else(|| all(train));
+        let union = train.select_with(&of_train, trusted, &all(trusted))?;
+        let fitted = fitted.map(|mut fitted| {
+            fitted.extend(train.rows()..train.rows() + trusted.rows());
+            fitted
+        });
         let mut folds = vec![0_u8; train.rows()];
         let order = shuffled(
             train.rows(),
@@ -72,11 +97,20 @@ impl<'a> Trials<'a> {
         let shared = Shared {
             data,
             trainer,
-            loss: bind(&examples)?,
-            of_trusted: bind(&Examples::new(trusted))?,
-            examples,
+            loss: bind(&union)?,
+            examples: match (&fitted, trusted.rows()) {
+                (None, _) => vec![Examples::new(&union)],
+                (Some(_), 0) => vec![Examples::new(train)],
+                (Some(_), _) => vec![Examples::new(train), Examples::new(trusted)],
+            },
+            fitted,
+            of_trusted: match trusted.rows() {
+                0 => None,
+                _ => Some(bind(trusted)?),
+            },
             probabilities: trainer.model.probabilities(),
             folds,
+            answered: AtomicBool::new(false),
         };
         Ok(Self::using(Arc::new(shared), vec![true; trusted.rows()]))
     }
@@ -98,6 +132,20 @@ impl<'a> Trials<'a> {
             used[row] = false;
         }
         Self::using(Arc::clone(&self.shared), used)
+    }
+
+    /// From now on, the end of the time is an error: until then, trainings end early with what they have.
+    pub(super) fn answered(&self) {
+        self.shared.answered.store(true, Ordering::Relaxed);
+    }
+
+    /// Fails if the time is over and there is an answer.
+    fn expect_time(&self) -> Result<(), Error> {
+        if self.shared.answered.load(Ordering::Relaxed) {
+            self.shared.trainer.deadline.expect()
+        } else {
+            Ok(())
+        }
     }
 
     pub(super) fn classes(&self) -> usize {
@@ -123,7 +171,7 @@ impl<'a> Trials<'a> {
     /// Targets: the given labels of the rows to check that are kept, and those of the trusted rows.
     pub(super) fn targets(&self, kept: impl Fn(usize) -> bool) -> Vec<f32> {
         let classes = self.classes();
-        let mut targets = vec![0.0; self.shared.examples.rows() * classes];
+        let mut targets = vec![0.0; (self.rows() + self.used.len()) * classes];
         for (row, &label) in self.given().iter().enumerate() {
             if kept(row) {
                 targets[row * classes + label as usize] = 1.0;
@@ -172,27 +220,56 @@ impl<'a> Trials<'a> {
         among
     }
 
-    /// How many steps are best for these targets: without a fifth of the trusted rows, on which the loss is watched.
+    /// How many steps are best for these targets: without a fifth of the trusted rows, on which the loss is watched; or
+    /// of the rows to check, with the targets that they have, if no row is trusted.
     pub(super) fn steps(&self, targets: &[f32]) -> Result<usize, Error> {
         let classes = self.classes();
-        let held = self.held_out();
+        let of = |row: usize| row * classes..(row + 1) * classes;
         let mut rest = targets.to_vec();
-        for (row, _) in held.iter().enumerate().filter(|(_, held)| **held) {
-            let at = (self.rows() + row) * classes;
-            rest[at..at + classes].fill(0.0);
+        if let Some(of_trusted) = &self.shared.of_trusted {
+            let held = self.held_out();
+            for (row, _) in held.iter().enumerate().filter(|(_, held)| **held) {
+                rest[of(self.rows() + row)].fill(0.0);
+            }
+            let rest = self.fitted(rest);
+            return self.best_steps(
+                &self.shared.loss,
+                rest,
+                (of_trusted, self.of_trusted(&held)),
+            );
         }
-        self.best_steps(&self.shared.loss, rest, &held)
+        let order = shuffled(self.rows(), self.shared.trainer.key.stream(BASELINE));
+        let held = (self.rows() as f64 * HELD_OUT).ceil() as usize;
+        let mut watched = vec![0.0; targets.len()];
+        for &row in &order[..held] {
+            watched[of(row)].copy_from_slice(&targets[of(row)]);
+            rest[of(row)].fill(0.0);
+        }
+        let (rest, watched) = (self.fitted(rest), self.fitted(watched));
+        self.best_steps(&self.shared.loss, rest, (&self.shared.loss, watched))
     }
 
-    /// After how many steps on these targets the loss of the held-out trusted rows is least.
+    /// The targets of the rows that models are trained on.
+    fn fitted(&self, targets: Vec<f32>) -> Vec<f32> {
+        let Some(fitted) = &self.shared.fitted else {
+            return targets;
+        };
+        let classes = self.classes();
+        let rows = fitted.iter();
+        rows.flat_map(|row| &targets[row * classes..(row + 1) * classes])
+            .copied()
+            .collect()
+    }
+
+    /// After how many steps on these targets the watched loss, of its own targets, is least.
     fn best_steps(
         &self,
         loss: &Bound<f32>,
         targets: Vec<f32>,
-        held: &[bool],
+        (watched, watched_targets): (&Bound<f32>, Vec<f32>),
     ) -> Result<usize, Error> {
-        let watched_targets = Self::of_mean(self.of_trusted(held), self.classes());
-        let mut watched = self.shared.of_trusted.at(&watched_targets)?;
+        let watched_targets = Self::of_mean(watched_targets, self.classes());
+        let mut watched = watched.at(&watched_targets)?;
         let most = self.shared.trainer.steps;
         let mut best = (f32::INFINITY, most);
         self.descend(loss, targets, most, &mut |step, y| {
@@ -209,6 +286,7 @@ impl<'a> Trials<'a> {
 
     /// Parameters after this many steps.
     pub(super) fn fit(&self, targets: Vec<f32>, steps: usize) -> Result<Vec<f32>, Error> {
+        let targets = self.fitted(targets);
         self.descend(&self.shared.loss, targets, steps, &mut |_, _| Ok(true))
     }
 
@@ -219,6 +297,7 @@ impl<'a> Trials<'a> {
         steps: usize,
         after: &mut crate::train::AfterStep<'_, f32>,
     ) -> Result<Vec<f32>, Error> {
+        self.expect_time()?;
         let targets = Self::of_mean(targets, self.classes());
         let train = self.shared.data.train();
         let start = self.shared.trainer.model.start(
@@ -226,14 +305,25 @@ impl<'a> Trials<'a> {
             train.classes(),
             self.shared.trainer.key,
         );
-        self.shared
+        let y = self
+            .shared
             .trainer
-            .descend(loss, &targets, start, steps, after)
+            .descend(loss, &targets, start, steps, after)?;
+        self.expect_time()?;
+        Ok(y)
     }
 
     /// The probabilities of all rows: rows × classes.
     pub(super) fn probabilities(&self, y: &[f32]) -> Result<Vec<f32>, Error> {
-        self.shared.probabilities.of(y, &self.shared.examples)
+        let of = |examples| self.shared.probabilities.of(y, examples);
+        match &self.shared.examples[..] {
+            [all] => of(all),
+            parts => Ok(parts
+                .iter()
+                .map(of)
+                .collect::<Result<Vec<_>, _>>()?
+                .concat()),
+        }
     }
 
     /// A classifier trained on the kept rows and the trusted rows.
@@ -248,10 +338,11 @@ impl<'a> Trials<'a> {
     pub(super) fn trusted_only(&self) -> Result<Arc<[f32]>, Error> {
         cached(&self.trusted_only, || {
             // On these rows alone, which may be far fewer.
-            let loss = &self.shared.of_trusted;
+            let loss = self.shared.of_trusted.as_ref().ok_or(Error::NoRows)?;
             let held = self.held_out();
             let rest: Vec<bool> = held.iter().map(|held| !held).collect();
-            let steps = self.best_steps(loss, self.of_trusted(&rest), &held)?;
+            let (rest, held) = (self.of_trusted(&rest), self.of_trusted(&held));
+            let steps = self.best_steps(loss, rest, (loss, held))?;
             let all = self.of_trusted(&vec![true; self.used.len()]);
             self.probabilities(&self.descend(loss, all, steps, &mut |_, _| Ok(true))?)
         })
@@ -318,12 +409,17 @@ impl<'a> Trials<'a> {
     }
 
     /// Out-of-fold probabilities after rounds of self-training: a row is trained on if the model of the round before,
-    /// which was trained without it, gives its label. The first model is trained on the trusted rows only.
+    /// which was trained without it, gives its label. The first model is trained on the trusted rows only, or on all
+    /// rows if none is trusted.
     pub(super) fn self_trained(&self) -> Result<Arc<[f32]>, Error> {
         /// More change little.
         const ROUNDS: usize = 3;
         cached(&self.self_trained, || {
-            let mut probabilities = self.trusted_only()?.to_vec();
+            let first = match &self.shared.of_trusted {
+                Some(_) => self.trusted_only()?,
+                None => self.cross_validated()?,
+            };
+            let mut probabilities = first.to_vec();
             for _ in 0..ROUNDS {
                 let predicted = predictions(&probabilities, self.classes());
                 let agrees: Vec<bool> = self

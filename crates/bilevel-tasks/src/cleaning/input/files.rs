@@ -94,17 +94,6 @@ pub(super) fn read(
         "test_labels",
     );
     check_standard_input(given)?;
-    if trusted.is_none() && given.trusted_column.is_none() && given.trusted_rows.is_none() {
-        return Err(CleaningProblem::NoTrust {
-            keys: &[
-                ("trusted", "FILE"),
-                ("trusted_column", "COLUMN"),
-                ("trusted_rows", "N (drawn at random)"),
-            ],
-        }
-        .into());
-    }
-
     let mut wanted = wanted(given);
     let say = |mut table: Table| {
         table.say(&given.label_text, &given.missing_text);

@@ -1,0 +1,209 @@
+//! How labels seem to be wrong: how often, in which rows, and which label they get.
+
+use super::detected::Detected;
+use super::trials::Trials;
+use crate::Error;
+
+/// How labels seem to be wrong. Rows are put into groups by how sure a model of the trusted rows is of them: mistakes
+/// that people make are often where it is not.
+pub(super) struct Noise {
+    /// True × given, without the diagonal; each row has the sum 1.
+    others: Vec<f64>,
+    classes: usize,
+    /// Where the groups end: the margin between the two most probable classes.
+    ends: Vec<f64>,
+    groups: Vec<Group>,
+}
+
+/// Rows of which a model of the trusted rows is about equally sure.
+#[derive(Clone, Copy)]
+struct Group {
+    /// The share of wrong labels.
+    wrong: f64,
+    /// The share of these that are the second class of the model, beyond what the classes say.
+    second: f64,
+}
+
+/// Trusted rows in a group, at least.
+const GROUP: usize = 15;
+const MOST_GROUPS: usize = 5;
+/// The share of wrong labels by a detector counts like so many trusted rows.
+const BEFORE: f64 = 10.0;
+
+/// The most probable class, the second one, and how much more probable the first is.
+fn margin(probabilities: &[f32]) -> (usize, usize, f64) {
+    let (mut first, mut second) = (0, 0);
+    let mut best = (f32::NEG_INFINITY, f32::NEG_INFINITY);
+    for (class, &p) in probabilities.iter().enumerate() {
+        if p > best.0 {
+            (second, best.1) = (first, best.0);
+            (first, best.0) = (class, p);
+        } else if p > best.1 {
+            (second, best.1) = (class, p);
+        }
+    }
+    (first, second, f64::from(best.0 - best.1))
+}
+
+/// What a group is counted from.
+#[derive(Clone, Copy, Default)]
+struct Counts {
+    rows: f64,
+    /// Rows whose label is not the model's first class, and those of them with its second class.
+    other: f64,
+    second: f64,
+}
+
+impl Counts {
+    fn add(&mut self, probabilities: &[f32], label: u32) {
+        let (first, second, _) = margin(probabilities);
+        self.rows += 1.0;
+        if label as usize != first {
+            self.other += 1.0;
+            self.second += f64::from(label as usize == second);
+        }
+    }
+
+    fn share(&self, part: f64) -> f64 {
+        // No share is 0 or 1 for certain.
+        (part + 0.5) / (self.rows + 1.0)
+    }
+}
+
+impl Noise {
+    /// From what a detector says of the rows to check, and from how often a model of the trusted rows contradicts their
+    /// labels, and contradicts the labels of trusted rows that it did not see: `held` has its probabilities for each of
+    /// these, and the label.
+    pub(super) fn of(
+        trials: &Trials<'_>,
+        detected: Option<&Detected>,
+        held: &[(Vec<f32>, u32)],
+    ) -> Result<Self, Error> {
+        let classes = trials.classes();
+        let mut others = vec![0.01; classes * classes];
+        let mut wrong = 0.0;
+        for (row, &given) in trials.given().iter().enumerate() {
+            let Some(detected) = detected else { break };
+            let posterior = detected.posterior(row, given, classes);
+            wrong += 1.0 - posterior[given as usize];
+            for (class, p) in posterior.into_iter().enumerate() {
+                others[class * classes + given as usize] += p;
+            }
+        }
+        for (class, row) in others.chunks_exact_mut(classes).enumerate() {
+            row[class] = 0.0;
+            let sum: f64 = row.iter().sum();
+            if sum > 0.0 {
+                row.iter_mut().for_each(|share| *share /= sum);
+            }
+        }
+        let rate = (wrong / trials.rows().max(1) as f64).clamp(0.005, 0.95);
+        let mut margins: Vec<f64> = held.iter().map(|(p, _)| margin(p).2).collect();
+        margins.sort_by(f64::total_cmp);
+        let groups = (held.len() / GROUP).clamp(1, MOST_GROUPS);
+        let mut noise = Self {
+            ends: (1..groups)
+                .map(|group| margins[group * held.len() / groups])
+                .collect(),
+            others,
+            classes,
+            groups: Vec::new(),
+        };
+        let mut of_trusted = vec![Counts::default(); groups];
+        for (probabilities, label) in held {
+            of_trusted[noise.group(probabilities)].add(probabilities, *label);
+        }
+        let mut of_rows = vec![Counts::default(); groups];
+        let probabilities = trials.trusted_only()?;
+        let rows = probabilities.chunks_exact(classes).zip(trials.given());
+        for (probabilities, &given) in rows {
+            of_rows[noise.group(probabilities)].add(probabilities, given);
+        }
+        noise.groups = of_rows
+            .iter()
+            .zip(&of_trusted)
+            .map(|(rows, trusted)| Group::of(rows, trusted, rate, classes))
+            .collect();
+        Ok(noise)
+    }
+
+    fn group(&self, probabilities: &[f32]) -> usize {
+        let (.., margin) = margin(probabilities);
+        self.ends.partition_point(|&end| end <= margin)
+    }
+
+    /// The probability that a row's label is wrong, and for each class the share of the wrong labels that are it, by the
+    /// row's true label and what a model of the trusted rows says of it.
+    pub(super) fn of_row(&self, probabilities: &[f32], truth: u32) -> (f64, Vec<f64>) {
+        let group = self.groups[self.group(probabilities)];
+        let (first, second, _) = margin(probabilities);
+        // The class with which it is confused.
+        let near = if first == truth as usize {
+            second
+        } else {
+            first
+        };
+        let shares = &self.others[truth as usize * self.classes..][..self.classes];
+        let mut shares: Vec<f64> = shares
+            .iter()
+            .map(|share| share * (1.0 - group.second))
+            .collect();
+        shares[near] += group.second;
+        (group.wrong, shares)
+    }
+}
+
+impl Group {
+    fn of(rows: &Counts, trusted: &Counts, rate: f64, classes: usize) -> Self {
+        // The model contradicts a label that is wrong, or that is right where the model is not.
+        let (contradicts, errs) = (rows.share(rows.other), trusted.share(trusted.other));
+        let agree = errs / (classes.max(2) - 1) as f64;
+        let found = (contradicts - errs) / (1.0 - errs - agree).max(0.05);
+        let wrong =
+            (found.clamp(0.0, 1.0) * trusted.rows + rate * BEFORE) / (trusted.rows + BEFORE);
+        // Of the contradicted labels that are wrong, those with the second class; of the model's own errors, many have it.
+        let seconds = rows.share(rows.second) - trusted.share(trusted.second) * (1.0 - wrong);
+        let by_chance = 1.0 / (classes.max(2) - 1) as f64;
+        let second = (seconds / wrong.max(1e-3)).clamp(0.0, 1.0);
+        let second = if classes > 2 {
+            ((second - by_chance) / (1.0 - by_chance)).clamp(0.0, 1.0)
+        } else {
+            0.0
+        };
+        Self {
+            wrong: wrong.clamp(0.002, 0.95),
+            second: second * trusted.rows / (trusted.rows + BEFORE),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_two_most_probable_classes() {
+        assert_eq!(margin(&[0.1, 0.5, 0.4]).0, 1);
+        assert_eq!(margin(&[0.1, 0.5, 0.4]).1, 2);
+        assert_eq!(margin(&[0.9, 0.1]).1, 1);
+    }
+
+    /// A model that errs in a tenth of the rows, of whose labels a fifth are wrong.
+    #[test]
+    fn wrong_labels_are_those_that_errors_do_not_explain() {
+        let trusted = Counts {
+            rows: 1000.0,
+            other: 100.0,
+            second: 20.0,
+        };
+        let other = 0.9 * 0.2 + 0.1 * (1.0 - 0.2 / 9.0);
+        let rows = Counts {
+            rows: 10_000.0,
+            other: 10_000.0 * other,
+            second: 10_000.0 * (other / 9.0),
+        };
+        let group = Group::of(&rows, &trusted, 0.2, 10);
+        assert!((group.wrong - 0.2).abs() < 0.01, "{}", group.wrong);
+        assert!(group.second < 0.1, "{}", group.second);
+    }
+}

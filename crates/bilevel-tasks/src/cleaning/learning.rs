@@ -1,0 +1,268 @@
+//! How the weights of a job are learned.
+
+use std::time::{Duration, Instant};
+
+use bilevel::catalogue::{
+    Chosen, Defaults, Method, OptimizerChoice, Setting, Size, StepSizeChoice, choose,
+};
+use bilevel::driver::Why;
+use bilevel::{Draw, Driver, Key};
+
+use super::judge::Judge;
+use super::run::{CleaningState, Watch};
+use super::specification::CleaningSpecification;
+use super::split::CleaningData;
+use super::step_size::{self, MeasuredStepSize};
+use super::{Cleaning, CleaningSettings};
+use crate::data::FeatureValues;
+use crate::model::Model;
+use crate::{Deadline, Error, machine};
+
+/// The most multiplications of all updates, some minutes of two cores: with more, an inner step sees a part of the rows.
+const MOST: f64 = 4e12;
+
+/// Of the time of a job with a limit, the part that learns weights: more where they judge than where they stand beside
+/// the detectors, which are still to come.
+const PARTS: [f64; 2] = [0.6, 0.25];
+
+/// No fewer rows in an inner step.
+const LEAST_BATCH: usize = 64;
+
+/// A product with fewer columns takes no less time.
+const LEAST_WIDTH: usize = 16;
+
+/// A hypergradient takes so many gradients for each inner step.
+const GRADIENTS: f64 = 3.0;
+
+/// The part of the free memory that a hypergradient may take.
+const OF_MEMORY: f64 = 0.8;
+
+/// The problem, the method and the update rule of a job that learns weights.
+pub struct Learning {
+    /// The problem.
+    pub cleaning: Cleaning<f32>,
+    /// The method.
+    pub method: Method,
+    /// The update rule of x.
+    pub optimizer: OptimizerChoice,
+    /// What was chosen to fit a memory budget, if there is one.
+    pub chosen: Option<Chosen>,
+    /// The step size, if it was measured.
+    pub measured: Option<MeasuredStepSize>,
+    /// The rows of an inner step, if not all of them, where that was not given.
+    pub batch: Option<usize>,
+    /// Whether the detectors judge, so that no update is needed.
+    beside: bool,
+    /// Whether the user chose anything about it.
+    given: bool,
+}
+
+impl Learning {
+    /// Chooses what was not given: the rows of an inner step, the step size, the derivative that fits into memory.
+    pub(super) fn new(
+        given: &CleaningSpecification,
+        settings: &mut CleaningSettings,
+        data: &CleaningData,
+        key: Key,
+        threads: usize,
+    ) -> Result<Self, Error> {
+        let method = |given: &CleaningSpecification| {
+            let defaults = Defaults {
+                measures_step_size: true,
+                ..Defaults::TRAINING
+            };
+            Method::new(&given.method.weights, defaults)?.expect_inner_weight(given.run.outer_steps)
+        };
+        let built = method(given)?;
+        let chosen_batch = match settings.batch {
+            None if built.is_unrolled() => batch(data, settings, built.settings.steps),
+            _ => None,
+        };
+        settings.batch = settings.batch.or(chosen_batch);
+        let cleaning = Cleaning::new(data, settings, key)?;
+        let fixed = given
+            .method
+            .weights
+            .step_size
+            .and_then(StepSizeChoice::fixed);
+        let measured = match fixed {
+            None if built.entry().takes(Setting::StepSize) => {
+                match step_size::sampled(data, settings.model)? {
+                    None => step_size::measured(&cleaning, &built, key)?,
+                    Some(rows) => {
+                        let batch = settings.batch.map(|batch| batch.min(rows.train().rows()));
+                        let settings = CleaningSettings {
+                            batch,
+                            ..settings.clone()
+                        };
+                        let some = Cleaning::<f32>::new(&rows, &settings, key)?;
+                        step_size::measured(&some, &built, key)?
+                    }
+                }
+            }
+            _ => None,
+        };
+        let method = match measured {
+            None => built,
+            Some(measured) => {
+                let mut given = given.clone();
+                given.method.weights.step_size = Some(StepSizeChoice::Fixed(measured.step_size));
+                method(&given)?
+            }
+        };
+        let (method, chosen) = fitting(method, given, &cleaning, threads)?;
+        let optimizer = method.optimizer(given.run.outer_optimizer, OptimizerChoice::Adam(0.05));
+        Driver::new(
+            cleaning.problem(),
+            &*method.build::<f32>(cleaning.problem()),
+            &*optimizer.build(),
+            key,
+        )
+        .outer_steps(settings.outer_steps)
+        .validate()?;
+        Ok(Self {
+            cleaning,
+            method,
+            optimizer,
+            chosen,
+            measured,
+            batch: chosen_batch,
+            beside: given.method.judge == Judge::Auto,
+            given: given.method.weights.given().next().is_some()
+                || given.run.outer_optimizer.is_some(),
+        })
+    }
+
+    /// Whether detectors judge and nothing about the weights was chosen by the user, so that they may be left out if they
+    /// diverge.
+    #[must_use]
+    pub fn may_be_left_out(&self) -> bool {
+        self.beside && !self.given
+    }
+
+    /// The state before the first outer step.
+    #[must_use]
+    pub fn start(&self) -> CleaningState<f32> {
+        self.cleaning.start(&*self.optimizer.build())
+    }
+
+    /// Fails unless the state belongs to this problem.
+    ///
+    /// # Errors
+    /// A different number of rows or of model parameters.
+    pub fn expect_state(&self, state: &CleaningState<f32>) -> Result<(), Error> {
+        self.cleaning.expect_state(state, &*self.optimizer.build())
+    }
+
+    /// Learns the weights from `state` on, see [`Cleaning::run`], in a part of the time until the deadline.
+    pub(super) fn run(
+        &self,
+        state: &mut CleaningState<f32>,
+        key: Key,
+        deadline: Deadline,
+        watch: &mut dyn Watch<f32>,
+    ) -> Result<Why, Error> {
+        let limit = match deadline.left() {
+            None => None,
+            Some(left) => {
+                let allowed = left.mul_f64(PARTS[usize::from(self.beside)]);
+                // An update cannot be cut short.
+                let update = self.update_time(state)?;
+                if self.beside && update > allowed {
+                    return Ok(Why::TimeLimit);
+                }
+                let spent = state.run.elapsed;
+                Some(spent.saturating_add(allowed.saturating_sub(update)))
+            }
+        };
+        let method = self.method.build::<f32>(self.cleaning.problem());
+        let optimizer = self.optimizer.build();
+        self.cleaning
+            .run_for(limit, state, (&*method, &*optimizer), key, watch)
+    }
+
+    /// About how long one update takes, by the time of one inner gradient.
+    fn update_time(&self, state: &CleaningState<f32>) -> Result<Duration, Error> {
+        let problem = self.cleaning.problem();
+        let mut handle = problem.inner().at(&state.run.x)?;
+        let mut gradient = vec![0.0; problem.y_len()];
+        let start = gradient.clone();
+        let mut fastest = Duration::MAX;
+        // The first one also prepares the data.
+        for _ in 0..2 {
+            let begin = Instant::now();
+            handle.grad_y(&start, Draw::All, &mut gradient)?;
+            fastest = fastest.min(begin.elapsed());
+            if fastest > Duration::from_secs(1) {
+                break;
+            }
+        }
+        Ok(fastest.mul_f64(self.gradients()))
+    }
+
+    /// How many inner gradients on all rows take as long as one update.
+    fn gradients(&self) -> f64 {
+        let problem = self.cleaning.problem();
+        let cost = self.method.build::<f32>(problem).cost(problem);
+        let rows = problem.x_len().max(1) as f64;
+        let settings = &self.cleaning.settings;
+        let share = |batch: Option<usize>, all: f64| batch.map_or(all, |batch| batch as f64) / rows;
+        let inner = share(settings.batch, rows);
+        let outer = share(settings.trusted_batch, self.cleaning.trusted as f64);
+        cost.inner.gradients() * inner + cost.outer.gradients() * outer
+    }
+}
+
+/// The derivative that was given or, if it takes more memory than allowed, one with checkpoints.
+fn fitting(
+    method: Method,
+    given: &CleaningSpecification,
+    cleaning: &Cleaning<f32>,
+    threads: usize,
+) -> Result<(Method, Option<Chosen>), Error> {
+    let problem = cleaning.problem();
+    let programs = cleaning.programs(threads);
+    let peak = |method: &Method| -> Result<usize, Error> {
+        let built = method.build::<f32>(problem);
+        built.validate(problem)?;
+        let predicted = programs.predict(&built.cost(problem));
+        predicted
+            .map(|predicted| predicted.peak_bytes())
+            .map_err(|error| bilevel::Error::objective(error).into())
+    };
+    let asked = given.method.weights.adjoint.is_some();
+    if let Some(budget) = &given.run.memory_budget {
+        let (method, chosen) = choose(method, asked, true, budget, &peak)?;
+        return Ok((method, Some(chosen)));
+    }
+    let Some(available) = machine::available_memory() else {
+        return Ok((method, None));
+    };
+    let available = (available as f64 * OF_MEMORY) as usize;
+    if peak(&method)? <= available {
+        return Ok((method, None));
+    }
+    let (method, chosen) = choose(method, asked, false, &Size::of_machine(available), &peak)?;
+    Ok((method, Some(chosen)))
+}
+
+/// The rows of an inner step, if all of them would take too long: so that all updates together do not.
+fn batch(data: &CleaningData, settings: &CleaningSettings, steps: usize) -> Option<usize> {
+    let train = data.train();
+    if let FeatureValues::Sparse(_) = train.values() {
+        // Mini-batches would store the zeros.
+        return None;
+    }
+    let width = match settings.model {
+        Model::Softmax => train.classes(),
+        Model::Mlp { hidden } => hidden,
+    };
+    let row = 2.0 * train.columns() as f64 * width.max(LEAST_WIDTH) as f64;
+    let all = row * train.rows() as f64 * steps as f64 * settings.outer_steps as f64 * GRADIENTS;
+    if all <= MOST {
+        return None;
+    }
+    let rows = (train.rows() as f64 * MOST / all) as usize;
+    let rows = rows.max(LEAST_BATCH);
+    (rows < train.rows()).then_some(rows)
+}
