@@ -190,6 +190,18 @@ fn of_data(hint: &DataHint, writing: Writing) -> Option<String> {
             writing.spell("file"),
             writing.spell("labels")
         ),
+        DataHint::LessMemory => format!(
+            "try a smaller {} or fewer rows ({})",
+            writing.spell("model"),
+            writing.spell("train_rows")
+        ),
+        DataHint::LessTime => format!(
+            "try fewer {} or {}, or a part of the rows in each step ({}); {} ends it with the best result so far, --force starts it all the same",
+            writing.spell("steps"),
+            writing.spell("outer_steps"),
+            writing.spell("batch"),
+            writing.set("time_limit", "1h")
+        ),
         DataHint::ImageSize(size) => format!(
             "{} resizes all of them",
             set("image_size", &size.to_string())

@@ -1,6 +1,7 @@
 //! The arguments of the command line.
 
 mod method;
+mod output;
 
 use std::path::PathBuf;
 
@@ -14,6 +15,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use crate::parse::{self, Numbers};
 use crate::solver::SolverChoice;
 pub(crate) use method::{JudgeArguments, MethodArguments, MethodOptions, TrainingArguments};
+pub(crate) use output::OutputArguments;
 
 /// Finds wrong labels by differentiating through training; checks and times hypergradients.
 #[derive(Parser, Debug)]
@@ -39,6 +41,8 @@ pub(crate) enum Verb {
     Run(RunArguments),
     /// Continue a stopped or killed run of clean, with the same bits; print the result of a finished run
     Resume(ResumeArguments),
+    /// Apply a model that clean --save-model wrote to another file
+    Predict(PredictArguments),
     /// Solve a small test problem with a known answer, with any method
     Solve(Box<SolveArguments>),
     /// List the methods
@@ -261,10 +265,17 @@ pub(crate) struct CleanArguments {
     /// Memory for a hypergradient, for example 200MB or 1GiB; chooses the adjoint unless --adjoint is given
     #[arg(long, value_name = "SIZE", value_parser = parse::value::<Size>, help_heading = "Run")]
     pub(crate) memory_budget: Option<Size>,
-    /// Start no outer step after this time: 10s, 5m, 1h; continue with bilevel resume
+    /// End after this time with the best result so far, and say what was left out: 10s, 5m, 1h; bilevel resume
+    /// completes it
     #[arg(long, value_name = "TIME", allow_negative_numbers = true, value_parser = parse::value::<TimeLimit>, help_heading = "Run")]
     pub(crate) time_limit: Option<TimeLimit>,
 
+    /// Start even if the prediction is that it takes very long
+    #[arg(long, help_heading = "Run")]
+    pub(crate) force: bool,
+
+    #[command(flatten, next_help_heading = "Output")]
+    pub(crate) output: OutputArguments,
     #[command(flatten, next_help_heading = "Output")]
     pub(crate) common: CommonArguments,
 }
@@ -323,7 +334,35 @@ pub(crate) struct RunArguments {
     /// New folder for the results
     #[arg(long, value_name = "DIR")]
     pub(crate) out: Option<PathBuf>,
+    /// Start even if the prediction is that it takes very long
+    #[arg(long)]
+    pub(crate) force: bool,
     /// Print errors only
+    #[arg(long)]
+    pub(crate) quiet: bool,
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct PredictArguments {
+    /// File that clean --save-model wrote
+    #[arg(value_name = "MODEL")]
+    pub(crate) model: PathBuf,
+    /// Rows with the same columns, in any format; labels are compared with what is predicted, if there are any
+    #[arg(value_name = "DATA")]
+    pub(crate) data: PathBuf,
+    /// Column of labels, if it has another name than in the file that the model was trained on
+    #[arg(long, value_name = "COLUMN")]
+    pub(crate) label: Option<String>,
+    /// Column of row names [default: as in the file that the model was trained on]
+    #[arg(long, value_name = "COLUMN")]
+    pub(crate) id: Option<String>,
+    /// New CSV file for the predictions [default: standard output]
+    #[arg(long, value_name = "FILE")]
+    pub(crate) out: Option<PathBuf>,
+    /// Print one JSON document on standard output, and everything else on standard error
+    #[arg(long)]
+    pub(crate) json: bool,
+    /// Print predictions and errors only
     #[arg(long)]
     pub(crate) quiet: bool,
 }
@@ -333,7 +372,7 @@ pub(crate) struct ResumeArguments {
     /// Folder of the run
     #[arg(value_name = "DIR")]
     pub(crate) folder: PathBuf,
-    /// Start no outer step after this time from now: 10s, 5m, 1h [default: as in the run]
+    /// End after this time from now, with the best result so far: 10s, 5m, 1h [default: as in the run]
     #[arg(long, value_name = "TIME", allow_negative_numbers = true, value_parser = parse::value::<TimeLimit>)]
     pub(crate) time_limit: Option<TimeLimit>,
     /// Continue with a different program or processor; the result may then differ

@@ -5,6 +5,7 @@ pub(crate) mod check;
 pub(crate) mod clean;
 pub(crate) mod explain;
 pub(crate) mod methods;
+pub(crate) mod predict;
 pub(crate) mod resume;
 pub(crate) mod run;
 pub(crate) mod solve;

@@ -55,6 +55,10 @@ fn run(arguments: &Arguments) -> Result<(), Failure> {
             use_threads(common.threads)?;
             command::bench::run(case)
         }
+        Verb::Predict(options) => {
+            use_threads(None)?;
+            command::predict::run(options)
+        }
         Verb::Run(options) => command::run::run(options),
         Verb::Resume(options) => command::resume::run(options),
         Verb::Solve(options) => {

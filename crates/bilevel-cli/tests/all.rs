@@ -1,6 +1,7 @@
 //! All tests across types in one binary, as linking is a large part of their time.
 #![allow(clippy::unwrap_used, clippy::panic)]
 
+mod act;
 mod bad_input;
 mod bench;
 mod check;

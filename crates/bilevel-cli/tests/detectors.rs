@@ -2,6 +2,7 @@
 
 use std::fs;
 
+use crate::common::tables::{class, features, rows};
 use crate::common::{bilevel, document, refused, succeed};
 use serde_json::Value;
 
@@ -65,9 +66,7 @@ fn auto_says_what_it_chose_and_what_to_expect() {
     let result: Value = serde_json::from_str(&text).unwrap();
     assert_eq!(result["method"], "auto");
     for part in [
-        "It was chosen on trusted rows that it did not see",
-        "Method: auto, which chose",
-        "Learned weights stand beside it",
+        "the best on the trusted rows (model softmax)",
         "Expected, from the trusted rows:",
     ] {
         assert!(ran.stdout.contains(part), "{part}\n{}", ran.stdout);
@@ -87,12 +86,87 @@ fn auto_says_what_it_chose_and_what_to_expect() {
     // With few trusted rows nothing can be tried: no expectation is invented.
     let few = "clean --train-rows 100 --trusted-rows 8 --steps 5 --outer-steps 2 --out few";
     let ran = succeed(here, few);
+    let page = fs::read_to_string(here.join("few/report.html")).unwrap();
+    assert!(page.contains("with so few trusted rows here"));
+    assert!(!ran.stdout.contains("Expected, from"), "{}", ran.stdout);
+}
+
+/// Without trusted rows: those that need none, no expectation, and which rows to check first.
+#[test]
+fn nothing_need_be_trusted() {
+    let folder = tempfile::tempdir().unwrap();
+    let here = folder.path();
+    let mut text = rows(0..120);
+    for row in [10, 31, 52, 73, 94] {
+        let other = if class(row) == "up" { "down" } else { "up" };
+        let (a, b) = features(row);
+        let line = |label: &str| format!("n{row},{a},{b},{label}\n");
+        text = text.replacen(&line(class(row)), &line(other), 1);
+    }
+    fs::write(here.join("rows.csv"), text).unwrap();
+    let ran = succeed(here, "clean rows.csv --label y --id name --out out");
     assert!(
-        ran.stdout.contains("with so few trusted rows here"),
+        ran.stdout.contains("without trusted rows"),
         "{}",
         ran.stdout
     );
-    assert!(!ran.stdout.contains("Expected, from"), "{}", ran.stdout);
+    let result: Value =
+        serde_json::from_str(&fs::read_to_string(here.join("out/result.json")).unwrap()).unwrap();
+    assert_eq!(result["trusted"], 0);
+    let baselines = result["baselines"].as_object().unwrap();
+    for (name, there) in [
+        ("loss", true),
+        ("confident-learning", true),
+        ("noise-matrix", true),
+        ("agreement", false),
+        ("glc", false),
+        ("improved", false),
+        ("trusted_only", false),
+    ] {
+        assert_eq!(baselines.contains_key(name), there, "{name}");
+    }
+    let review = fs::read_to_string(here.join("out/review.csv")).unwrap();
+    assert_eq!(review.matches("check first").count(), 50);
+    // Few of them, all with other names, and nothing else.
+    let scores = fs::read_to_string(here.join("out/scores.csv")).unwrap();
+    let suspects: Vec<&str> = scores
+        .lines()
+        .filter(|line| line.contains(",true,"))
+        .collect();
+    assert!((2..=5).contains(&suspects.len()), "{suspects:?}");
+    for line in suspects {
+        let row: usize = line.split(',').next().unwrap().parse().unwrap();
+        assert!([10, 31, 52, 73, 94].contains(&row), "{line}");
+    }
+    succeed(here, "run out/config.toml --out again --quiet");
+    let scores = |run: &str| fs::read(here.join(run).join("scores.csv")).unwrap();
+    assert_eq!(scores("out"), scores("again"));
+}
+
+/// At the limit, the best result so far: an answer, what was left out, and a run that resume completes.
+#[test]
+fn a_time_limit_leaves_an_answer() {
+    let folder = tempfile::tempdir().unwrap();
+    let here = folder.path();
+    let ran = succeed(here, "clean --time-limit 0.001s --out out");
+    for part in [
+        "of 1000 labels look wrong",
+        "Left out, as the time limit was reached: improved",
+        "noise-matrix",
+        "The run is not finished",
+    ] {
+        assert!(ran.stdout.contains(part), "{part}\n{}", ran.stdout);
+    }
+    let first = DIGITS.replace(" --json --quiet", " --quiet");
+    succeed(here, &format!("{first} --time-limit 0.001s --out cut"));
+    succeed(here, "resume cut --time-limit 1h --quiet");
+    succeed(here, &format!("{first} --out whole"));
+    let scores = |run: &str| fs::read(here.join(run).join("scores.csv")).unwrap();
+    assert_eq!(scores("cut"), scores("whole"));
+    succeed(
+        here,
+        "clean --method glc --time-limit 1h --quiet --out detector",
+    );
 }
 
 /// A detector has no use for the options of learned weights, and a name is not guessed.

@@ -53,6 +53,7 @@ fn wrong_labels_of_a_table_are_found_and_named() {
             "history.jsonl",
             "report.html",
             "result.json",
+            "review.csv",
             "scaling.csv",
             "scores.csv"
         ]

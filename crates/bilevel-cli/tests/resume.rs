@@ -94,6 +94,7 @@ fn killed_runs_end_as_one_in_a_piece() {
                 "history.jsonl",
                 "report.html",
                 "result.json",
+                "review.csv",
                 "scores.csv"
             ]
         );
@@ -184,10 +185,34 @@ fn a_finished_run_is_printed_again() {
         fs::read_to_string(here.join("out/result.json")).unwrap()
     );
     assert_eq!(document(&again)["rows"], 200);
-    assert!(again.stderr.contains("Who wins"));
+    assert!(again.stderr.contains("Judged by "));
     let quiet = succeed(here, "resume out --quiet");
     assert_eq!((quiet.stdout.as_str(), quiet.stderr.as_str()), ("", ""));
     assert_eq!(outcome(&here.join("out")), before);
+    // Files that are missing or damaged are made anew.
+    let read = |name: &str| fs::read(here.join("out").join(name)).unwrap();
+    let (scores, review, result) = (read("scores.csv"), read("review.csv"), read("result.json"));
+    fs::remove_file(here.join("out/scores.csv")).unwrap();
+    fs::write(here.join("out/review.csv"), "damaged").unwrap();
+    let mended = succeed(here, "resume out");
+    assert!(
+        mended
+            .stderr
+            .contains("out/scores.csv is missing or damaged"),
+        "{}",
+        mended.stderr
+    );
+    assert_eq!(mended.stdout, ran.stdout);
+    assert_eq!(
+        (read("scores.csv"), read("review.csv"), read("result.json")),
+        (scores, review, result)
+    );
+    let again = succeed(here, "resume out");
+    assert!(
+        again.stderr.contains("finished; its files are in out"),
+        "{}",
+        again.stderr
+    );
 }
 
 /// From another folder, with other threads, twice limited.

@@ -265,7 +265,7 @@ mod tests {
         let read: Payload = decode(&bytes).unwrap();
         assert_eq!(read, payload());
         // The file format, on which other programs may rely.
-        assert_eq!(bytes[..12], *b"bilevel\0\x04\0\0\0");
+        assert_eq!(bytes[..12], *b"bilevel\0\x05\0\0\0");
         assert!(bytes[12..28].starts_with(env!("CARGO_PKG_VERSION").as_bytes()));
         assert_eq!(bytes[28..36], ((bytes.len() - START) as u64).to_le_bytes());
         assert_eq!(bytes[44..49], [3, 0, 0, 0xc0, 0x3f]);
@@ -293,12 +293,12 @@ mod tests {
     #[test]
     fn other_versions_and_payloads_are_named() {
         let mut bytes = encode(&payload()).unwrap();
-        bytes[8] = 5;
+        bytes[8] = 6;
         bytes[12..17].copy_from_slice(b"9.8.7");
         let message = decode::<Payload>(&bytes).unwrap_err().to_string();
         assert!(
             message.ends_with(
-                "found version 5, which bilevel 9.8.7 wrote: continue with that program"
+                "found version 6, which bilevel 9.8.7 wrote: continue with that program"
             ),
             "{message}"
         );

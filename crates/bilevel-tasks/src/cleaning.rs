@@ -8,6 +8,9 @@
 
 mod baseline;
 mod checkpoint;
+mod cleaned;
+mod cleaned_files;
+mod demand;
 mod detector;
 mod findings;
 mod forecast;
@@ -18,8 +21,11 @@ mod judge;
 mod learning;
 mod left_out;
 mod outcome;
+mod output;
 mod problem;
+mod review;
 mod run;
+mod saved_model;
 mod specification;
 mod split;
 mod stage;
@@ -41,8 +47,10 @@ pub use outcome::{
     Baselines, CleaningOutcome, CleaningResult, HistoryLine, OracleCalls, Score, Suggestion,
     scaling_csv, scores_csv,
 };
+pub use output::{CleanedAs, OutputSpecification};
 pub use problem::CleaningProblem;
 pub use run::{Cleaned, CleaningState, Kept, OuterStep, Progress, Watch};
+pub use saved_model::{Predicted, PredictedRow, SavedModel};
 pub use specification::{
     CleaningSpecification, DataSpecification, EarlyStopping, JobName, RunSpecification, TimeLimit,
     TrainingSpecification, read_rate, read_seed, read_threads,
@@ -251,6 +259,9 @@ fn losses<T: Real>(settings: &CleaningSettings) -> (Loss<T>, Loss<T>) {
     let model = settings.model;
     (model.loss(inner), model.loss(LossSettings::default()))
 }
+
+/// A job that takes longer must be asked for.
+pub const LONGEST_HOURS: u64 = 12;
 
 /// Separates the draw of the held-out rows from other draws of its stream.
 const HOLD_OUT: u64 = 1;

@@ -9,6 +9,7 @@
 pub mod array;
 mod cell;
 mod cells;
+mod changes;
 mod column;
 pub mod digits;
 pub mod duplicates;
@@ -23,6 +24,7 @@ pub(crate) mod malformed;
 pub mod npy;
 pub mod preparation;
 pub(crate) mod problem;
+pub mod rewrite;
 mod roles;
 mod shape;
 pub(crate) mod source;

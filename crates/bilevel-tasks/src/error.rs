@@ -120,6 +120,34 @@ pub enum Error {
     /// A loss over no rows.
     #[error("expected at least one row, found none")]
     NoRows,
+    /// More memory than there is.
+    #[error(
+        "expected a job that fits into the free memory of this machine, {:.1} GB; found one that takes {:.1} GB, most of it {what}",
+        *available as f64 / 1e9,
+        *needed as f64 / 1e9
+    )]
+    Memory {
+        /// What takes so much.
+        what: String,
+        /// Bytes that it takes.
+        needed: usize,
+        /// Free bytes.
+        available: usize,
+    },
+    /// A job that would take very long.
+    #[error(
+        "expected a job that ends within {most} h; found one that will take about {hours:.0} h: {updates} updates of {seconds:.0} s each"
+    )]
+    TooLong {
+        /// Hours that a job may take unasked.
+        most: u64,
+        /// About how long it takes.
+        hours: f64,
+        /// Updates of the weights.
+        updates: usize,
+        /// About how long one takes.
+        seconds: f64,
+    },
     /// The time that the job may take is over.
     #[error("the time limit is reached")]
     OutOfTime,
@@ -353,6 +381,8 @@ impl Error {
     pub fn hint(&self) -> Option<Hint> {
         match self {
             Self::Table { problem, .. } => problem.hint(),
+            Self::Memory { .. } => Some(Hint::LessMemory),
+            Self::TooLong { .. } => Some(Hint::LessTime),
             Self::Sizes { size, .. } => Some(Hint::ImageSize(*size)),
             Self::Cleaning(problem) => problem.hint().map(Hint::Settings),
             Self::Refused(refusal) => refusal.hint().map(Hint::Settings),

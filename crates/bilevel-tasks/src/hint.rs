@@ -20,6 +20,10 @@ pub enum Hint {
     NameLabels(&'static str),
     /// Name the file of rows, and this one as that of labels.
     NameRows,
+    /// A smaller model, or fewer rows or classes.
+    LessMemory,
+    /// Fewer steps, or a limit of time, or to say that it is meant.
+    LessTime,
     /// Resize all pictures, for example to this height and width.
     ImageSize(usize),
 }

@@ -229,6 +229,12 @@ impl<T: Real> Classifier<T> {
         }
     }
 
+    /// Its parameters, m numbers.
+    #[must_use]
+    pub fn parameters(&self) -> &[T] {
+        &self.y
+    }
+
     /// The probability of each class for each row: rows × classes.
     ///
     /// # Errors

@@ -26,6 +26,7 @@ pub(crate) fn run(arguments: &CleanArguments) -> Result<(), Failure> {
             json: common.json,
             quiet: common.quiet,
         },
+        force: arguments.force,
     })
 }
 
@@ -74,6 +75,7 @@ fn specification(a: &CleanArguments) -> CleaningSpecification {
             time_limit: a.time_limit,
             threads: a.common.threads,
         },
+        output: a.output.specification(),
         ..CleaningSpecification::default()
     }
 }

@@ -12,6 +12,7 @@ use crate::advice::Writing;
 use crate::arguments::ResumeArguments;
 use crate::failure::Failure;
 use crate::folder::Folder;
+use crate::progress::line;
 use crate::threads::use_threads;
 
 pub(crate) fn run(options: &ResumeArguments) -> Result<(), Failure> {
@@ -28,7 +29,7 @@ pub(crate) fn run(options: &ResumeArguments) -> Result<(), Failure> {
             shown.display()
         )));
     }
-    let folder = Folder::at(path, shown.clone());
+    let folder = Folder::at(path.clone(), shown.clone());
     // Errors name the path as the user typed it.
     let checkpoint: CleaningCheckpoint<'static> =
         checkpoint::read(&shown.join(CHECKPOINT)).map_err(Failure::usage)?;
@@ -38,7 +39,21 @@ pub(crate) fn run(options: &ResumeArguments) -> Result<(), Failure> {
         quiet: options.quiet,
     };
     if let Some(results) = &checkpoint.results {
-        return hand_over(results, printed);
+        match results.damaged(&path) {
+            None => {
+                if !options.quiet {
+                    line(&format!("finished; its files are in {}", shown.display()));
+                }
+                return hand_over(results, printed);
+            }
+            Some(file) if !options.quiet => {
+                line(&format!(
+                    "{} is missing or damaged: it is made anew",
+                    shown.join(file).display()
+                ));
+            }
+            Some(_) => {}
+        }
     }
     if !options.allow_different_bits {
         expect_same_bits(&checkpoint, shown)?;

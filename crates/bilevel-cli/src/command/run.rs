@@ -39,6 +39,7 @@ pub(crate) fn run(options: &RunArguments) -> Result<(), Failure> {
             json: options.json,
             quiet: options.quiet,
         },
+        force: options.force,
     })
     .map_err(|failure| failure.written(Writing::File))
 }

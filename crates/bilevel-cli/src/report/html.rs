@@ -9,13 +9,17 @@ use maud::{DOCTYPE, Markup, PreEscaped, html};
 
 use super::{Facts, words};
 use crate::failure::Failure;
-use crate::visible::short;
+use crate::visible::{LONGEST, short};
+use bilevel_tasks::count::count;
 use chart::{Series, chart};
 
 /// What the page may load: nothing, even if text from the data were interpreted as markup.
 const POLICY: &str = "default-src 'none'; style-src 'unsafe-inline'; img-src data:";
 /// The style of the page, for any width, light and dark.
 const STYLE: &str = include_str!("html/style.css");
+
+/// Pairs of labels that are listed.
+const CONFUSED: usize = 8;
 
 /// The page as text.
 pub(crate) fn page(facts: &Facts<'_>) -> Result<String, Failure> {
@@ -36,6 +40,7 @@ pub(crate) fn page(facts: &Facts<'_>) -> Result<String, Failure> {
             body {
                 main {
                     (found(facts))
+                    (next(facts))
                     (suspects)
                     (comparison(facts))
                     @if !facts.history.is_empty() { (curves(facts)) }
@@ -55,6 +60,7 @@ fn found(facts: &Facts<'_>) -> Markup {
     html! {
         header {
             h1 { (first.trim_end_matches('.')) }
+            @for alarm in words::alarms(facts) { p.warning { (alarm) } }
             @if !rest.is_empty() { p.lead { (rest) } }
             p { (words::searched(facts)) }
             @if let Some(resume) = facts.resume {
@@ -63,8 +69,23 @@ fn found(facts: &Facts<'_>) -> Markup {
             }
             @for line in words::left_out(facts).lines() { p.warning { (line) } }
             @for warning in &facts.result.input.warnings { p.warning { "Warning: " (short(&warning.message, 400)) } }
-            @if facts.result.gradient_check.passed == Some(false) {
-                p.warning { (words::gradient_check(facts)) }
+        }
+    }
+}
+
+fn next(facts: &Facts<'_>) -> Markup {
+    let pairs = words::confused(facts);
+    html! {
+        section {
+            h2 { "What to do next" }
+            ul { @for step in words::next(facts) { li { (step) } } }
+            @if !pairs.is_empty() {
+                h3 { "The labels that are confused most" }
+                ul {
+                    @for ((given, suggested), rows) in pairs.iter().take(CONFUSED) {
+                        li { (short(given, LONGEST)) " should be " strong { (short(suggested, LONGEST)) } ": " (count(*rows, "row")) }
+                    }
+                }
             }
         }
     }

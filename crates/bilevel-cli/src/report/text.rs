@@ -1,41 +1,55 @@
-//! The text on the terminal.
+//! The text on the terminal: what was found, how sure that is, and what to do next. The rest is in the page.
+
+use std::path::PathBuf;
+
+use bilevel_tasks::count::{are, count};
 
 use super::Facts;
 use super::words;
 use crate::table::{cells, table};
 use crate::visible::{LONGEST_CELL, short};
-use bilevel_tasks::count::{are, count};
 
 /// How many of the most suspect rows are shown.
-const SHOWN: usize = 10;
+const SHOWN: usize = 5;
 
-/// The report, with a final newline.
-pub(crate) fn report(facts: &Facts<'_>) -> String {
-    let distrust = match &facts.result.not_to_be_trusted {
-        Some(_) => format!("{}\n", words::gradient_check(facts)),
-        None => String::new(),
+/// The report, with a final newline; `cleaned` are the files of cleaned rows.
+pub(crate) fn report(facts: &Facts<'_>, cleaned: &[PathBuf]) -> String {
+    let mut parts = words::alarms(facts);
+    parts.push(words::searched(facts));
+    parts.push(words::found(facts));
+    if !facts.scores.is_empty() {
+        parts.push(most_suspect(facts));
+    }
+    if words::is_judged(facts) {
+        parts.push(comparison(facts));
+    } else if facts.result.expected.is_none() {
+        parts.push(format!("{}\n", words::winners(facts).join("\n")));
+    }
+    let check = match words::gradient_check(facts) {
+        // Where detectors judge, it is about what stands beside them.
+        check if facts.result.chosen.is_none() && !check.is_empty() => format!("{check}\n"),
+        _ => String::new(),
     };
-    let parts = [
-        format!("{distrust}{}", words::searched(facts)),
-        format!(
-            "How it works: {}{}",
-            words::how(facts),
-            words::left_out(facts)
-        ),
-        words::found(facts),
-        most_suspect(facts),
-        comparison(facts),
-        winners(facts),
-        files(facts),
-    ];
-    parts.join("\n")
+    parts.push(format!(
+        "{}{check}{}",
+        words::judged_by(facts),
+        words::left_out(facts)
+    ));
+    parts.push(next(facts, cleaned));
+    let mut text = String::new();
+    for part in parts.iter().filter(|part| !part.is_empty()) {
+        if !text.is_empty() {
+            text.push('\n');
+        }
+        text.push_str(part);
+    }
+    text
 }
 
 fn most_suspect(facts: &Facts<'_>) -> String {
     let truth = facts.data.true_labels();
     let names = facts.data.train().class_names();
     let mut rows = vec![cells([
-        "rank",
         "row",
         "weight",
         "given",
@@ -51,7 +65,6 @@ fn most_suspect(facts: &Facts<'_>) -> String {
     }
     for score in facts.scores.iter().take(SHOWN) {
         let mut row = vec![
-            score.rank.to_string(),
             score.row.to_string(),
             format!("{:.3}", score.weight),
             short(&score.given, LONGEST_CELL),
@@ -74,39 +87,39 @@ fn most_suspect(facts: &Facts<'_>) -> String {
             are(right)
         )
     });
-    format!(
-        "The {}.{}\n{}{wrong}",
-        count(rows.len() - 1, "most suspect row"),
-        words::suggestions(facts),
-        table(&rows)
-    )
+    format!("The most suspect:\n{}{wrong}", table(&rows))
 }
 
 fn comparison(facts: &Facts<'_>) -> String {
-    let legend: Vec<String> = words::legend(facts)
-        .iter()
-        .map(|(name, meaning)| format!("  {name:<18} {meaning}\n"))
+    let lost: Vec<String> = words::winners(facts)
+        .into_iter()
+        .filter(|sentence| sentence.contains("WINS") || sentence.contains("no need"))
+        .map(|sentence| format!("{sentence}\n"))
         .collect();
     format!(
-        "Compared with simple baselines (same rows, same model):\n{}\n{}",
+        "Compared on the same rows with the same model:\n{}{}",
         table(&words::comparison(facts)),
-        legend.concat()
+        lost.concat()
     )
 }
 
-fn winners(facts: &Facts<'_>) -> String {
-    let sentences = words::winners(facts);
-    format!("Who wins:\n  {}\n", sentences.join("\n  "))
-}
-
-fn files(facts: &Facts<'_>) -> String {
-    let resume = facts.resume.map_or_else(String::new, |command| {
-        format!("The run is not finished. To continue it: {command}\n")
-    });
-    format!(
-        "{1}\n\nReport with charts: {0}/report.html\nAll rows with rank and suggestion: {0}/scores.csv; figures: result.json, history.jsonl; settings: config.toml.\n{resume}To repeat: {2}\n",
-        facts.folder.display(),
-        words::gradient_check(facts),
+fn next(facts: &Facts<'_>, cleaned: &[PathBuf]) -> String {
+    let folder = facts.folder.display();
+    let mut text = String::from("Next:\n");
+    for step in words::next(facts) {
+        text.push_str(&format!("  {step}\n"));
+    }
+    for file in cleaned {
+        text.push_str(&format!("  cleaned rows: {}\n", file.display()));
+    }
+    if let Some(command) = facts.resume {
+        text.push_str(&format!(
+            "The run is not finished. To continue it: {command}\n"
+        ));
+    }
+    text.push_str(&format!(
+        "Report: {folder}/report.html; all rows: scores.csv; figures: result.json. To repeat: {}\n",
         facts.repeat
-    )
+    ));
+    text
 }

@@ -28,9 +28,15 @@ pub(super) fn searched(facts: &Facts<'_>) -> String {
         ),
     };
     format!(
-        "Searched {} {what} for wrong labels,\nwith the help of {} with trusted labels.\n{wrong}",
+        "Searched {} {what} for wrong labels,\n{}.\n{wrong}",
         result.rows,
-        count(result.trusted, "row"),
+        match result.trusted {
+            0 => "without trusted rows".to_owned(),
+            trusted => format!(
+                "with the help of {} with trusted labels",
+                count(trusted, "row")
+            ),
+        },
     )
 }
 
@@ -173,6 +179,109 @@ pub(super) fn left_out(facts: &Facts<'_>) -> String {
         }
     }
     text
+}
+
+/// What a reader must know before anything else: that results are not to be trusted, or that the model is worse than one
+/// trained on all rows.
+pub(super) fn alarms(facts: &Facts<'_>) -> Vec<String> {
+    let result = facts.result;
+    let mut alarms = Vec::new();
+    if let Some(why) = &result.not_to_be_trusted {
+        alarms.push(format!("WARNING: not to be trusted: {why}.\n"));
+    }
+    let everything = result
+        .baselines
+        .0
+        .iter()
+        .find(|(name, _)| name == "all_rows");
+    let accuracies = everything.iter();
+    let all = accuracies
+        .flat_map(|(_, row)| [row.test_accuracy, row.retrained_accuracy])
+        .flatten()
+        .reduce(f64::max);
+    if let (Some(all), Some(own)) = (all, result.retrained_accuracy)
+        && own < all
+    {
+        alarms.push(format!(
+            "WARNING: a model trained on the kept rows is worse than one trained on all rows: {} of the test rows against {}.\n",
+            figure(Some(own)),
+            figure(Some(all))
+        ));
+    }
+    alarms
+}
+
+/// Whether anything is known against which results can be judged.
+pub(super) fn is_judged(facts: &Facts<'_>) -> bool {
+    let own = own(facts.result);
+    CONTESTS.iter().any(|contest| (contest.of)(&own).is_some())
+}
+
+/// Who judged, in a line.
+pub(super) fn judged_by(facts: &Facts<'_>) -> String {
+    let result = facts.result;
+    let chosen = match &result.chosen {
+        Some(chosen) if !result.candidates.is_empty() => {
+            format!("{chosen}, the best on the trusted rows")
+        }
+        Some(chosen) => chosen.clone(),
+        None => result.method.clone(),
+    };
+    let size = result
+        .step_size
+        .filter(|_| result.chosen.is_none())
+        .map_or_else(String::new, |size| format!(", step size {size:.4}"));
+    let updates = match result.outer_steps {
+        0 => String::new(),
+        _ if result.chosen.is_some() => String::new(),
+        steps => format!(
+            ", {} ({}), kept: {}",
+            count(steps, "update"),
+            stopped(facts.why),
+            facts.kept_step
+        ),
+    };
+    format!(
+        "Judged by {chosen} (model {}{size}{updates}).\n",
+        result.model
+    )
+}
+
+/// What to do next.
+pub(super) fn next(facts: &Facts<'_>) -> Vec<String> {
+    let folder = facts.folder.display();
+    let suspects = facts.scores.iter().filter(|score| score.suspect).count();
+    let mut steps = Vec::new();
+    if facts.result.trusted == 0 {
+        steps.push(format!(
+            "check the first 50 rows of {folder}/review.csv by hand and give them with right labels (--trusted): then mistakes can be counted, and more of them found"
+        ));
+    } else if suspects > 0 {
+        steps.push(format!(
+            "check suspects by hand: {folder}/review.csv lists them, the most suspect first"
+        ));
+    }
+    if suspects > 0 && facts.corrupted.is_none() && !facts.config.contains("write_cleaned") {
+        steps.push(
+            "get the rows without them: the same command with --write-cleaned FILE".to_owned(),
+        );
+    }
+    if steps.is_empty() {
+        steps.push("look at the report: charts, comparison, how it was done".to_owned());
+    }
+    steps
+}
+
+/// The pairs of given and suggested label of suspects, the most frequent first.
+pub(super) fn confused(facts: &Facts<'_>) -> Vec<((String, String), usize)> {
+    let mut pairs = std::collections::BTreeMap::<(String, String), usize>::new();
+    for score in facts.scores.iter().filter(|score| score.suspect) {
+        let pair = (score.given.clone(), score.suggested.clone());
+        *pairs.entry(pair).or_default() += 1;
+    }
+    let mut pairs: Vec<_> = pairs.into_iter().collect();
+    pairs.sort_by_key(|(_, rows)| std::cmp::Reverse(*rows));
+    pairs
 }
 
 /// Where suggestions come from, where that is not the same judge.

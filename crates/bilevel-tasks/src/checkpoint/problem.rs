@@ -1,7 +1,7 @@
 //! What can be wrong with a checkpoint.
 
 /// The format version that is written; older versions are not read.
-pub const VERSION: u32 = 4;
+pub const VERSION: u32 = 5;
 
 /// What is wrong with the contents of a checkpoint.
 #[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]

@@ -1,13 +1,14 @@
 //! The contents of a checkpoint of a cleaning run.
 
 use std::borrow::Cow;
+use std::path::Path;
 
 use bilevel::RunState;
 use bilevel::driver::Why;
 use serde::{Deserialize, Serialize};
 
 use super::{CleaningData, Progress};
-use crate::checkpoint::{CheckpointProblem, Fingerprint, decode};
+use crate::checkpoint::{CheckpointProblem, Fingerprint, decode, fingerprint};
 use crate::data::{Dataset, FeatureValues};
 
 /// A cleaning run between two steps: everything needed to continue it bit for bit, or, for
@@ -56,6 +57,22 @@ pub struct Results {
     pub document: String,
     /// Why they are not to be trusted, if so.
     pub not_to_be_trusted: Option<String>,
+    /// The files of the folder, each with its [fingerprint](crate::checkpoint::fingerprint).
+    pub files: Vec<(String, u64)>,
+}
+
+impl Results {
+    /// The first of the files that is missing in this folder, or has other contents.
+    #[must_use]
+    pub fn damaged(&self, folder: &Path) -> Option<&str> {
+        let intact = |(name, print): &&(String, u64)| {
+            std::fs::read(folder.join(name)).is_ok_and(|bytes| fingerprint(&bytes) == *print)
+        };
+        let mut files = self.files.iter();
+        files
+            .find(|file| !intact(file))
+            .map(|(name, _)| name.as_str())
+    }
 }
 
 impl CleaningCheckpoint<'_> {

@@ -12,6 +12,7 @@ mod list;
 mod loss;
 mod noise;
 mod noise_matrix;
+mod probes;
 mod self_training;
 mod trials;
 

@@ -1,10 +1,13 @@
 //! From files to training, trusted and test rows.
 
+mod features;
 mod files;
 mod rows;
 
 use bilevel::Key;
 
+pub(super) use features::Features;
+pub(super) use files::Files;
 use rows::{Rows, of_rows};
 
 use super::findings::{Findings, Read};
@@ -35,6 +38,8 @@ pub(super) struct Input {
     pub(super) findings: Findings,
     /// The noun for the rows, after a number.
     pub(super) rows_text: String,
+    /// How the rows of a file became features.
+    pub(super) features: Option<Features>,
 }
 
 /// Rejects keys that need a file.
@@ -143,6 +148,7 @@ impl Input {
             scaling: rows.scaling,
             ids: rows.ids,
             rows_text: rows.text,
+            features: rows.features,
         })
     }
 }
@@ -172,6 +178,7 @@ fn embedded(
         scaling: None,
         ids: None,
         read: Read::default(),
+        features: None,
         text: "images of handwritten digits (they come with the program)".to_owned(),
     })
 }

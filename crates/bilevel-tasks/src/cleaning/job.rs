@@ -7,10 +7,12 @@ use bilevel::catalogue::Setting;
 use bilevel::driver::Why;
 
 use super::baseline::{Baseline, baselines, figures, retrain};
+use super::cleaned_files::expect_cleaned;
+use super::demand::expect_memory;
 use super::detector::{Choice, Compared, needs_trusted};
 use super::findings::Findings;
 use super::gradient::{self, GradientCheck};
-use super::input::Input;
+use super::input::{Features, Input};
 use super::judge::Judge;
 use super::learning::Learning;
 use super::left_out::{LeftOut, WhyLeftOut};
@@ -21,7 +23,7 @@ use super::specification::{CleaningSpecification, EarlyStopping, RunSpecificatio
 use super::split::CleaningData;
 use super::stage::Stage;
 use super::verdict::Verdict;
-use super::{CleaningSettings, kept};
+use super::{CleaningSettings, LONGEST_HOURS, kept};
 use crate::corruption::Corruption;
 use crate::data::preparation::ColumnScale;
 use crate::train::{Classifier, Trainer};
@@ -58,6 +60,8 @@ pub struct CleaningJob {
     pub findings: Findings,
     /// The noun for the rows, after a number.
     pub rows_text: String,
+    /// How the rows of a file became features.
+    pub(super) features: Option<Features>,
     /// The settings of the task.
     pub settings: CleaningSettings,
     /// How weights are learned, if they are.
@@ -87,8 +91,10 @@ impl CleaningJob {
             Judge::Weights => Some("learned weights".to_owned()),
         };
         let mut settings = settings(given)?;
+        expect_cleaned(given)?;
         let input = Input::read(&given.data, needs_trusted.as_deref(), key)?;
         let learns = judge.learns_weights() && input.data.trusted().rows() > 0;
+        expect_memory(&input.data, settings.model)?;
         let learning = learns
             .then(|| Learning::new(given, &mut settings, &input.data, key, threads))
             .transpose()?;
@@ -100,6 +106,7 @@ impl CleaningJob {
             ids: input.ids,
             findings: input.findings,
             rows_text: input.rows_text,
+            features: input.features,
             settings,
             learning,
             deadline,
@@ -107,6 +114,47 @@ impl CleaningJob {
         };
         job.specification = job.with_every_value(threads);
         Ok(job)
+    }
+
+    /// About how long the updates of the weights take at most; None where none are learned.
+    ///
+    /// # Errors
+    /// If the loss cannot be evaluated.
+    pub fn predicted_time(&self) -> Result<Option<Duration>, Error> {
+        let Some(learning) = &self.learning else {
+            return Ok(None);
+        };
+        let update = learning.update_time(&learning.start())?;
+        let seconds = update.as_secs_f64() * self.settings.outer_steps as f64;
+        // Longer than any clock counts is as good as for ever.
+        Ok(Some(
+            Duration::try_from_secs_f64(seconds).unwrap_or(Duration::MAX),
+        ))
+    }
+
+    /// Fails if the job would take very long and no limit of time was set.
+    ///
+    /// # Errors
+    /// [`Error::TooLong`].
+    pub fn expect_short(&self) -> Result<(), Error> {
+        let limited = self.deadline.left().is_some();
+        let Some(time) = self.predicted_time()?.filter(|_| !limited) else {
+            return Ok(());
+        };
+        let updates = self.settings.outer_steps;
+        let (hours, seconds) = (
+            time.as_secs_f64() / 3600.0,
+            time.as_secs_f64() / updates as f64,
+        );
+        if hours > LONGEST_HOURS as f64 {
+            return Err(Error::TooLong {
+                most: LONGEST_HOURS,
+                hours,
+                updates,
+                seconds,
+            });
+        }
+        Ok(())
     }
 
     /// The specification with all values resolved.
@@ -274,6 +322,9 @@ impl CleaningJob {
         };
         let rows = rows.into_iter().filter(|(name, _)| Some(*name) != own_name);
         simple.extend(rows.map(|(name, row)| (name.to_owned(), row)));
+        if let Some(verdict) = &mut verdict {
+            verdict.believe_trusted(&self.data);
+        }
         let (Some(row), Some(verdict)) = (row, verdict) else {
             return Err(Error::NoOuterStep);
         };
@@ -352,6 +403,10 @@ impl CleaningJob {
             result,
             scores,
             suggestions,
+            parameters: verdict
+                .classifier
+                .as_ref()
+                .map(|classifier| classifier.parameters().to_vec()),
             kept_step: learned.map_or(0, |(.., step)| step.step),
             why,
         })

@@ -182,7 +182,7 @@ impl Learning {
     }
 
     /// About how long one update takes, by the time of one inner gradient.
-    fn update_time(&self, state: &CleaningState<f32>) -> Result<Duration, Error> {
+    pub(super) fn update_time(&self, state: &CleaningState<f32>) -> Result<Duration, Error> {
         let problem = self.cleaning.problem();
         let mut handle = problem.inner().at(&state.run.x)?;
         let mut gradient = vec![0.0; problem.y_len()];

@@ -28,6 +28,8 @@ pub struct CleaningOutcome {
     pub scores: Vec<Score>,
     /// The rows without a label, in their order.
     pub suggestions: Vec<Suggestion>,
+    /// The parameters of the model trained on the kept rows, if there was the time for it.
+    pub parameters: Option<Vec<f32>>,
     /// The outer step that is kept.
     pub kept_step: usize,
     /// Why the run ended.

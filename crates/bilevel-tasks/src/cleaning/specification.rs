@@ -12,6 +12,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use super::CleaningSettings;
 use super::judge::{JudgeChoice, MethodSpecification};
+use super::output::OutputSpecification;
 use super::text_form::{DecimalMark, ImageSize, Separator};
 use crate::corruption::CorruptionKind;
 use crate::data::STANDARD_INPUT;
@@ -51,6 +52,9 @@ pub struct CleaningSpecification {
     pub training: TrainingSpecification,
     /// How the weights are updated, and when the run ends.
     pub run: RunSpecification,
+    /// What is written besides the folder of the run.
+    #[serde(skip_serializing_if = "is_default")]
+    pub output: OutputSpecification,
 }
 
 /// The name of this job.
@@ -236,6 +240,7 @@ impl CleaningSpecification {
             ("method", keys_of::<MethodSpecification>()),
             ("training", keys_of::<TrainingSpecification>()),
             ("run", keys_of::<RunSpecification>()),
+            ("output", keys_of::<OutputSpecification>()),
         ];
         specification::read(text, &tables, names_of)
     }
@@ -248,10 +253,14 @@ impl CleaningSpecification {
         specification::write(self)
     }
 
+    fn paths(&mut self) -> impl Iterator<Item = &mut PathBuf> {
+        self.data.paths().chain(self.output.paths())
+    }
+
     /// The same, with `folder` prepended to relative paths.
     #[must_use]
     pub fn from_folder(mut self, folder: &Path) -> Self {
-        for path in self.data.paths() {
+        for path in self.paths() {
             *path = folder.join(&*path);
         }
         self
@@ -274,7 +283,7 @@ impl CleaningSpecification {
     /// The same, with paths inside `folder` written relative to `folder`.
     #[must_use]
     pub fn seen_from(mut self, folder: &Path) -> Self {
-        for path in self.data.paths() {
+        for path in self.paths() {
             if let Ok(inside) = path.strip_prefix(folder) {
                 *path = inside.to_owned();
             }
@@ -311,6 +320,7 @@ impl CleaningSpecification {
             neutral.run.threads = None;
             neutral.run.time_limit = None;
             neutral.run.memory_budget = None;
+            neutral.output = OutputSpecification::default();
             toml::Table::try_from(neutral).unwrap_or_default()
         };
         let (one, two) = (neutral(self), neutral(other));
@@ -476,6 +486,10 @@ pub fn read_rate(text: &str) -> bilevel::Result<f64> {
     text::number(text, "a number from 0 to 1", |value| {
         (0.0..=1.0).contains(&value)
     })
+}
+
+fn is_default<T: Default + PartialEq>(value: &T) -> bool {
+    *value == T::default()
 }
 
 fn seed<'de, D: Deserializer<'de>>(deserializer: D) -> Result<u64, D::Error> {

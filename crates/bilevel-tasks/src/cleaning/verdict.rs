@@ -4,6 +4,7 @@ use super::detector::Detected;
 use super::split::CleaningData;
 use super::{Cleaned, kept};
 use crate::Error;
+use crate::data::duplicates::all_shared_rows;
 use crate::model::predictions;
 use crate::train::Classifier;
 
@@ -62,6 +63,22 @@ impl Verdict {
             classifier: classifier(&kept)?,
             kept,
         })
+    }
+}
+
+impl Verdict {
+    /// A row with the features of a trusted row and another label is wrong, whatever else is said of it.
+    pub(super) fn believe_trusted(&mut self, data: &CleaningData) {
+        let labels = data.trusted().labels();
+        for (row, trusted) in all_shared_rows(data.train(), data.trusted()) {
+            let label = labels[trusted];
+            if label != data.train().labels()[row] {
+                self.weights[row] = 0.0;
+                self.kept[row] = false;
+                self.suspects[row] = true;
+                self.suggested[row] = (label, 1.0);
+            }
+        }
     }
 }
 

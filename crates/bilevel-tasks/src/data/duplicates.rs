@@ -91,6 +91,19 @@ pub fn shared_rows(data: &Dataset, others: &Dataset) -> Vec<(usize, usize)> {
         .collect()
 }
 
+/// For each row of `data` whose features a row of `others` has, both: the first of `others`, which should be the smaller
+/// set.
+#[must_use]
+pub fn all_shared_rows(data: &Dataset, others: &Dataset) -> Vec<(usize, usize)> {
+    let known = by_features(others);
+    if known.is_empty() {
+        return Vec::new();
+    }
+    (0..data.rows())
+        .filter_map(|row| Some((row, known.get(&Features::of(data, row))?[0])))
+        .collect()
+}
+
 fn by_features(data: &Dataset) -> HashMap<Features<'_>, Vec<usize>> {
     let mut rows: HashMap<Features<'_>, Vec<usize>> = HashMap::with_capacity(data.rows());
     for row in 0..data.rows() {

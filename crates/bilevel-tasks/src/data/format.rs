@@ -16,6 +16,7 @@ mod npy_rows;
 mod npz;
 #[cfg(feature = "columnar")]
 mod parquet;
+mod row_bytes;
 mod text;
 #[cfg(feature = "columnar")]
 mod typed;
@@ -25,6 +26,8 @@ mod wrong;
 use std::io;
 use std::path::Path;
 
+use super::changes::{Changes, Rewrite};
+use super::malformed::Malformed;
 use super::roles::TableColumns;
 use super::source::Source;
 use super::table::Table;
@@ -79,6 +82,99 @@ impl Table {
     pub fn from_bytes(bytes: Vec<u8>, name: &Path, wanted: &TableColumns) -> Result<Self, Error> {
         read(Source::of(io::Cursor::new(bytes)), name, wanted)
     }
+}
+
+/// Fails unless a file can be written again with such changes.
+pub(super) fn rewritable(path: &Path, changes: Changes) -> Result<(), Error> {
+    let metadata = std::fs::metadata(path).map_err(|error| Error::reading(path, error))?;
+    if metadata.is_dir() {
+        return match changes {
+            Changes::Rows => Ok(()),
+            Changes::Columns => Err(no_columns("a folder of pictures").at(path)),
+        };
+    }
+    if !metadata.is_file() {
+        let found = "one that can be read only once";
+        return Err(Malformed::new("a file that can be read again", found).at(path));
+    }
+    let source = Source::open(path).map_err(|error| Error::reading(path, error))?;
+    let start = Start {
+        bytes: source.start(),
+        whole: source.is_short(),
+    };
+    let Some(format) = FORMATS.iter().find(|format| (format.is)(&start)) else {
+        return Ok(());
+    };
+    if format.rewrite.is_none() {
+        let known = FORMATS.iter().filter(|format| format.rewrite.is_some());
+        let known: Vec<&str> = known.map(|format| format.name).collect();
+        let expected = format!("a format that can be written: {}", known.join(", "));
+        return Err(Malformed::new(expected, format.name).at(path));
+    }
+    match changes {
+        Changes::Columns if !format.columns => Err(no_columns(format.name).at(path)),
+        _ => Ok(()),
+    }
+}
+
+fn no_columns(found: &str) -> Malformed {
+    Malformed::new("a format with columns, to which one can be added", found)
+}
+
+/// The names of the columns and the cells of these rows of a text.
+#[expect(clippy::type_complexity, reason = "names, and cells by row")]
+pub(super) fn cells(
+    path: &Path,
+    wanted: &TableColumns,
+    rows: &[usize],
+) -> Result<Option<(Vec<String>, Vec<Vec<String>>)>, Error> {
+    let regular = std::fs::metadata(path).is_ok_and(|metadata| metadata.is_file());
+    if !regular {
+        return Ok(None);
+    }
+    let source = Source::open(path).map_err(|error| Error::reading(path, error))?;
+    let start = Start {
+        bytes: source.start(),
+        whole: source.is_short(),
+    };
+    let format = FORMATS.iter().find(|format| (format.is)(&start));
+    if format.is_none_or(|format| format.name != text::FORMAT.name) {
+        return Ok(None);
+    }
+    let opened = Opened {
+        path,
+        source,
+        wanted,
+    };
+    text::cells(opened, rows).map(Some)
+}
+
+/// The bytes of a file with changes; none for a folder, which is copied.
+pub(super) fn rewritten(
+    path: &Path,
+    wanted: &TableColumns,
+    changes: &Rewrite,
+    to: &Path,
+) -> Result<Option<Vec<u8>>, Error> {
+    if path.is_dir() {
+        return images::rewrite(path, changes, to).map(|()| None);
+    }
+    let source = Source::open(path).map_err(|error| Error::reading(path, error))?;
+    let start = Start {
+        bytes: source.start(),
+        whole: source.is_short(),
+    };
+    let format = FORMATS.iter().find(|format| (format.is)(&start));
+    let Some(rewrite) = format.and_then(|format| format.rewrite) else {
+        let found = format.map_or("another one", |format| format.name);
+        return Err(Malformed::new("a format that can be written", found).at(path));
+    };
+    let opened = Opened {
+        path,
+        source,
+        wanted,
+    };
+    rewrite(opened, changes).map(Some)
 }
 
 fn read(source: io::Result<Source>, path: &Path, wanted: &TableColumns) -> Result<Table, Error> {

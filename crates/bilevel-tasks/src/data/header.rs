@@ -145,8 +145,10 @@ impl Header {
             purposes[column] = Some((role, purpose));
             Ok(true)
         };
+        let mut has_label = false;
         if let Some(label) = label {
-            give(label, Role::Label, LABEL, true)?;
+            let needed = wanted.labels != LabelsWanted::IfThere;
+            has_label = give(label, Role::Label, LABEL, needed)?;
         }
         let trusted = match &wanted.trusted {
             None => false,
@@ -185,14 +187,16 @@ impl Header {
         if nameless && purposes[0].is_none() {
             purposes[0] = Some(Role::Unused);
         }
-        let features = self.features(&mut purposes, &wanted.features)?;
+        // Where even labels need not be there, there may be columns of which nothing is known.
+        let others = wanted.labels == LabelsWanted::IfThere;
+        let features = self.features(&mut purposes, &wanted.features, others)?;
         Ok(Assigned {
             roles: purposes
                 .into_iter()
                 .map(|role| role.unwrap_or(Role::Unused))
                 .collect(),
             features,
-            label: label.cloned(),
+            label: label.filter(|_| has_label).cloned(),
             id,
             trusted,
         })
@@ -205,11 +209,12 @@ impl Header {
         }
     }
 
-    /// Turns columns without a role into features.
+    /// Turns columns without a role into features; `others` are allowed beside those of an earlier table.
     fn features(
         &self,
         roles: &mut [Option<Role>],
         wanted: &FeatureColumns,
+        others: bool,
     ) -> Result<Vec<String>, TableProblem> {
         let free = |roles: &[Option<Role>]| -> Vec<usize> {
             (0..roles.len())
@@ -244,7 +249,7 @@ impl Header {
                 // Columns without a name are usually empty, and cannot be those of the first table.
                 let extra = free(roles)
                     .into_iter()
-                    .find(|column| !self.nameless.contains(column));
+                    .find(|column| !others && !self.nameless.contains(column));
                 match extra {
                     None => Ok(columns.clone()),
                     Some(column) => {

@@ -1,7 +1,9 @@
 //! The shape of pictures.
 
+use serde::{Deserialize, Serialize};
+
 /// Height and width of the image that a row holds, in pixels.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct ImageShape {
     /// Number of pixel rows.
     pub height: usize,

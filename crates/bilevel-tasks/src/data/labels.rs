@@ -139,6 +139,14 @@ impl Labels {
         rows.map(|&row| !missing[row as usize]).collect()
     }
 
+    /// The label of each row as the file has it, where there is one.
+    pub(crate) fn texts(&self) -> Vec<Option<String>> {
+        let missing = self.missing_texts();
+        let rows = self.texts.rows.iter().map(|&row| row as usize);
+        rows.map(|text| (!missing[text]).then(|| self.texts.names[text].clone()))
+            .collect()
+    }
+
     /// The texts that stand for no label, and how many rows have each.
     pub(crate) fn missing(&self) -> Vec<(String, usize)> {
         let missing = self.missing_texts();
@@ -162,6 +170,14 @@ impl Labels {
     fn wrong(&self, problem: TableProblem) -> Error {
         problem.at(&self.path)
     }
+}
+
+/// The class among these names that a label is: the same number, or else the same text.
+pub(crate) fn class_of(names: &[String], label: &str) -> Option<u32> {
+    let same =
+        |name: &String| name == label || number(name).is_some_and(|n| number(label) == Some(n));
+    let place = names.iter().position(same);
+    place.map(|place| place as u32)
 }
 
 /// The classes of all files of a run.

@@ -7,6 +7,7 @@
 
 mod failure;
 mod header;
+mod raw;
 mod tests;
 
 use std::fs;
@@ -21,6 +22,7 @@ use super::shape::shape_text;
 use super::source::Source;
 use crate::Error;
 pub(crate) use failure::Failure;
+pub(crate) use raw::{header, raw};
 
 /// In a written file, the elements begin at a multiple of this.
 const ALIGNMENT: usize = 64;
@@ -299,20 +301,9 @@ pub fn write_vector(path: &Path, values: Values) -> Result<(), Error> {
             return Err(Error::Write { path, source });
         }
     };
-    let mut header =
-        format!("{{'descr': '{element}', 'fortran_order': False, 'shape': ({length},), }}");
-    let end = MAGIC.len() + 4 + header.len() + 1;
-    header.extend(std::iter::repeat_n(
-        ' ',
-        end.next_multiple_of(ALIGNMENT) - end,
-    ));
-    header.push('\n');
     let write = || -> io::Result<()> {
         let mut file = io::BufWriter::new(fs::File::create(path)?);
-        file.write_all(MAGIC)?;
-        file.write_all(&[1, 0])?;
-        file.write_all(&(header.len() as u16).to_le_bytes())?;
-        file.write_all(header.as_bytes())?;
+        file.write_all(&header(element, &[length]))?;
         file.write_all(&data)?;
         file.flush()
     };

@@ -17,6 +17,8 @@ use super::column::{Contents, NO_TEXT, Trouble};
 use super::problem::{ColumnProblem, ColumnRemedy, TableProblem, cut, listed};
 use super::sparse::{FeatureValues, Sparse};
 use super::table::{Features, Matrix, Numbers, ReadNote, Table};
+use serde::{Deserialize, Serialize};
+
 use crate::Error;
 pub use missing::{Missing, MissingFound};
 pub use prepared::Prepared;
@@ -43,7 +45,7 @@ pub struct Policy {
 /// feature for each text, 1 where the column has it and else 0. Every feature is standardised: (value − mean) / standard
 /// deviation of the first table's rows, unless [`Policy::scale`] says otherwise. Pixels are left as they are; the features of a sparse matrix are divided by
 /// their largest absolute value, which keeps zeros.
-#[derive(Clone, PartialEq, Debug)]
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
 pub struct Preparation {
     missing: Missing,
     /// The columns that are used, in the order of the first table.
@@ -54,11 +56,12 @@ pub struct Preparation {
     scaling: Vec<ColumnScale>,
     /// Whether the first table's values are pixels.
     pixels: bool,
+    #[serde(skip)]
     notes: Vec<ReadNote>,
 }
 
 /// A column of the first table.
-#[derive(Clone, PartialEq, Debug)]
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
 struct Source {
     name: String,
     dates: bool,
@@ -67,7 +70,7 @@ struct Source {
 }
 
 /// A feature, from the column of this number.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
 enum Feature {
     Number(usize),
     /// Whether the column has its text of this number.

@@ -1,7 +1,9 @@
 //! The roles of the columns of a table, and how its text is read.
 
+use serde::{Deserialize, Serialize};
+
 /// Which columns are read, in which role, and how.
-#[derive(Clone, PartialEq, Eq, Debug, Default)]
+#[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
 pub struct TableColumns {
     /// The column of labels, or the array of labels in a file of several arrays; None if the file has only one column,
     /// or its labels have a place of their own.
@@ -30,7 +32,7 @@ pub struct TableColumns {
 }
 
 /// Whether labels are expected in a file.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
 pub enum LabelsWanted {
     /// The file has rows with labels.
     #[default]
@@ -44,7 +46,7 @@ pub enum LabelsWanted {
 }
 
 /// The columns of features.
-#[derive(Clone, PartialEq, Eq, Debug, Default)]
+#[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
 pub enum FeatureColumns {
     /// All columns without another role.
     #[default]
@@ -62,7 +64,7 @@ pub enum FeatureColumns {
 }
 
 /// How text is separated into columns. What is None is found from the text.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
 pub struct TextForm {
     /// The character between two cells; a blank stands for any number of blanks.
     pub separator: Option<u8>,

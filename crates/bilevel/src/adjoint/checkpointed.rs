@@ -57,11 +57,22 @@ fn binomial(n: u128, k: u128, cap: u128) -> u128 {
 
 /// The fewest repetitions r with C(slots + r, r) ≥ steps.
 fn repetitions(steps: u128, slots: u128) -> u128 {
-    let mut repetitions = 0;
-    while binomial(slots + repetitions, repetitions, steps) < steps {
-        repetitions += 1;
+    let enough = |r: u128| binomial(slots + r, r, steps) >= steps;
+    // It grows with r: with one slot it is r + 1.
+    let mut most = 1;
+    while !enough(most) {
+        most *= 2;
     }
-    repetitions
+    let mut least = 0;
+    while least < most {
+        let middle = least + (most - least) / 2;
+        if enough(middle) {
+            most = middle;
+        } else {
+            least = middle + 1;
+        }
+    }
+    least
 }
 
 /// How many of `steps` steps to go before the next state is kept, with `slots` slots, the

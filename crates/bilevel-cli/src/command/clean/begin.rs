@@ -9,6 +9,8 @@ use bilevel_tasks::checkpoint;
 use bilevel_tasks::cleaning::{
     CleaningCheckpoint, CleaningJob, CleaningSpecification, CleaningState, Origin, scaling_csv,
 };
+use bilevel_tasks::machine;
+use indicatif::HumanDuration;
 
 use super::record::{CHECKPOINT, CONFIG, History, Recorder};
 use super::session::Session;
@@ -27,19 +29,36 @@ pub(crate) struct Begin<'a> {
     pub(crate) specification: &'a CleaningSpecification,
     pub(crate) out: Option<&'a Path>,
     pub(crate) shown: Shown,
+    /// Whether it may take very long.
+    pub(crate) force: bool,
 }
 
 /// Runs a job in a new folder.
 pub(crate) fn begin(given: &Begin<'_>) -> Result<(), Failure> {
     Folder::expect_new(given.out)?;
+    for (key, file) in given.specification.output.new_files() {
+        if file.symlink_metadata().is_ok() {
+            let key = given.shown.writing.spell(key);
+            return Err(Failure::usage(anyhow!(
+                "{key} {}: expected a file that does not exist yet, found one that does; choose another name",
+                file.display()
+            )));
+        }
+    }
     let job = CleaningJob::new(given.specification, rayon::current_num_threads())
         .map_err(Failure::usage)?;
+    if !given.force {
+        job.expect_short().map_err(Failure::usage)?;
+    }
     if !given.shown.quiet {
         for warning in &job.findings.warnings {
             let message = with_settings(&warning.message, given.shown.writing);
             line(&format!("warning: {}", short(&message, LONGEST_WARNING)));
         }
         notes(&job).iter().for_each(|note| line(note));
+        if let Some(time) = predicted(&job)? {
+            line(&time);
+        }
     }
     let config = config(&job)?;
     let origin = Origin {
@@ -72,8 +91,27 @@ pub(crate) fn begin(given: &Begin<'_>) -> Result<(), Failure> {
         recorder: Recorder::new(&folder, &origin, history, 0),
         state,
         ended: None,
+        printed: None,
+        resumed: false,
     }
     .go()
+}
+
+/// What is expected before the first step, where it is long enough to matter.
+fn predicted(job: &CleaningJob) -> Result<Option<String>, Failure> {
+    /// Shorter times are over before they are read.
+    const LEAST: Duration = Duration::from_secs(10);
+    let time = job.predicted_time().map_err(Failure::usage)?;
+    let memory = machine::resident_memory();
+    Ok(time.filter(|time| *time >= LEAST).map(|time| {
+        let memory = memory.map_or_else(String::new, |bytes| {
+            format!("; the rows take {} MB", bytes / 1_000_000)
+        });
+        format!(
+            "learning the weights takes at most about {:#}{memory}",
+            HumanDuration(time)
+        )
+    }))
 }
 
 /// The text of `config.toml`: every value, with absolute paths, so that the file means the same wherever it is read.
@@ -162,6 +200,8 @@ pub(crate) fn resume(given: Resume<'_>) -> Result<(), Failure> {
         recorder: Recorder::new(given.folder, &origin, history, state.run.outer_step),
         state,
         ended: checkpoint.ended,
+        printed: checkpoint.results.map(Cow::into_owned),
+        resumed: true,
     }
     .go()
 }

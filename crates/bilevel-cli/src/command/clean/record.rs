@@ -67,8 +67,9 @@ impl History {
             .len();
         if found < bytes {
             return Err(Failure::usage(anyhow!(
-                "{}: expected the {bytes} bytes that the checkpoint records, or more; found {found}",
-                path.display()
+                "{}: expected the {bytes} bytes that the checkpoint records, or more; found {found}: one of the two files is an older copy; put back both of the same time, or begin anew: bilevel run {}",
+                path.display(),
+                folder.shown().join(CONFIG).display()
             )));
         }
         file.set_len(bytes)

@@ -1,15 +1,20 @@
 //! A run in progress: learns the weights, then writes the results.
 
+use std::path::PathBuf;
+
 use anyhow::{Context, anyhow};
 use bilevel::driver::Why;
+use bilevel_tasks::checkpoint::fingerprint;
 use bilevel_tasks::cleaning::{
-    CleaningJob, CleaningState, LeftOut, Results, Stage, WhyLeftOut, scores_csv,
+    CleaningJob, CleaningOutcome, CleaningState, LeftOut, Results, Score, Stage, WhyLeftOut,
+    scores_csv,
 };
 
 use super::record::{self, CHECKPOINT, CONFIG, Recorder, Watcher};
 use super::shown::{Shown, command, hand_over};
 use crate::advice::after_divergence;
 use crate::failure::Failure;
+use crate::folder::Folder;
 use crate::interrupt;
 use crate::memory;
 use crate::progress::{Progress, line};
@@ -23,6 +28,25 @@ pub(super) struct Session<'a> {
     pub(super) state: CleaningState<f32>,
     /// Why no outer step is left, if none is left.
     pub(super) ended: Option<Why>,
+    /// What was printed, where only files are restored.
+    pub(super) printed: Option<Results>,
+    /// Whether it was begun by another process, which may have written files outside the folder.
+    pub(super) resumed: bool,
+}
+
+/// Writes files of the folder, and remembers them.
+struct Files<'f> {
+    folder: &'f Folder,
+    written: Vec<(String, u64)>,
+}
+
+impl Files<'_> {
+    fn write(&mut self, name: &str, contents: impl AsRef<[u8]>) -> Result<(), Failure> {
+        let contents = contents.as_ref();
+        self.folder.write(name, contents)?;
+        self.written.push((name.to_owned(), fingerprint(contents)));
+        Ok(())
+    }
 }
 
 /// What came of learning the weights.
@@ -124,6 +148,37 @@ impl Session<'_> {
         }
     }
 
+    /// Writes the cleaned rows, if that is asked for and was not done by an earlier process.
+    fn write_cleaned(&self, scores: &[Score]) -> Result<Vec<PathBuf>, Failure> {
+        let asked = self.job.specification.output.write_cleaned.iter();
+        let there: Vec<PathBuf> = asked.filter(|path| path.exists()).cloned().collect();
+        if self.resumed && !there.is_empty() {
+            return Ok(there);
+        }
+        self.job.write_cleaned(scores).map_err(Failure::run)
+    }
+
+    /// Writes the model, if that is asked for.
+    fn save_model(&self, outcome: &CleaningOutcome) -> Result<(), Failure> {
+        let Some(path) = &self.job.specification.output.save_model else {
+            return Ok(());
+        };
+        let model = outcome
+            .parameters
+            .as_ref()
+            .and_then(|parameters| self.job.saved_model(parameters));
+        match model {
+            Some(model) => model.write(path).map_err(Failure::run),
+            None => {
+                line(&format!(
+                    "warning: {}: there was no time to train the model",
+                    path.display()
+                ));
+                Ok(())
+            }
+        }
+    }
+
     fn finish(&mut self) -> Result<(), Failure> {
         let (shown, job) = (self.shown, self.job);
         let total = job.settings.outer_steps;
@@ -168,10 +223,19 @@ impl Session<'_> {
             self.ended = None;
         }
         outcome.result.peak_memory_mb = memory::peak_mb();
+        let mut files = Files {
+            folder,
+            written: Vec::new(),
+        };
         let scores = scores_csv(&outcome.scores, &outcome.suggestions).map_err(Failure::run)?;
-        folder.write("scores.csv", scores)?;
-        let document = crate::output::json(&outcome.result)?;
-        folder.write("result.json", &document)?;
+        files.write("scores.csv", scores)?;
+        let review = job.review_csv(&outcome.scores).map_err(Failure::run)?;
+        files.write("review.csv", review)?;
+        let document = match &self.printed {
+            Some(printed) => printed.document.clone(),
+            None => crate::output::json(&outcome.result)?,
+        };
+        files.write("result.json", &document)?;
         let config = std::fs::read_to_string(folder.file(CONFIG))
             .context(CONFIG)
             .map_err(Failure::run)?;
@@ -190,12 +254,18 @@ impl Session<'_> {
             resume: self.ended.is_none().then_some(&resume),
             repeat: &command("run", &folder.shown().join(CONFIG)),
         };
-        folder.write("report.html", page(&facts)?)?;
-        let text = report(&facts);
+        files.write("report.html", page(&facts)?)?;
+        self.save_model(&outcome)?;
+        let cleaned = self.write_cleaned(&outcome.scores)?;
+        let text = match &self.printed {
+            Some(printed) => printed.text.clone(),
+            None => report(&facts, &cleaned),
+        };
         let results = Results {
             text,
             document,
             not_to_be_trusted: outcome.result.not_to_be_trusted.clone(),
+            files: files.written,
         };
         if let Some(why) = self.ended {
             let (run, progress) = (&self.state.run, &self.state.progress);

@@ -85,8 +85,8 @@ fn card(facts: &Facts<'_>, score: &Score) -> Result<Markup, Failure> {
             }
             @if let Some(scaling) = facts.scaling.filter(|_| picture_shape.is_none()) {
                 dl.cells {
-                    @for (name, value) in cells(&features, scaling) {
-                        div { dt { (short(name, LONGEST)) } dd { (value) } }
+                    @for (name, value, mean) in cells(&features, scaling) {
+                        div { dt { (short(name, LONGEST)) } dd { (value) " " span.note { "mean " (mean) } } }
                     }
                 }
             }
@@ -95,8 +95,8 @@ fn card(facts: &Facts<'_>, score: &Score) -> Result<Markup, Failure> {
 }
 
 /// The cells of a row before standardisation, in the order of the table: all of them, or the ones
-/// farthest from the means of their columns.
-fn cells<'a>(features: &[f32], scaling: &'a [ColumnScale]) -> Vec<(&'a str, String)> {
+/// farthest from the means of their columns; with these means.
+fn cells<'a>(features: &[f32], scaling: &'a [ColumnScale]) -> Vec<(&'a str, String, String)> {
     let mut columns: Vec<usize> = (0..scaling.len().min(features.len())).collect();
     columns.sort_by(|&a, &b| features[b].abs().total_cmp(&features[a].abs()));
     columns.truncate(CELLS);
@@ -106,7 +106,8 @@ fn cells<'a>(features: &[f32], scaling: &'a [ColumnScale]) -> Vec<(&'a str, Stri
         .map(|column| {
             let scale = &scaling[column];
             let value = original(features[column], scale);
-            (scale.name.as_str(), number(value, scale.scale))
+            let mean = number(scale.mean, scale.scale);
+            (scale.name.as_str(), number(value, scale.scale), mean)
         })
         .collect()
 }
@@ -153,10 +154,10 @@ mod tests {
     fn cells_are_those_of_the_table() {
         let scaling = scaling(3);
         let found = cells(&[0.5, -1.0, 0.1], &scaling);
-        let expected = [("c0", "1"), ("c1", "8"), ("c2", "20.2")];
+        let expected = [("c0", "1", "0"), ("c1", "8", "10"), ("c2", "20.2", "20")];
         assert_eq!(
             found,
-            expected.map(|(name, value)| (name, value.to_owned()))
+            expected.map(|(name, value, mean)| (name, value.to_owned(), mean.to_owned()))
         );
     }
 
@@ -167,7 +168,7 @@ mod tests {
         features[15] = -1.0;
         let scaling = scaling(30);
         let found = cells(&features, &scaling);
-        let names: Vec<_> = found.iter().map(|(name, _)| (*name).to_owned()).collect();
+        let names: Vec<_> = found.iter().map(|(name, ..)| (*name).to_owned()).collect();
         let expected: Vec<_> = (10..22).map(|column| format!("c{column}")).collect();
         assert_eq!(names, expected);
     }

@@ -7,11 +7,9 @@ use rand::RngExt;
 use serde::Serialize;
 
 use super::detected::Detected;
-use super::list::DETECTORS;
-use super::noise::Noise;
+use super::probes::{Probe, Share, auc, dropped, f1, probes};
 use super::trials::Trials;
 use crate::Error;
-use crate::cleaning::split::shuffled;
 use crate::stream::BASELINE;
 
 /// An estimate with an interval: of 90 % by chance alone, and wider, as the model of mistakes is not exact.
@@ -74,9 +72,6 @@ impl Choice {
 /// Fewer trusted rows say nothing.
 const LEAST_TRUSTED: usize = 12;
 
-/// Folds of the trusted rows.
-const FOLDS: usize = 3;
-
 /// The quantile of the normal distribution for intervals of 90 %.
 const QUANTILE: f64 = 1.645;
 
@@ -85,18 +80,23 @@ const QUANTILE: f64 = 1.645;
 const OTHERWISE: f64 = 0.03;
 
 /// The candidates, the first of which is taken unless another is better: what ranks best on most data.
-const CANDIDATES: [&str; 5] = ["noise-matrix", "glc", "self-training", "loss", "agreement"];
+const CANDIDATES: [&str; 6] = [
+    "noise-matrix",
+    "glc",
+    "self-training",
+    "loss",
+    "agreement",
+    "confident-learning",
+];
 
-/// A trusted row: what a detector that did not see it says of its own label and of each other one.
-#[derive(Clone)]
-struct Probe {
-    /// The probability that a label like its own is wrong.
-    wrong: f64,
-    /// The probability that its own label is right, and whether it is kept.
-    own: (f64, bool),
-    /// The same of other labels, each with its share of the wrong labels of this class.
-    others: Vec<(f64, bool, f64)>,
-}
+/// Those that do not explain labels by a matrix of noise, the first of which is taken unless another is better.
+const WITHOUT_MATRIX: [&str; 3] = ["self-training", "loss", "agreement"];
+
+/// Who ranks and who keeps where little is known: few rows are dropped.
+const UNSURE: [&str; 2] = ["loss", "confident-learning"];
+
+/// So many trusted rows show whether models are poor.
+const MANY_TRUSTED: usize = 150;
 
 /// Chooses who ranks and who keeps among the detectors in `found`: the first candidate, unless another one does
 /// significantly better on the trusted rows, if it is to be tried on them.
@@ -116,20 +116,45 @@ pub(in crate::cleaning) fn choose(
         .collect();
     let first = candidates.first().copied().unwrap_or("agreement");
     let trusted: Vec<(usize, u32)> = trials.trusted().collect();
+    let unexplained = explains_little(trials, found);
+    if trusted.is_empty() && unexplained {
+        return Ok(Choice {
+            ranked_by: UNSURE[0],
+            kept_by: UNSURE[1],
+            ..Choice::only(first)
+        });
+    }
     if trusted.len() < LEAST_TRUSTED || !tries {
         return Ok(Choice::only(first));
     }
     let detected = known(first).map(|(_, detected)| *detected);
     let probes = probes(trials, &trusted, &candidates, detected, key)?;
-    let figures = |of: &[Probe]| (auc(of), f1(of));
-    let ranked_by = best(&probes, &candidates, key, &|of| figures(of).0);
-    let kept_by = best(&probes, &candidates, key, &|of| figures(of).1);
     let of = |name| candidates.iter().position(|other| *other == name);
+    // Labels that no matrix explains, or that are right where models are poor.
+    let allowed: Vec<&'static str> = if !unexplained {
+        candidates.clone()
+    } else if is_wrong_where_unsure(&probes, of("agreement"), found, trials) {
+        WITHOUT_MATRIX.to_vec()
+    } else if trusted.len() < MANY_TRUSTED {
+        UNSURE.to_vec()
+    } else {
+        candidates.clone()
+    };
+    let allowed: Vec<usize> = allowed.into_iter().filter_map(of).collect();
+    let figures = |of: &[Probe]| (auc(of), f1(of));
+    let best = |figure: &dyn Fn(&[Probe]) -> f64| candidates[best(&probes, &allowed, key, figure)];
+    let (ranked_by, kept_by) = if allowed.len() == UNSURE.len() {
+        (UNSURE[0], UNSURE[1])
+    } else {
+        (best(&|of| figures(of).0), best(&|of| figures(of).1))
+    };
     let judged = known(kept_by).zip(of(kept_by));
     let expected = judged.map(|((_, detected), place)| {
-        let (_, kept) = detected.judged(trials.given(), trials.classes());
-        let dropped = kept.iter().filter(|kept| !**kept).count();
-        expected(&probes[place], dropped, kept.len())
+        expected(
+            &probes[place],
+            dropped_rows(detected, trials),
+            trials.rows(),
+        )
     });
     Ok(Choice {
         ranked_by,
@@ -146,162 +171,64 @@ pub(in crate::cleaning) fn choose(
     })
 }
 
-/// For each candidate the trusted rows, each judged by a detector that did not see it; wrong labels are made in the way
-/// that `first` and a model of the trusted rows find among the rows to check.
-fn probes(
+/// How many rows to check a detector drops.
+fn dropped_rows(detected: &Detected, trials: &Trials<'_>) -> usize {
+    let (_, kept) = detected.judged(trials.given(), trials.classes());
+    kept.iter().filter(|kept| !**kept).count()
+}
+
+/// Whether a matrix of noise explains few of the labels that models of other rows contradict. Either these models are poor,
+/// or labels are wrong where they are unsure, which no matrix describes.
+fn explains_little(trials: &Trials<'_>, found: &[(&'static str, &Detected)]) -> bool {
+    const FEW: f64 = 0.5;
+    let dropped = |name: &str| {
+        let (_, detected) = found.iter().find(|(other, _)| *other == name)?;
+        Some(dropped_rows(detected, trials) as f64)
+    };
+    match (dropped("noise-matrix"), dropped("loss"), dropped(UNSURE[1])) {
+        (Some(matrix), Some(loss), Some(_)) => matrix < FEW * loss,
+        _ => false,
+    }
+}
+
+/// Whether a model of the trusted rows contradicts the rows to check clearly more often than trusted rows that it did not
+/// see.
+fn is_wrong_where_unsure(
+    probes: &[Vec<Probe>],
+    agreement: Option<usize>,
+    found: &[(&'static str, &Detected)],
     trials: &Trials<'_>,
-    trusted: &[(usize, u32)],
-    candidates: &[&'static str],
-    first: Option<&Detected>,
-    key: Key,
-) -> Result<Vec<Vec<Probe>>, Error> {
-    let classes = trials.classes();
-    let order = shuffled(trusted.len(), key.stream(BASELINE).fold_in(100));
-    let mut folds = Vec::new();
-    let mut held_out = Vec::new();
-    for fold in 0..FOLDS {
-        let places = order.iter().skip(fold).step_by(FOLDS);
-        let held: Vec<(usize, u32)> = places.map(|&place| trusted[place]).collect();
-        let rows: Vec<usize> = held.iter().map(|&(row, _)| row).collect();
-        let trials = trials.without(&rows);
-        let probabilities = trials.trusted_only()?;
-        let of = |&(row, label): &(usize, u32)| {
-            let start = (trials.rows() + row) * classes;
-            (probabilities[start..start + classes].to_vec(), label)
-        };
-        held_out.extend(held.iter().map(of));
-        folds.push((trials, held));
-    }
-    let noise = Noise::of(trials, first, &held_out)?;
-    let mut made = held_out
-        .iter()
-        .map(|(probabilities, label)| noise.of_row(probabilities, *label));
-    let mut probes = vec![Vec::new(); candidates.len()];
-    for (trials, held) in &folds {
-        let made: Vec<(f64, Vec<f64>)> = made.by_ref().take(held.len()).collect();
-        for (name, probes) in candidates.iter().zip(&mut probes) {
-            let Some(detector) = DETECTORS.iter().find(|d| d.name() == *name) else {
-                continue;
-            };
-            let detected = detector.detect(trials)?;
-            for (&(row, label), (wrong, shares)) in held.iter().zip(&made) {
-                let row = trials.rows() + row;
-                let judge = |label: u32| {
-                    let right = detected.posterior(row, label, classes)[label as usize];
-                    (right, detected.keeps(row, label, classes))
-                };
-                let others = (0..classes as u32).zip(shares);
-                probes.push(Probe {
-                    wrong: *wrong,
-                    own: judge(label),
-                    others: others
-                        .filter(|&(other, &share)| other != label && share > 0.0)
-                        .map(|(other, &share)| {
-                            let (right, kept) = judge(other);
-                            (right, kept, share)
-                        })
-                        .collect(),
-                });
-            }
-        }
-    }
-    Ok(probes)
+) -> bool {
+    /// Standard errors.
+    const CLEARLY: f64 = 2.0;
+    let detected = found.iter().find(|(name, _)| *name == "agreement");
+    let (Some(place), Some((_, detected))) = (agreement, detected) else {
+        return false;
+    };
+    let probes = &probes[place];
+    let (rows, trusted) = (trials.rows().max(1) as f64, probes.len().max(1) as f64);
+    let errs = probes.iter().filter(|probe| !probe.own.1).count() as f64 / trusted;
+    let contradicts = dropped_rows(detected, trials) as f64 / rows;
+    let variance = errs * (1.0 - errs) / trusted + contradicts * (1.0 - contradicts) / rows;
+    contradicts - errs > CLEARLY * variance.sqrt()
 }
 
-/// How often a wrong label ranks before a right one.
-fn auc(probes: &[Probe]) -> f64 {
-    let mut right: Vec<(f64, f64)> = probes
-        .iter()
-        .map(|probe| (probe.own.0, 1.0 - probe.wrong))
-        .collect();
-    right.sort_by(|a, b| a.0.total_cmp(&b.0));
-    // The weight of all before each.
-    let mut before = vec![0.0];
-    for (_, weight) in &right {
-        before.push(before[before.len() - 1] + weight);
-    }
-    let all = before[right.len()];
-    let (mut sum, mut weight) = (0.0, 0.0);
-    for probe in probes {
-        for &(score, _, share) in &probe.others {
-            let below = before[right.partition_point(|own| own.0 < score)];
-            let until = before[right.partition_point(|own| own.0 <= score)];
-            let above = all - until + 0.5 * (until - below);
-            sum += probe.wrong * share * above / all.max(f64::MIN_POSITIVE);
-            weight += probe.wrong * share;
-        }
-    }
-    if weight > 0.0 { sum / weight } else { 0.5 }
-}
-
-/// A share of cases that do not weigh the same.
-#[derive(Clone, Copy, Default)]
-struct Share {
-    hits: f64,
-    weight: f64,
-    squares: f64,
-}
-
-impl Share {
-    fn add(&mut self, weight: f64, hit: bool) {
-        self.hits += if hit { weight } else { 0.0 };
-        self.weight += weight;
-        self.squares += weight * weight;
-    }
-
-    fn estimate(self) -> f64 {
-        if self.weight > 0.0 {
-            self.hits / self.weight
-        } else {
-            0.0
-        }
-    }
-
-    /// So many cases of equal weight say as much.
-    fn cases(self) -> f64 {
-        self.weight * self.weight / self.squares.max(f64::MIN_POSITIVE)
-    }
-}
-
-/// The shares of the right and of the wrong labels that are dropped.
-fn dropped(probes: &[Probe]) -> (Share, Share) {
-    let (mut right, mut wrong) = (Share::default(), Share::default());
-    for probe in probes {
-        right.add(1.0 - probe.wrong, !probe.own.1);
-        // One case for each row.
-        let shares: f64 = probe.others.iter().map(|(.., share)| share).sum();
-        let hits = probe.others.iter().filter(|(_, kept, _)| !kept);
-        let hits: f64 = hits.map(|(.., share)| share).sum();
-        if shares > 0.0 {
-            wrong.hits += probe.wrong * hits / shares;
-            wrong.weight += probe.wrong;
-            wrong.squares += probe.wrong * probe.wrong;
-        }
-    }
-    (right, wrong)
-}
-
-/// F1 of the kept rows.
-fn f1(probes: &[Probe]) -> f64 {
-    let (right, wrong) = dropped(probes);
-    let kept_right = right.weight - right.hits;
-    2.0 * kept_right / (2.0 * kept_right + (wrong.weight - wrong.hits) + right.hits)
-}
-
-/// The first candidate, or the best one that is better by more than the standard error of the difference, from
-/// repeated draws of the trusted rows.
+/// Of the `allowed` candidates the first, or the best one that is better by more than the standard error of the difference,
+/// or twice that with few trusted rows, from repeated draws of these rows.
 fn best(
     probes: &[Vec<Probe>],
-    candidates: &[&'static str],
+    allowed: &[usize],
     key: Key,
     figure: &dyn Fn(&[Probe]) -> f64,
-) -> &'static str {
+) -> usize {
     const DRAWS: u64 = 100;
-    let (Some(first), Some(&name)) = (probes.first(), candidates.first()) else {
-        return "agreement";
+    let Some((&first, others)) = allowed.split_first() else {
+        return 0;
     };
-    let mut best = (name, 0.0);
-    for (other, &name) in probes.iter().zip(candidates).skip(1) {
+    let mut best = (first, 0.0);
+    let first = &probes[first];
+    for &place in others {
+        let other = &probes[place];
         let better = figure(other) - figure(first);
         let draw = |number: u64| {
             let mut rng = key.stream(BASELINE).fold_in(200 + number).rng();
@@ -317,8 +244,9 @@ fn best(
         let mean = draws.iter().sum::<f64>() / DRAWS as f64;
         let squares: f64 = draws.iter().map(|draw| (draw - mean).powi(2)).sum();
         let error = (squares / DRAWS as f64).sqrt();
-        if better > error && better > best.1 {
-            best = (name, better);
+        let clearly = if first.len() < MANY_TRUSTED { 2.0 } else { 1.0 };
+        if better > clearly * error && better > best.1 {
+            best = (place, better);
         }
     }
     best.0
@@ -411,12 +339,11 @@ mod tests {
         assert!((f1(&of_chance) - expected_f1).abs() < 1e-12);
         // The first, unless another is clearly better.
         let twice = |of: &[Probe]| of.iter().cycle().take(40).cloned().collect::<Vec<_>>();
-        let names = ["one", "two"];
         let key = Key::from_seed(0);
         let same = [twice(&good), twice(&good)];
-        assert_eq!(best(&same, &names, key, &auc), "one");
+        assert_eq!(best(&same, &[0, 1], key, &auc), 0);
         let better = [twice(&chance), twice(&good)];
-        assert_eq!(best(&better, &names, key, &auc), "two");
+        assert_eq!(best(&better, &[0, 1], key, &auc), 1);
     }
 
     /// 1 000 rows of which 300 are wrong; a detector drops 90 % of these and 10 % of the others.

@@ -20,9 +20,22 @@ impl Detector for ConfidentLearning {
         let issues = issues(own, trials.given(), trials.classes());
         Ok(Detected {
             kept: Some(issues.into_iter().map(|issue| !issue).collect()),
+            thresholds: Some(thresholds(own, trials.given(), trials.classes())),
             ..trials.detected(probabilities)
         })
     }
+}
+
+/// The mean probability of each class for the rows with its label.
+fn thresholds(probabilities: &[f32], labels: &[u32], classes: usize) -> Vec<f64> {
+    let mut sums = vec![(0.0, 0.0); classes];
+    for (row, &label) in probabilities.chunks_exact(classes).zip(labels) {
+        let (sum, rows) = &mut sums[label as usize];
+        *sum += f64::from(row[label as usize]);
+        *rows += 1.0;
+    }
+    let mean = |(sum, rows): (f64, f64)| if rows > 0.0 { sum / rows } else { 1.0 };
+    sums.into_iter().map(mean).collect()
 }
 
 /// Probabilities closer than this are equal.

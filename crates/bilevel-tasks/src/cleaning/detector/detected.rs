@@ -13,6 +13,8 @@ pub(in crate::cleaning) struct Detected {
     pub(in crate::cleaning) noise: Option<Vec<f64>>,
     /// The rows to check whose labels are kept, where that does not follow from the probabilities.
     pub(in crate::cleaning) kept: Option<Vec<bool>>,
+    /// Labels are kept too where no more probable class reaches its threshold.
+    pub(in crate::cleaning) thresholds: Option<Vec<f64>>,
 }
 
 impl Detected {
@@ -37,12 +39,16 @@ impl Detected {
         posterior
     }
 
-    /// Whether this label would be kept, by its probabilities alone: no other label is more probable.
+    /// Whether this label would be kept, by its probabilities alone: no other label is more probable, or none of them
+    /// reaches its threshold.
     pub(in crate::cleaning) fn keeps(&self, row: usize, given: u32, classes: usize) -> bool {
         let posterior = self.posterior(row, given, classes);
-        posterior
-            .iter()
-            .all(|&other| other <= posterior[given as usize])
+        let reaches = |class: usize, p: f64| {
+            let thresholds = self.thresholds.as_ref();
+            thresholds.is_none_or(|thresholds| p >= thresholds[class])
+        };
+        let mut others = posterior.iter().enumerate();
+        others.all(|(class, &other)| other <= posterior[given as usize] || !reaches(class, other))
     }
 
     /// The most probable class of each row to check with its label, and its probability.

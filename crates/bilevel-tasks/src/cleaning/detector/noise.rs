@@ -29,6 +29,8 @@ const GROUP: usize = 15;
 const MOST_GROUPS: usize = 5;
 /// The share of wrong labels by a detector counts like so many trusted rows.
 const BEFORE: f64 = 10.0;
+/// Each share follows from the other.
+const ROUNDS: usize = 5;
 
 /// The most probable class, the second one, and how much more probable the first is.
 fn margin(probabilities: &[f32]) -> (usize, usize, f64) {
@@ -157,23 +159,32 @@ impl Group {
     fn of(rows: &Counts, trusted: &Counts, rate: f64, classes: usize) -> Self {
         // The model contradicts a label that is wrong, or that is right where the model is not.
         let (contradicts, errs) = (rows.share(rows.other), trusted.share(trusted.other));
-        let agree = errs / (classes.max(2) - 1) as f64;
-        let found = (contradicts - errs) / (1.0 - errs - agree).max(0.05);
-        let wrong =
-            (found.clamp(0.0, 1.0) * trusted.rows + rate * BEFORE) / (trusted.rows + BEFORE);
-        // Of the contradicted labels that are wrong, those with the second class; of the model's own errors, many have it.
-        let seconds = rows.share(rows.second) - trusted.share(trusted.second) * (1.0 - wrong);
         let by_chance = 1.0 / (classes.max(2) - 1) as f64;
-        let second = (seconds / wrong.max(1e-3)).clamp(0.0, 1.0);
-        let second = if classes > 2 {
-            ((second - by_chance) / (1.0 - by_chance)).clamp(0.0, 1.0)
-        } else {
-            0.0
+        let sure = trusted.rows / (trusted.rows + BEFORE);
+        let mut group = Self {
+            wrong: rate,
+            second: 0.0,
         };
-        Self {
-            wrong: wrong.clamp(0.002, 0.95),
-            second: second * trusted.rows / (trusted.rows + BEFORE),
+        // Where wrong labels are near, they are often what the model errs to, and it agrees.
+        for _ in 0..ROUNDS {
+            let near = group.second + (1.0 - group.second) * by_chance;
+            let found = (contradicts - errs) / (1.0 - errs - errs * near).max(0.1);
+            let wrong = found.clamp(0.0, 1.0) * sure + rate * (1.0 - sure);
+            // Of the labels that are wrong where the model is right, those that are its second class; its own errors have
+            // it too.
+            let own = trusted.share(trusted.second) * (1.0 - wrong);
+            let second = (rows.share(rows.second) - own) / (wrong * (1.0 - errs)).max(1e-3);
+            let second = if classes > 2 {
+                ((second - by_chance) / (1.0 - by_chance)).clamp(0.0, 1.0)
+            } else {
+                0.0
+            };
+            group = Self {
+                wrong: wrong.clamp(0.002, 0.95),
+                second: second * sure,
+            };
         }
+        group
     }
 }
 

@@ -409,17 +409,19 @@ impl<'a> Trials<'a> {
     }
 
     /// Out-of-fold probabilities after rounds of self-training: a row is trained on if the model of the round before,
-    /// which was trained without it, gives its label. The first model is trained on the trusted rows only, or on all
-    /// rows if none is trusted.
+    /// which was trained without it, gives its label. In the first round that is the product of a model trained on the
+    /// trusted rows only, if there are any, and of one trained on all given labels.
     pub(super) fn self_trained(&self) -> Result<Arc<[f32]>, Error> {
         /// More change little.
         const ROUNDS: usize = 3;
         cached(&self.self_trained, || {
-            let first = match &self.shared.of_trusted {
-                Some(_) => self.trusted_only()?,
-                None => self.cross_validated()?,
-            };
-            let mut probabilities = first.to_vec();
+            let mut probabilities = self.cross_validated()?.to_vec();
+            if self.shared.of_trusted.is_some() {
+                // Both know something: few trusted rows make a poor model, many wrong labels another one.
+                let trusted = self.trusted_only()?;
+                let both = probabilities.iter_mut().zip(trusted.iter());
+                both.for_each(|(p, trusted)| *p *= trusted);
+            }
             for _ in 0..ROUNDS {
                 let predicted = predictions(&probabilities, self.classes());
                 let agrees: Vec<bool> = self
@@ -440,6 +442,7 @@ impl<'a> Trials<'a> {
             probabilities,
             noise: None,
             kept: None,
+            thresholds: None,
         }
     }
 }

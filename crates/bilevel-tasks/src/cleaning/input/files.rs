@@ -9,6 +9,7 @@ use super::super::problem::CleaningProblem;
 use super::super::specification::DataSpecification;
 use super::super::split::{CleaningData, RowNumbers};
 use super::super::text_form::DecimalMark;
+use super::features::Features;
 use super::rows::{Rows, draw, of_rows};
 use crate::Error;
 use crate::corruption::Corruption;
@@ -20,7 +21,7 @@ use crate::data::{Dataset, Known, STANDARD_INPUT, TableProblem};
 
 /// A file of rows, and the file of their labels if they are apart.
 #[derive(Clone, Copy)]
-struct Files<'a> {
+pub(in crate::cleaning) struct Files<'a> {
     rows: &'a Path,
     labels: Option<&'a Path>,
     /// The key that names the file of labels.
@@ -28,6 +29,45 @@ struct Files<'a> {
 }
 
 impl<'a> Files<'a> {
+    /// The rows to check.
+    pub(in crate::cleaning) fn first(given: &'a DataSpecification, rows: &'a Path) -> Self {
+        Self {
+            rows,
+            labels: given.labels.as_deref(),
+            labels_key: "labels",
+        }
+    }
+
+    /// What is wanted of the file of the rows to check, or of the file of their labels.
+    pub(in crate::cleaning) fn wanted(
+        self,
+        given: &DataSpecification,
+        labels: bool,
+    ) -> TableColumns {
+        let wanted = wanted(given);
+        match (self.labels, labels) {
+            (None, _) => wanted,
+            (Some(_), false) => Self::of_features(&wanted),
+            (Some(_), true) => Self::of_labels_only(&wanted),
+        }
+    }
+
+    fn of_features(wanted: &TableColumns) -> TableColumns {
+        TableColumns {
+            labels: LabelsWanted::No,
+            ..wanted.clone()
+        }
+    }
+
+    fn of_labels_only(wanted: &TableColumns) -> TableColumns {
+        TableColumns {
+            labels: LabelsWanted::Only,
+            features: FeatureColumns::None,
+            ignore: Vec::new(),
+            ..wanted.clone()
+        }
+    }
+
     fn of(
         rows: Option<&'a Path>,
         labels: Option<&'a Path>,
@@ -52,18 +92,8 @@ impl<'a> Files<'a> {
                 }
             };
         };
-        let features = TableColumns {
-            labels: LabelsWanted::No,
-            ..wanted.clone()
-        };
-        let table = Table::read(self.rows, &features)?;
-        let only = TableColumns {
-            labels: LabelsWanted::Only,
-            features: FeatureColumns::None,
-            ignore: Vec::new(),
-            ..wanted.clone()
-        };
-        table.with_labels_of(Table::read(labels, &only)?)
+        let table = Table::read(self.rows, &Self::of_features(wanted))?;
+        table.with_labels_of(Table::read(labels, &Self::of_labels_only(wanted))?)
     }
 
     /// The file of labels.
@@ -78,11 +108,7 @@ pub(super) fn read(
     corruption: Option<&Corruption>,
     key: Key,
 ) -> Result<Rows, Error> {
-    let first = Files {
-        rows: file,
-        labels: given.labels.as_deref(),
-        labels_key: "labels",
-    };
+    let first = Files::first(given, file);
     let trusted = Files::of(
         given.trusted.as_deref(),
         given.trusted_labels.as_deref(),
@@ -211,6 +237,10 @@ pub(super) fn read(
         ids,
         read,
         text,
+        features: Some(Features {
+            wanted,
+            preparation,
+        }),
     })
 }
 

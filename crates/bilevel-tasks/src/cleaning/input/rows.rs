@@ -8,6 +8,7 @@ use super::super::findings::Read;
 use super::super::problem::CleaningProblem;
 use super::super::specification::DataSpecification;
 use super::super::split::{CleaningData, Split};
+use super::features::Features;
 use crate::Error;
 use crate::corruption::Corruption;
 use crate::data::Dataset;
@@ -22,6 +23,8 @@ pub(super) struct Rows {
     pub(super) read: Read,
     /// The noun for the rows, after a number.
     pub(super) text: String,
+    /// How the rows of a file became features.
+    pub(super) features: Option<Features>,
 }
 
 /// Training and trusted rows of one source, drawn at random.

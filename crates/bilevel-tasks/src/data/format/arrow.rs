@@ -34,6 +34,8 @@ pub(super) const FORMAT: Format = Format {
     name: "an Arrow file or stream",
     is: |start| start.has(&messages::FILE) || start.has(STREAM),
     read,
+    rewrite: None,
+    columns: false,
 };
 
 fn read(opened: Opened<'_>) -> Result<Table, Error> {

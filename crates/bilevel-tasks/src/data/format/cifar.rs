@@ -4,6 +4,7 @@
 use super::file::{Format, Opened, Start};
 use crate::Error;
 use crate::data::array::{Array, Values};
+use crate::data::changes::{Edit, Rewrite};
 use crate::data::labels::Labels;
 use crate::data::malformed::Malformed;
 use crate::data::table::{Features, LabelsWanted, Table};
@@ -12,6 +13,8 @@ pub(super) const FORMAT: Format = Format {
     name: "a binary file of CIFAR-10 or CIFAR-100",
     is: |start| labels(start).is_some(),
     read,
+    rewrite: Some(rewrite),
+    columns: false,
 };
 
 const SIDE: usize = 32;
@@ -36,6 +39,36 @@ fn labels(start: &Start<'_>) -> Option<&'static [u8]> {
         let fits = |record: &[u8]| record.iter().zip(*labels).all(|(byte, &most)| *byte < most);
         whole && bytes.len() >= size && records.into_iter().all(fits)
     })
+}
+
+/// The pictures with changes.
+fn rewrite(opened: Opened<'_>, changes: &Rewrite) -> Result<Vec<u8>, Error> {
+    let path = opened.path;
+    let start = Start {
+        bytes: opened.source.start(),
+        whole: opened.source.is_short(),
+    };
+    let classes = labels(&start).unwrap_or(CIFAR_10);
+    let coarse = opened.wanted.label.as_deref() == Some(NAMES[0]);
+    let which = if coarse { 0 } else { classes.len() - 1 };
+    let bytes = opened.source.into_bytes();
+    let bytes = bytes.map_err(|error| Error::reading(path, error))?;
+    let mut out = Vec::with_capacity(bytes.len());
+    for (row, record) in bytes.chunks_exact(classes.len() + PIXELS).enumerate() {
+        match changes.edit(row) {
+            Edit::Keep => out.extend_from_slice(record),
+            Edit::Drop => {}
+            Edit::Label(label) => {
+                let known = label.parse().ok().filter(|byte| *byte < classes[which]);
+                let expected = format!("a label below {}", classes[which]);
+                let byte = known.ok_or_else(|| Malformed::new(expected, label.clone()).at(path))?;
+                let at = out.len() + which;
+                out.extend_from_slice(record);
+                out[at] = byte;
+            }
+        }
+    }
+    Ok(out)
 }
 
 fn read(opened: Opened<'_>) -> Result<Table, Error> {

@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use crate::Error;
+use crate::data::changes::Rewrite;
 use crate::data::roles::TableColumns;
 use crate::data::source::Source;
 use crate::data::table::Table;
@@ -13,7 +14,14 @@ pub(crate) struct Format {
     pub(crate) name: &'static str,
     pub(crate) is: fn(&Start<'_>) -> bool,
     pub(crate) read: fn(Opened<'_>) -> Result<Table, Error>,
+    /// Makes the bytes of such a file with changes, if that is known.
+    pub(crate) rewrite: Option<Rewriter>,
+    /// Whether columns can be added to it.
+    pub(crate) columns: bool,
 }
+
+/// Makes the bytes of a file with changes.
+pub(crate) type Rewriter = fn(Opened<'_>, &Rewrite) -> Result<Vec<u8>, Error>;
 
 /// The first bytes of a file.
 pub(crate) struct Start<'a> {

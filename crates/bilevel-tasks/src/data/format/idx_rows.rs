@@ -9,8 +9,10 @@ use std::io::Read;
 
 use super::file::{Format, Opened};
 use super::npy_rows::{OpenedAs, of_array};
+use super::row_bytes::RowBytes;
 use crate::Error;
 use crate::data::array::{Array, Values, elements};
+use crate::data::changes::Rewrite;
 use crate::data::malformed::Malformed;
 use crate::data::npy::Failure;
 use crate::data::shape::shape_text;
@@ -20,12 +22,60 @@ pub(super) const FORMAT: Format = Format {
     name: "an IDX file (the MNIST family)",
     is: |start| matches!(start.bytes, [0, 0, 7..=15, ..]),
     read,
+    rewrite: Some(rewrite),
+    columns: false,
 };
 
 fn read(opened: Opened<'_>) -> Result<Table, Error> {
     let (path, wanted) = (opened.path, opened.wanted);
     let array = parse(&mut opened.source.into_reader()).map_err(|failure| failure.at(path))?;
     of_array(array, "an IDX file", true, &OpenedAs { path, wanted })
+}
+
+/// The array with changes: the first dimension counts the rows.
+fn rewrite(opened: Opened<'_>, changes: &Rewrite) -> Result<Vec<u8>, Error> {
+    let path = opened.path;
+    let bytes = opened.source.into_bytes();
+    let bytes = bytes.map_err(|error| Error::reading(path, error))?;
+    // What is damaged is told as in reading.
+    let shape = parse(&mut &bytes[..]).map_err(|f| f.at(path))?.shape;
+    let start = 4 + 4 * shape.len();
+    let kind = bytes[2];
+    let element = |label: &str| match kind {
+        0x08 => label.parse().ok().map(|label: u8| vec![label]),
+        0x09 => label
+            .parse()
+            .ok()
+            .map(|label: i8| label.to_be_bytes().to_vec()),
+        0x0b => label
+            .parse()
+            .ok()
+            .map(|label: i16| label.to_be_bytes().to_vec()),
+        0x0c => label
+            .parse()
+            .ok()
+            .map(|label: i32| label.to_be_bytes().to_vec()),
+        0x0d => label
+            .parse()
+            .ok()
+            .map(|label: f32| label.to_be_bytes().to_vec()),
+        _ => label
+            .parse()
+            .ok()
+            .map(|label: f64| label.to_be_bytes().to_vec()),
+    };
+    let rows = RowBytes {
+        path,
+        rows: shape[0],
+        bytes: &bytes[start..],
+        element: &element,
+    };
+    let (rows, left) = rows.changed(changes)?;
+    let mut out = bytes[..start].to_vec();
+    // No more than there were, which 32 bits could count.
+    out[4..8].copy_from_slice(&(left as u32).to_be_bytes());
+    out.extend(rows);
+    Ok(out)
 }
 
 fn parse(reader: &mut impl Read) -> Result<Array, Failure> {

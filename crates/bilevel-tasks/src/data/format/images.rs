@@ -8,6 +8,7 @@ use image::{DynamicImage, ImageReader, imageops::FilterType};
 use rayon::prelude::*;
 
 use crate::Error;
+use crate::data::changes::{Edit, Rewrite};
 use crate::data::image_shape::ImageShape;
 use crate::data::labels::Labels;
 use crate::data::malformed::Malformed;
@@ -211,6 +212,29 @@ fn entries(folder: &Path) -> Result<Vec<(String, PathBuf)>, Error> {
     }
     entries.sort();
     Ok(entries)
+}
+
+/// Copies the pictures to a new folder with changes: a label is the name of the folder of a picture.
+pub(super) fn rewrite(folder: &Path, changes: &Rewrite, to: &Path) -> Result<(), Error> {
+    let (files, _) = files(folder)?;
+    for (row, file) in files.iter().enumerate() {
+        let class = match changes.edit(row) {
+            Edit::Keep => &file.class,
+            Edit::Drop => continue,
+            Edit::Label(label) => label,
+        };
+        let name = file.path.file_name().unwrap_or_default();
+        let mut copy = to.join(class).join(name);
+        if copy.exists() {
+            // A picture of another class has this name.
+            let mut renamed = std::ffi::OsString::from(format!("{}-", file.class));
+            renamed.push(name);
+            copy.set_file_name(renamed);
+        }
+        let copied = fs::create_dir_all(to.join(class)).and_then(|()| fs::copy(&file.path, &copy));
+        copied.map_err(|source| Error::Write { path: copy, source })?;
+    }
+    Ok(())
 }
 
 fn is_picture(name: &str) -> bool {

@@ -4,6 +4,7 @@ use std::io::{BufRead, BufReader};
 
 use super::file::{Format, Opened, Start};
 use crate::Error;
+use crate::data::changes::{Edit, Rewrite};
 use crate::data::labels::Labels;
 use crate::data::malformed::Malformed;
 use crate::data::problem::Place;
@@ -14,6 +15,8 @@ pub(super) const FORMAT: Format = Format {
     name: "LIBSVM text",
     is,
     read,
+    rewrite: Some(rewrite),
+    columns: false,
 };
 
 /// Lines that are looked at.
@@ -52,6 +55,36 @@ fn is(start: &Start<'_>) -> bool {
         pairs += tokens.count();
     }
     pairs > 0
+}
+
+/// The lines with changes: a label is the first word of a line.
+fn rewrite(opened: Opened<'_>, changes: &Rewrite) -> Result<Vec<u8>, Error> {
+    let path = opened.path;
+    let bytes = opened.source.into_bytes();
+    let bytes = bytes.map_err(|error| Error::reading(path, error))?;
+    let mut out = Vec::with_capacity(bytes.len());
+    let mut row = 0;
+    for line in bytes.split_inclusive(|&byte| byte == b'\n') {
+        let content = line.split(|&byte| byte == b'#').next().unwrap_or_default();
+        let Some(start) = content.iter().position(|byte| !byte.is_ascii_whitespace()) else {
+            out.extend_from_slice(line);
+            continue;
+        };
+        let blank = |byte: &u8| byte.is_ascii_whitespace();
+        let end = content[start..].iter().position(blank);
+        let end = end.map_or(content.len(), |end| start + end);
+        match changes.edit(row) {
+            Edit::Keep => out.extend_from_slice(line),
+            Edit::Drop => {}
+            Edit::Label(label) => {
+                out.extend_from_slice(&line[..start]);
+                out.extend_from_slice(label.as_bytes());
+                out.extend_from_slice(&line[end..]);
+            }
+        }
+        row += 1;
+    }
+    Ok(out)
 }
 
 fn is_pair(token: &str) -> bool {

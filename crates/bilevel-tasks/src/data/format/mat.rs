@@ -18,6 +18,8 @@ pub(super) const FORMAT: Format = Format {
     name: "a MATLAB file",
     is: |start| start.has(b"MATLAB 5.0 MAT-file"),
     read,
+    rewrite: None,
+    columns: false,
 };
 
 const HEADER: usize = 128;

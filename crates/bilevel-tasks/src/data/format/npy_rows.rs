@@ -1,8 +1,10 @@
 //! Single NumPy arrays: rows of features, or labels.
 
 use super::file::{Format, Opened};
+use super::row_bytes::RowBytes;
 use crate::Error;
 use crate::data::array::Array;
+use crate::data::changes::Rewrite;
 use crate::data::labels::Labels;
 use crate::data::npy;
 use crate::data::problem::TableProblem;
@@ -12,12 +14,36 @@ pub(super) const FORMAT: Format = Format {
     name: "an NPY array",
     is: |start| npy::is(start.bytes),
     read,
+    rewrite: Some(rewrite),
+    columns: false,
 };
 
 fn read(opened: Opened<'_>) -> Result<Table, Error> {
     let (path, wanted) = (opened.path, opened.wanted);
     let array = npy::parse(&mut opened.source.into_reader()).map_err(|f| f.at(path))?;
     of_array(array, "an NPY array", false, &OpenedAs { path, wanted })
+}
+
+/// The array with changes: the first axis counts the rows.
+fn rewrite(opened: Opened<'_>, changes: &Rewrite) -> Result<Vec<u8>, Error> {
+    let path = opened.path;
+    let bytes = opened.source.into_bytes();
+    let bytes = bytes.map_err(|error| Error::reading(path, error))?;
+    let raw = npy::raw(&bytes).map_err(|failure| failure.at(path))?;
+    let rows = RowBytes {
+        path,
+        rows: raw.shape.first().copied().unwrap_or_default(),
+        bytes: raw.elements,
+        element: &|label| raw.element(label),
+    };
+    let (rows, left) = rows.changed(changes)?;
+    let mut shape = raw.shape.clone();
+    if let Some(first) = shape.first_mut() {
+        *first = left;
+    }
+    let mut out = npy::header(&raw.kind, &shape);
+    out.extend(rows);
+    Ok(out)
 }
 
 /// The file that an array comes from.

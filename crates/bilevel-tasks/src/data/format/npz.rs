@@ -32,6 +32,8 @@ pub(super) const FORMAT: Format = Format {
         }
     },
     read,
+    rewrite: None,
+    columns: false,
 };
 
 fn read(opened: Opened<'_>) -> Result<Table, Error> {

@@ -28,6 +28,8 @@ pub(super) const FORMAT: Format = Format {
     name: "a Parquet file",
     is: |start| start.has(b"PAR1"),
     read,
+    rewrite: None,
+    columns: false,
 };
 
 /// Cells for which memory is asked at once, before they have been seen.

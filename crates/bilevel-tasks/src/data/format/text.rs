@@ -1,8 +1,10 @@
 //! Tables as text: CSV, TSV and their kin, with or without a line of column names.
 
 mod dialect;
+mod head;
 mod plain;
 mod records;
+mod rewritten;
 mod utf16;
 
 use std::io::{self, Read};
@@ -20,19 +22,22 @@ use crate::data::problem::{Place, TableProblem};
 use crate::data::source::Source;
 use crate::data::table::{ReadNote, Table, TableColumns};
 use dialect::Dialect;
+use head::{Block, Failure, names};
 use plain::Plain;
 use records::{Form, Records};
+pub(super) use rewritten::cells;
+use rewritten::rewrite;
 
 pub(super) const FORMAT: Format = Format {
     name: "text with columns (CSV, TSV)",
     is: |start| start.is_text() || utf16::is(start.bytes),
     read,
+    rewrite: Some(rewrite),
+    columns: true,
 };
 
 /// Bytes that one thread reads at a time.
 const BLOCK: usize = 1 << 20;
-const NO_NAMES: &str =
-    "; the file seems to have no line of names, so that its columns are called \"0\", \"1\", …";
 
 fn read(opened: Opened<'_>) -> Result<Table, Error> {
     let (path, wanted) = (opened.path, opened.wanted);
@@ -49,23 +54,6 @@ fn read(opened: Opened<'_>) -> Result<Table, Error> {
         Failure::Read(error) => Error::reading(path, error),
         Failure::Problem(problem) => problem.at(path),
     })
-}
-
-enum Failure {
-    Read(io::Error),
-    Problem(TableProblem),
-}
-
-impl From<io::Error> for Failure {
-    fn from(error: io::Error) -> Self {
-        Self::Read(error)
-    }
-}
-
-impl From<TableProblem> for Failure {
-    fn from(problem: TableProblem) -> Self {
-        Self::Problem(problem)
-    }
 }
 
 fn parse(
@@ -145,34 +133,6 @@ fn merge(cells: &mut Cells, parsed: Vec<Result<Cells, TableProblem>>) -> Result<
         cells.append(&part);
     }
     Ok(())
-}
-
-/// The names of the columns, the bytes that they take, and the line behind them.
-fn names(first: &Block, dialect: Dialect) -> Result<(Header, usize, u64), TableProblem> {
-    let mut records = Records::new(&first.bytes, dialect.form, first.line);
-    let Some(line) = records.next()? else {
-        return Err(TableProblem::Empty);
-    };
-    if !dialect.header {
-        let header = Header::numbered(records.len(), NO_NAMES);
-        return Ok((header, 0, first.line));
-    }
-    let names = records.cells().enumerate().map(|(index, name)| {
-        String::from_utf8(name.to_vec()).map_err(|_| TableProblem::HeaderText {
-            line,
-            cell: index + 1,
-        })
-    });
-    let mut names = names.collect::<Result<Vec<_>, _>>()?;
-    let end = (records.position(), records.line());
-    // R leaves out the name of the names of the rows.
-    if let Ok(Some(_)) = records.next()
-        && records.len() == names.len() + 1
-        && records.cells().last().is_some_and(|cell| !cell.is_empty())
-    {
-        names.insert(0, String::new());
-    }
-    Ok((Header::new(names, line), end.0, end.1))
 }
 
 /// Makes cells of blocks of text.
@@ -280,13 +240,6 @@ impl Parser<'_> {
         }
         Ok(cells)
     }
-}
-
-/// Whole records.
-struct Block {
-    bytes: Vec<u8>,
-    /// The line where they begin.
-    line: u64,
 }
 
 /// Blocks that follow each other, and what went wrong behind them.

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use crate::data::sparse::Sparse;
 
 /// How a feature was standardised: (value − mean) / scale.
-#[derive(Clone, PartialEq, Debug)]
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
 pub struct ColumnScale {
     /// The name of the feature.
     pub name: String,

@@ -24,6 +24,8 @@ pub(super) struct Records<'a> {
     /// Whether the record just read ended with its line, not with the text.
     complete: bool,
     cells: Vec<Range>,
+    /// Where each cell begins and ends, with its quotes.
+    spans: Vec<(usize, usize)>,
     /// The contents of cells with quotes in quotes.
     unescaped: Vec<u8>,
 }
@@ -45,6 +47,7 @@ impl<'a> Records<'a> {
             line,
             complete: false,
             cells: Vec::new(),
+            spans: Vec::new(),
             unescaped: Vec::new(),
         }
     }
@@ -55,6 +58,7 @@ impl<'a> Records<'a> {
     /// Quotes that are not closed, or text behind a closing quote.
     pub(super) fn next(&mut self) -> Result<Option<u64>, TableProblem> {
         self.cells.clear();
+        self.spans.clear();
         self.unescaped.clear();
         self.complete = false;
         if !self.skip_empty_lines() {
@@ -63,7 +67,8 @@ impl<'a> Records<'a> {
         let line = self.line;
         loop {
             self.skip_blanks();
-            let end = match self.bytes.get(self.at) {
+            let start = self.at;
+            let end = match self.bytes.get(start) {
                 Some(b'"') => match self.quoted()? {
                     Some(end) => end,
                     None => self.plain(),
@@ -71,6 +76,7 @@ impl<'a> Records<'a> {
                 _ => self.plain(),
             };
             self.at = end;
+            self.spans.push((start, end));
             match self.bytes.get(end) {
                 None => break,
                 Some(b'\r' | b'\n') => {
@@ -108,6 +114,11 @@ impl<'a> Records<'a> {
     /// The number of cells of the record just read.
     pub(super) fn len(&self) -> usize {
         self.cells.len()
+    }
+
+    /// Where each of its cells begins and ends, with quotes, and with blanks behind it.
+    pub(super) fn spans(&self) -> &[(usize, usize)] {
+        &self.spans
     }
 
     /// Its cells, without blanks around them.

@@ -1,0 +1,208 @@
+//! Text with columns, written again with changes.
+
+use std::collections::HashMap;
+
+use super::dialect::Dialect;
+use super::head::{Block, Failure, names};
+use super::records::Records;
+use super::utf16;
+use crate::Error;
+use crate::data::changes::{Edit, Rewrite};
+use crate::data::format::file::{Opened, Start};
+use crate::data::header::Role;
+
+/// The bytes of the text with changes.
+pub(super) fn rewrite(opened: Opened<'_>, changes: &Rewrite) -> Result<Vec<u8>, Error> {
+    let (path, wanted) = (opened.path, opened.wanted);
+    let reading = |error| Error::reading(path, error);
+    let wide = Wide::of(opened.source.start());
+    let source = utf16::decoded(opened.source).map_err(reading)?;
+    let start = Start {
+        bytes: source.start(),
+        whole: source.is_short(),
+    };
+    let dialect = Dialect::of(start.bytes, start.whole, path, wanted);
+    let mut bytes = source.into_bytes().map_err(reading)?;
+    let mut out = bytes[..dialect.skip].to_vec();
+    bytes.drain(..dialect.skip);
+    let first = Block {
+        bytes,
+        line: dialect.line,
+    };
+    let text = Text {
+        dialect,
+        changes,
+        bytes: &first.bytes,
+    };
+    text.write(&first, wanted, &mut out)
+        .map_err(|failure| match failure {
+            Failure::Read(error) => Error::reading(path, error),
+            Failure::Problem(problem) => problem.at(path),
+        })?;
+    Ok(match wide {
+        None => out,
+        Some(wide) => wide.encoded(&String::from_utf8_lossy(&out)),
+    })
+}
+
+/// The names of the columns, and the cells of these rows; none for rows that there are not.
+pub(in crate::data::format) fn cells(
+    opened: Opened<'_>,
+    rows: &[usize],
+) -> Result<(Vec<String>, Vec<Vec<String>>), Error> {
+    let (path, wanted) = (opened.path, opened.wanted);
+    let reading = |error| Error::reading(path, error);
+    let source = utf16::decoded(opened.source).map_err(reading)?;
+    let start = Start {
+        bytes: source.start(),
+        whole: source.is_short(),
+    };
+    let dialect = Dialect::of(start.bytes, start.whole, path, wanted);
+    let mut bytes = source.into_bytes().map_err(reading)?;
+    bytes.drain(..dialect.skip);
+    let first = Block {
+        bytes,
+        line: dialect.line,
+    };
+    let read = || -> Result<(Vec<String>, Vec<Vec<String>>), Failure> {
+        let (header, length, line) = names(&first, dialect)?;
+        let places: HashMap<usize, usize> = rows
+            .iter()
+            .enumerate()
+            .map(|(place, &row)| (row, place))
+            .collect();
+        let mut found = vec![Vec::new(); rows.len()];
+        let mut records = Records::new(&first.bytes[length..], dialect.form, line);
+        let mut row = 0;
+        while records.next()?.is_some() {
+            if let Some(&place) = places.get(&row) {
+                let text = |cell: &[u8]| String::from_utf8_lossy(cell).into_owned();
+                // An empty cell behind the last separator of a line is none.
+                let mut cells: Vec<String> = records.cells().map(text).collect();
+                cells.truncate(header.names.len());
+                found[place] = cells;
+            }
+            row += 1;
+        }
+        Ok((header.names, found))
+    };
+    read().map_err(|failure| match failure {
+        Failure::Read(error) => Error::reading(path, error),
+        Failure::Problem(problem) => problem.at(path),
+    })
+}
+
+struct Text<'a> {
+    dialect: Dialect,
+    changes: &'a Rewrite,
+    bytes: &'a [u8],
+}
+
+impl Text<'_> {
+    fn write(
+        &self,
+        first: &Block,
+        wanted: &crate::data::roles::TableColumns,
+        out: &mut Vec<u8>,
+    ) -> Result<(), Failure> {
+        let (header, ..) = names(first, self.dialect)?;
+        let roles = header.assign(wanted)?.roles;
+        let label = roles.iter().position(|role| *role == Role::Label);
+        let mut records = Records::new(self.bytes, self.dialect.form, self.dialect.line);
+        let mut at = 0;
+        if self.dialect.header && records.next()?.is_some() {
+            let names = self.changes.columns.iter().map(|(name, _)| {
+                // No name twice.
+                let taken = |name: &str| header.names.iter().any(|known| known == name);
+                let mut free = name.clone();
+                while taken(&free) {
+                    free.push('_');
+                }
+                free
+            });
+            self.record((&records, at), None, names, out);
+            at = records.position();
+        }
+        let mut row = 0;
+        while records.next()?.is_some() {
+            let edit = self.changes.edit(row);
+            if *edit != Edit::Drop {
+                let replaced = match (edit, label) {
+                    (Edit::Label(text), Some(column)) => Some((column, text.as_str())),
+                    _ => None,
+                };
+                let added = self.changes.added(row).map(str::to_owned);
+                self.record((&records, at), replaced, added, out);
+            }
+            at = records.position();
+            row += 1;
+        }
+        out.extend_from_slice(&self.bytes[at..]);
+        Ok(())
+    }
+
+    /// A record that begins at a place, with a cell replaced, and cells behind the last.
+    fn record(
+        &self,
+        (records, begin): (&Records<'_>, usize),
+        replaced: Option<(usize, &str)>,
+        added: impl Iterator<Item = String>,
+        out: &mut Vec<u8>,
+    ) {
+        let spans = records.spans();
+        let mut at = begin;
+        if let Some((column, text)) = replaced
+            && let Some(&(start, end)) = spans.get(column)
+        {
+            out.extend_from_slice(&self.bytes[at..start]);
+            let quoted = self.bytes.get(start) == Some(&b'"');
+            out.extend_from_slice(&self.cell(text, quoted));
+            at = end;
+        }
+        let end = spans.last().map_or(at, |&(_, end)| end);
+        out.extend_from_slice(&self.bytes[at..end]);
+        for text in added {
+            out.push(self.dialect.form.separator);
+            out.extend_from_slice(&self.cell(&text, false));
+        }
+        out.extend_from_slice(&self.bytes[end..records.position()]);
+    }
+
+    /// A cell, in quotes if it must or should be.
+    fn cell(&self, text: &str, quoted: bool) -> Vec<u8> {
+        let separator = self.dialect.form.separator;
+        let special = |byte: u8| byte == separator || matches!(byte, b'"' | b'\n' | b'\r');
+        let outside = text.starts_with(' ') || text.ends_with(' ');
+        let empty = text.is_empty() && separator == b' ';
+        if quoted || outside || empty || text.bytes().any(special) {
+            format!("\"{}\"", text.replace('"', "\"\"")).into_bytes()
+        } else {
+            text.as_bytes().to_vec()
+        }
+    }
+}
+
+/// UTF-16, with the order of its bytes.
+struct Wide {
+    big: bool,
+}
+
+impl Wide {
+    fn of(start: &[u8]) -> Option<Self> {
+        let big = start.starts_with(b"\xfe\xff");
+        utf16::is(start).then_some(Self { big })
+    }
+
+    fn encoded(&self, text: &str) -> Vec<u8> {
+        let units = std::iter::once(0xfeff).chain(text.encode_utf16());
+        units
+            .flat_map(|unit| {
+                if self.big {
+                    unit.to_be_bytes()
+                } else {
+                    unit.to_le_bytes()
+                }
+            })
+            .collect()
+    }
+}
