@@ -450,7 +450,7 @@ impl CleaningJob {
 
 /// What is computed ends before the time does: the results are still to be written.
 fn deadline(limit: Option<Duration>) -> Deadline {
-    const FOR_WRITING: f64 = 0.05;
+    const FOR_WRITING: f64 = 0.1;
     Deadline::within(limit.map(|limit| limit.mul_f64(1.0 - FOR_WRITING)))
 }
 

@@ -13,7 +13,7 @@ use crate::data::rewrite::cells;
 /// Where a person writes what was found.
 const DECISION: &str = "decision";
 /// Features of a file without cells that are listed.
-const MOST_FEATURES: usize = 200;
+const MOST_FEATURES: usize = 50;
 /// Rows to check first, where nothing is known of the labels.
 const FIRST: usize = 50;
 

@@ -92,6 +92,9 @@ const CANDIDATES: [&str; 6] = [
 /// Those that do not explain labels by a matrix of noise, the first of which is taken unless another is better.
 const WITHOUT_MATRIX: [&str; 3] = ["self-training", "loss", "agreement"];
 
+/// They are taken only if their F1 on the trusted rows is not lower than that of the first candidate by more.
+const WORSE: f64 = 0.03;
+
 /// Who ranks and who keeps where little is known: few rows are dropped.
 const UNSURE: [&str; 2] = ["loss", "confident-learning"];
 
@@ -131,19 +134,26 @@ pub(in crate::cleaning) fn choose(
     let probes = probes(trials, &trusted, &candidates, detected, key)?;
     let of = |name| candidates.iter().position(|other| *other == name);
     // Labels that no matrix explains, or that are right where models are poor.
+    let no_worse = |name: &&'static str| {
+        let of = |name| of(name).map_or(0.0, |place| f1(&probes[place]));
+        of(*name) + WORSE >= of(first)
+    };
+    let without: Vec<&'static str> = WITHOUT_MATRIX.into_iter().filter(no_worse).collect();
+    let unsure = is_wrong_where_unsure(&probes, of("agreement"), found, trials);
     let allowed: Vec<&'static str> = if !unexplained {
         candidates.clone()
-    } else if is_wrong_where_unsure(&probes, of("agreement"), found, trials) {
-        WITHOUT_MATRIX.to_vec()
+    } else if unsure && !without.is_empty() {
+        without
     } else if trusted.len() < MANY_TRUSTED {
         UNSURE.to_vec()
     } else {
         candidates.clone()
     };
+    let by_two = allowed == UNSURE;
     let allowed: Vec<usize> = allowed.into_iter().filter_map(of).collect();
     let figures = |of: &[Probe]| (auc(of), f1(of));
     let best = |figure: &dyn Fn(&[Probe]) -> f64| candidates[best(&probes, &allowed, key, figure)];
-    let (ranked_by, kept_by) = if allowed.len() == UNSURE.len() {
+    let (ranked_by, kept_by) = if by_two {
         (UNSURE[0], UNSURE[1])
     } else {
         (best(&|of| figures(of).0), best(&|of| figures(of).1))
@@ -268,15 +278,30 @@ fn share(share: Share) -> Interval {
 /// What `suspects` of `rows` dropped rows mean, by how often right and wrong labels of the probes are dropped.
 fn expected(probes: &[Probe], suspects: usize, rows: usize) -> Expected {
     let (right, wrong) = dropped(probes);
-    let rates = |dropped: Share| {
-        let share = share(dropped);
+    // Wrong labels may depend on the row as was found, or not at all: the truth is somewhere between.
+    let mean = probes.iter().map(|probe| probe.wrong).sum::<f64>() / probes.len().max(1) as f64;
+    let even: Vec<Probe> = probes
+        .iter()
+        .map(|probe| Probe {
+            wrong: mean,
+            ..probe.clone()
+        })
+        .collect();
+    let (even_right, even_wrong) = dropped(&even);
+    let rates = |dropped: Share, even: Share| {
+        let (share, even) = (share(dropped), share(even));
+        let share = Interval {
+            low: share.low.min(even.low),
+            high: share.high.max(even.high),
+            ..share
+        };
         Interval {
             low: (share.low - OTHERWISE).max(0.0),
             high: (share.high + OTHERWISE).min(1.0),
             ..share
         }
     };
-    let (right, wrong) = (rates(right), rates(wrong));
+    let (right, wrong) = (rates(right, even_right), rates(wrong, even_wrong));
     let flagged = suspects as f64 / rows.max(1) as f64;
     // flagged = rate · wrong + (1 − rate) · right.
     let rate = |right: f64, wrong: f64| {

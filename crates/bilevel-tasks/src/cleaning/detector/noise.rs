@@ -27,8 +27,10 @@ struct Group {
 /// Trusted rows in a group, at least.
 const GROUP: usize = 15;
 const MOST_GROUPS: usize = 5;
-/// The share of wrong labels by a detector counts like so many trusted rows.
+/// The share of second classes counts as none like so many trusted rows.
 const BEFORE: f64 = 10.0;
+/// The share of wrong labels in a group is about so far from that of all, by a detector.
+const OTHERWISE: f64 = 0.15;
 /// Each share follows from the other.
 const ROUNDS: usize = 5;
 
@@ -160,6 +162,8 @@ impl Group {
         // The model contradicts a label that is wrong, or that is right where the model is not.
         let (contradicts, errs) = (rows.share(rows.other), trusted.share(trusted.other));
         let by_chance = 1.0 / (classes.max(2) - 1) as f64;
+        let variance = |share: f64, rows: f64| share * (1.0 - share) / (rows + 1.0);
+        let counted = variance(errs, trusted.rows) + variance(contradicts, rows.rows);
         let sure = trusted.rows / (trusted.rows + BEFORE);
         let mut group = Self {
             wrong: rate,
@@ -168,8 +172,11 @@ impl Group {
         // Where wrong labels are near, they are often what the model errs to, and it agrees.
         for _ in 0..ROUNDS {
             let near = group.second + (1.0 - group.second) * by_chance;
-            let found = (contradicts - errs) / (1.0 - errs - errs * near).max(0.1);
-            let wrong = found.clamp(0.0, 1.0) * sure + rate * (1.0 - sure);
+            let scale = (1.0 - errs - errs * near).max(0.1);
+            let found = ((contradicts - errs) / scale).clamp(0.0, 1.0);
+            // Where the model errs often, what is found says little.
+            let weight = OTHERWISE.powi(2) / (OTHERWISE.powi(2) + counted / scale.powi(2));
+            let wrong = found * weight + rate * (1.0 - weight);
             // Of the labels that are wrong where the model is right, those that are its second class; its own errors have
             // it too.
             let own = trusted.share(trusted.second) * (1.0 - wrong);
