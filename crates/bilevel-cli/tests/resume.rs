@@ -360,7 +360,7 @@ fn what_does_not_belong_together_is_refused() {
     let mut newer = good.clone();
     newer[8] += 1;
     fs::write(&path, &newer).unwrap();
-    refuse("found version 5, which bilevel 0.1.0 wrote: continue with that program");
+    refuse("found version 6, which bilevel 0.1.0 wrote: continue with that program");
     let mut older = good.clone();
     older[8] = 2;
     fs::write(&path, &older).unwrap();
