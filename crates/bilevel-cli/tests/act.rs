@@ -96,6 +96,26 @@ fn cleaned_rows_are_those_of_the_file() {
     }
 }
 
+/// A row that is trusted under another label is a suspect, whatever models say of it.
+#[test]
+fn trusted_rows_are_believed() {
+    let folder = tempfile::tempdir().unwrap();
+    let here = folder.path();
+    write_rows(here);
+    // Row 5 with the label that its features do not suggest.
+    let trusted = rows(100..140) + &line(5, other(5));
+    fs::write(here.join("trusted.csv"), trusted).unwrap();
+    succeed(here, &format!("{CLEAN} --quiet --out out"));
+    let scores = fs::read_to_string(here.join("out/scores.csv")).unwrap();
+    let expected = format!(",true,{},1.0,n5", other(5));
+    assert!(
+        scores
+            .lines()
+            .any(|line| line.starts_with("5,") && line.ends_with(&expected)),
+        "{scores}"
+    );
+}
+
 #[test]
 fn rows_are_reviewed_once() {
     let folder = tempfile::tempdir().unwrap();

@@ -11,7 +11,7 @@ use crate::Error;
 /// use bilevel_tasks::Deadline;
 /// assert!(!Deadline::default().passed());
 /// let over = Deadline::within(Some(Duration::ZERO));
-/// assert!(over.passed() && over.expect().is_err());
+/// assert!(over.passed() && over.expect_left().is_err());
 /// ```
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub struct Deadline(Option<Instant>);
@@ -40,7 +40,7 @@ impl Deadline {
     ///
     /// # Errors
     /// [`Error::OutOfTime`].
-    pub fn expect(self) -> Result<(), Error> {
+    pub fn expect_left(self) -> Result<(), Error> {
         if self.passed() {
             Err(Error::OutOfTime)
         } else {

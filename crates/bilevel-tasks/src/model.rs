@@ -350,6 +350,19 @@ impl<T: Real> Probabilities<T> {
     }
 }
 
+impl Model {
+    /// The columns of the products with the features, to predict times: with fewer than 16, reading the features takes no
+    /// less time.
+    pub(crate) fn width(self, classes: usize) -> usize {
+        const LEAST: usize = 16;
+        let columns = match self {
+            Self::Softmax => classes,
+            Self::Mlp { hidden } => hidden,
+        };
+        columns.max(LEAST)
+    }
+}
+
 impl fmt::Display for Model {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {

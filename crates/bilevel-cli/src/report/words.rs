@@ -170,7 +170,6 @@ pub(super) fn left_out(facts: &Facts<'_>) -> String {
     let mut text = String::new();
     for (why, reason) in [
         (WhyLeftOut::TimeLimit, "the time limit was reached"),
-        (WhyLeftOut::TooLarge, "there is too little memory"),
         (WhyLeftOut::Diverged, "training diverged"),
     ] {
         let these = of(why);

@@ -15,7 +15,6 @@ use super::split::CleaningData;
 use super::step_size::{self, MeasuredStepSize};
 use super::{Cleaning, CleaningSettings};
 use crate::data::FeatureValues;
-use crate::model::Model;
 use crate::{Deadline, Error, machine};
 
 /// The most multiplications of all updates, some minutes of two cores: with more, an inner step sees a part of the rows.
@@ -27,9 +26,6 @@ const PARTS: [f64; 2] = [0.6, 0.25];
 
 /// No fewer rows in an inner step.
 const LEAST_BATCH: usize = 64;
-
-/// A product with fewer columns takes no less time.
-const LEAST_WIDTH: usize = 16;
 
 /// A hypergradient takes so many gradients for each inner step.
 const GRADIENTS: f64 = 3.0;
@@ -253,11 +249,8 @@ fn batch(data: &CleaningData, settings: &CleaningSettings, steps: usize) -> Opti
         // Mini-batches would store the zeros.
         return None;
     }
-    let width = match settings.model {
-        Model::Softmax => train.classes(),
-        Model::Mlp { hidden } => hidden,
-    };
-    let row = 2.0 * train.columns() as f64 * width.max(LEAST_WIDTH) as f64;
+    let width = settings.model.width(train.classes());
+    let row = 2.0 * train.columns() as f64 * width as f64;
     let all = row * train.rows() as f64 * steps as f64 * settings.outer_steps as f64 * GRADIENTS;
     if all <= MOST {
         return None;

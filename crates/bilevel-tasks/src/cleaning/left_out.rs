@@ -15,8 +15,6 @@ pub struct LeftOut {
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum WhyLeftOut {
-    /// It would have taken too much memory.
-    TooLarge,
     /// The time limit was reached.
     TimeLimit,
     /// It diverged.

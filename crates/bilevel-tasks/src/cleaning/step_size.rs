@@ -87,18 +87,13 @@ pub(super) fn measured<T: Real>(
 pub(super) fn sampled(data: &CleaningData, model: Model) -> Result<Option<CleaningData>, Error> {
     /// Multiplications of a pass over them.
     const MOST: usize = 400_000_000;
-    /// A product with fewer columns takes no less time.
-    const LEAST_WIDTH: usize = 16;
     let train = data.train();
-    let width = match model {
-        Model::Softmax => train.classes(),
-        Model::Mlp { hidden } => hidden,
-    };
+    let width = model.width(train.classes());
     let row = match train.values() {
         FeatureValues::Dense(_) => train.columns(),
         FeatureValues::Sparse(sparse) => sparse.values.len() / train.rows().max(1),
     };
-    let rows = MOST / (row.max(1) * width.max(LEAST_WIDTH));
+    let rows = MOST / (row.max(1) * width);
     if rows >= train.rows() {
         return Ok(None);
     }

@@ -17,7 +17,6 @@ use crate::cleaning::split::CleaningData;
 use crate::cleaning::stage::Stage;
 use crate::cleaning::verdict::Verdict;
 use crate::data::FeatureValues;
-use crate::model::Model;
 use crate::train::Trainer;
 
 /// What each detector found, with its figures.
@@ -38,9 +37,6 @@ const TRAININGS: f64 = 155.0;
 
 /// Models are trained on so many rows in any case, if there are as many.
 const LEAST_ROWS: usize = 20_000;
-
-/// A product with fewer columns takes no less time.
-const LEAST_WIDTH: usize = 16;
 
 impl<'a> Compared<'a> {
     /// Runs them.
@@ -179,10 +175,7 @@ fn training(data: &CleaningData, trainer: &Trainer) -> f64 {
         FeatureValues::Dense(_) => train.rows() * train.columns(),
         FeatureValues::Sparse(sparse) => sparse.values.len(),
     };
-    let width = match trainer.model {
-        Model::Softmax => train.classes(),
-        Model::Mlp { hidden } => hidden,
-    };
+    let width = trainer.model.width(train.classes());
     // A gradient is two products; with few columns on the other side, reading the features takes as long as with more.
-    2.0 * numbers as f64 * width.max(LEAST_WIDTH) as f64 * trainer.steps as f64
+    2.0 * numbers as f64 * width as f64 * trainer.steps as f64
 }

@@ -142,7 +142,7 @@ impl<'a> Trials<'a> {
     /// Fails if the time is over and there is an answer.
     fn expect_time(&self) -> Result<(), Error> {
         if self.shared.answered.load(Ordering::Relaxed) {
-            self.shared.trainer.deadline.expect()
+            self.shared.trainer.deadline.expect_left()
         } else {
             Ok(())
         }

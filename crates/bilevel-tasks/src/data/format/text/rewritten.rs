@@ -8,21 +8,14 @@ use super::records::Records;
 use super::utf16;
 use crate::Error;
 use crate::data::changes::{Edit, Rewrite};
-use crate::data::format::file::{Opened, Start};
+use crate::data::format::file::Opened;
 use crate::data::header::Role;
 
 /// The bytes of the text with changes.
 pub(super) fn rewrite(opened: Opened<'_>, changes: &Rewrite) -> Result<Vec<u8>, Error> {
     let (path, wanted) = (opened.path, opened.wanted);
-    let reading = |error| Error::reading(path, error);
     let wide = Wide::of(opened.source.start());
-    let source = utf16::decoded(opened.source).map_err(reading)?;
-    let start = Start {
-        bytes: source.start(),
-        whole: source.is_short(),
-    };
-    let dialect = Dialect::of(start.bytes, start.whole, path, wanted);
-    let mut bytes = source.into_bytes().map_err(reading)?;
+    let (dialect, mut bytes) = whole(opened)?;
     let mut out = bytes[..dialect.skip].to_vec();
     bytes.drain(..dialect.skip);
     let first = Block {
@@ -50,15 +43,8 @@ pub(in crate::data::format) fn cells(
     opened: Opened<'_>,
     rows: &[usize],
 ) -> Result<(Vec<String>, Vec<Vec<String>>), Error> {
-    let (path, wanted) = (opened.path, opened.wanted);
-    let reading = |error| Error::reading(path, error);
-    let source = utf16::decoded(opened.source).map_err(reading)?;
-    let start = Start {
-        bytes: source.start(),
-        whole: source.is_short(),
-    };
-    let dialect = Dialect::of(start.bytes, start.whole, path, wanted);
-    let mut bytes = source.into_bytes().map_err(reading)?;
+    let path = opened.path;
+    let (dialect, mut bytes) = whole(opened)?;
     bytes.drain(..dialect.skip);
     let first = Block {
         bytes,
@@ -90,6 +76,15 @@ pub(in crate::data::format) fn cells(
         Failure::Read(error) => Error::reading(path, error),
         Failure::Problem(problem) => problem.at(path),
     })
+}
+
+/// How a text is separated, and all of it in UTF-8.
+fn whole(opened: Opened<'_>) -> Result<(Dialect, Vec<u8>), Error> {
+    let path = opened.path;
+    let reading = |error| Error::reading(path, error);
+    let source = utf16::decoded(opened.source).map_err(reading)?;
+    let dialect = Dialect::of(source.start(), source.is_short(), path, opened.wanted);
+    Ok((dialect, source.into_bytes().map_err(reading)?))
 }
 
 struct Text<'a> {
