@@ -202,6 +202,13 @@ pub(crate) struct CleanArguments {
     /// Labels of the trusted rows, if they are apart
     #[arg(long, value_name = "FILE", requires = "trusted", help_heading = "Data")]
     pub(crate) trusted_labels: Option<PathBuf>,
+    /// Column of who gave each label: each annotator or source has an own way to be wrong, and is ranked in the report
+    #[arg(long, value_name = "COLUMN", help_heading = "Data")]
+    pub(crate) annotator: Option<String>,
+    /// Column of groups of rows that belong together, such as pictures of one film or rows of one patient: no row is
+    /// judged by a model that was trained on rows of its group
+    #[arg(long, value_name = "COLUMN", help_heading = "Data")]
+    pub(crate) group: Option<String>,
     /// Column that says which rows have trusted labels: true or false, yes or no, 1 or 0
     #[arg(long, value_name = "COLUMN", group = "trust", help_heading = "Data")]
     pub(crate) trusted_column: Option<String>,

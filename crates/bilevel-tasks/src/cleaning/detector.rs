@@ -2,9 +2,11 @@
 //! is one file, and a line in `list.rs`.
 
 mod agreement;
+mod annotators;
 mod choice;
 mod compared;
 mod confident_learning;
+mod confusion;
 mod detected;
 mod glc;
 mod judging;

@@ -16,7 +16,7 @@ use super::input::{Features, Input};
 use super::judge::Judge;
 use super::learning::Learning;
 use super::left_out::{LeftOut, WhyLeftOut};
-use super::outcome::{Baselines, CleaningOutcome, CleaningResult, scores, suggestions};
+use super::outcome::{Baselines, CleaningOutcome, CleaningResult, annotators, scores, suggestions};
 use super::problem::CleaningProblem;
 use super::run::{Cleaned, CleaningState, Watch};
 use super::specification::{CleaningSpecification, EarlyStopping, RunSpecification};
@@ -389,6 +389,7 @@ impl CleaningJob {
             kept_by: choice.as_ref().map(|choice| choice.kept_by),
             expected: choice.as_ref().and_then(|choice| choice.expected),
             candidates: choice.map_or_else(Vec::new, |choice| choice.candidates),
+            annotators: annotators(&self.data, &verdict.suspects),
             left_out,
             baselines: Baselines(simple),
             gradient_check,

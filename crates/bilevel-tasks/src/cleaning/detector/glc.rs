@@ -1,8 +1,9 @@
 //! Gold loss correction (arXiv 1802.05300).
 
+use super::confusion::Confusion;
 use super::detected::Detected;
 use super::judging::Detector;
-use super::noise_matrix::{rounds, shares};
+use super::noise_matrix::rounds;
 use super::trials::Trials;
 use crate::Error;
 
@@ -33,7 +34,7 @@ impl Detector for Glc {
                 sums[label as usize * classes + given] += f64::from(p);
             }
         }
-        detected.noise = Some(shares(sums, classes));
+        detected.noise = Some(Confusion::of_all(sums, classes));
         // A model of the true classes to begin with.
         detected.probabilities = trials.trusted_only()?;
         rounds(trials, &mut detected, ROUNDS, |_| {})?;
