@@ -5,8 +5,10 @@ mod output;
 
 use std::path::PathBuf;
 
-use bilevel::catalogue::{MethodChoice, OptimizerChoice, Size};
-use bilevel_tasks::cleaning::{DecimalMark, EarlyStopping, ImageSize, Separator, TimeLimit};
+use bilevel::catalogue::{OptimizerChoice, Size};
+use bilevel_tasks::cleaning::{
+    DecimalMark, EarlyStopping, ImageSize, JudgeChoice, Separator, TimeLimit,
+};
 use bilevel_tasks::corruption::CorruptionKind;
 use bilevel_tasks::data::preparation::{Missing, Scale};
 use bilevel_tasks::model::Model;
@@ -466,9 +468,9 @@ pub(crate) struct MethodsArguments {
 
 #[derive(Args, Debug)]
 pub(crate) struct ExplainArguments {
-    /// Name of a method, see bilevel methods
-    #[arg(value_name = "METHOD", value_parser = parse::method)]
-    pub(crate) method: MethodChoice,
+    /// Name of a method or a detector, see bilevel methods
+    #[arg(value_name = "METHOD", value_parser = parse::judge)]
+    pub(crate) method: JudgeChoice,
     #[command(flatten, next_help_heading = "Method")]
     pub(crate) options: MethodOptions,
     /// Predict the cost for this problem of bilevel solve [default: cleaning]

@@ -9,7 +9,7 @@ use bilevel::driver::Why;
 use super::baseline::{Baseline, baselines, figures, retrain};
 use super::cleaned_files::expect_cleaned;
 use super::demand::expect_memory;
-use super::detector::{Choice, Compared, needs_trusted};
+use super::detector::{Choice, Compared, most_classes, needs_trusted};
 use super::findings::Findings;
 use super::gradient::{self, GradientCheck};
 use super::input::{Features, Input};
@@ -94,6 +94,7 @@ impl CleaningJob {
         expect_cleaned(given)?;
         let input = Input::read(&given.data, needs_trusted.as_deref(), key)?;
         let learns = judge.learns_weights() && input.data.trusted().rows() > 0;
+        expect_few_classes(judge, &input.data)?;
         expect_memory(&input.data, settings.model)?;
         let learning = learns
             .then(|| Learning::new(given, &mut settings, &input.data, key, threads))
@@ -453,6 +454,22 @@ impl CleaningJob {
 fn deadline(limit: Option<Duration>) -> Deadline {
     const FOR_WRITING: f64 = 0.1;
     Deadline::within(limit.map(|limit| limit.mul_f64(1.0 - FOR_WRITING)))
+}
+
+/// Rejects more classes than the detector that is asked for takes.
+fn expect_few_classes(judge: Judge, data: &CleaningData) -> Result<(), Error> {
+    let (most, found) = (
+        judge.name().map_or(usize::MAX, most_classes),
+        data.train().classes(),
+    );
+    if found <= most {
+        return Ok(());
+    }
+    Err(Error::Setting {
+        field: "the number of classes, for this method,",
+        range: "at most 300",
+        value: found.to_string(),
+    })
 }
 
 /// Rejects keys of learned weights for a detector, which learns none.

@@ -2,7 +2,7 @@
 
 use super::confusion::Confusion;
 use super::detected::Detected;
-use super::judging::Detector;
+use super::judging::{Detector, Page};
 use super::trials::Trials;
 use crate::Error;
 
@@ -16,8 +16,14 @@ pub(super) struct NoiseMatrix;
 const ROUNDS: usize = 8;
 
 impl Detector for NoiseMatrix {
-    fn name(&self) -> &'static str {
-        "noise-matrix"
+    fn page(&self) -> Page {
+        Page {
+            name: "noise-matrix",
+            summary: "estimates which class is confused with which, and the model, in turn",
+            how: "A model of the true classes and a matrix of which class is confused with which are estimated in turn, starting from\nthe trusted rows. A row is kept if its label is then the most probable class.",
+            reference: "Dawid and Skene, 1979",
+            needs_trusted: false,
+        }
     }
 
     fn detect(&self, trials: &Trials<'_>) -> Result<Detected, Error> {

@@ -141,7 +141,7 @@ impl<'a> Trials<'a> {
     }
 
     /// Fails if the time is over and there is an answer.
-    fn expect_time(&self) -> Result<(), Error> {
+    pub(super) fn expect_time(&self) -> Result<(), Error> {
         if self.shared.answered.load(Ordering::Relaxed) {
             self.shared.trainer.deadline.expect_left()
         } else {
@@ -151,6 +151,16 @@ impl<'a> Trials<'a> {
 
     pub(super) fn classes(&self) -> usize {
         self.shared.data.train().classes()
+    }
+
+    /// All rows.
+    pub(super) fn data(&self) -> &CleaningData {
+        self.shared.data
+    }
+
+    /// How models are trained.
+    pub(super) fn trainer(&self) -> &Trainer {
+        &self.shared.trainer
     }
 
     /// Number of rows to check.
@@ -221,7 +231,8 @@ impl<'a> Trials<'a> {
     }
 
     /// The trusted rows that choose how long is trained.
-    fn held_out(&self) -> Vec<bool> {
+    /// By trusted row.
+    pub(super) fn held_out(&self) -> Vec<bool> {
         let rows: Vec<usize> = self.trusted().map(|(row, _)| row).collect();
         let held = (rows.len() as f64 * HELD_OUT).ceil() as usize;
         let groups = self.groups_of(rows.iter().copied());
