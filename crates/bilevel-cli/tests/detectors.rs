@@ -23,6 +23,7 @@ fn each_judges_alone() {
         "noise-matrix",
         "glc",
         "noise-matrix:hypergradient",
+        "nearest-neighbours",
     ] {
         let options = "--train-rows 200 --trusted-rows 60 --json --quiet";
         let ran = succeed(

@@ -64,8 +64,8 @@ impl<T: Real> Examples<T> {
         }
     }
 
-    /// The features as data of a function.
-    fn data(&self) -> Data<T> {
+    /// The features as data of a function, `features`.
+    pub(crate) fn data(&self) -> Data<T> {
         let data = Data::new(self.rows());
         match &self.features {
             Features::Dense(values) => data.rows("features", Arc::clone(values), &[self.columns]),

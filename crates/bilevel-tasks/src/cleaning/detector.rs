@@ -13,6 +13,7 @@ mod hypergradient;
 mod judging;
 mod list;
 mod loss;
+mod neighbours;
 mod noise;
 mod noise_matrix;
 mod probes;

@@ -6,14 +6,16 @@ use super::glc::Glc;
 use super::hypergradient::Hypergradient;
 use super::judging::{Detector, Page};
 use super::loss::Loss;
+use super::neighbours::Neighbours;
 use super::noise_matrix::NoiseMatrix;
 use super::self_training::SelfTraining;
 
 /// All of them, in the order of the table.
-pub(in crate::cleaning) const DETECTORS: [&dyn Detector; 7] = [
+pub(in crate::cleaning) const DETECTORS: [&dyn Detector; 8] = [
     &Agreement,
     &Loss,
     &ConfidentLearning,
+    &Neighbours,
     &SelfTraining,
     &NoiseMatrix,
     &Glc,
