@@ -95,11 +95,16 @@ fn by_detectors(facts: &Facts<'_>) -> Option<String> {
     };
     let mut text = format!("{}\n", deed(keeps));
     if ranks != keeps {
-        let _ = writeln!(
-            text,
-            "The rows are ranked by another detector, {ranks}: {}",
-            deed(ranks)
-        );
+        let _ = match deed(ranks) {
+            "" => writeln!(
+                text,
+                "With few trusted rows, the rows are ranked by the mean of the log-odds of two detectors: {ranks}."
+            ),
+            how => writeln!(
+                text,
+                "The rows are ranked by another detector, {ranks}: {how}"
+            ),
+        };
     }
     if result.candidates.is_empty() {
         let _ = writeln!(

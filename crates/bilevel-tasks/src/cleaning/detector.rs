@@ -18,6 +18,7 @@ mod noise;
 mod noise_matrix;
 mod probes;
 mod self_training;
+mod start;
 mod trials;
 
 pub use choice::{Choice, Expected, Interval};

@@ -46,14 +46,15 @@ impl Verdict {
         })
     }
 
-    /// By detectors: one ranks, one keeps and suggests.
+    /// By detectors: one ranks, or the mean of the log-odds of several; one keeps and suggests.
     pub(super) fn of_detectors(
         data: &CleaningData,
-        (ranks, keeps): (&Detected, &Detected),
+        (ranks, keeps): (&[&Detected], &Detected),
         classifier: impl FnOnce(&[bool]) -> Result<Option<Classifier<f32>>, Error>,
     ) -> Result<Self, Error> {
         let (labels, classes) = (data.train().labels(), data.train().classes());
-        let (weights, _) = ranks.judged(labels, classes);
+        let of_each = ranks.iter().map(|ranks| ranks.judged(labels, classes).0);
+        let weights = blended(of_each.collect());
         let (_, kept) = keeps.judged(labels, classes);
         let suggested = keeps.suggested(labels, classes);
         Ok(Self {
@@ -82,9 +83,45 @@ impl Verdict {
     }
 }
 
+/// The probabilities whose log-odds are the means of those of these.
+fn blended(mut probabilities: Vec<Vec<f64>>) -> Vec<f64> {
+    if probabilities.len() == 1 {
+        return probabilities.remove(0);
+    }
+    /// Nothing is certain.
+    const LEAST: f64 = 1e-6;
+    let rows = probabilities.first().map_or(0, Vec::len);
+    let odds = |p: f64| {
+        let p = p.clamp(LEAST, 1.0 - LEAST);
+        (p / (1.0 - p)).ln()
+    };
+    (0..rows)
+        .map(|row| {
+            let sum: f64 = probabilities.iter().map(|each| odds(each[row])).sum();
+            1.0 / (1.0 + (-sum / probabilities.len() as f64).exp())
+        })
+        .collect()
+}
+
 /// The rows that are not kept and have another suggested label.
 fn suspects(kept: &[bool], suggested: &[(u32, f64)], labels: &[u32]) -> Vec<bool> {
     let rows = kept.iter().zip(suggested).zip(labels);
     rows.map(|((kept, (class, _)), given)| !kept && class != given)
         .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn log_odds_are_averaged() {
+        let one = vec![0.1, 0.5, 1.0];
+        assert_eq!(blended(vec![one.clone()]), one);
+        let both = blended(vec![one, vec![0.9, 0.8, 0.0]]);
+        let expected = [0.5, 2.0 / 3.0, 0.5];
+        for (found, expected) in both.iter().zip(expected) {
+            assert!((found - expected).abs() < 1e-12, "{both:?}");
+        }
+    }
 }

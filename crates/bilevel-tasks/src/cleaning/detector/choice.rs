@@ -38,7 +38,7 @@ pub struct Expected {
 /// The detectors that were chosen.
 #[derive(Clone, PartialEq, Debug)]
 pub struct Choice {
-    /// Ranks the rows.
+    /// Ranks the rows: one detector, or [`BLEND`].
     pub ranked_by: &'static str,
     /// Says which rows are kept.
     pub kept_by: &'static str,
@@ -68,6 +68,11 @@ impl Choice {
         }
     }
 }
+
+/// The mean of the log-odds of the two detectors of [`BLENDED`] ranks the rows: with few trusted rows, either may be far
+/// behind the other, and the mean is close to the better one.
+pub(super) const BLEND: &str = "noise-matrix + loss";
+pub(super) const BLENDED: [&str; 2] = ["noise-matrix", "loss"];
 
 /// Fewer trusted rows say nothing.
 const LEAST_TRUSTED: usize = 12;
@@ -163,6 +168,8 @@ pub(in crate::cleaning) fn choose(
     } else {
         (best(&|of| figures(of).0), best(&|of| figures(of).1))
     };
+    let blends = few && !by_two && ranked_by == BLENDED[0] && known(BLENDED[1]).is_some();
+    let ranked_by = if blends { BLEND } else { ranked_by };
     let judged = known(kept_by).zip(of(kept_by));
     let expected = judged.map(|((_, detected), place)| {
         expected(

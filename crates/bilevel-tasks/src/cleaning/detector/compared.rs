@@ -4,7 +4,7 @@ use std::time::Instant;
 
 use bilevel::Key;
 
-use super::choice::{Choice, choose};
+use super::choice::{BLEND, BLENDED, Choice, choose};
 use super::detected::Detected;
 use super::judging::Detector;
 use super::list::DETECTORS;
@@ -133,11 +133,18 @@ impl<'a> Compared<'a> {
             }
         };
         let of = |name| self.found.iter().find(|(other, ..)| *other == name);
-        let (Some((_, ranks, _)), Some((_, keeps, _))) = (of(choice.ranked_by), of(choice.kept_by))
-        else {
+        let rank: Vec<&str> = match choice.ranked_by {
+            BLEND => BLENDED.to_vec(),
+            one => vec![one],
+        };
+        let ranks: Vec<&Detected> = rank
+            .into_iter()
+            .filter_map(|name| Some(&of(name)?.1))
+            .collect();
+        let Some((_, keeps, _)) = of(choice.kept_by) else {
             return Err(Error::NoRows);
         };
-        let verdict = Verdict::of_detectors(data, (ranks, keeps), |kept| {
+        let verdict = Verdict::of_detectors(data, (&ranks, keeps), |kept| {
             match self.trials.classifier(kept) {
                 Err(Error::OutOfTime) => Ok(None),
                 classifier => classifier.map(Some),

@@ -3,6 +3,7 @@
 use super::confusion::Confusion;
 use super::detected::Detected;
 use super::judging::{Detector, Page};
+use super::self_training::self_trained;
 use super::trials::Trials;
 use crate::Error;
 
@@ -27,7 +28,7 @@ impl Detector for NoiseMatrix {
     }
 
     fn detect(&self, trials: &Trials<'_>) -> Result<Detected, Error> {
-        let mut detected = trials.detected(trials.self_trained()?);
+        let mut detected = trials.detected(self_trained(trials)?);
         detected.noise = Some(counted(trials, &detected));
         rounds(trials, &mut detected, ROUNDS, |detected| {
             detected.noise = Some(counted(trials, detected));

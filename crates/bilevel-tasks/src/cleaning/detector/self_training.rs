@@ -1,9 +1,13 @@
 //! Agreement with a model that was trained on the trusted rows and on the rows that agree.
 
+use std::sync::Arc;
+
 use super::detected::Detected;
 use super::judging::{Detector, Page};
+use super::start::start;
 use super::trials::Trials;
 use crate::Error;
+use crate::model::predictions;
 
 /// Ranks by the probability of the given label under the self-trained model.
 pub(super) struct SelfTraining;
@@ -20,6 +24,23 @@ impl Detector for SelfTraining {
     }
 
     fn detect(&self, trials: &Trials<'_>) -> Result<Detected, Error> {
-        Ok(trials.detected(trials.self_trained()?))
+        Ok(trials.detected(self_trained(trials)?))
     }
+}
+
+/// Out-of-fold probabilities after rounds of self-training: a row is trained on if the model of the round before, which was
+/// trained without it, gives its label.
+pub(super) fn self_trained(trials: &Trials<'_>) -> Result<Arc<[f32]>, Error> {
+    /// More change little.
+    const ROUNDS: usize = 3;
+    trials.self_trained(|| {
+        let mut probabilities = start(trials)?;
+        for _ in 0..ROUNDS {
+            let predicted = predictions(&probabilities, trials.classes());
+            let pairs = trials.given().iter().zip(&predicted);
+            let agrees: Vec<bool> = pairs.map(|(given, predicted)| given == predicted).collect();
+            probabilities = trials.out_of_fold_of(&agrees)?;
+        }
+        Ok(probabilities)
+    })
 }

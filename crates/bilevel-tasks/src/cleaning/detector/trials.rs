@@ -14,7 +14,7 @@ use crate::cleaning::CleaningData;
 use crate::cleaning::split::shuffled;
 use crate::cleaning::together::Together;
 use crate::data::Dataset;
-use crate::model::{Examples, Probabilities, predictions};
+use crate::model::{Examples, Probabilities};
 use crate::stream::BASELINE;
 use crate::train::{Classifier, LOOK, Trainer};
 
@@ -352,6 +352,12 @@ impl<'a> Trials<'a> {
         }
     }
 
+    /// The probabilities of the trusted rows: rows × classes.
+    pub(super) fn of_trusted_rows(&self, y: &[f32]) -> Result<Vec<f32>, Error> {
+        let trusted = Examples::new(self.shared.data.trusted());
+        self.shared.probabilities.of(y, &trusted)
+    }
+
     /// A classifier trained on the kept rows and the trusted rows.
     pub(in crate::cleaning) fn classifier(&self, kept: &[bool]) -> Result<Classifier<f32>, Error> {
         let targets = self.targets(|row| kept[row]);
@@ -388,7 +394,7 @@ impl<'a> Trials<'a> {
     }
 
     /// The same for the given labels of the kept rows.
-    fn out_of_fold_of(&self, kept: &[bool]) -> Result<Vec<f32>, Error> {
+    pub(super) fn out_of_fold_of(&self, kept: &[bool]) -> Result<Vec<f32>, Error> {
         let steps = self.steps(&self.targets(|row| kept[row]))?;
         self.by_folds(steps, &|fold| {
             self.targets(|row| kept[row] && self.fold_of(row) != fold)
@@ -434,32 +440,12 @@ impl<'a> Trials<'a> {
         })
     }
 
-    /// Out-of-fold probabilities after rounds of self-training: a row is trained on if the model of the round before,
-    /// which was trained without it, gives its label. In the first round that is the product of a model trained on the
-    /// trusted rows only, if there are any, and of one trained on all given labels.
-    pub(super) fn self_trained(&self) -> Result<Arc<[f32]>, Error> {
-        /// More change little.
-        const ROUNDS: usize = 3;
-        cached(&self.self_trained, || {
-            let mut probabilities = self.cross_validated()?.to_vec();
-            if self.shared.of_trusted.is_some() {
-                // Both know something: few trusted rows make a poor model, many wrong labels another one.
-                let trusted = self.trusted_only()?;
-                let both = probabilities.iter_mut().zip(trusted.iter());
-                both.for_each(|(p, trusted)| *p *= trusted);
-            }
-            for _ in 0..ROUNDS {
-                let predicted = predictions(&probabilities, self.classes());
-                let agrees: Vec<bool> = self
-                    .given()
-                    .iter()
-                    .zip(&predicted)
-                    .map(|(given, predicted)| given == predicted)
-                    .collect();
-                probabilities = self.out_of_fold_of(&agrees)?;
-            }
-            Ok(probabilities)
-        })
+    /// What `make` makes of these trials, once: as self-training does it.
+    pub(super) fn self_trained(
+        &self,
+        make: impl FnOnce() -> Result<Vec<f32>, Error>,
+    ) -> Result<Arc<[f32]>, Error> {
+        cached(&self.self_trained, make)
     }
 
     /// What follows from probabilities alone.

@@ -1,0 +1,101 @@
+//! The model from which self-training starts.
+
+use super::trials::Trials;
+use crate::Error;
+
+/// So many trusted rows make a model that counts as much as one of the given labels.
+const MANY: usize = 150;
+
+/// Folds of the trusted rows.
+const FOLDS: usize = 3;
+
+/// How much the model of the given labels counts, and that of the trusted rows.
+const PAIRS: [(f64, f64); 7] = [
+    (1.0, 1.0),
+    (1.0, 0.5),
+    (1.0, 0.25),
+    (1.0, 0.0),
+    (0.5, 1.0),
+    (0.25, 1.0),
+    (0.0, 1.0),
+];
+
+/// Models may be too sure or not sure enough: their logarithms are scaled.
+const SCALES: [f64; 5] = [0.125, 0.25, 0.5, 1.0, 2.0];
+
+/// What is known of each row before self-training: the product of a model of the given labels and of one of the trusted
+/// rows, as both know something: few trusted rows make a poor model, many wrong labels another one. How much each counts
+/// is what fits trusted rows best that neither saw, where these are few.
+pub(super) fn start(trials: &Trials<'_>) -> Result<Vec<f32>, Error> {
+    let mut probabilities = trials.cross_validated()?.to_vec();
+    let rows = trials.trusted().count();
+    if rows == 0 {
+        return Ok(probabilities);
+    }
+    let (given, trusted) = if rows < MANY { best(trials)? } else { PAIRS[0] };
+    let of_trusted = trials.trusted_only()?;
+    let both = probabilities.iter_mut().zip(of_trusted.iter());
+    if (given, trusted) == PAIRS[0] {
+        both.for_each(|(p, trusted)| *p *= trusted);
+    } else {
+        both.for_each(|(p, &of_trusted)| {
+            let power = |p: f32, power: f64| f64::from(p).powf(power);
+            *p = (power(*p, given) * power(of_trusted, trusted)) as f32;
+        });
+    }
+    Ok(probabilities)
+}
+
+/// The pair with which trusted rows that neither model saw are most probable.
+fn best(trials: &Trials<'_>) -> Result<(f64, f64), Error> {
+    let classes = trials.classes();
+    let trusted: Vec<(usize, u32)> = trials.trusted().collect();
+    if trusted.len() < FOLDS {
+        return Ok(PAIRS[0]);
+    }
+    let targets = trials.targets(|_| true);
+    let steps = trials.steps(&targets)?;
+    // The logarithms of both models' probabilities, and the class.
+    let mut held_out: Vec<(Vec<f64>, Vec<f64>, usize)> = Vec::new();
+    for fold in 0..FOLDS {
+        let held: Vec<(usize, u32)> = trusted.iter().skip(fold).step_by(FOLDS).copied().collect();
+        let rows: Vec<usize> = held.iter().map(|&(row, _)| row).collect();
+        let without = trials.without(&rows);
+        let of_given = without.fit(without.targets(|_| true), steps)?;
+        let of_given = without.of_trusted_rows(&of_given)?;
+        let of_trusted = without.trusted_only()?;
+        for (row, label) in held {
+            let start = (trials.rows() + row) * classes;
+            let logarithms = |p: &[f32]| p.iter().map(|&p| f64::from(p).max(1e-30).ln()).collect();
+            held_out.push((
+                logarithms(&of_given[row * classes..(row + 1) * classes]),
+                logarithms(&of_trusted[start..start + classes]),
+                label as usize,
+            ));
+        }
+    }
+    let surprise = |(given, trusted): (f64, f64), scale: f64| -> f64 {
+        let of_row = |(of_given, of_trusted, label): &(Vec<f64>, Vec<f64>, usize)| {
+            let pairs = of_given.iter().zip(of_trusted);
+            let logits: Vec<f64> = pairs
+                .map(|(g, t)| scale * (given * g + trusted * t))
+                .collect();
+            let largest = logits.iter().copied().fold(f64::NEG_INFINITY, f64::max);
+            let sum: f64 = logits.iter().map(|logit| (logit - largest).exp()).sum();
+            sum.ln() + largest - logits[*label]
+        };
+        held_out.iter().map(of_row).sum()
+    };
+    let least = |pair| {
+        let surprises = SCALES.into_iter().map(|scale| surprise(pair, scale));
+        surprises.fold(f64::INFINITY, f64::min)
+    };
+    let mut best = (least(PAIRS[0]), PAIRS[0]);
+    for pair in PAIRS {
+        let surprise = least(pair);
+        if surprise < best.0 {
+            best = (surprise, pair);
+        }
+    }
+    Ok(best.1)
+}
