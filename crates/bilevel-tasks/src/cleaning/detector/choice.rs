@@ -172,11 +172,17 @@ pub(in crate::cleaning) fn choose(
     let ranked_by = if blends { BLEND } else { ranked_by };
     let judged = known(kept_by).zip(of(kept_by));
     let expected = judged.map(|((_, detected), place)| {
-        expected(
+        let expected = expected(
             &probes[place],
             dropped_rows(detected, trials),
             trials.rows(),
-        )
+        );
+        if unexplained {
+            let contradicted = known("agreement").map_or(0, |(_, d)| dropped_rows(d, trials));
+            expected.of_unexplained(contradicted)
+        } else {
+            expected
+        }
     });
     Ok(Choice {
         ranked_by,
@@ -340,6 +346,18 @@ fn expected(probes: &[Probe], suspects: usize, rows: usize) -> Expected {
             precision(few, right.high)..precision(many, right.low),
         ),
         recall: wrong,
+    }
+}
+
+impl Expected {
+    /// Where no matrix explains the labels, wrong ones may be where models are unsure: unlike those that were tried on
+    /// trusted rows, they may all be among the dropped rows, or none of them, and as many as a model of the trusted rows
+    /// contradicts.
+    fn of_unexplained(mut self, contradicted: usize) -> Self {
+        self.wrong.high = self.wrong.high.max(contradicted as f64);
+        self.precision.high = 1.0;
+        self.recall.low = 0.0;
+        self
     }
 }
 

@@ -88,7 +88,7 @@ impl Noise {
         held: &[(Vec<f32>, u32)],
     ) -> Result<Self, Error> {
         let classes = trials.classes();
-        let (rate, odds, others) = Self::by_annotators(trials, detected);
+        let (rate, rates, others) = Self::by_annotators(trials, detected);
         let mut margins: Vec<f64> = held.iter().map(|(p, _)| margin(p).2).collect();
         margins.sort_by(f64::total_cmp);
         let groups = (held.len() / GROUP).clamp(1, MOST_GROUPS);
@@ -97,7 +97,7 @@ impl Noise {
                 .map(|group| margins[group * held.len() / groups])
                 .collect(),
             others,
-            odds,
+            odds: Vec::new(),
             classes,
             groups: Vec::new(),
         };
@@ -116,11 +116,30 @@ impl Noise {
             .zip(&of_trusted)
             .map(|(rows, trusted)| Group::of(rows, trusted, rate, classes))
             .collect();
+        if let Some(annotators) = trials.annotators() {
+            // By the same comparison with the trusted rows.
+            let mut of_each = vec![Counts::default(); annotators.count];
+            let mut of_all = Counts::default();
+            let rows = probabilities.chunks_exact(classes).zip(trials.given());
+            for ((probabilities, &given), &annotator) in rows.zip(annotators.of_row.iter()) {
+                of_each[annotator as usize].add(probabilities, given);
+                of_all.add(probabilities, given);
+            }
+            let mut trusted = Counts::default();
+            held.iter()
+                .for_each(|(probabilities, label)| trusted.add(probabilities, *label));
+            let odds = |rows: &Counts, rate: f64| {
+                let wrong = Group::of(rows, &trusted, rate, classes).wrong;
+                wrong / (1.0 - wrong)
+            };
+            let all = odds(&of_all, rate);
+            let each = of_each.iter().zip(rates);
+            noise.odds = each.map(|(rows, rate)| odds(rows, rate) / all).collect();
+        }
         Ok(noise)
     }
 
-    /// The share of wrong labels; for each annotator, by how much the odds of wrong labels differ from it, and which
-    /// labels these are.
+    /// The share of wrong labels, by what a detector says; the same for each annotator, and which labels these are.
     fn by_annotators(
         trials: &Trials<'_>,
         detected: Option<&Detected>,
@@ -161,10 +180,9 @@ impl Noise {
             shares.for_each(|(count, share)| *count += LIKE_ALL * share);
             without_diagonal(matrix, classes);
         }
-        let odds = |rate: f64| rate / (1.0 - rate);
         let rates = rates.into_iter().map(|(wrong, rows)| {
             let own = (wrong + LIKE_ALL * rate) / (rows + LIKE_ALL);
-            odds(own.clamp(0.002, 0.98)) / odds(rate)
+            own.clamp(0.002, 0.95)
         });
         (rate, rates.collect(), own)
     }
