@@ -115,10 +115,14 @@ fn no_damage_leaves_half_a_file() {
             .wrapping_add(1_442_695_040_888_963_407);
         (seed >> 33) as usize
     };
-    let words = ["cat", "ox"];
+    let (words, numbers) = (["cat", "ox"], ["0", "3"]);
     let columnar = cfg!(feature = "columnar");
-    let files = [("named.npz", words, false)];
-    for (name, labels, columns) in files {
+    for (name, labels, columns) in [
+        ("named.npz", words, false),
+        ("rows.mat", numbers, false),
+        ("packed.mat", numbers, false),
+        ("svhn.mat", numbers, false),
+    ] {
         if columns && !columnar {
             continue;
         }
