@@ -118,6 +118,9 @@ fn no_damage_leaves_half_a_file() {
     let (words, numbers) = (["cat", "ox"], ["0", "3"]);
     let columnar = cfg!(feature = "columnar");
     for (name, labels, columns) in [
+        ("rows.arrow", words, true),
+        ("pandas.feather", words, true),
+        ("stream.arrows", words, true),
         ("named.npz", words, false),
         ("rows.mat", numbers, false),
         ("packed.mat", numbers, false),
