@@ -118,6 +118,9 @@ fn no_damage_leaves_half_a_file() {
     let (words, numbers) = (["cat", "ox"], ["0", "3"]);
     let columnar = cfg!(feature = "columnar");
     for (name, labels, columns) in [
+        ("groups.parquet", words, true),
+        ("pandas_zstd.parquet", words, true),
+        ("lists.parquet", words, true),
         ("rows.arrow", words, true),
         ("pandas.feather", words, true),
         ("stream.arrows", words, true),
