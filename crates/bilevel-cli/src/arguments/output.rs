@@ -29,9 +29,9 @@ pub(crate) enum CleanedAsName {
     Drop,
     /// Give them the suggested label
     Relabel,
-    /// Keep all rows, and add a column label_weight
+    /// Keep all rows, and add a column (or array) label_weight
     Weight,
-    /// Keep all rows, and add the columns label_suspect and label_suggested
+    /// Keep all rows, and add the columns (or arrays) label_suspect and label_suggested
     Flag,
 }
 

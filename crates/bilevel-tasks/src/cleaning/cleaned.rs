@@ -8,7 +8,7 @@ use super::input::Files;
 use super::outcome::Score;
 use super::output::CleanedAs;
 use crate::Error;
-use crate::data::rewrite::{Edit, Rewrite, rewrite};
+use crate::data::rewrite::{AddedColumn, AddedKind, Edit, Rewrite, rewrite};
 
 /// The columns that are added.
 const WEIGHT: &str = "label_weight";
@@ -45,15 +45,21 @@ impl CleaningJob {
         let trusted = numbers.trusted.iter().copied().filter(|_| same_file);
         let rows = own.chain(trusted.clone()).max().map_or(0, |last| last + 1);
         let mut edits = vec![Edit::Keep; rows];
+        let column = |name: &str, kind| AddedColumn {
+            name: name.to_owned(),
+            kind,
+            texts: vec![String::new(); rows],
+        };
         let mut columns = match kind {
             CleanedAs::Drop | CleanedAs::Relabel => Vec::new(),
-            CleanedAs::Weight => vec![(WEIGHT.to_owned(), vec![String::new(); rows])],
-            CleanedAs::Flag => [SUSPECT, SUGGESTED]
-                .map(|name| (name.to_owned(), vec![String::new(); rows]))
-                .to_vec(),
+            CleanedAs::Weight => vec![column(WEIGHT, AddedKind::Number)],
+            CleanedAs::Flag => vec![
+                column(SUSPECT, AddedKind::Boolean),
+                column(SUGGESTED, AddedKind::Label),
+            ],
         };
         if kind == CleanedAs::Weight {
-            trusted.for_each(|row| columns[0].1[row] = "1".to_owned());
+            trusted.for_each(|row| columns[0].texts[row] = "1".to_owned());
         }
         for score in scores {
             match kind {
@@ -62,11 +68,11 @@ impl CleaningJob {
                     edits[score.row] = Edit::Label(score.suggested.clone());
                 }
                 CleanedAs::Drop | CleanedAs::Relabel => {}
-                CleanedAs::Weight => columns[0].1[score.row] = format!("{:.6}", score.weight),
+                CleanedAs::Weight => columns[0].texts[score.row] = format!("{:.6}", score.weight),
                 CleanedAs::Flag => {
-                    columns[0].1[score.row] = score.suspect.to_string();
+                    columns[0].texts[score.row] = score.suspect.to_string();
                     if score.suspect {
-                        columns[1].1[score.row].clone_from(&score.suggested);
+                        columns[1].texts[score.row].clone_from(&score.suggested);
                     }
                 }
             }

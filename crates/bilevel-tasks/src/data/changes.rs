@@ -1,5 +1,7 @@
 //! What is to be changed in a data file.
 
+use std::collections::BTreeSet;
+
 /// What becomes of a row.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum Edit {
@@ -16,8 +18,57 @@ pub enum Edit {
 pub struct Rewrite {
     /// By row of the file; rows behind the last one stay.
     pub edits: Vec<Edit>,
-    /// Columns that are added: their names, and a text for each row of the file.
-    pub columns: Vec<(String, Vec<String>)>,
+    /// Columns that are added.
+    pub columns: Vec<AddedColumn>,
+}
+
+/// A column that is added to a file.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct AddedColumn {
+    /// Its name; where a column has it already, underscores follow.
+    pub name: String,
+    /// What its cells are, for formats whose columns have types.
+    pub kind: AddedKind,
+    /// A text for each row of the file; nothing where there is no value.
+    pub texts: Vec<String>,
+}
+
+/// What the cells of an added column are.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum AddedKind {
+    /// Numbers.
+    Number,
+    /// `true` or `false`.
+    Boolean,
+    /// Labels, as the labels of the file.
+    Label,
+}
+
+impl AddedColumn {
+    /// The text of a row, if it has a value.
+    pub(crate) fn text(&self, row: usize) -> Option<&str> {
+        let text = self.texts.get(row).map(String::as_str);
+        text.filter(|text| !text.is_empty())
+    }
+
+    /// The number of a row, if it has one.
+    pub(crate) fn number(&self, row: usize) -> Option<f64> {
+        self.text(row)?.parse().ok()
+    }
+
+    /// What a row says, if it says something.
+    pub(crate) fn boolean(&self, row: usize) -> Option<bool> {
+        self.text(row)?.parse().ok()
+    }
+
+    /// Its name in a file that has columns of these names.
+    pub(crate) fn free_name<'a>(&self, taken: &(impl Iterator<Item = &'a str> + Clone)) -> String {
+        let mut free = self.name.clone();
+        while taken.clone().any(|known| known == free) {
+            free.push('_');
+        }
+        free
+    }
 }
 
 impl Rewrite {
@@ -28,7 +79,26 @@ impl Rewrite {
     /// The texts that are added to a row.
     pub(crate) fn added(&self, row: usize) -> impl Iterator<Item = &str> {
         let columns = self.columns.iter();
-        columns.map(move |(_, texts)| texts.get(row).map_or("", String::as_str))
+        columns.map(move |column| column.text(row).unwrap_or_default())
+    }
+
+    /// The rows of so many that are not left out.
+    pub(crate) fn kept(&self, rows: usize) -> impl Iterator<Item = usize> {
+        (0..rows).filter(|&row| *self.edit(row) != Edit::Drop)
+    }
+
+    /// Whether rows are left out.
+    pub(crate) fn drops(&self) -> bool {
+        self.edits.contains(&Edit::Drop)
+    }
+
+    /// The labels that rows get, each once.
+    pub(crate) fn new_labels(&self) -> BTreeSet<&str> {
+        let labels = self.edits.iter().filter_map(|edit| match edit {
+            Edit::Label(label) => Some(label.as_str()),
+            Edit::Keep | Edit::Drop => None,
+        });
+        labels.collect()
     }
 }
 

@@ -21,6 +21,7 @@ mod text;
 #[cfg(feature = "columnar")]
 mod typed;
 mod unread;
+mod written;
 mod wrong;
 
 use std::io;

@@ -22,7 +22,7 @@ use super::shape::shape_text;
 use super::source::Source;
 use crate::Error;
 pub(crate) use failure::Failure;
-pub(crate) use raw::{header, raw};
+pub(crate) use raw::{Raw, header, raw, texts};
 
 /// In a written file, the elements begin at a multiple of this.
 const ALIGNMENT: usize = 64;

@@ -178,9 +178,110 @@ impl Choice {
     }
 }
 
+/// The rows of a file of several arrays: other arrays than those of features and labels may have as many, as names of
+/// the rows do, and are of the same rows then.
+pub(super) struct FileRows {
+    pub(super) count: usize,
+    /// The number of the array of labels.
+    pub(super) labels: Option<usize>,
+    chosen: Vec<usize>,
+    /// For which use the rows are, if a name says it: `test` of `y_test`.
+    part: Option<&'static str>,
+}
+
+/// Words for rows that are not those of training, however many there are.
+const PARTS: [&str; 6] = ["test", "val", "valid", "validation", "dev", "holdout"];
+
+impl FileRows {
+    pub(super) fn of(arrays: &[(String, Vec<usize>)], choice: &Choice) -> Self {
+        let chosen: Vec<usize> = choice.labels.into_iter().chain(choice.features).collect();
+        let count = chosen.first().map(|&first| match arrays[first].1[..] {
+            [1, columns] if choice.labels.is_some() => columns,
+            [rows, ..] => rows,
+            [] => 0,
+        });
+        let names = chosen.iter().map(|&array| part(&arrays[array].0));
+        Self {
+            count: count.unwrap_or_default(),
+            labels: choice.labels,
+            part: names.flatten().next(),
+            chosen,
+        }
+    }
+
+    /// The axis of an array that counts the rows, if it is an array of them.
+    pub(super) fn axis(&self, array: usize, name: &str, shape: &[usize]) -> Option<usize> {
+        if !self.chosen.contains(&array) && part(name) != self.part {
+            return None;
+        }
+        match *shape {
+            [first, ..] if first == self.count => Some(0),
+            [1, second] if second == self.count => Some(1),
+            _ => None,
+        }
+    }
+}
+
+/// What a name says about the use of its rows: `x_test` and `testX` do.
+fn part(name: &str) -> Option<&'static str> {
+    let mut words = vec![String::new()];
+    let mut before = ' ';
+    for letter in name.chars() {
+        let begins = letter.is_uppercase() && before.is_lowercase();
+        if begins || !letter.is_alphabetic() {
+            words.push(String::new());
+        }
+        if let (true, Some(word)) = (letter.is_alphabetic(), words.last_mut()) {
+            word.extend(letter.to_lowercase());
+        }
+        before = letter;
+    }
+    let is = |part: &str| {
+        let of_word = |word: &String| {
+            let rest = word.strip_prefix(['x', 'y']);
+            word == part || rest == Some(part)
+        };
+        words.iter().any(of_word)
+    };
+    PARTS.into_iter().find(|part| is(part))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn arrays_of_other_rows_are_known_by_their_names() {
+        let shape = |rows| vec![rows, 2];
+        let arrays: Vec<(String, Vec<usize>)> = [
+            ("x_train", shape(5)),
+            ("y_train", vec![1, 5]),
+            ("x_test", shape(5)),
+            ("ids", vec![5]),
+            ("latest", vec![5]),
+            ("scale", shape(3)),
+            ("Yval", vec![5]),
+        ]
+        .map(|(name, shape)| (name.to_owned(), shape))
+        .to_vec();
+        let choice = Choice::of(&arrays, &TableColumns::default()).unwrap();
+        let rows = FileRows::of(&arrays, &choice);
+        assert_eq!((rows.count, rows.labels), (5, Some(1)));
+        let axes: Vec<Option<usize>> = arrays
+            .iter()
+            .enumerate()
+            .map(|(index, (name, shape))| rows.axis(index, name, shape))
+            .collect();
+        assert_eq!(axes, [Some(0), Some(1), None, Some(0), Some(0), None, None]);
+        let test = Choice {
+            features: Some(2),
+            labels: None,
+        };
+        let rows = FileRows::of(&arrays, &test);
+        assert_eq!(rows.axis(0, "x_train", &[5, 2]), None);
+        assert_eq!(rows.axis(2, "x_test", &[5, 2]), Some(0));
+        assert_eq!(rows.axis(3, "testY", &[5]), Some(0));
+    }
 
     fn chosen(ignore: &[&str]) -> Result<(Option<usize>, Option<usize>), String> {
         let arrays = [

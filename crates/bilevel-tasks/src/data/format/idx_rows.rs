@@ -67,8 +67,9 @@ fn rewrite(opened: Opened<'_>, changes: &Rewrite) -> Result<Vec<u8>, Error> {
     let rows = RowBytes {
         path,
         rows: shape[0],
+        blocks: 1,
         bytes: &bytes[start..],
-        element: &element,
+        element: Some(&element),
     };
     let (rows, left) = rows.changed(changes)?;
     let mut out = bytes[..start].to_vec();

@@ -1,10 +1,17 @@
 //! MATLAB files of version 5 (also written as version 6 and 7): arrays of numbers by name. *MAT-File Format*, The
 //! MathWorks.
 
+mod element;
+mod rewritten;
+mod tests;
+
 use std::io::{self, Read};
 
 use flate2::read::ZlibDecoder;
 
+use self::element::{
+    COMPRESSED, HEADER, Head, MATRIX, Tag, is_big, rows_first, skip_padding, unpacking,
+};
 use super::arrays::{Choice, NamedArray, table};
 use super::file::{Format, Opened};
 use crate::Error;
@@ -18,20 +25,12 @@ pub(super) const FORMAT: Format = Format {
     name: "a MATLAB file",
     is: |start| start.has(b"MATLAB 5.0 MAT-file"),
     read,
-    rewrite: None,
-    columns: false,
+    rewrite: Some(rewritten::rewrite),
+    columns: true,
 };
 
-const HEADER: usize = 128;
-const COMPRESSED: u32 = 15;
-const MATRIX: u32 = 14;
 /// Arrays of bytes.
 const CLASS_UINT8: u8 = 9;
-/// Arrays of numbers have classes from double to unsigned integers of 64 bits.
-const NUMBERS: std::ops::RangeInclusive<u8> = 6..=15;
-/// A longer name or list of dimensions is a mistake.
-const MOST_HEADER: u32 = 1 << 16;
-
 /// An array of a file: its elements in Fortran order.
 struct Found {
     name: String,
@@ -45,7 +44,12 @@ fn read(opened: Opened<'_>) -> Result<Table, Error> {
     let (found, others) = arrays(&mut reader).map_err(|failure| failure.at(path))?;
     let shapes: Vec<(String, Vec<usize>)> = found
         .iter()
-        .map(|array| (array.name.clone(), rows_first(&array.shape, &found)))
+        .map(|array| {
+            (
+                array.name.clone(),
+                rows_first(&array.shape, found.iter().map(|array| &array.shape[..])),
+            )
+        })
         .collect();
     let choice = Choice::of(&shapes, wanted).map_err(|mut problem| {
         if others > 0 {
@@ -88,42 +92,13 @@ fn read(opened: Opened<'_>) -> Result<Table, Error> {
     Ok(table)
 }
 
-/// The shape with rows first: pictures are often stored with rows last, as many as another array has.
-fn rows_first(shape: &[usize], all: &[Found]) -> Vec<usize> {
-    let [first, .., last] = *shape else {
-        return shape.to_vec();
-    };
-    let is_length = |rows: usize| {
-        all.iter().any(|array| match array.shape[..] {
-            [length, 1] | [1, length] => length == rows && length > 1,
-            _ => false,
-        })
-    };
-    if shape.len() >= 3 && !is_length(first) && is_length(last) {
-        let mut moved = shape.to_vec();
-        moved.rotate_right(1);
-        moved
-    } else {
-        shape.to_vec()
-    }
-}
-
 /// All arrays of numbers, and how many others there are.
 fn arrays(reader: &mut dyn Read) -> Result<(Vec<Found>, usize), Failure> {
     let mut header = Vec::new();
     (&mut *reader)
         .take(HEADER as u64)
         .read_to_end(&mut header)?;
-    let big = match header.get(126..128) {
-        Some(b"IM") => false,
-        Some(b"MI") => true,
-        _ => {
-            let found = format!("{} bytes in all", header.len());
-            return Err(
-                Malformed::new("a header of 128 bytes that ends in IM or MI", found).into(),
-            );
-        }
-    };
+    let big = is_big(&header)?;
     let (mut all, mut others) = (Vec::new(), 0);
     while let Some(tag) = Tag::read(reader, big)? {
         let place = format!("element {}", all.len());
@@ -156,17 +131,6 @@ fn arrays(reader: &mut dyn Read) -> Result<(Vec<Found>, usize), Failure> {
     Ok((all, others))
 }
 
-/// Errors of the decoder are damage of the file.
-fn unpacking(failure: Failure) -> Failure {
-    match failure {
-        Failure::Read(error) => {
-            let found = format!("it cut short or damaged: {error}");
-            Malformed::new("a whole packed element", found).into()
-        }
-        problem => problem,
-    }
-}
-
 fn packed(inside: &mut dyn Read, big: bool) -> Result<Option<Found>, Failure> {
     match Tag::read(inside, big)? {
         Some(Tag { kind: MATRIX, .. }) => {
@@ -179,130 +143,17 @@ fn packed(inside: &mut dyn Read, big: bool) -> Result<Option<Found>, Failure> {
     }
 }
 
-/// The type and size of an element.
-struct Tag {
-    kind: u32,
-    size: u32,
-    /// The bytes of a small element.
-    inside: Option<[u8; 4]>,
-}
-
-impl Tag {
-    /// None at the end.
-    fn read(reader: &mut dyn Read, big: bool) -> Result<Option<Self>, Failure> {
-        let Some(first) = four(reader)? else {
-            return Ok(None);
-        };
-        let Some(second) = four(reader)? else {
-            return Err(
-                Malformed::new("an element of 8 bytes or more", "the end of the file").into(),
-            );
-        };
-        let number = |bytes| {
-            if big {
-                u32::from_be_bytes(bytes)
-            } else {
-                u32::from_le_bytes(bytes)
-            }
-        };
-        let kind = number(first);
-        if kind >> 16 == 0 {
-            return Ok(Some(Self {
-                kind,
-                size: number(second),
-                inside: None,
-            }));
-        }
-        let size = kind >> 16;
-        if size > 4 {
-            let found = format!("one of {size} bytes");
-            return Err(Malformed::new("a small element of at most 4 bytes", found).into());
-        }
-        Ok(Some(Self {
-            kind: kind & 0xffff,
-            size,
-            inside: Some(second),
-        }))
-    }
-
-    /// The bytes of the element, at most so many.
-    fn bytes(&self, reader: &mut dyn Read, most: u32) -> Result<Vec<u8>, Failure> {
-        if let Some(inside) = self.inside {
-            return Ok(inside[..self.size as usize].to_vec());
-        }
-        if self.size > most {
-            let expected = format!("an element of at most {most} bytes");
-            return Err(Malformed::new(expected, self.size.to_string()).into());
-        }
-        let mut bytes = Vec::new();
-        (&mut *reader)
-            .take(u64::from(self.size))
-            .read_to_end(&mut bytes)?;
-        skip_padding(reader, self.size)?;
-        if bytes.len() < self.size as usize {
-            let expected = format!("an element of {} bytes", self.size);
-            return Err(Malformed::new(expected, bytes.len().to_string()).into());
-        }
-        Ok(bytes)
-    }
-}
-
-/// Four bytes; None at the end.
-fn four(reader: &mut dyn Read) -> Result<Option<[u8; 4]>, Failure> {
-    let mut bytes = Vec::new();
-    (&mut *reader).take(4).read_to_end(&mut bytes)?;
-    match bytes[..] {
-        [] => Ok(None),
-        [a, b, c, d] => Ok(Some([a, b, c, d])),
-        _ => Err(Malformed::new("4 more bytes", bytes.len().to_string()).into()),
-    }
-}
-
-/// Elements begin at multiples of eight bytes.
-fn skip_padding(reader: &mut dyn Read, size: u32) -> io::Result<()> {
-    let padding = u64::from(size).next_multiple_of(8) - u64::from(size);
-    io::copy(&mut (&mut *reader).take(padding), &mut io::sink()).map(|_| ())
-}
-
 /// An array, if it holds real numbers.
 fn matrix(reader: &mut dyn Read, big: bool) -> Result<Option<Found>, Failure> {
-    let mut next = |what: &str| -> Result<Vec<u8>, Failure> {
-        let tag = Tag::read(reader, big)?;
-        let tag = tag.ok_or_else(|| Malformed::new(what, "the end of the array"))?;
-        tag.bytes(reader, MOST_HEADER)
-    };
-    let flags = next("the flags of an array")?;
-    let dimensions = next("the dimensions of an array")?;
-    let name = next("the name of an array")?;
-    let Some(&[a, b, c, d]) = flags.first_chunk() else {
-        return Err(Malformed::new("8 bytes of flags", flags.len().to_string()).into());
-    };
-    let (class, complex) = if big {
-        (d, c & 8 != 0)
-    } else {
-        (a, b & 8 != 0)
-    };
-    if !NUMBERS.contains(&class) {
+    let head = Head::read(reader, big)?;
+    if !head.is_numbers() {
         return Ok(None);
     }
-    let name = String::from_utf8_lossy(&name).into_owned();
-    let (chunks, _) = dimensions.as_chunks();
-    let shape: Vec<usize> = chunks
-        .iter()
-        .map(|&bytes| if big { u32::from_be_bytes(bytes) } else { u32::from_le_bytes(bytes) } as usize)
-        .collect();
-    let wrong = |expected: &str, found: String| {
-        Failure::from(Malformed::new(expected, found)).in_place(&format!("array {name:?}"))
-    };
-    if complex {
+    let wrong = |expected: &str, found: String| head.wrong(expected, found);
+    if head.complex {
         return Err(wrong("real numbers", "complex ones".to_owned()));
     }
-    let count = shape
-        .iter()
-        .try_fold(1_usize, |count, &next| count.checked_mul(next));
-    let Some(count) = count.filter(|count| count.checked_mul(8).is_some()) else {
-        return Err(wrong("dimensions that fit into memory", shape_text(&shape)));
-    };
+    let count = head.count()?;
     let Some(tag) = Tag::read(reader, big)? else {
         return Err(wrong("numbers", "the end of the array".to_owned()));
     };
@@ -327,7 +178,7 @@ fn matrix(reader: &mut dyn Read, big: bool) -> Result<Option<Found>, Failure> {
     }
     let values = match tag.kind {
         1 => Values::I32(numbers!(i8, i32)),
-        2 if class == CLASS_UINT8 => Values::U8(numbers!(u8, u8)),
+        2 if head.class == CLASS_UINT8 => Values::U8(numbers!(u8, u8)),
         2 => Values::I32(numbers!(u8, i32)),
         3 => Values::I32(numbers!(i16, i32)),
         4 => Values::I32(numbers!(u16, i32)),
@@ -342,13 +193,13 @@ fn matrix(reader: &mut dyn Read, big: bool) -> Result<Option<Found>, Failure> {
     };
     if values.len() != count {
         return Err(wrong(
-            &format!("{count} numbers ({} declared)", shape_text(&shape)),
+            &format!("{count} numbers ({} declared)", shape_text(&head.shape)),
             values.len().to_string(),
         ));
     }
     Ok(Some(Found {
-        name,
-        shape,
+        name: head.name(),
+        shape: head.shape,
         values,
     }))
 }

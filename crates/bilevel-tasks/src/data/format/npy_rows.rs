@@ -1,7 +1,7 @@
 //! Single NumPy arrays: rows of features, or labels.
 
 use super::file::{Format, Opened};
-use super::row_bytes::RowBytes;
+use super::row_bytes::{RowBytes, blocks};
 use crate::Error;
 use crate::data::array::Array;
 use crate::data::changes::Rewrite;
@@ -24,26 +24,38 @@ fn read(opened: Opened<'_>) -> Result<Table, Error> {
     of_array(array, "an NPY array", false, &OpenedAs { path, wanted })
 }
 
-/// The array with changes: the first axis counts the rows.
+/// The array with changes: the first axis counts the rows, and of labels the second one if the first is 1.
 fn rewrite(opened: Opened<'_>, changes: &Rewrite) -> Result<Vec<u8>, Error> {
-    let path = opened.path;
+    let (path, wanted) = (opened.path, opened.wanted);
     let bytes = opened.source.into_bytes();
     let bytes = bytes.map_err(|error| Error::reading(path, error))?;
     let raw = npy::raw(&bytes).map_err(|failure| failure.at(path))?;
+    let lying = wanted.labels == LabelsWanted::Only && matches!(raw.shape[..], [1, _]);
+    changed(&raw, usize::from(lying), true, changes, path)
+}
+
+/// An array with changes, whose rows this axis counts; `labels` says whether it has the labels.
+pub(super) fn changed(
+    raw: &npy::Raw<'_>,
+    axis: usize,
+    labels: bool,
+    changes: &Rewrite,
+    path: &std::path::Path,
+) -> Result<Vec<u8>, Error> {
+    let element = |label: &str| raw.element(label);
     let rows = RowBytes {
         path,
-        rows: raw.shape.first().copied().unwrap_or_default(),
+        rows: raw.shape.get(axis).copied().unwrap_or_default(),
+        blocks: blocks(&raw.shape, axis, raw.fortran_order),
         bytes: raw.elements,
-        element: &|label| raw.element(label),
+        element: labels.then_some(&element),
     };
     let (rows, left) = rows.changed(changes)?;
     let mut shape = raw.shape.clone();
-    if let Some(first) = shape.first_mut() {
-        *first = left;
+    if let Some(length) = shape.get_mut(axis) {
+        *length = left;
     }
-    let mut out = npy::header(&raw.kind, &shape);
-    out.extend(rows);
-    Ok(out)
+    Ok(raw.with(&shape, &rows))
 }
 
 /// The file that an array comes from.

@@ -51,12 +51,20 @@ impl Header {
         };
         let begin = start.len();
         read_to(&mut start, end)?;
-        Self::parse(&start[begin..]).map_err(Failure::from)
+        // Before version 3 a byte is a character (Latin-1), which other programs do not keep to.
+        let text = match std::str::from_utf8(&start[begin..]) {
+            Ok(text) => text.to_owned(),
+            Err(_) if start[MAGIC.len()] < 3 => start[begin..]
+                .iter()
+                .map(|&byte| char::from(byte))
+                .collect(),
+            Err(_) => String::from_utf8_lossy(&start[begin..]).into_owned(),
+        };
+        Self::parse(&text).map_err(Failure::from)
     }
 
     /// Reads the dictionary, whose three keys may be in any order.
-    fn parse(header: &[u8]) -> Result<Self, Malformed> {
-        let text = String::from_utf8_lossy(header);
+    fn parse(text: &str) -> Result<Self, Malformed> {
         let text = text.trim();
         Self::from_text(text).ok_or_else(|| {
             let found: String = text.chars().take(120).collect();

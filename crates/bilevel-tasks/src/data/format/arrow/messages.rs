@@ -1,12 +1,13 @@
 //! The messages of Arrow files and streams, checked before they are decoded: what a damaged file declares must not cost
 //! more memory than its bytes can hold.
 
+use std::collections::HashMap;
 use std::io::{Read, Seek, SeekFrom};
 
 use arrow_array::RecordBatch;
 use arrow_buffer::Buffer;
 use arrow_ipc::reader::StreamDecoder;
-use arrow_ipc::{BodyCompression, root_as_footer, root_as_message};
+use arrow_ipc::{BodyCompression, CompressionType, root_as_footer, root_as_message};
 use arrow_schema::{ArrowError, Schema};
 
 /// What begins and ends a file.
@@ -17,6 +18,8 @@ const MARK: [u8; 4] = [0xff; 4];
 const END: [u8; 8] = [0xff, 0xff, 0xff, 0xff, 0, 0, 0, 0];
 /// Bytes before the first message of a file.
 const MAGIC: u64 = 8;
+/// The most room before the first message.
+const MOST_ROOM: u64 = 64;
 /// The length of the footer, and the magic bytes again.
 const TAIL: u64 = 10;
 /// The most that a packed byte unpacks to: in Zstandard, a block of 128 KiB takes four bytes.
@@ -26,10 +29,20 @@ const ROWS: u64 = 8;
 /// For small messages, whose metadata counts.
 const ANY: u64 = 1 << 16;
 
-/// The schema and batches of a file: a stream between magic bytes and a footer, which lists the batches.
-pub(super) fn of_file(
-    mut file: impl Read + Seek,
-) -> Result<(Schema, Vec<RecordBatch>), ArrowError> {
+/// What a file or stream has.
+pub(super) struct Contents {
+    pub(super) schema: Schema,
+    pub(super) batches: Vec<RecordBatch>,
+    /// How buffers are packed.
+    pub(super) packed: Option<CompressionType>,
+    /// What the footer of a file says besides.
+    pub(super) notes: HashMap<String, String>,
+    /// Whether it is a file.
+    pub(super) is_file: bool,
+}
+
+/// The contents of a file: a stream between magic bytes and a footer, which lists the batches.
+pub(super) fn of_file(mut file: impl Read + Seek) -> Result<Contents, ArrowError> {
     let length = file.seek(SeekFrom::End(0))?;
     let lost = || wrong("a file that ends before its footer");
     let tail = length.checked_sub(TAIL).ok_or_else(lost)?;
@@ -47,17 +60,35 @@ pub(super) fn of_file(
     file.by_ref().take(size).read_to_end(&mut footer)?;
     let footer = root_as_footer(&footer).map_err(invalid)?;
     let listed = footer.recordBatches().map_or(0, |batches| batches.len());
-    file.seek(SeekFrom::Start(MAGIC))?;
-    let (schema, batches) = of_stream(file.take(messages))?;
-    if listed == batches.len() {
-        Ok((schema, batches))
+    // Some programs leave more room before the first message.
+    let mut start = MAGIC;
+    let mut first = [0; 8];
+    while start < MAGIC + messages {
+        file.seek(SeekFrom::Start(start))?;
+        file.read_exact(&mut first)?;
+        if first != [0; 8] || start > MOST_ROOM {
+            break;
+        }
+        start += 8;
+    }
+    file.seek(SeekFrom::Start(start))?;
+    let messages = messages + MAGIC - start;
+    let notes = footer.custom_metadata().into_iter().flatten();
+    let notes = notes.filter_map(|pair| Some((pair.key()?.to_owned(), pair.value()?.to_owned())));
+    let contents = Contents {
+        notes: notes.collect(),
+        is_file: true,
+        ..of_stream(file.take(messages))?
+    };
+    if listed == contents.batches.len() {
+        Ok(contents)
     } else {
         Err(wrong("other batches than its footer lists"))
     }
 }
 
-/// The schema and batches of a stream.
-pub(super) fn of_stream(mut stream: impl Read) -> Result<(Schema, Vec<RecordBatch>), ArrowError> {
+/// The contents of a stream.
+pub(super) fn of_stream(mut stream: impl Read) -> Result<Contents, ArrowError> {
     let mut decoder = StreamDecoder::new();
     let mut batches = Vec::new();
     let mut decode = |bytes: Vec<u8>| -> Result<(), ArrowError> {
@@ -67,8 +98,9 @@ pub(super) fn of_stream(mut stream: impl Read) -> Result<(Schema, Vec<RecordBatc
         }
         Ok(())
     };
+    let mut packed = None;
     while let Some(message) = Message::read(&mut stream)? {
-        message.check()?;
+        packed = packed.or(message.check()?);
         decode(message.head)?;
         decode(message.body)?;
     }
@@ -76,7 +108,13 @@ pub(super) fn of_stream(mut stream: impl Read) -> Result<(Schema, Vec<RecordBatc
     decode(END.to_vec())?;
     decoder.finish()?;
     let schema = decoder.schema().ok_or_else(|| wrong("no schema"))?;
-    Ok((schema.as_ref().clone(), batches))
+    Ok(Contents {
+        schema: schema.as_ref().clone(),
+        batches,
+        packed,
+        notes: HashMap::new(),
+        is_file: false,
+    })
 }
 
 /// A message as it is stored.
@@ -125,8 +163,8 @@ impl Message {
         Ok(Some(Self { head, start, body }))
     }
 
-    /// Fails if rows or unpacked buffers are declared that the bytes cannot hold.
-    fn check(&self) -> Result<(), ArrowError> {
+    /// How buffers are packed. Fails if rows or unpacked buffers are declared that the bytes cannot hold.
+    fn check(&self) -> Result<Option<CompressionType>, ArrowError> {
         let message = root_as_message(&self.head[self.start..]).map_err(invalid)?;
         let batch = message.header_as_record_batch().or_else(|| {
             message
@@ -134,7 +172,7 @@ impl Message {
                 .and_then(|dictionary| dictionary.data())
         });
         let Some(batch) = batch else {
-            return Ok(());
+            return Ok(None);
         };
         let packed: Option<BodyCompression<'_>> = batch.compression();
         let factor = if packed.is_some() { UNPACKED } else { 1 };
@@ -164,7 +202,7 @@ impl Message {
                 ));
             }
         }
-        Ok(())
+        Ok(packed.map(|packed| packed.codec()))
     }
 }
 
@@ -201,7 +239,7 @@ mod tests {
     #[test]
     fn what_is_declared_must_be_possible() {
         let bytes = stream();
-        assert_eq!(of_stream(&bytes[..]).unwrap().1[0].num_rows(), 1000);
+        assert_eq!(of_stream(&bytes[..]).unwrap().batches[0].num_rows(), 1000);
         let mut rest = &bytes[..];
         let messages = std::iter::from_fn(|| Message::read(&mut rest).unwrap());
         let mut batch = messages.last().unwrap();
@@ -218,7 +256,7 @@ mod tests {
         let bytes = stream();
         for end in (9..bytes.len() - 8).step_by(7) {
             // Between two messages a stream may end.
-            let rows = of_stream(&bytes[..end]).map_or(0, |(_, batches)| batches.len());
+            let rows = of_stream(&bytes[..end]).map_or(0, |found| found.batches.len());
             assert_eq!(rows, 0, "{end}");
         }
     }

@@ -106,15 +106,10 @@ impl Text<'_> {
         let mut records = Records::new(self.bytes, self.dialect.form, self.dialect.line);
         let mut at = 0;
         if self.dialect.header && records.next()?.is_some() {
-            let names = self.changes.columns.iter().map(|(name, _)| {
-                // No name twice.
-                let taken = |name: &str| header.names.iter().any(|known| known == name);
-                let mut free = name.clone();
-                while taken(&free) {
-                    free.push('_');
-                }
-                free
-            });
+            // No name twice.
+            let taken = header.names.iter().map(String::as_str);
+            let added = self.changes.columns.iter();
+            let names = added.map(|column| column.free_name(&taken));
             self.record((&records, at), None, names, out);
             at = records.position();
         }

@@ -1,0 +1,129 @@
+//! Parquet files, opened.
+
+use std::fs::File;
+use std::io::{self, Read};
+use std::path::Path;
+use std::sync::Arc;
+
+use ::parquet::errors::ParquetError;
+use ::parquet::file::reader::{ChunkReader, Length, SerializedFileReader};
+use bytes::Bytes;
+
+use crate::Error;
+use crate::data::guarded::guarded;
+use crate::data::malformed::Malformed;
+use crate::data::source::{RandomAccess, Source};
+
+/// Bytes that several threads read at the same time.
+#[derive(Clone)]
+pub(super) enum Chunks {
+    File(Arc<File>),
+    Memory(Bytes),
+}
+
+impl Length for Chunks {
+    fn len(&self) -> u64 {
+        match self {
+            Self::File(file) => file.metadata().map_or(0, |metadata| metadata.len()),
+            Self::Memory(bytes) => bytes.len() as u64,
+        }
+    }
+}
+
+impl ChunkReader for Chunks {
+    type T = Box<dyn Read>;
+
+    fn get_read(&self, start: u64) -> Result<Self::T, ParquetError> {
+        match self {
+            Self::File(file) => Ok(Box::new(io::BufReader::new(From {
+                file: file.clone(),
+                at: start,
+            }))),
+            Self::Memory(bytes) => Ok(Box::new(bytes.get_read(start)?)),
+        }
+    }
+
+    fn get_bytes(&self, start: u64, length: usize) -> Result<Bytes, ParquetError> {
+        match self {
+            Self::File(file) => {
+                // A damaged file may declare any length.
+                let there = self.len().saturating_sub(start).min(length as u64);
+                let mut bytes = Vec::with_capacity(usize::try_from(there).unwrap_or_default());
+                let from = From {
+                    file: file.clone(),
+                    at: start,
+                };
+                from.take(length as u64).read_to_end(&mut bytes)?;
+                if bytes.len() < length {
+                    let message = format!("{length} bytes from {start} on, found {}", bytes.len());
+                    return Err(ParquetError::EOF(message));
+                }
+                Ok(bytes.into())
+            }
+            Self::Memory(bytes) => {
+                let end = start.saturating_add(length as u64);
+                if end > bytes.len() as u64 {
+                    let message = format!("{length} bytes from {start} on, found {}", bytes.len());
+                    return Err(ParquetError::EOF(message));
+                }
+                bytes.get_bytes(start, length)
+            }
+        }
+    }
+}
+
+/// A file from a place on: threads that share the file do not move each other's place.
+struct From {
+    file: Arc<File>,
+    at: u64,
+}
+
+impl Read for From {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        #[cfg(unix)]
+        let read = std::os::unix::fs::FileExt::read_at(&*self.file, buffer, self.at)?;
+        #[cfg(windows)]
+        let read = std::os::windows::fs::FileExt::seek_read(&*self.file, buffer, self.at)?;
+        self.at += read as u64;
+        Ok(read)
+    }
+}
+
+/// The bytes of a file, and its reader.
+pub(super) fn open(
+    source: Source,
+    path: &Path,
+) -> Result<(Chunks, SerializedFileReader<Chunks>), Error> {
+    let access = source.into_random_access();
+    let chunks = match access.map_err(|error| Error::reading(path, error))? {
+        RandomAccess::File(file) => Chunks::File(Arc::new(file)),
+        RandomAccess::Memory(bytes) => Chunks::Memory(bytes.into()),
+    };
+    let reader = guarded(|| SerializedFileReader::new(chunks.clone()));
+    let reader = reader.unwrap_or_else(|| Err(lost()));
+    let reader = reader.map_err(|error| damaged(&error).at(path))?;
+    Ok((chunks, reader))
+}
+
+/// What a panic of the library is.
+pub(super) fn lost() -> ParquetError {
+    ParquetError::General("offsets that lead nowhere".to_owned())
+}
+
+pub(super) fn damaged(error: &ParquetError) -> Malformed {
+    match error {
+        ParquetError::NYI(what) => {
+            Malformed::new("a Parquet file without rare features", what.clone())
+                .remedy("write it with the compression snappy, gzip, zstd or none")
+        }
+        error if error.to_string().contains("Disabled feature") => Malformed::new(
+            "a Parquet file whose compression is read",
+            error.to_string(),
+        )
+        .remedy("write it with the compression snappy, gzip, zstd, lz4 or none"),
+        error => Malformed::new(
+            "a whole Parquet file",
+            format!("it cut short or damaged: {error}"),
+        ),
+    }
+}
