@@ -81,8 +81,10 @@ const LEAST_TRUSTED: usize = 12;
 const QUANTILE: f64 = 1.645;
 
 /// By how much the rates of dropped labels among the rows to check may differ from those of trusted rows besides chance:
-/// the detector had fewer trusted rows when it judged these, and real mistakes are not drawn from a matrix.
+/// the detector had fewer trusted rows when it judged these, which matters more where they are few, and real mistakes are
+/// not drawn from a matrix.
 const OTHERWISE: f64 = 0.03;
+const OTHERWISE_FEW: f64 = 0.1;
 
 /// The candidates, the first of which is taken unless another is better: what ranks best on most data.
 const CANDIDATES: [&str; 7] = [
@@ -306,6 +308,11 @@ fn expected(probes: &[Probe], suspects: usize, rows: usize) -> Expected {
         })
         .collect();
     let (even_right, even_wrong) = dropped(&even);
+    let otherwise = if probes.len() < MANY_TRUSTED {
+        OTHERWISE_FEW
+    } else {
+        OTHERWISE
+    };
     let rates = |dropped: Share, even: Share| {
         let (share, even) = (share(dropped), share(even));
         let share = Interval {
@@ -314,8 +321,8 @@ fn expected(probes: &[Probe], suspects: usize, rows: usize) -> Expected {
             ..share
         };
         Interval {
-            low: (share.low - OTHERWISE).max(0.0),
-            high: (share.high + OTHERWISE).min(1.0),
+            low: (share.low - otherwise).max(0.0),
+            high: (share.high + otherwise).min(1.0),
             ..share
         }
     };
