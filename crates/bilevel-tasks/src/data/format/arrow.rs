@@ -20,6 +20,7 @@ use crate::data::guarded::guarded;
 use crate::data::header::{Header, Role};
 use crate::data::malformed::Malformed;
 use crate::data::problem::{ColumnProblem, ColumnRemedy, TableProblem};
+use crate::data::room::NoRoom;
 use crate::data::source::RandomAccess;
 use crate::data::table::Table;
 
@@ -40,20 +41,27 @@ pub(super) const FORMAT: Format = Format {
 
 fn read(opened: Opened<'_>) -> Result<Table, Error> {
     let (path, wanted) = (opened.path, opened.wanted);
-    let wrong = |error: &ArrowError| damaged(error).at(path);
+    let wrong = |error: ArrowError| match error {
+        ArrowError::IoError(_, error) if error.get_ref().is_some_and(|e| e.is::<NoRoom>()) => {
+            Error::reading(path, error)
+        }
+        error => damaged(&error).at(path),
+    };
+    let room = opened.source.room();
     let is_file = opened.source.start().starts_with(&messages::FILE);
     let batches = if is_file {
         let access = opened.source.into_random_access();
         let access = access.map_err(|error| Error::reading(path, error))?;
         guarded(|| match access {
-            RandomAccess::File(file) => messages::of_file(BufReader::new(file)),
-            RandomAccess::Memory(bytes) => messages::of_file(Cursor::new(bytes)),
+            RandomAccess::File(file) => messages::of_file(BufReader::new(file), &room),
+            RandomAccess::Memory(bytes) => messages::of_file(Cursor::new(bytes), &room),
         })
     } else {
-        guarded(|| messages::of_stream(BufReader::new(opened.source.into_reader())))
+        let reader = BufReader::new(opened.source.into_reader());
+        guarded(|| messages::of_stream(reader, &room))
     };
     let batches = batches.unwrap_or_else(|| Err(ArrowError::IpcError(OFFSETS.to_owned())));
-    let (schema, batches) = batches.map_err(|error| wrong(&error))?;
+    let (schema, batches) = batches.map_err(wrong)?;
     let names = schema
         .fields()
         .iter()
@@ -69,14 +77,14 @@ fn read(opened: Opened<'_>) -> Result<Table, Error> {
             sinks.push(vec![Sink::Unused]);
             continue;
         }
-        let mut to = vec![Filling::new(role, name, path, wanted)];
+        let mut to = vec![Filling::new(role, name, path, wanted, &room)];
         let mut list = None;
         for batch in &batches {
             let array = batch.column(column).as_ref();
             let mut fill = || match length(array.data_type()) {
                 Some(places) if matches!(role, Role::Feature(_)) => {
                     if list.is_none() {
-                        let one = |_| Filling::new(role, name, path, wanted);
+                        let one = |_| Filling::new(role, name, path, wanted, &room);
                         to = (0..places).map(one).collect();
                         list = Some(places);
                     }
@@ -85,7 +93,7 @@ fn read(opened: Opened<'_>) -> Result<Table, Error> {
                 _ => cells(array, &mut to[0]),
             };
             let Some(filled) = guarded(&mut fill) else {
-                return Err(wrong(&ArrowError::IpcError(OFFSETS.to_owned())));
+                return Err(wrong(ArrowError::IpcError(OFFSETS.to_owned())));
             };
             match filled {
                 Ok(true) => {}

@@ -2,6 +2,7 @@
 //! MathWorks.
 
 use std::io::{self, Read};
+use std::sync::Arc;
 
 use flate2::read::ZlibDecoder;
 
@@ -11,6 +12,7 @@ use crate::Error;
 use crate::data::array::{Array, Values, elements};
 use crate::data::malformed::Malformed;
 use crate::data::npy::Failure;
+use crate::data::room::{Counted, Room};
 use crate::data::shape::shape_text;
 use crate::data::table::{ReadNote, Table};
 
@@ -41,8 +43,9 @@ struct Found {
 
 fn read(opened: Opened<'_>) -> Result<Table, Error> {
     let (path, wanted) = (opened.path, opened.wanted);
+    let room = opened.source.room();
     let mut reader = opened.source.into_reader();
-    let (found, others) = arrays(&mut reader).map_err(|failure| failure.at(path))?;
+    let (found, others) = arrays(&mut reader, &room).map_err(|failure| failure.at(path))?;
     let shapes: Vec<(String, Vec<usize>)> = found
         .iter()
         .map(|array| (array.name.clone(), rows_first(&array.shape, &found)))
@@ -109,7 +112,7 @@ fn rows_first(shape: &[usize], all: &[Found]) -> Vec<usize> {
 }
 
 /// All arrays of numbers, and how many others there are.
-fn arrays(reader: &mut dyn Read) -> Result<(Vec<Found>, usize), Failure> {
+fn arrays(reader: &mut dyn Read, room: &Arc<Room>) -> Result<(Vec<Found>, usize), Failure> {
     let mut header = Vec::new();
     (&mut *reader)
         .take(HEADER as u64)
@@ -130,7 +133,7 @@ fn arrays(reader: &mut dyn Read) -> Result<(Vec<Found>, usize), Failure> {
         let mut payload = (&mut *reader).take(u64::from(tag.size));
         let found = match tag.kind {
             COMPRESSED => {
-                let mut inside = ZlibDecoder::new(&mut payload);
+                let mut inside = Counted::new(ZlibDecoder::new(&mut payload), room);
                 let found = packed(&mut inside, big);
                 found.map_err(|failure| unpacking(failure).in_place(&place))?
             }
@@ -159,11 +162,11 @@ fn arrays(reader: &mut dyn Read) -> Result<(Vec<Found>, usize), Failure> {
 /// Errors of the decoder are damage of the file.
 fn unpacking(failure: Failure) -> Failure {
     match failure {
-        Failure::Read(error) => {
+        Failure::Read(error) if error.kind() != io::ErrorKind::OutOfMemory => {
             let found = format!("it cut short or damaged: {error}");
             Malformed::new("a whole packed element", found).into()
         }
-        problem => problem,
+        other => other,
     }
 }
 

@@ -21,6 +21,7 @@ use crate::data::guarded::guarded;
 use crate::data::header::{Header, Role};
 use crate::data::malformed::Malformed;
 use crate::data::problem::{ColumnProblem, ColumnRemedy, TableProblem};
+use crate::data::room::Room;
 use crate::data::source::RandomAccess;
 use crate::data::table::Table;
 
@@ -117,6 +118,7 @@ impl Read for From {
 
 fn read(opened: Opened<'_>) -> Result<Table, Error> {
     let (path, wanted) = (opened.path, opened.wanted);
+    let room = opened.source.room();
     let access = opened.source.into_random_access();
     let chunks = match access.map_err(|error| Error::reading(path, error))? {
         RandomAccess::File(file) => Chunks::File(Arc::new(file)),
@@ -143,10 +145,10 @@ fn read(opened: Opened<'_>) -> Result<Table, Error> {
             if role == Role::Unused {
                 return Ok(vec![Sink::Unused]);
             }
-            let mut filling = Filling::new(role, &header.names[column], path, wanted);
+            let mut filling = Filling::new(role, &header.names[column], path, wanted, &room);
             // A damaged file may declare any number.
             filling.reserve(rows.min(MOST_RESERVED));
-            let filled = guarded(|| fill(&reader, column, &leaves[column], filling, path));
+            let filled = guarded(|| fill(&reader, column, &leaves[column], filling, (path, &room)));
             filled.unwrap_or_else(|| Err(lost().into()))
         })
         .collect();
@@ -270,7 +272,7 @@ fn fill(
     column: usize,
     leaf: &ColumnDescriptor,
     filling: Filling<'_>,
-    path: &Path,
+    (path, room): (&Path, &Arc<Room>),
 ) -> Result<Vec<Sink>, Failure> {
     let meaning = Meaning::of(leaf);
     let mut into = Into {
@@ -279,6 +281,7 @@ fn fill(
         list: leaf.max_rep_level() > 0,
         most: leaf.max_def_level(),
         path,
+        room,
     };
     if leaf.max_rep_level() > 1 {
         return Err(into.nested("lists of lists"));
@@ -368,6 +371,7 @@ struct Into<'a> {
     /// The definition level of a value that is there.
     most: i16,
     path: &'a Path,
+    room: &'a Arc<Room>,
 }
 
 impl<'a> Into<'a> {
@@ -445,8 +449,8 @@ impl<'a> Into<'a> {
                 }
                 let wanted = self.filling.wanted;
                 let name = self.filling.name;
-                self.lists
-                    .push(Filling::new(Role::Feature(0), name, self.path, wanted));
+                let one = Filling::new(Role::Feature(0), name, self.path, wanted, self.room);
+                self.lists.push(one);
             }
             let to = &mut self.lists[place];
             match (definition == self.most).then(|| values.next()).flatten() {

@@ -9,6 +9,8 @@ use arrow_ipc::reader::StreamDecoder;
 use arrow_ipc::{BodyCompression, root_as_footer, root_as_message};
 use arrow_schema::{ArrowError, Schema};
 
+use crate::data::room::{NoRoom, Room};
+
 /// What begins and ends a file.
 pub(super) const FILE: [u8; 6] = *b"ARROW1";
 /// What begins a message.
@@ -29,6 +31,7 @@ const ANY: u64 = 1 << 16;
 /// The schema and batches of a file: a stream between magic bytes and a footer, which lists the batches.
 pub(super) fn of_file(
     mut file: impl Read + Seek,
+    room: &Room,
 ) -> Result<(Schema, Vec<RecordBatch>), ArrowError> {
     let length = file.seek(SeekFrom::End(0))?;
     let lost = || wrong("a file that ends before its footer");
@@ -48,7 +51,7 @@ pub(super) fn of_file(
     let footer = root_as_footer(&footer).map_err(invalid)?;
     let listed = footer.recordBatches().map_or(0, |batches| batches.len());
     file.seek(SeekFrom::Start(MAGIC))?;
-    let (schema, batches) = of_stream(file.take(messages))?;
+    let (schema, batches) = of_stream(file.take(messages), room)?;
     if listed == batches.len() {
         Ok((schema, batches))
     } else {
@@ -57,7 +60,10 @@ pub(super) fn of_file(
 }
 
 /// The schema and batches of a stream.
-pub(super) fn of_stream(mut stream: impl Read) -> Result<(Schema, Vec<RecordBatch>), ArrowError> {
+pub(super) fn of_stream(
+    mut stream: impl Read,
+    room: &Room,
+) -> Result<(Schema, Vec<RecordBatch>), ArrowError> {
     let mut decoder = StreamDecoder::new();
     let mut batches = Vec::new();
     let mut decode = |bytes: Vec<u8>| -> Result<(), ArrowError> {
@@ -68,7 +74,9 @@ pub(super) fn of_stream(mut stream: impl Read) -> Result<(Schema, Vec<RecordBatc
         Ok(())
     };
     while let Some(message) = Message::read(&mut stream)? {
-        message.check()?;
+        let unpacked = message.check()?;
+        let expected = room.expect(unpacked).and_then(|()| room.count(unpacked));
+        expected.map_err(full)?;
         decode(message.head)?;
         decode(message.body)?;
     }
@@ -125,16 +133,17 @@ impl Message {
         Ok(Some(Self { head, start, body }))
     }
 
-    /// Fails if rows or unpacked buffers are declared that the bytes cannot hold.
-    fn check(&self) -> Result<(), ArrowError> {
+    /// Fails if rows or unpacked buffers are declared that the bytes cannot hold. The bytes of all buffers, unpacked.
+    fn check(&self) -> Result<u64, ArrowError> {
         let message = root_as_message(&self.head[self.start..]).map_err(invalid)?;
         let batch = message.header_as_record_batch().or_else(|| {
             message
                 .header_as_dictionary_batch()
                 .and_then(|dictionary| dictionary.data())
         });
+        let mut all = self.body.len() as u64;
         let Some(batch) = batch else {
-            return Ok(());
+            return Ok(all);
         };
         let packed: Option<BodyCompression<'_>> = batch.compression();
         let factor = if packed.is_some() { UNPACKED } else { 1 };
@@ -163,9 +172,14 @@ impl Message {
                     "a buffer that unpacks to more than its bytes can hold",
                 ));
             }
+            all = all.saturating_add(unpacked);
         }
-        Ok(())
+        Ok(all)
     }
+}
+
+fn full(found: NoRoom) -> ArrowError {
+    ArrowError::IoError(found.to_string(), found.into())
 }
 
 fn wrong(found: &str) -> ArrowError {
@@ -201,11 +215,12 @@ mod tests {
     #[test]
     fn what_is_declared_must_be_possible() {
         let bytes = stream();
-        assert_eq!(of_stream(&bytes[..]).unwrap().1[0].num_rows(), 1000);
+        let room = Room::default();
+        assert_eq!(of_stream(&bytes[..], &room).unwrap().1[0].num_rows(), 1000);
         let mut rest = &bytes[..];
         let messages = std::iter::from_fn(|| Message::read(&mut rest).unwrap());
         let mut batch = messages.last().unwrap();
-        batch.check().unwrap();
+        assert!(batch.check().unwrap() >= 8000);
         let packed = 1000_i64.wrapping_mul(8).to_le_bytes();
         let at = batch.body.windows(8).position(|bytes| bytes == packed);
         batch.body[at.unwrap()..][..8].copy_from_slice(&(1_i64 << 50).to_le_bytes());
@@ -218,7 +233,8 @@ mod tests {
         let bytes = stream();
         for end in (9..bytes.len() - 8).step_by(7) {
             // Between two messages a stream may end.
-            let rows = of_stream(&bytes[..end]).map_or(0, |(_, batches)| batches.len());
+            let rows =
+                of_stream(&bytes[..end], &Room::default()).map_or(0, |(_, batches)| batches.len());
             assert_eq!(rows, 0, "{end}");
         }
     }
