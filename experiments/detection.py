@@ -8,7 +8,7 @@ one case; cases that are there are not run again. Needs numpy, pandas, scikit-le
 
 Noise (a share of the labels): `uniform` among the other classes; `pairwise` class c -> c + 1; `boundary` the rows that a
 model of other rows is least sure of, to their second class; `annotator` five annotators, two of whom make nearly all
-mistakes, each pairwise with a shift of their own.
+mistakes, each pairwise with a shift of their own; `bilevel` is told who labelled which row.
 """
 import argparse
 import gzip
@@ -84,8 +84,11 @@ def model():
                 self.model = make_pipeline(StandardScaler(), self.model)
 
         def probabilities(self, x, y, to, classes):
-            self.model.fit(x, y)
             out = np.full((len(to), classes), 1e-9)
+            if len(np.unique(y)) < 2:
+                out[:, y[0]] = 1
+                return out
+            self.model.fit(x, y)
             out[:, self.model.classes_] = self.model.predict_proba(to)
             return out / out.sum(1, keepdims=True)
 
@@ -191,7 +194,7 @@ def case(name, kind, rate, trusted, seed, arguments):
         if trusted:
             save("trust", trust, y[trust])
             words += ["--trusted", "trust.npy", "--trusted-labels", "trust.csv"]
-        if kind == "annotator" and arguments.annotator:
+        if kind == "annotator":
             words += ["--annotator", "who"]
         start = time.time()
         ran = subprocess.run(words, cwd=folder, capture_output=True, text=True)
@@ -216,8 +219,8 @@ def case(name, kind, rate, trusted, seed, arguments):
 def cases(arguments):
     for seed in arguments.seeds:
         for name in arguments.sets:
-            for kind in NOISES:
-                for trusted in TRUSTED:
+            for kind in arguments.noises:
+                for trusted in arguments.trusted:
                     for rate in [0.2, 0.4] if name in ("mnist", "a9a") else [0.2]:
                         if name in SMALL and (seed or trusted == 500):
                             continue
@@ -276,12 +279,15 @@ def main():
     parser.add_argument("--sets", default=",".join(SETS + SMALL))
     parser.add_argument("--seeds", default="0,1,2")
     parser.add_argument("--more", default="", help="more options of bilevel clean")
-    parser.add_argument("--annotator", action="store_true", help="name the annotators")
+    parser.add_argument("--noises", default=",".join(NOISES))
+    parser.add_argument("--trusted", default=",".join(map(str, TRUSTED)))
     parser.add_argument("--table", action="store_true", help="DATA is the file of results")
     arguments = parser.parse_args()
     if arguments.table:
         return table([json.loads(line) for line in open(arguments.data)])
     arguments.sets = arguments.sets.split(",")
+    arguments.noises = arguments.noises.split(",")
+    arguments.trusted = [int(rows) for rows in arguments.trusted.split(",")]
     arguments.seeds = [int(seed) for seed in arguments.seeds.split(",")]
     results = pathlib.Path(arguments.results)
     lines = [json.loads(line) for line in results.open()] if results.exists() else []

@@ -5,8 +5,10 @@ mod output;
 
 use std::path::PathBuf;
 
-use bilevel::catalogue::{MethodChoice, OptimizerChoice, Size};
-use bilevel_tasks::cleaning::{DecimalMark, EarlyStopping, ImageSize, Separator, TimeLimit};
+use bilevel::catalogue::{OptimizerChoice, Size};
+use bilevel_tasks::cleaning::{
+    DecimalMark, EarlyStopping, ImageSize, JudgeChoice, Separator, TimeLimit,
+};
 use bilevel_tasks::corruption::CorruptionKind;
 use bilevel_tasks::data::preparation::{Missing, Scale};
 use bilevel_tasks::model::Model;
@@ -202,6 +204,13 @@ pub(crate) struct CleanArguments {
     /// Labels of the trusted rows, if they are apart
     #[arg(long, value_name = "FILE", requires = "trusted", help_heading = "Data")]
     pub(crate) trusted_labels: Option<PathBuf>,
+    /// Column of who gave each label: each annotator or source has an own way to be wrong, and is ranked in the report
+    #[arg(long, value_name = "COLUMN", help_heading = "Data")]
+    pub(crate) annotator: Option<String>,
+    /// Column of groups of rows that belong together, such as pictures of one film or rows of one patient: no row is
+    /// judged by a model that was trained on rows of its group
+    #[arg(long, value_name = "COLUMN", help_heading = "Data")]
+    pub(crate) group: Option<String>,
     /// Column that says which rows have trusted labels: true or false, yes or no, 1 or 0
     #[arg(long, value_name = "COLUMN", group = "trust", help_heading = "Data")]
     pub(crate) trusted_column: Option<String>,
@@ -459,9 +468,9 @@ pub(crate) struct MethodsArguments {
 
 #[derive(Args, Debug)]
 pub(crate) struct ExplainArguments {
-    /// Name of a method, see bilevel methods
-    #[arg(value_name = "METHOD", value_parser = parse::method)]
-    pub(crate) method: MethodChoice,
+    /// Name of a method or a detector, see bilevel methods
+    #[arg(value_name = "METHOD", value_parser = parse::judge)]
+    pub(crate) method: JudgeChoice,
     #[command(flatten, next_help_heading = "Method")]
     pub(crate) options: MethodOptions,
     /// Predict the cost for this problem of bilevel solve [default: cleaning]

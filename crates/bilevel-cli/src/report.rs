@@ -1,5 +1,6 @@
 //! What a person reads after a run: text on the terminal, and a page.
 
+mod annotators;
 mod html;
 mod text;
 mod words;

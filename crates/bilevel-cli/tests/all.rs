@@ -10,6 +10,7 @@ mod clean_methods;
 mod common;
 mod detectors;
 mod golden;
+mod grouped;
 mod input;
 mod methods;
 mod options;

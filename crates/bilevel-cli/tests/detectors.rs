@@ -22,6 +22,8 @@ fn each_judges_alone() {
         "self-training",
         "noise-matrix",
         "glc",
+        "noise-matrix:hypergradient",
+        "nearest-neighbours",
     ] {
         let options = "--train-rows 200 --trusted-rows 60 --json --quiet";
         let ran = succeed(

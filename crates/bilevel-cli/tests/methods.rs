@@ -49,6 +49,19 @@ fn every_method_is_listed() {
         assert!(text.contains(name), "{name}");
     }
     assert!(text.contains("basic, rhg"));
+    for detector in list["detectors"].as_array().unwrap() {
+        let name = detector["name"].as_str().unwrap();
+        assert!(text.contains(name), "{name}");
+        let page = succeed(folder.path(), &format!("explain {name}")).stdout;
+        for part in ["summary", "how", "reference"] {
+            assert!(
+                page.contains(detector[part].as_str().unwrap()),
+                "{name} {part}"
+            );
+        }
+    }
+    let auto = succeed(folder.path(), "explain auto").stdout;
+    assert!(auto.contains("noise-matrix:hypergradient"), "{auto}");
 }
 
 #[test]

@@ -31,11 +31,12 @@ mod split;
 mod stage;
 mod step_size;
 mod text_form;
+mod together;
 mod verdict;
 
 pub use baseline::{Baseline, baselines, retrain};
 pub use checkpoint::{CleaningCheckpoint, Origin, Results};
-pub use detector::{Choice, Expected, Interval};
+pub use detector::{Choice, Expected, Interval, Page, pages};
 pub use findings::{Findings, Warning};
 pub use forecast::{Forecast, Sizes};
 pub use gradient::{GradientCheck, random_x};
@@ -44,8 +45,8 @@ pub use judge::{Judge, JudgeChoice, MethodSpecification};
 pub use learning::Learning;
 pub use left_out::{LeftOut, WhyLeftOut};
 pub use outcome::{
-    Baselines, CleaningOutcome, CleaningResult, HistoryLine, OracleCalls, Score, Suggestion,
-    scaling_csv, scores_csv,
+    AnnotatorRow, Baselines, CleaningOutcome, CleaningResult, HistoryLine, OracleCalls, Score,
+    Suggestion, scaling_csv, scores_csv,
 };
 pub use output::{CleanedAs, OutputSpecification};
 pub use problem::CleaningProblem;
@@ -73,6 +74,7 @@ use crate::data::Dataset;
 use crate::metrics::CleaningMetrics;
 use crate::model::{Examples, Loss, LossSettings, Model, Real};
 use crate::stream::SPLIT;
+use together::Together;
 
 /// The task to solve, without the method.
 ///
@@ -182,7 +184,8 @@ impl<T: Real> Cleaning<T> {
         if data.trusted().rows() == 0 {
             return Err(Error::NoRows);
         }
-        let (trusted, held_out) = Self::hold_out(data.trusted(), settings, key)?;
+        let (trusted, held_out) =
+            Self::hold_out(data.trusted(), data.trusted_groups(), settings, key)?;
         if let Some(batch) = settings.trusted_batch {
             bilevel::check_batch("trusted batch", batch, trusted.rows())?;
         }
@@ -210,6 +213,7 @@ impl<T: Real> Cleaning<T> {
 
     fn hold_out(
         trusted: &Dataset,
+        groups: Option<&[u32]>,
         settings: &CleaningSettings,
         key: Key,
     ) -> Result<(Dataset, Option<Dataset>), Error> {
@@ -221,8 +225,9 @@ impl<T: Real> Cleaning<T> {
         if held >= rows {
             return Err(Error::TooFewTrusted { rows, held });
         }
-        let order = split::shuffled(rows, key.stream(SPLIT).fold_in(HOLD_OUT));
-        let (held, rest) = order.split_at(held);
+        let together = Together(groups);
+        let order = together.shuffled(rows, key.stream(SPLIT).fold_in(HOLD_OUT));
+        let (held, rest) = order.split_at(together.cut(&order, held));
         Ok((trusted.select(rest)?, Some(trusted.select(held)?)))
     }
 

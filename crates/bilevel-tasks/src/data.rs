@@ -14,6 +14,7 @@ mod column;
 pub mod digits;
 pub mod duplicates;
 mod format;
+pub(crate) mod groups;
 #[cfg(feature = "columnar")]
 mod guarded;
 mod header;

@@ -64,8 +64,8 @@ impl<T: Real> Examples<T> {
         }
     }
 
-    /// The features as data of a function.
-    fn data(&self) -> Data<T> {
+    /// The features as data of a function, `features`.
+    pub(crate) fn data(&self) -> Data<T> {
         let data = Data::new(self.rows());
         match &self.features {
             Features::Dense(values) => data.rows("features", Arc::clone(values), &[self.columns]),
@@ -224,6 +224,43 @@ impl Model {
         let x = Layout::new([("targets", vec![examples.rows(), examples.classes])]);
         let y = self.layout(examples.columns, examples.classes);
         let bound = function.bind(&x, &y, examples.data());
+        bound
+            .map(Arc::new)
+            .map_err(|error| Error::Method(error.into()))
+    }
+
+    /// The mean over rows of −ln Σ_c p_c · T(c, given label), the likelihood of labels that were confused as T says: x has
+    /// T, by its logits: part `confusion`, given × true, T(c, ·) = softmax of column c.
+    ///
+    /// # Errors
+    /// If there are no rows.
+    pub fn confused_loss<T: Real>(
+        self,
+        examples: &Examples<T>,
+        weight_decay: f64,
+    ) -> Result<Arc<Bound<T>>, Error> {
+        if examples.rows() == 0 {
+            return Err(Error::NoRows);
+        }
+        let parts = self.layout(1, 1).parts().to_vec();
+        let function = Function::new(move |v| {
+            let logits = self.logits(v.data("features"), &|part| v.y(part));
+            let confusion = v.x("confusion");
+            // ln T of each row's given label: rows × true.
+            let likelihood = v.data("given").matmul(confusion - confusion.log_sum_exp(0));
+            let losses = logits.log_sum_exp(1) - (logits + likelihood).log_sum_exp(1);
+            decayed(losses.mean(), &parts, weight_decay, &|part| v.y(part))
+        });
+        let classes = examples.classes;
+        let mut given = vec![T::zero(); examples.rows() * classes];
+        for (row, &label) in given.chunks_exact_mut(classes).zip(examples.labels()) {
+            row[label as usize] = T::one();
+        }
+        let x = Layout::new([("confusion", vec![classes, classes])]);
+        let y = self.layout(examples.columns, classes);
+        let given: Arc<[T]> = given.into();
+        let data = examples.data().rows("given", given, &[classes]);
+        let bound = function.bind(&x, &y, data);
         bound
             .map(Arc::new)
             .map_err(|error| Error::Method(error.into()))

@@ -39,6 +39,8 @@ fn specification(a: &CleanArguments) -> CleaningSpecification {
             labels: a.labels.clone(),
             label: a.label.clone(),
             id: a.id.clone(),
+            annotator: a.annotator.clone(),
+            group: a.group.clone(),
             ignore: a.ignore.clone(),
             keep: a.keep.clone(),
             category: a.category.clone(),

@@ -1,10 +1,13 @@
 //! `bilevel explain`: what a method does, and what it would cost.
 
+mod detector;
 mod page;
 mod result;
 
 use bilevel::catalogue::{Defaults, Method, Setting, Settings, StepSizeChoice};
-use bilevel_tasks::cleaning::{CleaningSettings, Forecast, Sizes, TrainingSpecification};
+use bilevel_tasks::cleaning::{
+    CleaningSettings, Forecast, JudgeChoice, Sizes, TrainingSpecification,
+};
 use bilevel_tasks::problem::ProblemOptions;
 
 use crate::advice::spelled;
@@ -24,8 +27,12 @@ struct Known {
 pub(crate) fn run(arguments: &ExplainArguments) -> Result<(), Failure> {
     let common = &arguments.common;
     Folder::expect_new(common.out.as_deref())?;
+    let JudgeChoice(judge, named) = arguments.method;
+    if let Some(name) = judge.name() {
+        return detector::explain(name, common);
+    }
     let settings = Settings {
-        method: Some(arguments.method),
+        method: named,
         ..arguments.options.0.clone()
     };
     // The figures do not depend on the step size.

@@ -1,6 +1,7 @@
 //! `bilevel methods`: the list.
 
 use bilevel::catalogue::METHODS;
+use bilevel_tasks::cleaning::{Page, pages};
 use serde::Serialize;
 
 use crate::arguments::MethodsArguments;
@@ -11,6 +12,8 @@ use crate::table::{cells, table};
 #[derive(Serialize)]
 struct MethodsResult {
     methods: Vec<Line>,
+    /// Of wrong labels, for `bilevel clean`.
+    detectors: Vec<Page>,
 }
 
 #[derive(Serialize)]
@@ -34,6 +37,7 @@ pub(crate) fn run(arguments: &MethodsArguments) -> Result<(), Failure> {
     });
     let result = MethodsResult {
         methods: methods.collect(),
+        detectors: pages().collect(),
     };
     super::deliver(common, "methods", &result, || text(&result))
 }
@@ -56,6 +60,12 @@ fn text(result: &MethodsResult) -> String {
             text += method.summary;
         }
         text.push('\n');
+    }
+    text += "\nDetectors of wrong labels, for bilevel clean; auto takes the best of them on the trusted rows:\n";
+    let longest = result.detectors.iter().map(|page| page.name.len()).max();
+    for page in &result.detectors {
+        let width = longest.unwrap_or_default();
+        text += &format!("  {:width$}  {}\n", page.name, page.summary);
     }
     text + "\nAny field can be combined with any adjoint: --field aggregate --schedule constant:0.5 --adjoint checkpointed:20.\nThe update, its cost and when to use it: bilevel explain METHOD\n"
 }

@@ -7,7 +7,7 @@ mod suspects;
 
 use maud::{DOCTYPE, Markup, PreEscaped, html};
 
-use super::{Facts, words};
+use super::{Facts, annotators, words};
 use crate::failure::Failure;
 use crate::visible::{LONGEST, short};
 use bilevel_tasks::count::count;
@@ -41,6 +41,7 @@ pub(crate) fn page(facts: &Facts<'_>) -> Result<String, Failure> {
                 main {
                     (found(facts))
                     (next(facts))
+                    (annotators::section(facts))
                     (suspects)
                     (comparison(facts))
                     @if !facts.history.is_empty() { (curves(facts)) }

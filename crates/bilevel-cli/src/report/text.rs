@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use bilevel_tasks::count::{are, count};
 
 use super::Facts;
-use super::words;
+use super::{annotators, words};
 use crate::table::{cells, table};
 use crate::visible::{LONGEST_CELL, short};
 
@@ -16,7 +16,7 @@ const SHOWN: usize = 5;
 pub(crate) fn report(facts: &Facts<'_>, cleaned: &[PathBuf]) -> String {
     let mut parts = words::alarms(facts);
     parts.push(words::searched(facts));
-    parts.push(words::found(facts));
+    parts.push(words::found(facts) + &annotators::sentence(facts));
     if !facts.scores.is_empty() {
         parts.push(most_suspect(facts));
     }

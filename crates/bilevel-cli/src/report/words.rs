@@ -4,7 +4,7 @@
 use std::fmt::Write;
 
 use bilevel::driver::Why;
-use bilevel_tasks::cleaning::{Baseline, CleaningResult, WhyLeftOut};
+use bilevel_tasks::cleaning::{Baseline, CleaningResult, WhyLeftOut, pages};
 
 use super::Facts;
 use crate::table::{cells, figure};
@@ -75,29 +75,10 @@ fn stopped(why: Why) -> String {
     }
 }
 
-/// What a detector does, in one sentence.
+/// How a detector judges.
 fn deed(detector: &str) -> &'static str {
-    match detector {
-        "agreement" => {
-            "A model is trained on the trusted rows. A row is kept if that model predicts its label."
-        }
-        "loss" => {
-            "Models are trained on parts of the rows and the trusted rows, each to judge the other rows. A row is kept if its label is\npredicted."
-        }
-        "confident-learning" => {
-            "Models are trained on parts of the rows and the trusted rows, each to judge the other rows. For each pair of classes, as\nmany rows are dropped as seem to be confused."
-        }
-        "self-training" => {
-            "A model is trained on the trusted rows, then on the rows whose labels it predicts, in rounds; each row is judged by a\nmodel that did not see it."
-        }
-        "noise-matrix" => {
-            "A model of the true classes and a matrix of which class is confused with which are estimated in turn, starting from\nthe trusted rows. A row is kept if its label is then the most probable class."
-        }
-        "glc" => {
-            "Which class is confused with which is estimated from the trusted rows; a model of the true classes is trained for this\nmatrix. A row is kept if its label is then the most probable class."
-        }
-        _ => "",
-    }
+    let page = pages().find(|page| page.name == detector);
+    page.map_or("", |page| page.how)
 }
 
 /// How detectors judge, and which one was chosen, unless learned weights judge.
@@ -387,34 +368,13 @@ pub(super) fn legend(facts: &Facts<'_>) -> Vec<(&'static str, &'static str)> {
         ("all_rows", "keeps every row"),
         ("trusted_only", "trains on the trusted rows only"),
     ];
-    let others = [
-        ("auto", "is the detector that does best on trusted rows"),
-        (
-            "agreement",
-            "trains on the trusted rows, then keeps a row if that model predicts its label",
-        ),
-        (
-            "loss",
-            "keeps a row if models trained on other rows predict its label",
-        ),
-        (
-            "confident-learning",
-            "drops as many rows of each pair of classes as seem to be confused",
-        ),
-        (
-            "self-training",
-            "trains on the trusted rows, and in rounds on rows that agree",
-        ),
-        (
-            "noise-matrix",
-            "estimates which class is confused with which, and the model, in turn",
-        ),
-        ("glc", "estimates this once, on the trusted rows"),
-    ];
+    if auto {
+        legend.push(("auto", "is the detector that does best on trusted rows"));
+    }
     legend.extend(
-        others
-            .into_iter()
-            .filter(|(name, _)| known(name) || (*name == "auto" && auto)),
+        pages()
+            .filter(|page| known(page.name))
+            .map(|page| (page.name, page.summary)),
     );
     if known(CEILING) {
         legend.push((

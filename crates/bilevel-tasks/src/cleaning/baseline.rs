@@ -5,7 +5,7 @@ use std::time::Instant;
 use bilevel::Key;
 
 use super::detector::{Detected, Trials};
-use super::split::shuffled;
+use super::together::Together;
 use super::verdict::Verdict;
 use super::{CleaningData, kept};
 use crate::Error;
@@ -49,12 +49,19 @@ pub fn retrain<T: Real>(
     let rows: Vec<usize> = (0..kept.len()).filter(|&row| kept[row]).collect();
     let trusted = data.trusted();
     if trusted.rows() == 0 {
-        return alone(&data.train().select(&rows)?, trainer, key);
+        let groups = groups_of(data, &rows);
+        return alone(
+            &data.train().select(&rows)?,
+            groups.as_deref(),
+            trainer,
+            key,
+        );
     }
     let with = |trusted_rows: &[usize]| data.train().select_with(&rows, trusted, trusted_rows);
-    let order = shuffled(trusted.rows(), key.stream(BASELINE));
+    let together = Together(data.trusted_groups());
+    let order = together.shuffled(trusted.rows(), key.stream(BASELINE));
     let held_out = (order.len() as f64 * HELD_OUT).ceil() as usize;
-    let (held_out, rest) = order.split_at(held_out.min(order.len()));
+    let (held_out, rest) = order.split_at(together.cut(&order, held_out));
     let everything: Vec<usize> = (0..trusted.rows()).collect();
     if rows.is_empty() && rest.is_empty() {
         return trainer.train(&with(&everything)?);
@@ -65,9 +72,16 @@ pub fn retrain<T: Real>(
 }
 
 /// A classifier trained on these rows, a fifth of which first chooses the number of steps.
-fn alone<T: Real>(rows: &Dataset, trainer: &Trainer, key: Key) -> Result<Classifier<T>, Error> {
-    let order = shuffled(rows.rows(), key.stream(BASELINE));
-    let (held_out, rest) = order.split_at((order.len() as f64 * HELD_OUT).ceil() as usize);
+fn alone<T: Real>(
+    rows: &Dataset,
+    groups: Option<&[u32]>,
+    trainer: &Trainer,
+    key: Key,
+) -> Result<Classifier<T>, Error> {
+    let together = Together(groups);
+    let order = together.shuffled(rows.rows(), key.stream(BASELINE));
+    let held_out = (order.len() as f64 * HELD_OUT).ceil() as usize;
+    let (held_out, rest) = order.split_at(together.cut(&order, held_out));
     if rest.is_empty() {
         return trainer.train(rows);
     }
@@ -75,15 +89,21 @@ fn alone<T: Real>(rows: &Dataset, trainer: &Trainer, key: Key) -> Result<Classif
     Trainer { steps, ..*trainer }.train(rows)
 }
 
+/// The groups of these training rows.
+fn groups_of(data: &CleaningData, rows: &[usize]) -> Option<Vec<u32>> {
+    let groups = data.train_groups()?;
+    Some(rows.iter().map(|&row| groups[row]).collect())
+}
+
 /// A classifier trained on these rows alone; the trusted rows choose the number of steps, if there are any.
 fn stopped<T: Real>(
     data: &CleaningData,
-    rows: &Dataset,
+    (rows, groups): (&Dataset, Option<&[u32]>),
     trainer: &Trainer,
     key: Key,
 ) -> Result<Classifier<T>, Error> {
     match data.trusted().rows() {
-        0 => alone(rows, trainer, key),
+        0 => alone(rows, groups, trainer, key),
         _ => Ok(trainer.train_stopped(rows, data.trusted())?.0),
     }
 }
@@ -141,7 +161,9 @@ fn all_rows<T: Real>(data: &CleaningData, trainer: &Trainer, key: Key) -> Result
     let wrong = data.wrong();
     Ok(Baseline {
         f1: figures(&vec![1.0; rows], &everything, wrong.as_deref())?.and_then(|m| m.f1),
-        test_accuracy: of_test(data, || stopped::<T>(data, data.train(), trainer, key))?,
+        test_accuracy: of_test(data, || {
+            stopped::<T>(data, (data.train(), data.train_groups()), trainer, key)
+        })?,
         retrained_accuracy: of_test(data, || retrain::<T>(data, &everything, trainer, key))?,
         ..Baseline::default()
     })
@@ -169,7 +191,11 @@ fn clean_rows<T: Real>(
 ) -> Result<Baseline, Error> {
     let clean: Vec<bool> = wrong.iter().map(|wrong| !wrong).collect();
     let rows: Vec<usize> = (0..clean.len()).filter(|&row| clean[row]).collect();
-    let own = || stopped::<T>(data, &data.train().select(&rows)?, trainer, key);
+    let own = || {
+        let groups = groups_of(data, &rows);
+        let clean = data.train().select(&rows)?;
+        stopped::<T>(data, (&clean, groups.as_deref()), trainer, key)
+    };
     Ok(Baseline {
         test_accuracy: match rows.is_empty() {
             true => None,

@@ -96,10 +96,21 @@ impl CleaningData {
         print.list(truth.map(|&label| u64::from(label).to_le_bytes()));
         add(&mut print, self.train());
         add(&mut print, self.trusted());
+        if let Some(annotators) = self.annotators() {
+            add_numbers(&mut print, annotators.of_rows());
+        }
+        if let Some(groups) = self.groups() {
+            add_numbers(&mut print, groups);
+        }
         let others = self.test().into_iter().chain(self.unlabelled());
         others.for_each(|data| add(&mut print, data));
         print.finish()
     }
+}
+
+fn add_numbers(print: &mut Fingerprint, numbers: &[u32]) {
+    let numbers = numbers.iter();
+    print.list(numbers.map(|&number| u64::from(number).to_le_bytes()));
 }
 
 fn add(print: &mut Fingerprint, data: &Dataset) {
@@ -124,8 +135,7 @@ fn add(print: &mut Fingerprint, data: &Dataset) {
             print.list(sparse.values.iter().map(bits));
         }
     }
-    let labels = data.labels().iter();
-    print.list(labels.map(|&label| u64::from(label).to_le_bytes()));
+    add_numbers(print, data.labels());
     for name in data.class_names() {
         print.text(name);
     }

@@ -2,14 +2,18 @@
 //! is one file, and a line in `list.rs`.
 
 mod agreement;
+mod annotators;
 mod choice;
 mod compared;
 mod confident_learning;
+mod confusion;
 mod detected;
 mod glc;
+mod hypergradient;
 mod judging;
 mod list;
 mod loss;
+mod neighbours;
 mod noise;
 mod noise_matrix;
 mod probes;
@@ -19,5 +23,7 @@ mod trials;
 pub use choice::{Choice, Expected, Interval};
 pub(super) use compared::Compared;
 pub(super) use detected::Detected;
-pub(super) use list::{names, needs_trusted};
+pub use judging::Page;
+pub use list::pages;
+pub(super) use list::{most_classes, names, needs_trusted};
 pub(super) use trials::Trials;

@@ -2,6 +2,7 @@
 
 mod features;
 mod files;
+mod grouped;
 mod rows;
 
 use bilevel::Key;
@@ -48,6 +49,8 @@ fn check_digits(a: &DataSpecification) -> Result<(), Error> {
         ("labels", a.labels.is_some()),
         ("label", a.label.is_some()),
         ("id", a.id.is_some()),
+        ("annotator", a.annotator.is_some()),
+        ("group", a.group.is_some()),
         ("ignore", !a.ignore.is_empty()),
         ("keep", !a.keep.is_empty()),
         ("category", !a.category.is_empty()),
@@ -87,6 +90,14 @@ fn check_keys(a: &DataSpecification) -> Result<(), Error> {
     for (key, columns) in [("keep", &a.keep), ("category", &a.category)] {
         if let Some(column) = columns.iter().find(|column| a.ignore.contains(column)) {
             let because = format!("column {column:?} is left out");
+            return Err(CleaningProblem::Unused { key, because }.into());
+        }
+        let is_group = |column: &&String| {
+            let mut groups = a.annotator.iter().chain(&a.group);
+            groups.any(|group| group == *column)
+        };
+        if let Some(column) = columns.iter().find(is_group) {
+            let because = format!("column {column:?} puts rows into groups, and is no feature");
             return Err(CleaningProblem::Unused { key, because }.into());
         }
     }

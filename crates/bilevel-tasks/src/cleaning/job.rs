@@ -9,14 +9,14 @@ use bilevel::driver::Why;
 use super::baseline::{Baseline, baselines, figures, retrain};
 use super::cleaned_files::expect_cleaned;
 use super::demand::expect_memory;
-use super::detector::{Choice, Compared, needs_trusted};
+use super::detector::{Choice, Compared, most_classes, needs_trusted};
 use super::findings::Findings;
 use super::gradient::{self, GradientCheck};
 use super::input::{Features, Input};
 use super::judge::Judge;
 use super::learning::Learning;
 use super::left_out::{LeftOut, WhyLeftOut};
-use super::outcome::{Baselines, CleaningOutcome, CleaningResult, scores, suggestions};
+use super::outcome::{Baselines, CleaningOutcome, CleaningResult, annotators, scores, suggestions};
 use super::problem::CleaningProblem;
 use super::run::{Cleaned, CleaningState, Watch};
 use super::specification::{CleaningSpecification, EarlyStopping, RunSpecification};
@@ -94,6 +94,7 @@ impl CleaningJob {
         expect_cleaned(given)?;
         let input = Input::read(&given.data, needs_trusted.as_deref(), key)?;
         let learns = judge.learns_weights() && input.data.trusted().rows() > 0;
+        expect_few_classes(judge, &input.data)?;
         expect_memory(&input.data, settings.model)?;
         let learning = learns
             .then(|| Learning::new(given, &mut settings, &input.data, key, threads))
@@ -389,6 +390,7 @@ impl CleaningJob {
             kept_by: choice.as_ref().map(|choice| choice.kept_by),
             expected: choice.as_ref().and_then(|choice| choice.expected),
             candidates: choice.map_or_else(Vec::new, |choice| choice.candidates),
+            annotators: annotators(&self.data, &verdict.suspects),
             left_out,
             baselines: Baselines(simple),
             gradient_check,
@@ -452,6 +454,22 @@ impl CleaningJob {
 fn deadline(limit: Option<Duration>) -> Deadline {
     const FOR_WRITING: f64 = 0.1;
     Deadline::within(limit.map(|limit| limit.mul_f64(1.0 - FOR_WRITING)))
+}
+
+/// Rejects more classes than the detector that is asked for takes.
+fn expect_few_classes(judge: Judge, data: &CleaningData) -> Result<(), Error> {
+    let (most, found) = (
+        judge.name().map_or(usize::MAX, most_classes),
+        data.train().classes(),
+    );
+    if found <= most {
+        return Ok(());
+    }
+    Err(Error::Setting {
+        field: "the number of classes, for this method,",
+        range: "at most 300",
+        value: found.to_string(),
+    })
 }
 
 /// Rejects keys of learned weights for a detector, which learns none.

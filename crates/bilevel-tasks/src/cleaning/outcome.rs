@@ -91,6 +91,9 @@ pub struct CleaningResult {
     /// AUC and F1 of the candidates on trusted rows.
     #[serde(skip)]
     pub candidates: Vec<(&'static str, f64, f64)>,
+    /// Who gave the labels, the one with the most suspects for the number of rows first, if that is known.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub annotators: Vec<AnnotatorRow>,
     /// What was not done, and why.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub left_out: Vec<LeftOut>,
@@ -108,6 +111,43 @@ pub struct CleaningResult {
     pub adjoint_reason: Option<String>,
     /// Findings about the rows.
     pub input: Findings,
+}
+
+/// What was found about one who gave labels.
+#[derive(Clone, PartialEq, Debug, Serialize)]
+pub struct AnnotatorRow {
+    /// As the column has it.
+    pub annotator: String,
+    /// Rows with a label by this annotator.
+    pub rows: usize,
+    /// Those of them that are suspects.
+    pub suspects: usize,
+}
+
+/// What was found about each annotator, the most often suspected first; few rows say little.
+pub(super) fn annotators(data: &CleaningData, suspects: &[bool]) -> Vec<AnnotatorRow> {
+    let Some(annotators) = data.annotators() else {
+        return Vec::new();
+    };
+    let mut all: Vec<AnnotatorRow> = annotators
+        .names()
+        .iter()
+        .map(|name| AnnotatorRow {
+            annotator: name.clone(),
+            rows: 0,
+            suspects: 0,
+        })
+        .collect();
+    for (&annotator, suspect) in annotators.of_rows().iter().zip(suspects) {
+        let own = &mut all[annotator as usize];
+        own.rows += 1;
+        own.suspects += usize::from(*suspect);
+    }
+    let total = suspects.iter().filter(|suspect| **suspect).count();
+    let rate = total as f64 / suspects.len().max(1) as f64;
+    let share = |own: &AnnotatorRow| (own.suspects as f64 + 4.0 * rate) / (own.rows as f64 + 4.0);
+    all.sort_by(|a, b| share(b).total_cmp(&share(a)));
+    all
 }
 
 /// The baselines by name, in their order.

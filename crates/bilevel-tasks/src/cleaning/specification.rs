@@ -87,6 +87,12 @@ pub struct DataSpecification {
     /// Column of row names.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub id: Option<String>,
+    /// Column of who gave each label.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub annotator: Option<String>,
+    /// Column of groups of rows that belong together.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub group: Option<String>,
     /// Columns to leave out of the features.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub ignore: Vec<String>,

@@ -6,6 +6,7 @@ use rand::seq::SliceRandom;
 use crate::Error;
 use crate::corruption::Corruption;
 use crate::data::Dataset;
+use crate::data::groups::Groups;
 use crate::stream::{CORRUPTION, SPLIT};
 
 /// How many rows of a source go where.
@@ -41,6 +42,8 @@ pub struct CleaningData {
     trusted: Dataset,
     test: Option<Dataset>,
     unlabelled: Option<Dataset>,
+    annotators: Option<Groups>,
+    groups: Option<Groups>,
 }
 
 impl CleaningData {
@@ -76,6 +79,8 @@ impl CleaningData {
             trusted,
             test,
             unlabelled: None,
+            annotators: None,
+            groups: None,
         })
     }
 
@@ -207,6 +212,53 @@ impl CleaningData {
         self.unlabelled = Some(data);
         self.numbers.unlabelled = rows;
         Ok(self)
+    }
+
+    /// The same with who gave the label of each training row.
+    ///
+    /// # Errors
+    /// If there is not one for each.
+    pub fn with_annotators(mut self, annotators: Groups) -> Result<Self, Error> {
+        let rows = annotators.of_rows().len();
+        crate::data::check_length("annotators", self.train.rows(), rows)?;
+        self.annotators = Some(annotators);
+        Ok(self)
+    }
+
+    /// The same with the group of each training row, then of each trusted row: rows of a group stay together where rows
+    /// are split into those that a model is trained on and those that it judges.
+    ///
+    /// # Errors
+    /// If there is not one for each.
+    pub fn with_groups(mut self, groups: Groups) -> Result<Self, Error> {
+        let rows = self.train.rows() + self.trusted.rows();
+        crate::data::check_length("groups", rows, groups.of_rows().len())?;
+        self.groups = Some(groups);
+        Ok(self)
+    }
+
+    /// Who gave the label of each training row, if that is known.
+    #[must_use]
+    pub fn annotators(&self) -> Option<&Groups> {
+        self.annotators.as_ref()
+    }
+
+    /// The group of each training row, then of each trusted row, if rows belong together.
+    #[must_use]
+    pub fn groups(&self) -> Option<&[u32]> {
+        self.groups.as_ref().map(Groups::of_rows)
+    }
+
+    /// The group of each training row, if rows belong together.
+    #[must_use]
+    pub fn train_groups(&self) -> Option<&[u32]> {
+        self.groups().map(|groups| &groups[..self.train.rows()])
+    }
+
+    /// The group of each trusted row, if rows belong together.
+    #[must_use]
+    pub fn trusted_groups(&self) -> Option<&[u32]> {
+        self.groups().map(|groups| &groups[self.train.rows()..])
     }
 
     /// The training rows, with the labels that were given.

@@ -17,6 +17,8 @@ pub(crate) struct Cells {
     pub(crate) labels: Option<Labels>,
     pub(crate) ids: Option<Vec<String>>,
     pub(crate) trusted: Option<Vec<bool>>,
+    /// The texts of the columns of groups that there are.
+    pub(crate) groups: Vec<Option<Vec<String>>>,
     /// The line of each row, where the file has lines.
     pub(crate) lines: Vec<u64>,
 }
@@ -42,6 +44,11 @@ impl Cells {
                 .map(|label| Labels::new(path, Some(label.clone()))),
             ids: assigned.id.is_some().then(Vec::new),
             trusted: assigned.trusted.then(Vec::new),
+            groups: assigned
+                .groups
+                .iter()
+                .map(|there| there.then(Vec::new))
+                .collect(),
             lines: Vec::new(),
         }
     }
@@ -65,6 +72,11 @@ impl Cells {
             Role::Id => {
                 if let Some(ids) = &mut self.ids {
                     ids.push(text.to_owned());
+                }
+            }
+            Role::Group(position) => {
+                if let Some(Some(texts)) = self.groups.get_mut(position) {
+                    texts.push(text.to_owned());
                 }
             }
             Role::Trusted => {
@@ -91,6 +103,11 @@ impl Cells {
         }
         if let (Some(mine), Some(theirs)) = (&mut self.trusted, &other.trusted) {
             mine.extend_from_slice(theirs);
+        }
+        for mine_and_theirs in self.groups.iter_mut().zip(&other.groups) {
+            if let (Some(mine), Some(theirs)) = mine_and_theirs {
+                mine.extend_from_slice(theirs);
+            }
         }
         self.lines.extend_from_slice(&other.lines);
     }
@@ -140,6 +157,7 @@ impl Cells {
             id_column: assigned.id,
             ids: self.ids,
             trusted: self.trusted,
+            groups: self.groups,
             names: header.names,
             notes,
             ..Table::new(path, kind, self.rows)

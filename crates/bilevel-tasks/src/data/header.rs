@@ -14,6 +14,8 @@ pub(super) enum Role {
     Label,
     Id,
     Trusted,
+    /// The column of groups at this position.
+    Group(usize),
 }
 
 /// The names of the columns.
@@ -38,11 +40,14 @@ pub(super) struct Assigned {
     pub(super) label: Option<String>,
     pub(super) id: Option<String>,
     pub(super) trusted: bool,
+    /// Which of the columns of groups that are wanted there are.
+    pub(super) groups: Vec<bool>,
 }
 
 const LABEL: &str = "the labels";
 const ID: &str = "the names of the rows";
 const TRUSTED: &str = "which rows are trusted";
+const GROUP: &str = "groups of rows";
 const IGNORED: &str = "left out";
 
 impl Header {
@@ -154,6 +159,10 @@ impl Header {
             None => false,
             Some(name) => give(name, Role::Trusted, TRUSTED, first)?,
         };
+        let mut groups = vec![false; wanted.groups.len()];
+        for (position, name) in wanted.groups.iter().enumerate() {
+            groups[position] = give(name, Role::Group(position), GROUP, first)?;
+        }
         for name in &wanted.ignore {
             // The caller checks whether any of several tables has it.
             give(name, Role::Unused, IGNORED, false)?;
@@ -199,6 +208,7 @@ impl Header {
             label: label.filter(|_| has_label).cloned(),
             id,
             trusted,
+            groups,
         })
     }
 

@@ -15,6 +15,9 @@ pub struct TableColumns {
     pub id: Option<String>,
     /// The column that tells which rows are trusted.
     pub trusted: Option<String>,
+    /// Columns that put rows into groups, by their texts: no features.
+    #[serde(default)]
+    pub groups: Vec<String>,
     /// Columns that are left out.
     pub ignore: Vec<String>,
     /// Columns of features that are kept, whatever they look like.

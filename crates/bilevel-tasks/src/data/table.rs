@@ -31,6 +31,8 @@ pub struct Table {
     pub(crate) id_column: Option<String>,
     pub(crate) ids: Option<Vec<String>>,
     pub(crate) trusted: Option<Vec<bool>>,
+    /// The texts of each column of groups that was wanted, if it is there.
+    pub(crate) groups: Vec<Option<Vec<String>>>,
     /// The names of all columns, in the order of the file.
     pub(crate) names: Vec<String>,
     /// What a person should know about how the file was read.
@@ -147,6 +149,7 @@ impl Table {
             id_column: None,
             ids: None,
             trusted: None,
+            groups: Vec::new(),
             names: Vec::new(),
             notes: Vec::new(),
         }
@@ -296,6 +299,14 @@ impl Table {
         }
         if other.trusted.is_some() {
             self.trusted = other.trusted;
+        }
+        for (position, texts) in other.groups.into_iter().enumerate() {
+            if self.groups.len() <= position {
+                self.groups.push(None);
+            }
+            if texts.is_some() {
+                self.groups[position] = texts;
+            }
         }
         for name in other.names {
             if !self.names.contains(&name) {

@@ -1,7 +1,7 @@
 //! Agreement with a model of the trusted rows.
 
 use super::detected::Detected;
-use super::judging::Detector;
+use super::judging::{Detector, Page};
 use super::trials::Trials;
 use crate::Error;
 
@@ -9,12 +9,14 @@ use crate::Error;
 pub(super) struct Agreement;
 
 impl Detector for Agreement {
-    fn name(&self) -> &'static str {
-        "agreement"
-    }
-
-    fn needs_trusted(&self) -> bool {
-        true
+    fn page(&self) -> Page {
+        Page {
+            name: "agreement",
+            summary: "keeps a row if a model of the trusted rows predicts its label",
+            how: "A model is trained on the trusted rows. A row is kept if that model predicts its label.",
+            reference: "what most people do first",
+            needs_trusted: true,
+        }
     }
 
     fn detect(&self, trials: &Trials<'_>) -> Result<Detected, Error> {

@@ -80,14 +80,18 @@ const QUANTILE: f64 = 1.645;
 const OTHERWISE: f64 = 0.03;
 
 /// The candidates, the first of which is taken unless another is better: what ranks best on most data.
-const CANDIDATES: [&str; 6] = [
+const CANDIDATES: [&str; 7] = [
     "noise-matrix",
     "glc",
     "self-training",
     "loss",
     "agreement",
     "confident-learning",
+    NEIGHBOURS,
 ];
+
+/// Of these many are needed to show that another kind of model is better.
+const NEIGHBOURS: &str = "nearest-neighbours";
 
 /// Those that do not explain labels by a matrix of noise, the first of which is taken unless another is better.
 const WITHOUT_MATRIX: [&str; 3] = ["self-training", "loss", "agreement"];
@@ -113,12 +117,13 @@ pub(in crate::cleaning) fn choose(
     key: Key,
 ) -> Result<Choice, Error> {
     let known = |name: &str| found.iter().find(|(other, _)| *other == name);
+    let trusted: Vec<(usize, u32)> = trials.trusted().collect();
+    let few = trusted.len() < MANY_TRUSTED;
     let candidates: Vec<&'static str> = CANDIDATES
         .into_iter()
-        .filter(|name| known(name).is_some())
+        .filter(|&name| known(name).is_some() && !(few && name == NEIGHBOURS))
         .collect();
     let first = candidates.first().copied().unwrap_or("agreement");
-    let trusted: Vec<(usize, u32)> = trials.trusted().collect();
     let unexplained = explains_little(trials, found);
     if trusted.is_empty() && unexplained {
         return Ok(Choice {
@@ -144,7 +149,7 @@ pub(in crate::cleaning) fn choose(
         candidates.clone()
     } else if unsure && !without.is_empty() {
         without
-    } else if trusted.len() < MANY_TRUSTED {
+    } else if few {
         UNSURE.to_vec()
     } else {
         candidates.clone()

@@ -67,7 +67,8 @@ impl<'a> Compared<'a> {
         order.sort_by_key(|detector| !wanted(detector.name()));
         for detector in order {
             let name = detector.name();
-            if detector.needs_trusted() && data.trusted().rows() == 0 {
+            let few = !wanted(name) && data.train().classes() > detector.most_classes();
+            if few || detector.page().needs_trusted && data.trusted().rows() == 0 {
                 continue;
             }
             stage(Stage::Detector(name));

@@ -2,15 +2,16 @@
 
 use std::sync::Arc;
 
+use super::confusion::Confusion;
 use crate::model::predictions;
 
 /// What a detector found out about each row.
 pub(in crate::cleaning) struct Detected {
     /// The probability of each class, without regard to the given label: rows to check, then trusted rows; × classes.
     pub(in crate::cleaning) probabilities: Arc<[f32]>,
-    /// The probability of each given label, if this is the true one: true × given. None: a given label says nothing
-    /// that the probabilities do not say.
-    pub(in crate::cleaning) noise: Option<Vec<f64>>,
+    /// The probability of each given label, for each true class. None: a given label says nothing that the probabilities
+    /// do not say.
+    pub(in crate::cleaning) noise: Option<Confusion>,
     /// The rows to check whose labels are kept, where that does not follow from the probabilities.
     pub(in crate::cleaning) kept: Option<Vec<bool>>,
     /// Labels are kept too where no more probable class reaches its threshold.
@@ -29,7 +30,7 @@ impl Detected {
         let mut posterior: Vec<f64> = own.iter().map(|&p| f64::from(p)).collect();
         if let Some(noise) = &self.noise {
             for (class, p) in posterior.iter_mut().enumerate() {
-                *p *= noise[class * classes + given as usize];
+                *p *= noise.of(row, class, given);
             }
         }
         let sum: f64 = posterior.iter().sum();

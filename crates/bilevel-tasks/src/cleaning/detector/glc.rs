@@ -1,8 +1,9 @@
 //! Gold loss correction (arXiv 1802.05300).
 
+use super::confusion::Confusion;
 use super::detected::Detected;
-use super::judging::Detector;
-use super::noise_matrix::{rounds, shares};
+use super::judging::{Detector, Page};
+use super::noise_matrix::rounds;
 use super::trials::Trials;
 use crate::Error;
 
@@ -15,28 +16,41 @@ pub(super) struct Glc;
 const ROUNDS: usize = 4;
 
 impl Detector for Glc {
-    fn name(&self) -> &'static str {
-        "glc"
-    }
-
-    fn needs_trusted(&self) -> bool {
-        true
+    fn page(&self) -> Page {
+        Page {
+            name: "glc",
+            summary: "estimates this once, on the trusted rows",
+            how: "Which class is confused with which is estimated from the trusted rows; a model of the true classes is trained for this\nmatrix. A row is kept if its label is then the most probable class.",
+            reference: "arXiv 1802.05300",
+            needs_trusted: true,
+        }
     }
 
     fn detect(&self, trials: &Trials<'_>) -> Result<Detected, Error> {
-        let classes = trials.classes();
-        let mut detected = trials.detected(trials.cross_validated()?);
-        let mut sums = vec![0.01; classes * classes];
-        for (row, label) in trials.trusted() {
-            let at = (trials.rows() + row) * classes;
-            for (given, &p) in detected.probabilities[at..at + classes].iter().enumerate() {
-                sums[label as usize * classes + given] += f64::from(p);
-            }
-        }
-        detected.noise = Some(shares(sums, classes));
-        // A model of the true classes to begin with.
-        detected.probabilities = trials.trusted_only()?;
-        rounds(trials, &mut detected, ROUNDS, |_| {})?;
-        Ok(detected)
+        let shares = of_trusted(trials)?;
+        corrected(trials, Confusion::of_all(shares, trials.classes()))
     }
+}
+
+/// What a model of the given labels predicts for the trusted rows of each class, summed: true × given.
+pub(super) fn of_trusted(trials: &Trials<'_>) -> Result<Vec<f64>, Error> {
+    let classes = trials.classes();
+    let probabilities = trials.cross_validated()?;
+    let mut sums = vec![0.01; classes * classes];
+    for (row, label) in trials.trusted() {
+        let at = (trials.rows() + row) * classes;
+        for (given, &p) in probabilities[at..at + classes].iter().enumerate() {
+            sums[label as usize * classes + given] += f64::from(p);
+        }
+    }
+    Ok(sums)
+}
+
+/// A model of the true classes for this confusion.
+pub(super) fn corrected(trials: &Trials<'_>, confusion: Confusion) -> Result<Detected, Error> {
+    // A model of the true classes to begin with.
+    let mut detected = trials.detected(trials.trusted_only()?);
+    detected.noise = Some(confusion);
+    rounds(trials, &mut detected, ROUNDS, |_| {})?;
+    Ok(detected)
 }

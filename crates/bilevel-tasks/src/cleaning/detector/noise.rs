@@ -1,14 +1,18 @@
 //! How labels seem to be wrong: how often, in which rows, and which label they get.
 
 use super::detected::Detected;
+use super::noise_matrix::LIKE_ALL;
 use super::trials::Trials;
 use crate::Error;
 
 /// How labels seem to be wrong. Rows are put into groups by how sure a model of the trusted rows is of them: mistakes
 /// that people make are often where it is not.
 pub(super) struct Noise {
-    /// True × given, without the diagonal; each row has the sum 1.
+    /// True × given, without the diagonal; each row has the sum 1. One such matrix, or one of each annotator.
     others: Vec<f64>,
+    /// By how much the odds that a label is wrong are larger than on average, for each annotator; empty if they are not
+    /// known.
+    odds: Vec<f64>,
     classes: usize,
     /// Where the groups end: the margin between the two most probable classes.
     ends: Vec<f64>,
@@ -84,24 +88,7 @@ impl Noise {
         held: &[(Vec<f32>, u32)],
     ) -> Result<Self, Error> {
         let classes = trials.classes();
-        let mut others = vec![0.01; classes * classes];
-        let mut wrong = 0.0;
-        for (row, &given) in trials.given().iter().enumerate() {
-            let Some(detected) = detected else { break };
-            let posterior = detected.posterior(row, given, classes);
-            wrong += 1.0 - posterior[given as usize];
-            for (class, p) in posterior.into_iter().enumerate() {
-                others[class * classes + given as usize] += p;
-            }
-        }
-        for (class, row) in others.chunks_exact_mut(classes).enumerate() {
-            row[class] = 0.0;
-            let sum: f64 = row.iter().sum();
-            if sum > 0.0 {
-                row.iter_mut().for_each(|share| *share /= sum);
-            }
-        }
-        let rate = (wrong / trials.rows().max(1) as f64).clamp(0.005, 0.95);
+        let (rate, odds, others) = Self::by_annotators(trials, detected);
         let mut margins: Vec<f64> = held.iter().map(|(p, _)| margin(p).2).collect();
         margins.sort_by(f64::total_cmp);
         let groups = (held.len() / GROUP).clamp(1, MOST_GROUPS);
@@ -110,6 +97,7 @@ impl Noise {
                 .map(|group| margins[group * held.len() / groups])
                 .collect(),
             others,
+            odds,
             classes,
             groups: Vec::new(),
         };
@@ -131,14 +119,69 @@ impl Noise {
         Ok(noise)
     }
 
+    /// The share of wrong labels; for each annotator, by how much the odds of wrong labels differ from it, and which
+    /// labels these are.
+    fn by_annotators(
+        trials: &Trials<'_>,
+        detected: Option<&Detected>,
+    ) -> (f64, Vec<f64>, Vec<f64>) {
+        let classes = trials.classes();
+        let size = classes * classes;
+        let annotators = trials.annotators();
+        let count = annotators.map_or(0, |annotators| annotators.count);
+        let mut of_all = vec![0.01; size];
+        let mut own = vec![0.0; count * size];
+        let mut rates = vec![(0.0, 0.0); count];
+        let mut wrong = 0.0;
+        for (row, &given) in trials.given().iter().enumerate() {
+            let Some(detected) = detected else { break };
+            let posterior = detected.posterior(row, given, classes);
+            let not_given = 1.0 - posterior[given as usize];
+            wrong += not_given;
+            let annotator = annotators.map(|annotators| annotators.of_row[row] as usize);
+            if let Some(annotator) = annotator {
+                rates[annotator].0 += not_given;
+                rates[annotator].1 += 1.0;
+            }
+            for (class, p) in posterior.into_iter().enumerate() {
+                let at = class * classes + given as usize;
+                of_all[at] += p;
+                if let Some(annotator) = annotator {
+                    own[annotator * size + at] += p;
+                }
+            }
+        }
+        without_diagonal(&mut of_all, classes);
+        let rate = (wrong / trials.rows().max(1) as f64).clamp(0.005, 0.95);
+        if annotators.is_none() {
+            return (rate, Vec::new(), of_all);
+        }
+        for matrix in own.chunks_exact_mut(size) {
+            let shares = matrix.iter_mut().zip(&of_all);
+            shares.for_each(|(count, share)| *count += LIKE_ALL * share);
+            without_diagonal(matrix, classes);
+        }
+        let odds = |rate: f64| rate / (1.0 - rate);
+        let rates = rates.into_iter().map(|(wrong, rows)| {
+            let own = (wrong + LIKE_ALL * rate) / (rows + LIKE_ALL);
+            odds(own.clamp(0.002, 0.98)) / odds(rate)
+        });
+        (rate, rates.collect(), own)
+    }
+
     fn group(&self, probabilities: &[f32]) -> usize {
         let (.., margin) = margin(probabilities);
         self.ends.partition_point(|&end| end <= margin)
     }
 
     /// The probability that a row's label is wrong, and for each class the share of the wrong labels that are it, by the
-    /// row's true label and what a model of the trusted rows says of it.
-    pub(super) fn of_row(&self, probabilities: &[f32], truth: u32) -> (f64, Vec<f64>) {
+    /// row's true label, who gave the label if that is known, and what a model of the trusted rows says of it.
+    pub(super) fn of_row(
+        &self,
+        annotator: Option<u32>,
+        probabilities: &[f32],
+        truth: u32,
+    ) -> (f64, Vec<f64>) {
         let group = self.groups[self.group(probabilities)];
         let (first, second, _) = margin(probabilities);
         // The class with which it is confused.
@@ -147,13 +190,32 @@ impl Noise {
         } else {
             first
         };
-        let shares = &self.others[truth as usize * self.classes..][..self.classes];
+        let matrix = annotator.unwrap_or(0) as usize;
+        let start = (matrix * self.classes + truth as usize) * self.classes;
+        let shares = &self.others[start..start + self.classes];
         let mut shares: Vec<f64> = shares
             .iter()
             .map(|share| share * (1.0 - group.second))
             .collect();
         shares[near] += group.second;
-        (group.wrong, shares)
+        let more = annotator.and_then(|annotator| self.odds.get(annotator as usize));
+        let odds = group.wrong / (1.0 - group.wrong) * more.copied().unwrap_or(1.0);
+        let wrong = match more {
+            Some(_) => odds / (1.0 + odds),
+            None => group.wrong,
+        };
+        (wrong, shares)
+    }
+}
+
+/// Each row without its diagonal, with the sum 1.
+fn without_diagonal(matrix: &mut [f64], classes: usize) {
+    for (class, row) in matrix.chunks_exact_mut(classes).enumerate() {
+        row[class] = 0.0;
+        let sum: f64 = row.iter().sum();
+        if sum > 0.0 {
+            row.iter_mut().for_each(|share| *share /= sum);
+        }
     }
 }
 

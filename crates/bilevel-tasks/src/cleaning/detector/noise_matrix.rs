@@ -1,22 +1,29 @@
 //! Which class is confused with which, estimated together with the model (expectation maximisation).
 
+use super::confusion::Confusion;
 use super::detected::Detected;
-use super::judging::Detector;
+use super::judging::{Detector, Page};
 use super::trials::Trials;
 use crate::Error;
 
 /// The probabilities of the given labels for each true class, T, and a model of the true classes: in turn, the model's
 /// probabilities × T say which class each row has, T is counted from these, and the model is trained on them as soft
-/// labels and on the trusted rows. Starts from self-training. Dawid and Skene, 1979, with a model in place of several
-/// annotators.
+/// labels and on the trusted rows. Starts from self-training. Where it is known who gave each label, each annotator has a
+/// matrix. Dawid and Skene, 1979, with a model in place of several labels of a row.
 pub(super) struct NoiseMatrix;
 
 /// Each trains a model.
 const ROUNDS: usize = 8;
 
 impl Detector for NoiseMatrix {
-    fn name(&self) -> &'static str {
-        "noise-matrix"
+    fn page(&self) -> Page {
+        Page {
+            name: "noise-matrix",
+            summary: "estimates which class is confused with which, and the model, in turn",
+            how: "A model of the true classes and a matrix of which class is confused with which are estimated in turn, starting from\nthe trusted rows. A row is kept if its label is then the most probable class.",
+            reference: "Dawid and Skene, 1979",
+            needs_trusted: false,
+        }
     }
 
     fn detect(&self, trials: &Trials<'_>) -> Result<Detected, Error> {
@@ -58,30 +65,66 @@ pub(super) fn rounds(
     Ok(())
 }
 
-/// The share of the rows of each class that have each label: true × given.
-fn counted(trials: &Trials<'_>, detected: &Detected) -> Vec<f64> {
+/// A class without rows keeps its label, and no pair is impossible: so many rows count beside those that there are.
+const DIAGONAL: f64 = 0.5;
+const EVERYWHERE: f64 = 0.01;
+
+/// An annotator is as all are, with an own rate of wrong labels, to the weight of so many rows of each class.
+pub(super) const LIKE_ALL: f64 = 4.0;
+
+/// The share of the rows of each class that have each label: of all rows, or of the rows of each annotator.
+fn counted(trials: &Trials<'_>, detected: &Detected) -> Confusion {
     let classes = trials.classes();
-    // No pair is impossible, and a class without rows keeps its label.
-    let mut counts = vec![0.01; classes * classes];
-    for class in 0..classes {
-        counts[class * classes + class] += 0.5;
-    }
+    let annotators = trials.annotators();
+    let size = classes * classes;
+    let mut of_all = vec![EVERYWHERE; size];
+    let mut counts = vec![0.0; annotators.map_or(0, |annotators| annotators.count) * size];
+    // For each annotator, wrong labels and labels.
+    let mut rates = vec![(0.0, 0.0); counts.len() / size];
     for (row, &given) in trials.given().iter().enumerate() {
         let posterior = detected.posterior(row, given, classes);
-        for (class, p) in posterior.into_iter().enumerate() {
-            counts[class * classes + given as usize] += p;
+        for (class, &p) in posterior.iter().enumerate() {
+            of_all[class * classes + given as usize] += p;
+        }
+        if let Some(annotators) = annotators {
+            let annotator = annotators.of_row[row] as usize;
+            rates[annotator].0 += 1.0 - posterior[given as usize];
+            rates[annotator].1 += 1.0;
+            for (class, p) in posterior.into_iter().enumerate() {
+                counts[annotator * size + class * classes + given as usize] += p;
+            }
         }
     }
-    shares(counts, classes)
-}
-
-/// Counts, each row divided by its sum.
-pub(super) fn shares(mut counts: Vec<f64>, classes: usize) -> Vec<f64> {
-    for row in counts.chunks_exact_mut(classes) {
-        let sum: f64 = row.iter().sum();
-        row.iter_mut().for_each(|count| *count /= sum);
+    let diagonal = |matrix: &mut [f64], count: f64| {
+        for class in 0..classes {
+            matrix[class * classes + class] += count;
+        }
+    };
+    let Some(annotators) = annotators else {
+        diagonal(&mut of_all, DIAGONAL);
+        return Confusion::of_all(of_all, classes);
+    };
+    let (wrong, rows) = rates
+        .iter()
+        .fold((0.0, 0.0), |sum, own| (sum.0 + own.0, sum.1 + own.1));
+    let rate = wrong / f64::max(rows, 1.0);
+    for class in 0..classes {
+        // Which label a wrong one is.
+        let others = &mut of_all[class * classes..(class + 1) * classes];
+        others[class] = 0.0;
+        let sum: f64 = others.iter().sum();
+        others
+            .iter_mut()
+            .for_each(|count| *count /= sum.max(EVERYWHERE));
     }
-    counts
+    for (matrix, (wrong, rows)) in counts.chunks_exact_mut(size).zip(rates) {
+        let own = (wrong + LIKE_ALL * rate) / (rows + LIKE_ALL);
+        for (count, like_all) in matrix.iter_mut().zip(&of_all) {
+            *count += EVERYWHERE + LIKE_ALL * own * like_all;
+        }
+        diagonal(matrix, DIAGONAL + LIKE_ALL * (1.0 - own));
+    }
+    Confusion::of_rows(counts, classes, Some(annotators.of_row.clone()))
 }
 
 /// Soft labels of the rows to check, and the labels of the trusted rows.

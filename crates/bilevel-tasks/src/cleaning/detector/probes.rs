@@ -7,7 +7,7 @@ use super::list::DETECTORS;
 use super::noise::Noise;
 use super::trials::Trials;
 use crate::Error;
-use crate::cleaning::split::shuffled;
+use crate::cleaning::together::Together;
 use crate::stream::BASELINE;
 
 /// Folds of the trusted rows.
@@ -34,12 +34,13 @@ pub(super) fn probes(
     key: Key,
 ) -> Result<Vec<Vec<Probe>>, Error> {
     let classes = trials.classes();
-    let order = shuffled(trusted.len(), key.stream(BASELINE).fold_in(100));
+    let groups = trials.groups_of(trusted.iter().map(|&(row, _)| row));
+    let together = Together(groups.as_deref());
+    let parts = together.parts(trusted.len(), FOLDS, key.stream(BASELINE).fold_in(100));
     let mut folds = Vec::new();
     let mut held_out = Vec::new();
-    for fold in 0..FOLDS {
-        let places = order.iter().skip(fold).step_by(FOLDS);
-        let held: Vec<(usize, u32)> = places.map(|&place| trusted[place]).collect();
+    for part in parts {
+        let held: Vec<(usize, u32)> = part.into_iter().map(|place| trusted[place]).collect();
         let rows: Vec<usize> = held.iter().map(|&(row, _)| row).collect();
         let trials = trials.without(&rows);
         let probabilities = trials.trusted_only()?;
@@ -51,9 +52,13 @@ pub(super) fn probes(
         folds.push((trials, held));
     }
     let noise = Noise::of(trials, first, &held_out)?;
-    let mut made = held_out
-        .iter()
-        .map(|(probabilities, label)| noise.of_row(probabilities, *label));
+    let rows = folds.iter().flat_map(|(_, held)| held);
+    let mut made = held_out.iter().zip(rows).map(|(held, &(row, _))| {
+        let (probabilities, label) = held;
+        let annotators = trials.annotators();
+        let annotator = annotators.map(|of| of.of_row[trials.rows() + row]);
+        noise.of_row(annotator, probabilities, *label)
+    });
     let mut probes = vec![Vec::new(); candidates.len()];
     for (trials, held) in &folds {
         let made: Vec<(f64, Vec<f64>)> = made.by_ref().take(held.len()).collect();

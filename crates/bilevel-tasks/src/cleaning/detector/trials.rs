@@ -7,10 +7,12 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use bilevel::{Draw, Objective};
 use bilevel_autodiff::Bound;
 
+use super::annotators::Annotators;
 use super::detected::Detected;
 use crate::Error;
 use crate::cleaning::CleaningData;
 use crate::cleaning::split::shuffled;
+use crate::cleaning::together::Together;
 use crate::data::Dataset;
 use crate::model::{Examples, Probabilities, predictions};
 use crate::stream::BASELINE;
@@ -52,7 +54,8 @@ struct Shared<'a> {
     /// The loss of the trusted rows alone, if there are any.
     of_trusted: Option<Arc<Bound<f32>>>,
     probabilities: Probabilities<f32>,
-    /// The fold of each row to check.
+    annotators: Option<Annotators>,
+    /// The fold of each row to check, and of each trusted row, if rows are in groups.
     folds: Vec<u8>,
     /// Whether there is an answer already, so that the end of the time is an error.
     answered: AtomicBool,
@@ -86,14 +89,11 @@ impl<'a> Trials<'a> {
             fitted.extend(train.rows()..train.rows() + trusted.rows());
             fitted
         });
-        let mut folds = vec![0_u8; train.rows()];
-        let order = shuffled(
-            train.rows(),
-            trainer.key.stream(BASELINE).fold_in(FOLDS as u64),
-        );
-        for (place, row) in order.into_iter().enumerate() {
-            folds[row] = (place % FOLDS) as u8;
-        }
+        let grouped = data.groups();
+        let together = Together(grouped);
+        let rows = grouped.map_or(train.rows(), <[u32]>::len);
+        let key = trainer.key.stream(BASELINE).fold_in(FOLDS as u64);
+        let folds = together.folds(rows, FOLDS, key);
         let shared = Shared {
             data,
             trainer,
@@ -109,6 +109,7 @@ impl<'a> Trials<'a> {
                 _ => Some(bind(trusted)?),
             },
             probabilities: trainer.model.probabilities(),
+            annotators: Annotators::of(data, trainer.key),
             folds,
             answered: AtomicBool::new(false),
         };
@@ -140,7 +141,7 @@ impl<'a> Trials<'a> {
     }
 
     /// Fails if the time is over and there is an answer.
-    fn expect_time(&self) -> Result<(), Error> {
+    pub(super) fn expect_time(&self) -> Result<(), Error> {
         if self.shared.answered.load(Ordering::Relaxed) {
             self.shared.trainer.deadline.expect_left()
         } else {
@@ -152,9 +153,24 @@ impl<'a> Trials<'a> {
         self.shared.data.train().classes()
     }
 
+    /// All rows.
+    pub(super) fn data(&self) -> &CleaningData {
+        self.shared.data
+    }
+
+    /// How models are trained.
+    pub(super) fn trainer(&self) -> &Trainer {
+        &self.shared.trainer
+    }
+
     /// Number of rows to check.
     pub(super) fn rows(&self) -> usize {
         self.shared.data.train().rows()
+    }
+
+    /// Who gave which label, if that is known.
+    pub(super) fn annotators(&self) -> Option<&Annotators> {
+        self.shared.annotators.as_ref()
     }
 
     /// The labels to judge.
@@ -166,6 +182,12 @@ impl<'a> Trials<'a> {
     pub(super) fn trusted(&self) -> impl Iterator<Item = (usize, u32)> {
         let labels = self.shared.data.trusted().labels().iter().copied();
         labels.enumerate().filter(|&(row, _)| self.used[row])
+    }
+
+    /// The groups of these trusted rows, if rows are in groups.
+    pub(super) fn groups_of(&self, trusted: impl Iterator<Item = usize>) -> Option<Vec<u32>> {
+        let groups = self.shared.data.trusted_groups()?;
+        Some(trusted.map(|row| groups[row]).collect())
     }
 
     /// Targets: the given labels of the rows to check that are kept, and those of the trusted rows.
@@ -209,12 +231,15 @@ impl<'a> Trials<'a> {
     }
 
     /// The trusted rows that choose how long is trained.
-    fn held_out(&self) -> Vec<bool> {
+    /// By trusted row.
+    pub(super) fn held_out(&self) -> Vec<bool> {
         let rows: Vec<usize> = self.trusted().map(|(row, _)| row).collect();
         let held = (rows.len() as f64 * HELD_OUT).ceil() as usize;
-        let order = shuffled(rows.len(), self.shared.trainer.key.stream(BASELINE));
+        let groups = self.groups_of(rows.iter().copied());
+        let together = Together(groups.as_deref());
+        let order = together.shuffled(rows.len(), self.shared.trainer.key.stream(BASELINE));
         let mut among = vec![false; self.used.len()];
-        for &place in &order[..held.min(rows.len())] {
+        for &place in &order[..together.cut(&order, held)] {
             among[rows[place]] = true;
         }
         among
@@ -238,8 +263,9 @@ impl<'a> Trials<'a> {
                 (of_trusted, self.of_trusted(&held)),
             );
         }
-        let order = shuffled(self.rows(), self.shared.trainer.key.stream(BASELINE));
-        let held = (self.rows() as f64 * HELD_OUT).ceil() as usize;
+        let together = Together(self.shared.data.groups());
+        let order = together.shuffled(self.rows(), self.shared.trainer.key.stream(BASELINE));
+        let held = together.cut(&order, (self.rows() as f64 * HELD_OUT).ceil() as usize);
         let mut watched = vec![0.0; targets.len()];
         for &row in &order[..held] {
             watched[of(row)].copy_from_slice(&targets[of(row)]);

@@ -10,6 +10,7 @@ use super::super::specification::DataSpecification;
 use super::super::split::{CleaningData, RowNumbers};
 use super::super::text_form::DecimalMark;
 use super::features::Features;
+use super::grouped::{GroupTexts, group_columns, group_texts, with_groups};
 use super::rows::{Rows, draw, of_rows};
 use crate::Error;
 use crate::corruption::Corruption;
@@ -131,6 +132,7 @@ pub(super) fn read(
     seen.see(&table);
     let ids = table.ids().map(<[String]>::to_vec);
     let flags = table.trusted().map(<[bool]>::to_vec);
+    let own_groups = table.groups.clone();
     wanted.id = table.id_column().map(str::to_owned);
     let kind = table.kind().to_owned();
     let policy = Policy {
@@ -159,16 +161,18 @@ pub(super) fn read(
         table: file.display().to_string(),
         columns: preparation.source_names(),
     };
-    let mut read_other = |files: Option<Files<'_>>| -> Result<Option<Prepared>, Error> {
-        let Some(files) = files else {
-            return Ok(None);
+    let mut read_other =
+        |files: Option<Files<'_>>| -> Result<Option<(Prepared, GroupTexts)>, Error> {
+            let Some(files) = files else {
+                return Ok(None);
+            };
+            let table = say(files.read(&wanted)?);
+            seen.see(&table);
+            let groups = table.groups.clone();
+            Ok(Some((preparation.apply(table)?, groups)))
         };
-        let table = say(files.read(&wanted)?);
-        seen.see(&table);
-        preparation.apply(table).map(Some)
-    };
-    let trusted_rows = read_other(trusted)?;
-    let test_rows = read_other(test)?;
+    let (trusted_rows, trusted_groups) = read_other(trusted)?.unzip();
+    let test_rows = read_other(test)?.map(|(rows, _)| rows);
     seen.check(given)?;
 
     let paths = [Some(file), given.trusted.as_deref(), given.test.as_deref()];
@@ -226,6 +230,7 @@ pub(super) fn read(
         None => data,
         Some((rows, numbers)) => data.with_unlabelled(rows, numbers)?,
     };
+    let data = with_groups(given, data, &own_groups, trusted_groups.as_ref())?;
     let text = match data.train().image_shape() {
         Some(_) => "images".to_owned(),
         None if file.as_os_str() == STANDARD_INPUT => "rows of standard input".to_owned(),
@@ -278,6 +283,7 @@ fn wanted(given: &DataSpecification) -> TableColumns {
         labels: LabelsWanted::Yes,
         id: given.id.clone(),
         trusted: given.trusted_column.clone(),
+        groups: group_columns(given),
         ignore: given.ignore.clone(),
         keep: given.keep.clone(),
         category: given.category.clone(),
@@ -330,6 +336,16 @@ fn check_columns(given: &DataSpecification, table: &Table) -> Result<(), Error> 
                 .is_some_and(|name| table.names().contains(name)),
         ),
         ("id", &given.id, table.id_column().is_some()),
+        (
+            "annotator",
+            &given.annotator,
+            group_texts(given, &table.groups, given.annotator.as_ref()).is_some(),
+        ),
+        (
+            "group",
+            &given.group,
+            group_texts(given, &table.groups, given.group.as_ref()).is_some(),
+        ),
         (
             "trusted_column",
             &given.trusted_column,

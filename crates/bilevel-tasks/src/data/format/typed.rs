@@ -24,6 +24,7 @@ pub(super) enum Sink {
     Feature(Column),
     Labels(Labels),
     Ids(Vec<String>),
+    Groups(Vec<String>),
     Trusted(Vec<bool>),
 }
 
@@ -58,6 +59,7 @@ impl<'a> Filling<'a> {
                 Role::Feature(_) => Sink::Feature(Column::new(name, reading)),
                 Role::Label => Sink::Labels(Labels::new(path, Some(name.to_owned()))),
                 Role::Id => Sink::Ids(Vec::new()),
+                Role::Group(_) => Sink::Groups(Vec::new()),
                 Role::Trusted => Sink::Trusted(Vec::new()),
             },
             name,
@@ -95,7 +97,7 @@ impl<'a> Filling<'a> {
             Sink::Unused => {}
             Sink::Feature(column) => column.push_number(value),
             Sink::Labels(labels) => labels.push_number(value),
-            Sink::Ids(ids) => ids.push(number_text(value)),
+            Sink::Ids(texts) | Sink::Groups(texts) => texts.push(number_text(value)),
             Sink::Trusted(_) => {
                 self.rows -= 1;
                 return self.text(&number_text(value));
@@ -117,7 +119,7 @@ impl<'a> Filling<'a> {
         match i64::try_from(value) {
             Ok(value) => self.integer(value),
             Err(_) => match &mut self.sink {
-                Sink::Labels(_) | Sink::Ids(_) => self.text(&value.to_string()),
+                Sink::Labels(_) | Sink::Ids(_) | Sink::Groups(_) => self.text(&value.to_string()),
                 _ => self.number(value as f64),
             },
         }
@@ -144,7 +146,7 @@ impl<'a> Filling<'a> {
     pub(super) fn integer(&mut self, value: i64) -> Result<(), TableProblem> {
         match &mut self.sink {
             Sink::Labels(labels) => labels.push(&value.to_string()),
-            Sink::Ids(ids) => ids.push(value.to_string()),
+            Sink::Ids(texts) | Sink::Groups(texts) => texts.push(value.to_string()),
             _ => return self.number(value as f64),
         }
         self.rows += 1;
@@ -158,7 +160,7 @@ impl<'a> Filling<'a> {
             Sink::Unused => {}
             Sink::Feature(column) => column.push_boolean(value),
             Sink::Labels(labels) => labels.push_boolean(value),
-            Sink::Ids(ids) => ids.push(value.to_string()),
+            Sink::Ids(texts) | Sink::Groups(texts) => texts.push(value.to_string()),
             Sink::Trusted(all) => all.push(value),
         }
         Ok(())
@@ -189,7 +191,7 @@ impl<'a> Filling<'a> {
                 column.push(text.trim(), Decimal::Point, &self.wanted.missing);
             }
             Sink::Labels(labels) => labels.push(text.trim()),
-            Sink::Ids(ids) => ids.push(text.to_owned()),
+            Sink::Ids(texts) | Sink::Groups(texts) => texts.push(text.to_owned()),
             Sink::Trusted(all) => all.push(trusted(text.trim(), &place)?),
         }
         self.rows += 1;
@@ -229,18 +231,21 @@ impl Typed<'_> {
         // Features stand in the order that the first table has them in.
         let mut features: Vec<(usize, Vec<Column>)> = Vec::new();
         for (column, role) in sinks.into_iter().zip(&self.assigned.roles) {
-            let mut own = Vec::new();
+            let (mut own, mut groups) = (Vec::new(), None);
             for sink in column {
                 match sink {
                     Sink::Unused => {}
                     Sink::Feature(column) => own.push(column),
                     Sink::Labels(labels) => cells.labels = Some(labels),
                     Sink::Ids(ids) => cells.ids = Some(ids),
+                    Sink::Groups(texts) => groups = Some(texts),
                     Sink::Trusted(trusted) => cells.trusted = Some(trusted),
                 }
             }
-            if let Role::Feature(position) = *role {
-                features.push((position, own));
+            match *role {
+                Role::Feature(position) => features.push((position, own)),
+                Role::Group(position) => cells.groups[position] = groups,
+                Role::Unused | Role::Label | Role::Id | Role::Trusted => {}
             }
         }
         features.sort_by_key(|(position, _)| *position);

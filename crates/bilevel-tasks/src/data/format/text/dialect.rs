@@ -155,6 +155,7 @@ fn names(wanted: &TableColumns) -> impl Iterator<Item = &String> {
         .iter()
         .chain(&wanted.id)
         .chain(&wanted.trusted)
+        .chain(&wanted.groups)
         .chain(&wanted.ignore)
         .chain(features)
         .filter(|name| name.parse::<f64>().is_err())

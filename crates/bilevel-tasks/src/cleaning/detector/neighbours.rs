@@ -1,0 +1,300 @@
+//! The labels of the rows nearest to each row.
+
+use bilevel::Layout;
+use bilevel_autodiff::Function;
+use rayon::prelude::*;
+
+use super::detected::Detected;
+use super::judging::{Detector, Page};
+use super::trials::Trials;
+use crate::Error;
+use crate::cleaning::split::shuffled;
+use crate::data::{Dataset, FeatureValues};
+use crate::model::Examples;
+use crate::stream::BASELINE;
+
+/// Ranks by the share of the nearest other rows that have the given label. How many of them count is what predicts the
+/// labels best. Wilson, 1972, edits a training set so.
+pub(super) struct Neighbours;
+
+/// How many rows may count.
+const COUNTS: [usize; 4] = [5, 10, 20, 40];
+const MOST: usize = 40;
+
+/// As many rows more have the classes that are frequent, so that no class is impossible.
+const PRIOR: f64 = 1.0;
+
+/// The most multiplications of all distances: some seconds of two cores. With more rows, neighbours are looked for among a
+/// part of them.
+const PRODUCTS: f64 = 2e11;
+
+/// So many rows say how many neighbours are to count.
+const ENOUGH: usize = 4096;
+
+/// Rows whose distances are computed at once.
+const BLOCK: usize = 512;
+
+/// Separates its draw from other draws of the stream.
+const DRAWN: u64 = 500;
+
+impl Detector for Neighbours {
+    fn page(&self) -> Page {
+        Page {
+            name: "nearest-neighbours",
+            summary: "keeps a row if most of the rows nearest to it have its label",
+            how: "The rows nearest to each row, the trusted ones among them, vote by their labels. A row is kept if its label has the most\nvotes.",
+            reference: "Wilson, 1972",
+            needs_trusted: false,
+        }
+    }
+
+    fn detect(&self, trials: &Trials<'_>) -> Result<Detected, Error> {
+        let classes = trials.classes();
+        let known = Known::of(trials);
+        let (train, trusted) = (trials.data().train(), trials.data().trusted());
+        let rows = train.rows() + trusted.rows();
+        let mut prior = vec![0.0; classes];
+        for &label in &known.labels {
+            prior[label as usize] += PRIOR / known.labels.len() as f64;
+        }
+        let features = known.features(train, trusted)?;
+        let search = Search {
+            trials,
+            known: &known,
+            distances: Distances::new(&features),
+            prior,
+        };
+        let mut some = shuffled(train.rows(), trials.trainer().key.stream(BASELINE));
+        some.truncate(ENOUGH);
+        let mut surprises = [0.0; COUNTS.len()];
+        search.each(train, 0, &some, &mut |row, labels| {
+            let given = trials.given()[row] as usize;
+            for (surprise, count) in surprises.iter_mut().zip(COUNTS) {
+                *surprise -= search.shares(labels, count)[given].ln();
+            }
+        })?;
+        let best = (0..COUNTS.len()).min_by(|&a, &b| surprises[a].total_cmp(&surprises[b]));
+        let count = COUNTS[best.unwrap_or(0)];
+        let mut probabilities = Vec::with_capacity(rows * classes);
+        for (data, first) in [(train, 0), (trusted, train.rows())] {
+            let all: Vec<usize> = (0..data.rows()).collect();
+            search.each(data, first, &all, &mut |_, labels| {
+                let shares = search.shares(labels, count);
+                probabilities.extend(shares.into_iter().map(|p| p as f32));
+            })?;
+        }
+        Ok(trials.detected(probabilities.into()))
+    }
+}
+
+/// A search for the neighbours of rows.
+struct Search<'s> {
+    trials: &'s Trials<'s>,
+    known: &'s Known,
+    distances: Distances,
+    /// By class.
+    prior: Vec<f64>,
+}
+
+impl Search<'_> {
+    /// Calls `see` with each of these rows of the data, whose first row is row `first` of all, and the labels of the rows
+    /// nearest to it, the nearest first.
+    fn each(
+        &self,
+        data: &Dataset,
+        first: usize,
+        rows: &[usize],
+        see: &mut dyn FnMut(usize, &[u32]),
+    ) -> Result<(), Error> {
+        for block in rows.chunks(BLOCK) {
+            self.trials.expect_time()?;
+            let distances = self.distances.of(&data.select(block)?)?;
+            let groups = self.trials.data().groups();
+            let nearest: Vec<Vec<u32>> = block
+                .par_iter()
+                .zip(distances.par_chunks_exact(self.known.rows.len().max(1)))
+                .map(|(&row, distances)| self.known.nearest(first + row, groups, distances))
+                .collect();
+            for (&row, labels) in block.iter().zip(&nearest) {
+                see(row, labels);
+            }
+        }
+        Ok(())
+    }
+
+    /// The share of each class among the first `count` of these labels, and of what is known before.
+    fn shares(&self, labels: &[u32], count: usize) -> Vec<f64> {
+        let labels = &labels[..count.min(labels.len())];
+        let all = PRIOR + labels.len() as f64;
+        let mut shares: Vec<f64> = self.prior.iter().map(|prior| prior / all).collect();
+        let add = |&label: &u32| shares[label as usize] += 1.0 / all;
+        labels.iter().for_each(add);
+        shares
+    }
+}
+
+/// The rows among which neighbours are looked for.
+struct Known {
+    /// Rows to check, then trusted rows, as in the trials.
+    rows: Vec<usize>,
+    labels: Vec<u32>,
+}
+
+impl Known {
+    fn of(trials: &Trials<'_>) -> Self {
+        let (train, key) = (trials.data().train(), trials.trainer().key);
+        let row = match train.values() {
+            FeatureValues::Dense(_) => train.columns(),
+            FeatureValues::Sparse(sparse) => sparse.values.len() / train.rows().max(1),
+        };
+        let most = PRODUCTS / (train.rows() as f64 * row.max(1) as f64);
+        let mut rows: Vec<usize> = (0..train.rows()).collect();
+        if most < train.rows() as f64 {
+            rows = shuffled(train.rows(), key.stream(BASELINE).fold_in(DRAWN));
+            rows.truncate((most as usize).max(BLOCK));
+            rows.sort_unstable();
+        }
+        let mut labels: Vec<u32> = rows.iter().map(|&row| trials.given()[row]).collect();
+        for (row, label) in trials.trusted() {
+            rows.push(train.rows() + row);
+            labels.push(label);
+        }
+        Self { rows, labels }
+    }
+
+    fn features(&self, train: &Dataset, trusted: &Dataset) -> Result<Dataset, Error> {
+        let (own, of_trusted): (Vec<usize>, Vec<usize>) =
+            self.rows.iter().partition(|&&row| row < train.rows());
+        let of_trusted: Vec<usize> = of_trusted.iter().map(|row| row - train.rows()).collect();
+        train.select_with(&own, trusted, &of_trusted)
+    }
+
+    /// The labels of the rows nearest to this row, the nearest first, without itself and its group.
+    fn nearest(&self, row: usize, groups: Option<&[u32]>, distances: &[f32]) -> Vec<u32> {
+        let apart =
+            |other: usize| other != row && groups.is_none_or(|groups| groups[other] != groups[row]);
+        let places = 0..self.rows.len();
+        let mut all: Vec<(f32, usize)> = places
+            .filter(|&place| apart(self.rows[place]))
+            .map(|place| (distances[place], place))
+            .collect();
+        let order = |a: &(f32, usize), b: &(f32, usize)| a.0.total_cmp(&b.0).then(a.1.cmp(&b.1));
+        if all.len() > MOST {
+            all.select_nth_unstable_by(MOST, order);
+            all.truncate(MOST);
+        }
+        all.sort_unstable_by(order);
+        let labels = all.into_iter().map(|(_, place)| self.labels[place]);
+        labels.collect()
+    }
+}
+
+/// Squared distances to known rows, without the part that is the same for all of them.
+struct Distances {
+    /// (features of a row; 1) · (−2 × features of a known row; its squared length).
+    function: Function<f32>,
+    layout: Layout,
+    known: Vec<f32>,
+}
+
+impl Distances {
+    fn new(known: &Dataset) -> Self {
+        let (rows, columns) = (known.rows(), known.columns());
+        let mut numbers = vec![0.0; (columns + 1) * rows];
+        for row in 0..rows {
+            let mut square = 0.0;
+            for (column, value) in known.row(row).iter().enumerate() {
+                numbers[column * rows + row] = -2.0 * value;
+                square += f64::from(value * value);
+            }
+            numbers[columns * rows + row] = square as f32;
+        }
+        Self {
+            function: Function::new(|v| v.data("features").matmul(v.y("known")) + v.y("squares")),
+            layout: Layout::new([("known", vec![columns, rows]), ("squares", vec![rows])]),
+            known: numbers,
+        }
+    }
+
+    /// Rows × known rows.
+    fn of(&self, rows: &Dataset) -> Result<Vec<f32>, Error> {
+        let none = Layout::new::<String>([]);
+        let data = Examples::new(rows).data();
+        self.function
+            .evaluate((&none, &[]), (&self.layout, &self.known), data)
+            .map_err(|error| Error::Method(error.into()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use bilevel::Key;
+
+    use super::*;
+    use crate::cleaning::split::{CleaningData, Split};
+    use crate::data::digits::digits;
+    use crate::data::groups::Groups;
+    use crate::model::Model;
+    use crate::train::Trainer;
+
+    /// The votes are those of a search without blocks and products.
+    #[test]
+    fn the_nearest_rows_vote() {
+        let split = Split {
+            train: 600,
+            trusted: 30,
+            test: 0,
+        };
+        let key = Key::from_seed(1);
+        let plain = CleaningData::draw(&digits(), split, None, key).unwrap();
+        let names: Vec<String> = (0..630).map(|row| (row / 7).to_string()).collect();
+        let groups = Groups::new(names.iter().map(String::as_str));
+        let grouped = plain.clone().with_groups(groups).unwrap();
+        for data in [plain, grouped] {
+            let trainer = Trainer {
+                model: Model::Softmax,
+                steps: 5,
+                weight_decay: 0.0,
+                key,
+                deadline: crate::Deadline::default(),
+            };
+            let trials = Trials::new(&data, trainer, 600).unwrap().without(&[3]);
+            let detected = Neighbours.detect(&trials).unwrap();
+            let all: Vec<Vec<f64>> = (0..630_usize)
+                .map(|row| match row.checked_sub(600) {
+                    None => data.train().row(row).iter().map(|&v| v.into()).collect(),
+                    Some(row) => data.trusted().row(row).iter().map(|&v| v.into()).collect(),
+                })
+                .collect();
+            let labels = [data.train().labels(), data.trusted().labels()].concat();
+            let votes = |row: usize, count: usize| {
+                let apart = |other: &usize| {
+                    let groups = data.groups();
+                    *other != row && *other != 603 && groups.is_none_or(|of| of[*other] != of[row])
+                };
+                let distance = |other: usize| -> f64 {
+                    let pairs = all[row].iter().zip(&all[other]);
+                    pairs.map(|(a, b)| (a - b).powi(2)).sum()
+                };
+                let mut others: Vec<usize> = (0..630).filter(apart).collect();
+                others.sort_by(|&a, &b| distance(a).total_cmp(&distance(b)));
+                let mut votes = [0_usize; 10];
+                others[..count]
+                    .iter()
+                    .for_each(|&other| votes[labels[other] as usize] += 1);
+                votes
+            };
+            let rows = [0, 1, 300, 511, 512, 599, 600, 603, 629];
+            let same = |count: usize| {
+                rows.iter().all(|&row| {
+                    let own = &detected.probabilities[row * 10..(row + 1) * 10];
+                    let pairs = own.iter().zip(votes(row, count));
+                    let all = PRIOR + count as f64;
+                    let mut pairs = pairs.map(|(&p, votes)| f64::from(p) * all - votes as f64);
+                    pairs.all(|prior| (0.0..0.3).contains(&prior))
+                })
+            };
+            assert!(COUNTS.into_iter().any(same));
+        }
+    }
+}
