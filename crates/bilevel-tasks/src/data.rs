@@ -27,6 +27,7 @@ pub mod preparation;
 pub(crate) mod problem;
 pub mod rewrite;
 mod roles;
+pub(crate) mod room;
 mod shape;
 pub(crate) mod source;
 mod sparse;

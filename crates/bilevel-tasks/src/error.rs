@@ -8,6 +8,7 @@ use crate::cleaning::CleaningProblem;
 use crate::corruption::CorruptionKind;
 use crate::data::malformed::Malformed;
 use crate::data::problem::TableProblem;
+use crate::data::room::NoRoom;
 use crate::data::source::Damaged;
 use crate::hint::Hint;
 use crate::specification::SpecificationProblem;
@@ -395,6 +396,10 @@ impl Error {
 impl Error {
     /// An error that reading the bytes of a file met.
     pub(crate) fn reading(path: &Path, error: io::Error) -> Self {
+        let error = match error.downcast::<NoRoom>() {
+            Ok(found) => return Malformed::from(found).at(path),
+            Err(error) => error,
+        };
         let path = path.to_owned();
         match error.downcast::<Damaged>() {
             Ok(Damaged { read, source }) => Self::Damaged { path, read, source },

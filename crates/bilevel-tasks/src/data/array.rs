@@ -6,6 +6,7 @@ use std::io::{self, Read};
 use super::image_shape::ImageShape;
 use super::labels::Labels;
 use super::malformed::Malformed;
+use super::room::Room;
 use super::shape::shape_text;
 use super::table::{Matrix, Numbers};
 
@@ -205,6 +206,12 @@ impl Array {
         } else {
             (None, false)
         };
+        let size = match self.values {
+            Values::U8(_) | Values::Bool(_) => 4,
+            Values::I32(_) | Values::I64(_) => 8,
+            Values::F32(_) | Values::F64(_) | Values::Text(_) => 0,
+        };
+        Room::default().expect(size * (rows * width) as u64)?;
         let values = match (self.values, image) {
             (Values::U8(bytes), Some(shape)) if channels_first && shape.channels > 1 => {
                 let area = shape.height * shape.width;

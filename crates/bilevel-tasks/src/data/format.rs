@@ -18,6 +18,7 @@ mod npz;
 mod parquet;
 mod row_bytes;
 mod text;
+mod too_much;
 #[cfg(feature = "columnar")]
 mod typed;
 mod unread;

@@ -15,6 +15,7 @@ use std::collections::HashMap;
 
 use super::column::{Contents, NO_TEXT, Trouble};
 use super::problem::{ColumnProblem, ColumnRemedy, TableProblem, cut, listed};
+use super::room::Room;
 use super::sparse::{FeatureValues, Sparse};
 use super::table::{Features, Matrix, Numbers, ReadNote, Table};
 use serde::{Deserialize, Serialize};
@@ -384,7 +385,11 @@ impl Preparation {
 
     fn columns(&self, read: &[Read], used: Used, table: Table) -> Result<Prepared, Error> {
         let width = self.features.len();
-        let mut values = vec![0.0_f32; used.rows.len() * width];
+        let numbers = used.rows.len().saturating_mul(width);
+        // Each category is a column of its own.
+        let room = Room::default().expect(4 * numbers as u64);
+        room.map_err(|full| TableProblem::from(full).at(&table.path))?;
+        let mut values = vec![0.0_f32; numbers];
         for (position, (&feature, scale)) in self.features.iter().zip(&self.scaling).enumerate() {
             for (index, &row) in used.rows.iter().enumerate() {
                 let value = value(feature, read, row);

@@ -3,6 +3,8 @@
 use std::borrow::Cow;
 use std::fmt;
 
+use super::malformed::Malformed;
+use super::room::NoRoom;
 use crate::hint::{ColumnRemedies, Hint};
 
 /// Number of names shown of a long list.
@@ -99,6 +101,9 @@ pub enum TableProblem {
     /// An empty file.
     #[error("expected a first line with the names of the columns, found no text")]
     Empty,
+    /// More contents than fit into memory.
+    #[error("{0}")]
+    Memory(Box<Malformed>),
     /// A header without rows.
     #[error("expected rows below the names of the columns, found none")]
     NoRows,
@@ -375,6 +380,12 @@ fn columns_text(columns: &[ColumnProblem]) -> String {
     text
 }
 
+impl From<NoRoom> for TableProblem {
+    fn from(found: NoRoom) -> Self {
+        Self::Memory(Box::new(found.into()))
+    }
+}
+
 impl TableProblem {
     /// The same, in a row that comes `rows` later.
     pub(crate) fn later(mut self, rows: usize) -> Self {
@@ -422,7 +433,8 @@ impl TableProblem {
             | Self::NoNames { .. }
             | Self::Measurements { .. }
             | Self::ManyClasses { .. }
-            | Self::NotBoolean { .. } => None,
+            | Self::NotBoolean { .. }
+            | Self::Memory(_) => None,
         }
     }
 }

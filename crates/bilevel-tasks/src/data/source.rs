@@ -3,8 +3,11 @@
 use std::fs::File;
 use std::io::{self, BufRead, BufReader, Cursor, Read, Seek, SeekFrom};
 use std::path::Path;
+use std::sync::Arc;
 
 use flate2::bufread::GzDecoder;
+
+use super::room::{Counted, Room};
 
 const GZIP: &[u8] = &[0x1f, 0x8b];
 const ZSTD: &[u8] = &[0x28, 0xb5, 0x2f, 0xfd];
@@ -25,6 +28,7 @@ pub(crate) struct Source {
     file: Option<File>,
     /// Whether the start ends where the file is damaged.
     broken: bool,
+    room: Arc<Room>,
 }
 
 impl Source {
@@ -71,7 +75,19 @@ impl Source {
             rest,
             file,
             broken,
+            room: Arc::default(),
         })
+    }
+
+    /// Whether the contents fit into memory: what readers unpack is to be counted too.
+    pub(crate) fn room(&self) -> Arc<Room> {
+        Arc::clone(&self.room)
+    }
+
+    /// The same, counted there.
+    #[cfg(test)]
+    pub(crate) fn within(self, room: Arc<Room>) -> Self {
+        Self { room, ..self }
     }
 
     /// The first bytes: all, if there are few.
@@ -95,25 +111,25 @@ impl Source {
         (self.start.len() as u64) < START
     }
 
-    /// All bytes, in order.
+    /// All bytes, in order. Those that do not fit into memory end in an error.
     pub(crate) fn into_reader(self) -> impl Read + Send + 'static {
-        Cursor::new(self.start).chain(self.rest)
+        Counted::new(Cursor::new(self.start).chain(self.rest), &self.room)
     }
 
     /// All bytes, in memory.
     ///
     /// # Errors
-    /// Those of the system, and [`Damaged`].
+    /// Those of the system, [`Damaged`], and too many bytes.
     pub(crate) fn into_bytes(self) -> io::Result<Vec<u8>> {
-        let mut bytes = self.start;
-        { self.rest }.read_to_end(&mut bytes)?;
+        let mut bytes = Vec::new();
+        self.into_reader().read_to_end(&mut bytes)?;
         Ok(bytes)
     }
 
     /// All bytes, in any order: the file itself, or else its contents in memory.
     ///
     /// # Errors
-    /// Those of the system, and [`Damaged`].
+    /// Those of [`Source::into_bytes`].
     pub(crate) fn into_random_access(mut self) -> io::Result<RandomAccess> {
         match self.file.take() {
             Some(mut file) => {

@@ -33,6 +33,7 @@ pub(super) const FORMAT: Format = Format {
 
 fn read(opened: Opened<'_>) -> Result<Table, Error> {
     let (path, wanted) = (opened.path, opened.wanted);
+    let room = opened.source.room();
     let Contents {
         schema, batches, ..
     } = contents(opened.source, path)?;
@@ -51,14 +52,14 @@ fn read(opened: Opened<'_>) -> Result<Table, Error> {
             sinks.push(vec![Sink::Unused]);
             continue;
         }
-        let mut to = vec![Filling::new(role, name, path, wanted)];
+        let mut to = vec![Filling::new(role, name, path, wanted, &room)];
         let mut list = None;
         for batch in &batches {
             let array = batch.column(column).as_ref();
             let mut fill = || match length(array.data_type()) {
                 Some(places) if matches!(role, Role::Feature(_)) => {
                     if list.is_none() {
-                        let one = |_| Filling::new(role, name, path, wanted);
+                        let one = |_| Filling::new(role, name, path, wanted, &room);
                         to = (0..places).map(one).collect();
                         list = Some(places);
                     }

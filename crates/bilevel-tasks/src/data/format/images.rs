@@ -12,6 +12,7 @@ use crate::data::changes::{Edit, Rewrite};
 use crate::data::image_shape::ImageShape;
 use crate::data::labels::Labels;
 use crate::data::malformed::Malformed;
+use crate::data::room::{NoRoom, Room};
 use crate::data::table::{
     FeatureColumns, Features, LabelsWanted, Matrix, Numbers, ReadNote, Table, TableColumns,
 };
@@ -57,6 +58,8 @@ pub(super) fn read(folder: &Path, wanted: &TableColumns) -> Result<Table, Error>
         (FeatureColumns::Same { columns, .. }, _) => Some(columns.len()),
         _ => None,
     };
+    let room = Room::default();
+    let no_room = |found: NoRoom| Malformed::from(found).at(folder);
     let mut bytes: Vec<u8> = Vec::new();
     let mut shape: Option<(ImageShape, &File)> = None;
     for group in files.chunks(GROUP) {
@@ -92,12 +95,15 @@ pub(super) fn read(folder: &Path, wanted: &TableColumns) -> Result<Table, Error>
             } else if known.channels > found.channels {
                 pixels = pixels.with_channels(known.channels);
             }
+            room.count(pixels.bytes.len() as u64).map_err(no_room)?;
             bytes.extend(pixels.bytes);
         }
     }
     let Some((shape, _)) = shape else {
         return Err(Malformed::new("pictures", "none").at(folder));
     };
+    // Of each byte a number is made.
+    room.expect(4 * bytes.len() as u64).map_err(no_room)?;
     let rows = files.len();
     let mut labels = Labels::new(folder, Some("folder".to_owned())).literal();
     files.iter().for_each(|file| labels.push(&file.class));

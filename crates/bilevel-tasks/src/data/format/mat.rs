@@ -6,6 +6,7 @@ mod rewritten;
 mod tests;
 
 use std::io::{self, Read};
+use std::sync::Arc;
 
 use flate2::read::ZlibDecoder;
 
@@ -18,6 +19,7 @@ use crate::Error;
 use crate::data::array::{Array, Values, elements};
 use crate::data::malformed::Malformed;
 use crate::data::npy::Failure;
+use crate::data::room::{Counted, Room};
 use crate::data::shape::shape_text;
 use crate::data::table::{ReadNote, Table};
 
@@ -40,8 +42,9 @@ struct Found {
 
 fn read(opened: Opened<'_>) -> Result<Table, Error> {
     let (path, wanted) = (opened.path, opened.wanted);
+    let room = opened.source.room();
     let mut reader = opened.source.into_reader();
-    let (found, others) = arrays(&mut reader).map_err(|failure| failure.at(path))?;
+    let (found, others) = arrays(&mut reader, &room).map_err(|failure| failure.at(path))?;
     let shapes: Vec<(String, Vec<usize>)> = found
         .iter()
         .map(|array| {
@@ -93,7 +96,7 @@ fn read(opened: Opened<'_>) -> Result<Table, Error> {
 }
 
 /// All arrays of numbers, and how many others there are.
-fn arrays(reader: &mut dyn Read) -> Result<(Vec<Found>, usize), Failure> {
+fn arrays(reader: &mut dyn Read, room: &Arc<Room>) -> Result<(Vec<Found>, usize), Failure> {
     let mut header = Vec::new();
     (&mut *reader)
         .take(HEADER as u64)
@@ -105,7 +108,7 @@ fn arrays(reader: &mut dyn Read) -> Result<(Vec<Found>, usize), Failure> {
         let mut payload = (&mut *reader).take(u64::from(tag.size));
         let found = match tag.kind {
             COMPRESSED => {
-                let mut inside = ZlibDecoder::new(&mut payload);
+                let mut inside = Counted::new(ZlibDecoder::new(&mut payload), room);
                 let found = packed(&mut inside, big);
                 found.map_err(|failure| unpacking(failure).in_place(&place))?
             }

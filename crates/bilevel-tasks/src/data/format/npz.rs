@@ -2,6 +2,7 @@
 
 use std::io::{Cursor, Read, Seek, Write};
 use std::path::Path;
+use std::sync::Arc;
 
 use zip::result::ZipError;
 use zip::{ZipArchive, ZipWriter};
@@ -15,6 +16,7 @@ use crate::data::changes::{AddedColumn, AddedKind, Rewrite};
 use crate::data::malformed::Malformed;
 use crate::data::npy::{self, Failure};
 use crate::data::roles::TableColumns;
+use crate::data::room::{Counted, Room};
 use crate::data::source::RandomAccess;
 use crate::data::table::Table;
 
@@ -40,13 +42,14 @@ pub(super) const FORMAT: Format = Format {
 
 fn read(opened: Opened<'_>) -> Result<Table, Error> {
     let (path, wanted) = (opened.path, opened.wanted);
+    let room = opened.source.room();
     let access = opened.source.into_random_access();
     let access = access.map_err(|error| Error::reading(path, error))?;
     match access {
         RandomAccess::File(file) => {
-            Arrays::open(std::io::BufReader::new(file), path)?.table(wanted)
+            Arrays::open(std::io::BufReader::new(file), path, room)?.table(wanted)
         }
-        RandomAccess::Memory(bytes) => Arrays::open(Cursor::new(bytes), path)?.table(wanted),
+        RandomAccess::Memory(bytes) => Arrays::open(Cursor::new(bytes), path, room)?.table(wanted),
     }
 }
 
@@ -54,14 +57,15 @@ fn read(opened: Opened<'_>) -> Result<Table, Error> {
 /// follow the last one. All others are copied as they are.
 fn rewrite(opened: Opened<'_>, changes: &Rewrite) -> Result<Vec<u8>, Error> {
     let (path, wanted) = (opened.path, opened.wanted);
+    let room = opened.source.room();
     let access = opened.source.into_random_access();
     let access = access.map_err(|error| Error::reading(path, error))?;
     match access {
         RandomAccess::File(file) => {
-            Arrays::open(std::io::BufReader::new(file), path)?.rewritten(wanted, changes)
+            Arrays::open(std::io::BufReader::new(file), path, room)?.rewritten(wanted, changes)
         }
         RandomAccess::Memory(bytes) => {
-            Arrays::open(Cursor::new(bytes), path)?.rewritten(wanted, changes)
+            Arrays::open(Cursor::new(bytes), path, room)?.rewritten(wanted, changes)
         }
     }
 }
@@ -69,15 +73,17 @@ fn rewrite(opened: Opened<'_>, changes: &Rewrite) -> Result<Vec<u8>, Error> {
 /// The arrays of a file by name, read one at a time.
 struct Arrays<'a, R> {
     path: &'a Path,
+    room: Arc<Room>,
     archive: ZipArchive<R>,
     named: Vec<(String, Vec<usize>)>,
 }
 
 impl<'a, R: Read + Seek> Arrays<'a, R> {
-    fn open(reader: R, path: &'a Path) -> Result<Self, Error> {
+    fn open(reader: R, path: &'a Path, room: Arc<Room>) -> Result<Self, Error> {
         let archive = ZipArchive::new(reader).map_err(|e| damaged(&e).at(path))?;
         let mut arrays = Self {
             path,
+            room,
             archive,
             named: Vec::new(),
         };
@@ -95,10 +101,10 @@ impl<'a, R: Read + Seek> Arrays<'a, R> {
         index: usize,
         parse: impl FnOnce(&mut dyn Read) -> Result<T, Failure>,
     ) -> Result<(String, T), Failure> {
-        let mut file = self.archive.by_index(index).map_err(Failure::from)?;
+        let file = self.archive.by_index(index).map_err(Failure::from)?;
         let name = file.name().map_err(Failure::from)?.into_owned();
         let name = name.strip_suffix(".npy").unwrap_or(&name).to_owned();
-        let parsed = parse(&mut file).map_err(|failure| match failure {
+        let parsed = parse(&mut Counted::new(file, &self.room)).map_err(|failure| match failure {
             // A wrong checksum, or a stream that is cut short.
             Failure::Read(error)
                 if matches!(

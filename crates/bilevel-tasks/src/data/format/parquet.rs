@@ -30,8 +30,10 @@ pub(super) const FORMAT: Format = Format {
 
 /// Cells for which memory is asked at once, before they have been seen.
 const MOST_RESERVED: usize = 1 << 22;
+
 fn read(opened: Opened<'_>) -> Result<Table, Error> {
     let (path, wanted) = (opened.path, opened.wanted);
+    let room = opened.source.room();
     let (_, reader) = open(opened.source, path)?;
     let metadata = reader.metadata().file_metadata();
     let schema = metadata.schema_descr();
@@ -50,7 +52,7 @@ fn read(opened: Opened<'_>) -> Result<Table, Error> {
             if role == Role::Unused {
                 return Ok(vec![Sink::Unused]);
             }
-            let mut filling = Filling::new(role, &header.names[column], path, wanted);
+            let mut filling = Filling::new(role, &header.names[column], path, wanted, &room);
             // A damaged file may declare any number.
             filling.reserve(rows.min(MOST_RESERVED));
             let filled = guarded(|| fill(&reader, column, &leaves[column], filling, path));

@@ -10,7 +10,7 @@ mod utf16;
 use std::io::{self, Read};
 use std::path::Path;
 
-use memchr::{memchr, memrchr};
+use memchr::{memchr, memchr_iter, memrchr};
 use rayon::prelude::*;
 
 use super::file::{Format, Opened, Start};
@@ -38,6 +38,8 @@ pub(super) const FORMAT: Format = Format {
 
 /// Bytes that one thread reads at a time.
 const BLOCK: usize = 1 << 20;
+/// Memory of a column without cells, with its name, about.
+const COLUMN: u64 = 512;
 
 fn read(opened: Opened<'_>) -> Result<Table, Error> {
     let (path, wanted) = (opened.path, opened.wanted);
@@ -62,11 +64,14 @@ fn parse(
     path: &Path,
     wanted: &TableColumns,
 ) -> Result<Table, Failure> {
+    let room = source.room();
     let mut blocks = Blocks::new(source.into_reader(), dialect.form, dialect.line);
     blocks.skip(dialect.skip)?;
     let Some(mut first) = blocks.next()? else {
         return Err(TableProblem::Empty.into());
     };
+    room.expect(COLUMN * columns(&first, dialect.form) as u64)
+        .map_err(TableProblem::from)?;
     let (header, length, line) = names(&first, dialect)?;
     first.bytes.drain(..length);
     first.line = line;
@@ -124,6 +129,12 @@ fn parse(
         });
     }
     Ok(table)
+}
+
+/// At most so many columns, by the first line.
+fn columns(first: &Block, form: Form) -> usize {
+    let end = memchr(form.newline, &first.bytes).unwrap_or(first.bytes.len());
+    memchr_iter(form.separator, &first.bytes[..end]).count() + 1
 }
 
 /// Adds parsed blocks in their order.
@@ -325,7 +336,7 @@ impl<R: Read> Blocks<R> {
             self.rest.truncate(end);
             let bytes = std::mem::replace(&mut self.rest, rest);
             let line = self.line;
-            self.line += memchr::memchr_iter(self.form.newline, &bytes).count() as u64;
+            self.line += memchr_iter(self.form.newline, &bytes).count() as u64;
             return Ok(Some(Block { bytes, line }));
         }
     }

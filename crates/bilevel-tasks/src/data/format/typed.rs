@@ -1,6 +1,7 @@
 //! Columns of files whose cells have types.
 
 use std::path::Path;
+use std::sync::Arc;
 
 use crate::Error;
 use crate::data::cell::{Decimal, number_text};
@@ -11,7 +12,11 @@ use crate::data::labels::Labels;
 use crate::data::malformed::Malformed;
 use crate::data::problem::{Place, TableProblem};
 use crate::data::roles::TableColumns;
+use crate::data::room::Room;
 use crate::data::table::Table;
+
+/// Bytes of a cell, about.
+const CELL: usize = 8;
 
 /// A column while it is read, by its role.
 pub(super) enum Sink {
@@ -29,10 +34,19 @@ pub(super) struct Filling<'a> {
     pub(super) name: &'a str,
     pub(super) wanted: &'a TableColumns,
     rows: usize,
+    /// Bytes of cells that are not counted yet.
+    uncounted: usize,
+    room: Arc<Room>,
 }
 
 impl<'a> Filling<'a> {
-    pub(super) fn new(role: Role, name: &'a str, path: &Path, wanted: &'a TableColumns) -> Self {
+    pub(super) fn new(
+        role: Role,
+        name: &'a str,
+        path: &Path,
+        wanted: &'a TableColumns,
+        room: &Arc<Room>,
+    ) -> Self {
         let category = wanted.category.iter().any(|known| known == name);
         let reading = if category {
             Reading::Category
@@ -51,7 +65,24 @@ impl<'a> Filling<'a> {
             name,
             wanted,
             rows: 0,
+            uncounted: 0,
+            room: Arc::clone(room),
         }
+    }
+
+    /// Counts the bytes of cells, many at a time.
+    fn count(&mut self, bytes: usize) -> Result<(), TableProblem> {
+        self.uncounted += bytes;
+        if self.uncounted >= self.room.piece() {
+            let bytes = std::mem::take(&mut self.uncounted);
+            self.room.count(bytes as u64)?;
+        }
+        Ok(())
+    }
+
+    /// The memory that the file may take.
+    pub(super) fn room(&self) -> &Arc<Room> {
+        &self.room
     }
 
     /// Makes room for so many cells.
@@ -65,6 +96,7 @@ impl<'a> Filling<'a> {
         if self.is_missing(value) && matches!(self.sink, Sink::Feature(_)) {
             return self.missing();
         }
+        self.count(CELL)?;
         self.rows += 1;
         match &mut self.sink {
             Sink::Unused => {}
@@ -108,6 +140,7 @@ impl<'a> Filling<'a> {
         {
             self.rows += values.len();
             column.extend_numbers(values);
+            self.count(CELL * values.len())?;
             return Ok(());
         }
         values
@@ -126,6 +159,7 @@ impl<'a> Filling<'a> {
     }
 
     pub(super) fn boolean(&mut self, value: bool) -> Result<(), TableProblem> {
+        self.count(CELL)?;
         self.rows += 1;
         match &mut self.sink {
             Sink::Unused => {}
@@ -139,6 +173,7 @@ impl<'a> Filling<'a> {
 
     /// Days since 1970-01-01.
     pub(super) fn date(&mut self, days: f64) -> Result<(), TableProblem> {
+        self.count(CELL)?;
         if let Sink::Feature(column) = &mut self.sink {
             column.push_date(days);
             self.rows += 1;
@@ -149,6 +184,7 @@ impl<'a> Filling<'a> {
 
     /// A text is read as a cell of a CSV file is: it may say a number.
     pub(super) fn text(&mut self, text: &str) -> Result<(), TableProblem> {
+        self.count(CELL + text.len())?;
         let place = || Place {
             row: self.rows,
             line: None,
@@ -168,6 +204,7 @@ impl<'a> Filling<'a> {
     }
 
     pub(super) fn missing(&mut self) -> Result<(), TableProblem> {
+        self.count(CELL)?;
         if let Sink::Feature(column) = &mut self.sink {
             column.push_missing();
             self.rows += 1;

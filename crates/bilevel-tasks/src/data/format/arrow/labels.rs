@@ -207,7 +207,13 @@ impl LabelColumn<'_> {
 
     /// The labels of an array, as they are read.
     fn texts(&self, array: &dyn Array) -> Result<Labels, Failure> {
-        let mut filling = Filling::new(Role::Label, self.name, self.path, self.wanted);
+        let mut filling = Filling::new(
+            Role::Label,
+            self.name,
+            self.path,
+            self.wanted,
+            &Arc::default(),
+        );
         let read = cells(array, &mut filling);
         read.map_err(|problem| Failure::Other(problem.at(self.path)))?;
         match filling.sink {

@@ -10,6 +10,8 @@ use arrow_ipc::reader::StreamDecoder;
 use arrow_ipc::{BodyCompression, CompressionType, root_as_footer, root_as_message};
 use arrow_schema::{ArrowError, Schema};
 
+use crate::data::room::{NoRoom, Room};
+
 /// What begins and ends a file.
 pub(super) const FILE: [u8; 6] = *b"ARROW1";
 /// What begins a message.
@@ -42,7 +44,7 @@ pub(super) struct Contents {
 }
 
 /// The contents of a file: a stream between magic bytes and a footer, which lists the batches.
-pub(super) fn of_file(mut file: impl Read + Seek) -> Result<Contents, ArrowError> {
+pub(super) fn of_file(mut file: impl Read + Seek, room: &Room) -> Result<Contents, ArrowError> {
     let length = file.seek(SeekFrom::End(0))?;
     let lost = || wrong("a file that ends before its footer");
     let tail = length.checked_sub(TAIL).ok_or_else(lost)?;
@@ -78,7 +80,7 @@ pub(super) fn of_file(mut file: impl Read + Seek) -> Result<Contents, ArrowError
     let contents = Contents {
         notes: notes.collect(),
         is_file: true,
-        ..of_stream(file.take(messages))?
+        ..of_stream(file.take(messages), room)?
     };
     if listed == contents.batches.len() {
         Ok(contents)
@@ -88,7 +90,7 @@ pub(super) fn of_file(mut file: impl Read + Seek) -> Result<Contents, ArrowError
 }
 
 /// The contents of a stream.
-pub(super) fn of_stream(mut stream: impl Read) -> Result<Contents, ArrowError> {
+pub(super) fn of_stream(mut stream: impl Read, room: &Room) -> Result<Contents, ArrowError> {
     let mut decoder = StreamDecoder::new();
     let mut batches = Vec::new();
     let mut decode = |bytes: Vec<u8>| -> Result<(), ArrowError> {
@@ -100,7 +102,10 @@ pub(super) fn of_stream(mut stream: impl Read) -> Result<Contents, ArrowError> {
     };
     let mut packed = None;
     while let Some(message) = Message::read(&mut stream)? {
-        packed = packed.or(message.check()?);
+        let (codec, unpacked) = message.check()?;
+        packed = packed.or(codec);
+        let expected = room.expect(unpacked).and_then(|()| room.count(unpacked));
+        expected.map_err(full)?;
         decode(message.head)?;
         decode(message.body)?;
     }
@@ -163,16 +168,18 @@ impl Message {
         Ok(Some(Self { head, start, body }))
     }
 
-    /// How buffers are packed. Fails if rows or unpacked buffers are declared that the bytes cannot hold.
-    fn check(&self) -> Result<Option<CompressionType>, ArrowError> {
+    /// How buffers are packed, and the bytes of all of them, unpacked. Fails if rows or unpacked buffers are declared that the
+    /// bytes cannot hold.
+    fn check(&self) -> Result<(Option<CompressionType>, u64), ArrowError> {
         let message = root_as_message(&self.head[self.start..]).map_err(invalid)?;
         let batch = message.header_as_record_batch().or_else(|| {
             message
                 .header_as_dictionary_batch()
                 .and_then(|dictionary| dictionary.data())
         });
+        let mut all = self.body.len() as u64;
         let Some(batch) = batch else {
-            return Ok(None);
+            return Ok((None, all));
         };
         let packed: Option<BodyCompression<'_>> = batch.compression();
         let factor = if packed.is_some() { UNPACKED } else { 1 };
@@ -201,9 +208,14 @@ impl Message {
                     "a buffer that unpacks to more than its bytes can hold",
                 ));
             }
+            all = all.saturating_add(unpacked);
         }
-        Ok(packed.map(|packed| packed.codec()))
+        Ok((packed.map(|packed| packed.codec()), all))
     }
+}
+
+fn full(found: NoRoom) -> ArrowError {
+    ArrowError::IoError(found.to_string(), found.into())
 }
 
 fn wrong(found: &str) -> ArrowError {
@@ -239,11 +251,15 @@ mod tests {
     #[test]
     fn what_is_declared_must_be_possible() {
         let bytes = stream();
-        assert_eq!(of_stream(&bytes[..]).unwrap().batches[0].num_rows(), 1000);
+        let room = Room::default();
+        assert_eq!(
+            of_stream(&bytes[..], &room).unwrap().batches[0].num_rows(),
+            1000
+        );
         let mut rest = &bytes[..];
         let messages = std::iter::from_fn(|| Message::read(&mut rest).unwrap());
         let mut batch = messages.last().unwrap();
-        batch.check().unwrap();
+        assert!(batch.check().unwrap().1 >= 8000);
         let packed = 1000_i64.wrapping_mul(8).to_le_bytes();
         let at = batch.body.windows(8).position(|bytes| bytes == packed);
         batch.body[at.unwrap()..][..8].copy_from_slice(&(1_i64 << 50).to_le_bytes());
@@ -256,7 +272,8 @@ mod tests {
         let bytes = stream();
         for end in (9..bytes.len() - 8).step_by(7) {
             // Between two messages a stream may end.
-            let rows = of_stream(&bytes[..end]).map_or(0, |found| found.batches.len());
+            let found = of_stream(&bytes[..end], &Room::default());
+            let rows = found.map_or(0, |found| found.batches.len());
             assert_eq!(rows, 0, "{end}");
         }
     }

@@ -211,10 +211,10 @@ pub(super) fn rows_first<'a>(
 /// Errors of the decoder are damage of the file.
 pub(super) fn unpacking(failure: Failure) -> Failure {
     match failure {
-        Failure::Read(error) => {
+        Failure::Read(error) if error.kind() != io::ErrorKind::OutOfMemory => {
             let found = format!("it cut short or damaged: {error}");
             Malformed::new("a whole packed element", found).into()
         }
-        problem => problem,
+        other => other,
     }
 }

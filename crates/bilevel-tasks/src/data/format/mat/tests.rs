@@ -1,5 +1,7 @@
 #![cfg(test)]
 
+use std::sync::Arc;
+
 use super::{Found, arrays};
 use crate::data::array::Values;
 use crate::data::format::written::{
@@ -9,7 +11,7 @@ use crate::data::format::written::{
 const NUMBERS: [&str; 2] = ["0", "1"];
 
 fn read(mut bytes: &[u8]) -> Vec<Found> {
-    match arrays(&mut bytes) {
+    match arrays(&mut bytes, &Arc::default()) {
         Ok((found, _)) => found,
         Err(failure) => panic!("{}", failure.at(std::path::Path::new("f"))),
     }

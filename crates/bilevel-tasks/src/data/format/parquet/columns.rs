@@ -274,8 +274,13 @@ impl<'a> Into<'a> {
                 }
                 let wanted = self.filling.wanted;
                 let name = self.filling.name;
-                self.lists
-                    .push(Filling::new(Role::Feature(0), name, self.path, wanted));
+                self.lists.push(Filling::new(
+                    Role::Feature(0),
+                    name,
+                    self.path,
+                    wanted,
+                    self.filling.room(),
+                ));
             }
             let to = &mut self.lists[place];
             match (definition == self.most).then(|| values.next()).flatten() {

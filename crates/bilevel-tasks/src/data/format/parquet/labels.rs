@@ -3,6 +3,7 @@
 use std::any::Any;
 use std::collections::{BTreeSet, HashMap};
 use std::path::Path;
+use std::sync::Arc;
 
 use ::parquet::basic::{ConvertedType, LogicalType, Type as Physical};
 use ::parquet::column::reader::ColumnReader;
@@ -105,7 +106,13 @@ impl LabelColumn<'_> {
 
     /// The labels as they are read.
     fn labels(&self) -> Result<Labels, Error> {
-        let filling = Filling::new(Role::Label, self.name, self.path, self.wanted);
+        let filling = Filling::new(
+            Role::Label,
+            self.name,
+            self.path,
+            self.wanted,
+            &Arc::default(),
+        );
         let filled = fill(self.reader, self.column, self.leaf, filling, self.path);
         let sinks = filled.map_err(|failure| match failure {
             Failure::Parquet(error) => damaged(&error).at(self.path),
