@@ -7,6 +7,8 @@ mod bench;
 mod check;
 mod clean;
 mod clean_methods;
+#[cfg(feature = "columnar")]
+mod cleaned;
 mod common;
 mod detectors;
 mod golden;
