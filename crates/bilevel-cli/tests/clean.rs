@@ -118,7 +118,9 @@ fn the_defaults_find_the_wrong_labels() {
             "glc",
             "improved",
             "loss",
+            "nearest-neighbours",
             "noise-matrix",
+            "noise-matrix:hypergradient",
             "self-training",
             "trusted_only"
         ]
