@@ -1,5 +1,7 @@
 //! The curvature that training meets, and the step size that follows from it.
 
+use std::time::Instant;
+
 use crate::error::require;
 use crate::vector::{all_finite, axpy, norm};
 use crate::{Draw, Error, Key, Objective, Quantity, Result, Scalar};
@@ -29,6 +31,18 @@ pub fn at_point<T: Scalar>(
     draw: Draw,
     key: Key,
     products: usize,
+) -> Result<f64> {
+    until(objective, x, (y, draw), key, products, None)
+}
+
+/// The same, of fewer products if the time ends before.
+fn until<T: Scalar>(
+    objective: &dyn Objective<T>,
+    x: &[T],
+    (y, draw): (&[T], Draw),
+    key: Key,
+    products: usize,
+    end: Option<Instant>,
 ) -> Result<f64> {
     const NEEDED_BY: &str = "the curvature";
     let role = crate::Role::Inner;
@@ -68,9 +82,16 @@ pub fn at_point<T: Scalar>(
                 outer_step: None,
             });
         }
+        if passed(end) {
+            break;
+        }
         std::mem::swap(&mut v, &mut product);
     }
     Ok(largest)
+}
+
+fn passed(end: Option<Instant>) -> bool {
+    end.is_some_and(|end| Instant::now() >= end)
 }
 
 /// Training that is followed to find the largest curvature on its way.
@@ -80,6 +101,7 @@ pub fn at_point<T: Scalar>(
 /// | `steps` | 100 | at least 1 | steps of gradient descent |
 /// | `products` | 12 | at least 1 | products of each power iteration |
 /// | `batches` | 0 | | mini-batches whose curvatures count beside that of all rows |
+/// | `until` | never | | the search ends then, with twice what it has found: a guess |
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Followed {
     /// Steps of gradient descent.
@@ -88,6 +110,8 @@ pub struct Followed {
     pub products: usize,
     /// Mini-batches at each point, for objectives that have them.
     pub batches: u64,
+    /// The search ends then, with twice what it has found: a guess.
+    pub until: Option<Instant>,
 }
 
 impl Default for Followed {
@@ -96,6 +120,7 @@ impl Default for Followed {
             steps: 100,
             products: 12,
             batches: 0,
+            until: None,
         }
     }
 }
@@ -104,7 +129,7 @@ impl Followed {
     /// The largest curvature of the objectives on the way of gradient descent on the first of them, from `start`, with
     /// steps of one over the largest curvature so far; it is looked at after 0, 1, 2, 5, 10, 20, 50, … steps. If the
     /// objective ends above its start, or stops being finite, training begins again with twice the curvature.
-    /// The same arguments give the same bits. None where no finite curvature above zero was found.
+    /// The same arguments give the same bits, unless the time ends before. None where no finite curvature above zero was found.
     ///
     /// # Errors
     /// As [`at_point`], a setting out of range, or an objective that fails.
@@ -127,6 +152,10 @@ impl Followed {
         if largest == 0.0 {
             return Ok(None);
         }
+        let guess = |largest: f64| Ok(Some(2.0 * largest).filter(|guess| guess.is_finite()));
+        if passed(self.until) {
+            return guess(largest);
+        }
         let mut handle = first.at(x)?;
         let before = handle.value(start, Draw::All)?;
         let mut gradient = vec![T::zero(); start.len()];
@@ -142,6 +171,9 @@ impl Followed {
                 }
                 if is_looked_at(step) || step == self.steps {
                     largest = largest.max(look(&y, step)?);
+                }
+                if passed(self.until) {
+                    return guess(largest);
                 }
             }
             if finite && handle.value(&y, Draw::All)? <= before {
@@ -164,7 +196,12 @@ impl Followed {
         let mut largest = 0.0_f64;
         for draw in std::iter::once(Draw::All).chain(batches) {
             for objective in objectives {
-                largest = largest.max(at_point(*objective, x, y, draw, key, self.products)?);
+                let at = (y, draw);
+                let found = until(*objective, x, at, key, self.products, self.until)?;
+                largest = largest.max(found);
+                if passed(self.until) {
+                    return Ok(largest);
+                }
             }
         }
         Ok(largest)
@@ -230,6 +267,28 @@ mod tests {
             .unwrap();
         // At 2, where it ends, the second derivative is 10; at the start it is 1.
         assert!((9.9..30.0).contains(&found), "{found}");
+    }
+
+    /// Without time there is one product, and a guess.
+    #[test]
+    fn the_search_ends_with_its_time() {
+        let h = Closures::<f64>::new(
+            0,
+            1,
+            |_, y, _| 1.5 * y[0] * y[0],
+            |_, y, _, out| out[0] += 3.0 * y[0],
+        )
+        .with_second_order(
+            |_, _, _, v, y_bar, _| y_bar[0] += 3.0 * v[0],
+            |_, _, _, _, dy, out| out[0] += 3.0 * dy[0],
+        );
+        let followed = Followed {
+            until: Some(Instant::now()),
+            ..Followed::default()
+        };
+        let key = Key::from_seed(1);
+        let guess = followed.largest(&[&h], &[], &[1.0], key).unwrap().unwrap();
+        assert!((guess - 6.0).abs() < 1e-12, "{guess}");
     }
 
     #[test]

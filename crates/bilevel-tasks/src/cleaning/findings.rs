@@ -136,7 +136,7 @@ impl Findings {
             present[label as usize] = false;
         }
         let untrusted_classes: Vec<String> = names
-            .filter(|&(class, _)| present[class])
+            .filter(|&(class, _)| present[class] && trusted.rows() > 0)
             .map(|(_, name)| name.clone())
             .collect();
 

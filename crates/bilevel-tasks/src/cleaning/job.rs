@@ -97,7 +97,10 @@ impl CleaningJob {
         expect_few_classes(judge, &input.data)?;
         expect_memory(&input.data, settings.model)?;
         let learning = learns
-            .then(|| Learning::new(given, &mut settings, &input.data, key, threads))
+            .then(|| {
+                let key = (key, deadline);
+                Learning::new(given, &mut settings, &input.data, key, threads)
+            })
             .transpose()?;
         let mut job = Self {
             specification: given.clone(),
@@ -138,8 +141,10 @@ impl CleaningJob {
     /// # Errors
     /// [`Error::TooLong`].
     pub fn expect_short(&self) -> Result<(), Error> {
-        let limited = self.deadline.left().is_some();
-        let Some(time) = self.predicted_time()?.filter(|_| !limited) else {
+        if self.deadline.left().is_some() {
+            return Ok(());
+        }
+        let Some(time) = self.predicted_time()? else {
             return Ok(());
         };
         let updates = self.settings.outer_steps;

@@ -1,5 +1,6 @@
 //! How the weights of a job are learned.
 
+use std::sync::OnceLock;
 use std::time::{Duration, Instant};
 
 use bilevel::catalogue::{
@@ -23,6 +24,12 @@ const MOST: f64 = 4e12;
 /// Of the time of a job with a limit, the part that learns weights: more where they judge than where they stand beside
 /// the detectors, which are still to come.
 const PARTS: [f64; 2] = [0.6, 0.25];
+
+/// Of that time, the part in which the step size is measured.
+const MEASURING: f64 = 0.1;
+
+/// Values of the losses of all rows that are watched at each update take as long as so many gradients.
+const WATCHED: f64 = 1.0;
 
 /// No fewer rows in an inner step.
 const LEAST_BATCH: usize = 64;
@@ -51,15 +58,18 @@ pub struct Learning {
     beside: bool,
     /// Whether the user chose anything about it.
     given: bool,
+    /// About how long one update takes, once it was measured.
+    update: OnceLock<Duration>,
 }
 
 impl Learning {
-    /// Chooses what was not given: the rows of an inner step, the step size, the derivative that fits into memory.
+    /// Chooses what was not given: the rows of an inner step, the step size, the derivative that fits into memory. A part
+    /// of the time until the deadline is enough for it.
     pub(super) fn new(
         given: &CleaningSpecification,
         settings: &mut CleaningSettings,
         data: &CleaningData,
-        key: Key,
+        (key, deadline): (Key, Deadline),
         threads: usize,
     ) -> Result<Self, Error> {
         let method = |given: &CleaningSpecification| {
@@ -81,10 +91,12 @@ impl Learning {
             .weights
             .step_size
             .and_then(StepSizeChoice::fixed);
+        let measuring = deadline.left().map(|left| left.mul_f64(MEASURING));
+        let until = measuring.and_then(|time| Instant::now().checked_add(time));
         let measured = match fixed {
             None if built.entry().takes(Setting::StepSize) => {
                 match step_size::sampled(data, settings.model)? {
-                    None => step_size::measured(&cleaning, &built, key)?,
+                    None => step_size::measured(&cleaning, &built, key, until)?,
                     Some(rows) => {
                         let batch = settings.batch.map(|batch| batch.min(rows.train().rows()));
                         let settings = CleaningSettings {
@@ -92,7 +104,7 @@ impl Learning {
                             ..settings.clone()
                         };
                         let some = Cleaning::<f32>::new(&rows, &settings, key)?;
-                        step_size::measured(&some, &built, key)?
+                        step_size::measured(&some, &built, key, until)?
                     }
                 }
             }
@@ -126,6 +138,7 @@ impl Learning {
             beside: given.method.judge == Judge::Auto,
             given: given.method.weights.given().next().is_some()
                 || given.run.outer_optimizer.is_some(),
+            update: OnceLock::new(),
         })
     }
 
@@ -179,6 +192,15 @@ impl Learning {
 
     /// About how long one update takes, by the time of one inner gradient.
     pub(super) fn update_time(&self, state: &CleaningState<f32>) -> Result<Duration, Error> {
+        if let Some(known) = self.update.get() {
+            return Ok(*known);
+        }
+        let time = self.gradient_time(state)?.mul_f64(self.gradients());
+        Ok(*self.update.get_or_init(|| time))
+    }
+
+    /// About how long one inner gradient on all rows takes.
+    fn gradient_time(&self, state: &CleaningState<f32>) -> Result<Duration, Error> {
         let problem = self.cleaning.problem();
         let mut handle = problem.inner().at(&state.run.x)?;
         let mut gradient = vec![0.0; problem.y_len()];
@@ -193,7 +215,7 @@ impl Learning {
                 break;
             }
         }
-        Ok(fastest.mul_f64(self.gradients()))
+        Ok(fastest)
     }
 
     /// How many inner gradients on all rows take as long as one update.
@@ -205,7 +227,7 @@ impl Learning {
         let share = |batch: Option<usize>, all: f64| batch.map_or(all, |batch| batch as f64) / rows;
         let inner = share(settings.batch, rows);
         let outer = share(settings.trusted_batch, self.cleaning.trusted as f64);
-        cost.inner.gradients() * inner + cost.outer.gradients() * outer
+        cost.inner.gradients() * inner + cost.outer.gradients() * outer + WATCHED
     }
 }
 

@@ -1,6 +1,7 @@
 //! The step size of training on weighted rows, from the curvature that it meets.
 
 use std::fmt;
+use std::time::Instant;
 
 use super::{Cleaning, CleaningData};
 use crate::Error;
@@ -47,11 +48,13 @@ impl fmt::Display for MeasuredStepSize {
 }
 
 /// Half of 1 / the largest curvature that gradient descent meets on the rows with weight 1, and on the trusted rows
-/// where the field follows them too. The same data and key give the same bits. None if there is no curvature.
+/// where the field follows them too. The same data and key give the same bits, unless the time ends before, when it is a
+/// guess. None if there is no curvature.
 pub(super) fn measured<T: Real>(
     cleaning: &Cleaning<T>,
     method: &Method,
     key: Key,
+    until: Option<Instant>,
 ) -> Result<Option<MeasuredStepSize>, Error> {
     if method.settings.dynamics == DynamicsChoice::Adam {
         return Ok(Some(MeasuredStepSize {
@@ -73,6 +76,7 @@ pub(super) fn measured<T: Real>(
     let followed = Followed {
         steps: method.settings.steps.min(MOST_FOLLOWED),
         batches: if batches { BATCHES } else { 0 },
+        until,
         ..Followed::default()
     };
     let key = key.stream(CURVATURE);

@@ -50,7 +50,7 @@ const CLOSE: f64 = 1e-6;
 /// Which labels are wrong, by out-of-fold probabilities, rows × classes.
 fn issues(probabilities: &[f32], labels: &[u32], classes: usize) -> Vec<bool> {
     let of = |row: usize, class: usize| f64::from(probabilities[row * classes + class]);
-    let matrix = to_prune(&joint(&of, labels, classes), classes);
+    let matrix = to_prune(joint(&of, labels, classes), classes);
     let mut issues = vec![false; labels.len()];
     for given in 0..classes {
         let rows: Vec<usize> = (0..labels.len())
@@ -60,7 +60,10 @@ fn issues(probabilities: &[f32], labels: &[u32], classes: usize) -> Vec<bool> {
             continue;
         }
         for truth in (0..classes).filter(|&truth| truth != given) {
-            let count = matrix[truth * classes + given].min(rows.len());
+            let count = matrix[given * classes + truth].min(rows.len());
+            if count == 0 {
+                continue;
+            }
             let mut order = rows.clone();
             let margin = |row: usize| of(row, truth) - of(row, given);
             order.sort_by(|&a, &b| margin(b).total_cmp(&margin(a)).then(a.cmp(&b)));
@@ -129,15 +132,21 @@ fn rounded(row: &[f64]) -> Vec<usize> {
         .collect();
     let wanted = row.iter().sum::<f64>().round() as i64;
     let missing = wanted - whole.iter().sum::<i64>();
-    let mut order: Vec<usize> = (0..row.len()).collect();
-    let short = |place: usize| row[place] - row[place].round_ties_even();
-    // Those that rounding changed most in the wrong direction.
-    order.sort_by(|&a, &b| short(b).total_cmp(&short(a)).then(b.cmp(&a)));
-    if missing < 0 {
-        order.reverse();
-    }
-    for &place in order.iter().take(missing.unsigned_abs() as usize) {
-        whole[place] += missing.signum();
+    let most = missing.unsigned_abs() as usize;
+    if most > 0 {
+        let mut order: Vec<usize> = (0..row.len()).collect();
+        let short = |place: usize| row[place] - row[place].round_ties_even();
+        // Those that rounding changed most in the wrong direction.
+        let by_shortness = |&a: &usize, &b: &usize| {
+            let order = short(b).total_cmp(&short(a)).then(b.cmp(&a));
+            if missing < 0 { order.reverse() } else { order }
+        };
+        if most < order.len() {
+            order.select_nth_unstable_by(most, by_shortness);
+        }
+        for &place in order.iter().take(most) {
+            whole[place] += missing.signum();
+        }
     }
     whole
         .into_iter()
@@ -145,22 +154,20 @@ fn rounded(row: &[f64]) -> Vec<usize> {
         .collect()
 }
 
-/// How many rows of each pair to drop, true × given: at least one row of each given class stays.
-fn to_prune(joint: &[usize], classes: usize) -> Vec<usize> {
-    let mut prune = vec![0; classes * classes];
-    for given in 0..classes {
-        let row = &joint[given * classes..(given + 1) * classes];
+/// How many rows of each pair to drop, given × true: at least one row of each given class stays.
+fn to_prune(mut joint: Vec<usize>, classes: usize) -> Vec<usize> {
+    for (given, row) in joint.chunks_exact_mut(classes).enumerate() {
         let raised = 1_usize.saturating_sub(row[given]) as f64;
         let others = row.iter().filter(|&&count| count > 0).count().max(2) - 1;
-        for (truth, &count) in row.iter().enumerate() {
-            prune[truth * classes + given] = if truth == given {
-                count.max(1)
+        for (truth, count) in row.iter_mut().enumerate() {
+            *count = if truth == given {
+                (*count).max(1)
             } else {
-                (count as f64 - raised / others as f64).max(0.0) as usize
+                (*count as f64 - raised / others as f64).max(0.0) as usize
             };
         }
     }
-    prune
+    joint
 }
 
 #[cfg(test)]

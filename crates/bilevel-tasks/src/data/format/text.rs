@@ -36,8 +36,10 @@ pub(super) const FORMAT: Format = Format {
     columns: true,
 };
 
-/// Bytes that one thread reads at a time.
+/// Bytes that one thread reads at a time, or as many lines if they are long: each piece has columns of its own.
 const BLOCK: usize = 1 << 20;
+const LINES: usize = 32;
+const LARGEST_BLOCK: usize = 1 << 26;
 /// Memory of a column without cells, with its name, about.
 const COLUMN: u64 = 512;
 
@@ -70,7 +72,10 @@ fn parse(
     let Some(mut first) = blocks.next()? else {
         return Err(TableProblem::Empty.into());
     };
-    room.expect(COLUMN * columns(&first, dialect.form) as u64)
+    let start = memchr(dialect.form.newline, &first.bytes).unwrap_or(first.bytes.len());
+    blocks.size = (LINES * start).clamp(BLOCK, LARGEST_BLOCK);
+    let separators = memchr_iter(dialect.form.separator, &first.bytes[..start]).count();
+    room.expect(COLUMN * separators as u64)
         .map_err(TableProblem::from)?;
     let (header, length, line) = names(&first, dialect)?;
     first.bytes.drain(..length);
@@ -129,12 +134,6 @@ fn parse(
         });
     }
     Ok(table)
-}
-
-/// At most so many columns, by the first line.
-fn columns(first: &Block, form: Form) -> usize {
-    let end = memchr(form.newline, &first.bytes).unwrap_or(first.bytes.len());
-    memchr_iter(form.separator, &first.bytes[..end]).count() + 1
 }
 
 /// Adds parsed blocks in their order.
@@ -269,6 +268,8 @@ struct Blocks<R> {
     /// Memory of blocks that were read.
     spare: Vec<Vec<u8>>,
     ended: bool,
+    /// Bytes of a block.
+    size: usize,
 }
 
 impl<R: Read> Blocks<R> {
@@ -280,6 +281,7 @@ impl<R: Read> Blocks<R> {
             rest: Vec::new(),
             spare: Vec::new(),
             ended: false,
+            size: BLOCK,
         }
     }
 
@@ -313,7 +315,7 @@ impl<R: Read> Blocks<R> {
                 return Ok(None);
             }
             if !self.ended {
-                let wanted = self.rest.len().max(BLOCK) as u64;
+                let wanted = self.rest.len().max(self.size) as u64;
                 let read = self
                     .reader
                     .by_ref()

@@ -192,7 +192,8 @@ impl Message {
             .buffers()
             .into_iter()
             .flatten()
-            .filter(|_| packed.is_some())
+            // One without bytes begins where the next one does.
+            .filter(|buffer| packed.is_some() && buffer.length() > 0)
         {
             let (start, length) = (buffer.offset() as usize, buffer.length().max(0) as u64);
             let prefix = start
@@ -236,8 +237,8 @@ mod tests {
 
     use super::*;
 
-    fn stream() -> Vec<u8> {
-        let column: ArrayRef = Arc::new(Float64Array::from(vec![0.5; 1000]));
+    fn stream(rows: usize) -> Vec<u8> {
+        let column: ArrayRef = Arc::new(Float64Array::from(vec![0.5; rows]));
         let batch = RecordBatch::try_from_iter([("a", column)]).unwrap();
         let options =
             IpcWriteOptions::default().try_with_compression(Some(CompressionType::LZ4_FRAME));
@@ -248,9 +249,33 @@ mod tests {
         writer.into_inner().unwrap()
     }
 
+    /// Other programs write no bytes for a column without missing values, where the bytes of the next buffer begin.
+    #[test]
+    fn a_buffer_without_bytes_declares_nothing() {
+        let bytes = stream(30_000);
+        let mut rest = &bytes[..];
+        let mut messages: Vec<Message> =
+            std::iter::from_fn(|| Message::read(&mut rest).unwrap()).collect();
+        let batch = messages.last_mut().unwrap();
+        let message = root_as_message(&batch.head[batch.start..]).unwrap();
+        let buffers = message.header_as_record_batch().unwrap().buffers().unwrap();
+        let pair = |offset: i64, length: i64| [offset.to_le_bytes(), length.to_le_bytes()].concat();
+        let known = pair(buffers.get(0).offset(), buffers.get(0).length());
+        let none = pair(buffers.get(1).offset(), 0);
+        let at = batch.head.windows(16).position(|bytes| bytes == known);
+        batch.head[at.unwrap()..][..16].copy_from_slice(&none);
+        assert!(batch.check().unwrap() >= 240_000);
+        let stream: Vec<u8> = messages
+            .into_iter()
+            .flat_map(|message| [message.head, message.body].concat())
+            .collect();
+        let (_, batches) = of_stream(&stream[..], &Room::default()).unwrap();
+        assert_eq!(batches[0].num_rows(), 30_000);
+    }
+
     #[test]
     fn what_is_declared_must_be_possible() {
-        let bytes = stream();
+        let bytes = stream(1000);
         let room = Room::default();
         assert_eq!(
             of_stream(&bytes[..], &room).unwrap().batches[0].num_rows(),
@@ -269,7 +294,7 @@ mod tests {
 
     #[test]
     fn a_cut_stream_is_refused() {
-        let bytes = stream();
+        let bytes = stream(1000);
         for end in (9..bytes.len() - 8).step_by(7) {
             // Between two messages a stream may end.
             let found = of_stream(&bytes[..end], &Room::default());
