@@ -28,11 +28,18 @@ pub struct MeasuredStepSize {
     /// The largest absolute eigenvalue of the Hessian of the loss along training on the rows, all with weight 1. None
     /// where the dynamics do not depend on it.
     pub curvature: Option<f64>,
+    /// Whether the time ended before it was measured.
+    pub guessed: bool,
 }
 
 impl fmt::Display for MeasuredStepSize {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.curvature {
+            Some(curvature) if self.guessed => write!(
+                formatter,
+                "step size {:.4}: half of 1 / {curvature:.4}, a guess of the curvature, as the time did not suffice to measure it",
+                self.step_size
+            ),
             Some(curvature) => write!(
                 formatter,
                 "step size {:.4}: half of 1 / {curvature:.4}, the largest curvature of training on these rows",
@@ -60,6 +67,7 @@ pub(super) fn measured<T: Real>(
         return Ok(Some(MeasuredStepSize {
             step_size: OF_ADAM,
             curvature: None,
+            guessed: false,
         }));
     }
     let problem = cleaning.problem();
@@ -84,6 +92,7 @@ pub(super) fn measured<T: Real>(
     Ok(largest.map(|curvature| MeasuredStepSize {
         step_size: PART / curvature,
         curvature: Some(curvature),
+        guessed: until.is_some_and(|until| Instant::now() >= until),
     }))
 }
 
