@@ -25,8 +25,10 @@ const MOST: f64 = 4e12;
 /// the detectors, which are still to come.
 const PARTS: [f64; 2] = [0.6, 0.25];
 
-/// Of that time, the part in which the step size is measured.
+/// Of the time until the deadline, the part in which the step size is measured, or these seconds if they are longer: a run
+/// that was not cut while it was measured continues to the bits of one without a limit.
 const MEASURING: f64 = 0.1;
+const MEASURING_SECONDS: f64 = 2.0;
 
 /// Values of the losses of all rows that are watched at each update take as long as so many gradients.
 const WATCHED: f64 = 1.0;
@@ -91,7 +93,10 @@ impl Learning {
             .weights
             .step_size
             .and_then(StepSizeChoice::fixed);
-        let measuring = deadline.left().map(|left| left.mul_f64(MEASURING));
+        let measuring = deadline.left().map(|left| {
+            let least = Duration::from_secs_f64(MEASURING_SECONDS);
+            left.mul_f64(MEASURING).max(least)
+        });
         let until = measuring.and_then(|time| Instant::now().checked_add(time));
         let measured = match fixed {
             None if built.entry().takes(Setting::StepSize) => {
