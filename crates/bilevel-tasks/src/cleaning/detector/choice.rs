@@ -210,7 +210,7 @@ fn dropped_rows(detected: &Detected, trials: &Trials<'_>) -> usize {
 /// Whether a matrix of noise explains few of the labels that models of other rows contradict. Either these models are poor,
 /// or labels are wrong where they are unsure, which no matrix describes.
 fn explains_little(trials: &Trials<'_>, found: &[(&'static str, &Detected)]) -> bool {
-    const FEW: f64 = 0.5;
+    const FEW: f64 = 0.4;
     let dropped = |name: &str| {
         let (_, detected) = found.iter().find(|(other, _)| *other == name)?;
         Some(dropped_rows(detected, trials) as f64)
