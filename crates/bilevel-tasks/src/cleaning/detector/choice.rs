@@ -38,7 +38,7 @@ pub struct Expected {
 /// The detectors that were chosen.
 #[derive(Clone, PartialEq, Debug)]
 pub struct Choice {
-    /// Ranks the rows: one detector, or [`BLEND`].
+    /// Ranks the rows: one detector, or the mean of the log-odds of two, whose names are joined by a plus.
     pub ranked_by: &'static str,
     /// Says which rows are kept.
     pub kept_by: &'static str,
