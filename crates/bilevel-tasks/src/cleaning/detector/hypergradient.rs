@@ -167,7 +167,11 @@ impl Objectives {
         let mut rows = shuffled(train.rows(), trainer.key.stream(BASELINE).fold_in(DRAWN));
         rows.truncate((most as usize).max(LEAST_ROWS));
         rows.sort_unstable();
-        let examples = Examples::new(&train.select(&rows)?);
+        let examples = if rows.len() < train.rows() {
+            Examples::new(&train.select(&rows)?)
+        } else {
+            Examples::new(train)
+        };
         let inner = trainer
             .model
             .confused_loss(&examples, trainer.weight_decay)?;

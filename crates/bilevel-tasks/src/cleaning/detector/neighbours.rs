@@ -1,5 +1,7 @@
 //! The labels of the rows nearest to each row.
 
+use std::ops::Range;
+
 use bilevel::Layout;
 use bilevel_autodiff::Function;
 use rayon::prelude::*;
@@ -8,6 +10,7 @@ use super::detected::Detected;
 use super::judging::{Detector, Page};
 use super::trials::Trials;
 use crate::Error;
+use crate::cleaning::CleaningData;
 use crate::cleaning::split::shuffled;
 use crate::data::{Dataset, FeatureValues};
 use crate::model::Examples;
@@ -31,8 +34,9 @@ const PRODUCTS: f64 = 2e11;
 /// So many rows say how many neighbours are to count.
 const ENOUGH: usize = 4096;
 
-/// Rows whose distances are computed at once.
+/// Rows whose distances are computed at once, and known rows to which: no copy of all features is needed.
 const BLOCK: usize = 512;
+const PART: usize = 256;
 
 /// Separates its draw from other draws of the stream.
 const DRAWN: u64 = 500;
@@ -57,11 +61,10 @@ impl Detector for Neighbours {
         for &label in &known.labels {
             prior[label as usize] += PRIOR / known.labels.len() as f64;
         }
-        let features = known.features(train, trusted)?;
         let search = Search {
             trials,
             known: &known,
-            distances: Distances::new(&features),
+            distances: Distances::new(),
             prior,
         };
         let mut some = shuffled(train.rows(), trials.trainer().key.stream(BASELINE));
@@ -108,13 +111,25 @@ impl Search<'_> {
     ) -> Result<(), Error> {
         for block in rows.chunks(BLOCK) {
             self.trials.expect_time()?;
-            let distances = self.distances.of(&data.select(block)?)?;
             let groups = self.trials.data().groups();
-            let nearest: Vec<Vec<u32>> = block
-                .par_iter()
-                .zip(distances.par_chunks_exact(self.known.rows.len().max(1)))
-                .map(|(&row, distances)| self.known.nearest(first + row, groups, distances))
-                .collect();
+            let features = data.select(block)?;
+            let mut nearest: Vec<Nearest> = vec![Nearest::new(); block.len()];
+            for part in (0..self.known.rows.len()).step_by(PART) {
+                let part = part..self.known.rows.len().min(part + PART);
+                let numbers = self.known.numbers(self.trials.data(), part.clone());
+                let distances = self.distances.of(&features, &numbers, part.len())?;
+                nearest
+                    .par_iter_mut()
+                    .zip(block)
+                    .zip(distances.par_chunks_exact(part.len()))
+                    .for_each(|((nearest, &row), distances)| {
+                        let row = (first + row, groups);
+                        self.known.add(nearest, row, part.start, distances);
+                    });
+            }
+            let label = |&(_, place): &(f32, usize)| self.known.labels[place];
+            let nearest = nearest.iter().map(|all| all.iter().map(label).collect());
+            let nearest: Vec<Vec<u32>> = nearest.collect();
             for (&row, labels) in block.iter().zip(&nearest) {
                 see(row, labels);
             }
@@ -162,66 +177,71 @@ impl Known {
         Self { rows, labels }
     }
 
-    fn features(&self, train: &Dataset, trusted: &Dataset) -> Result<Dataset, Error> {
-        let (own, of_trusted): (Vec<usize>, Vec<usize>) =
-            self.rows.iter().partition(|&&row| row < train.rows());
-        let of_trusted: Vec<usize> = of_trusted.iter().map(|row| row - train.rows()).collect();
-        train.select_with(&own, trusted, &of_trusted)
+    /// −2 × the features of these rows, column by column, then their squared lengths.
+    fn numbers(&self, data: &CleaningData, part: Range<usize>) -> Vec<f32> {
+        let (train, trusted) = (data.train(), data.trusted());
+        let (rows, columns) = (part.len(), train.columns());
+        let mut numbers = vec![0.0; (columns + 1) * rows];
+        for (place, &row) in self.rows[part].iter().enumerate() {
+            let own = match row.checked_sub(train.rows()) {
+                None => train.row(row),
+                Some(row) => trusted.row(row),
+            };
+            let mut square = 0.0;
+            for (column, value) in own.iter().enumerate() {
+                numbers[column * rows + place] = -2.0 * value;
+                square += f64::from(value * value);
+            }
+            numbers[columns * rows + place] = square as f32;
+        }
+        numbers
     }
 
-    /// The labels of the rows nearest to this row, the nearest first, without itself and its group.
-    fn nearest(&self, row: usize, groups: Option<&[u32]>, distances: &[f32]) -> Vec<u32> {
+    /// Adds known rows from `start` on, at these distances, to those nearest to a row: not itself, and not its group.
+    fn add(
+        &self,
+        nearest: &mut Nearest,
+        (row, groups): (usize, Option<&[u32]>),
+        start: usize,
+        distances: &[f32],
+    ) {
         let apart =
             |other: usize| other != row && groups.is_none_or(|groups| groups[other] != groups[row]);
-        let places = 0..self.rows.len();
-        let mut all: Vec<(f32, usize)> = places
-            .filter(|&place| apart(self.rows[place]))
-            .map(|place| (distances[place], place))
-            .collect();
+        let places = (start..).zip(distances);
+        let new = places.filter(|&(place, _)| apart(self.rows[place]));
+        nearest.extend(new.map(|(place, &distance)| (distance, place)));
         let order = |a: &(f32, usize), b: &(f32, usize)| a.0.total_cmp(&b.0).then(a.1.cmp(&b.1));
-        if all.len() > MOST {
-            all.select_nth_unstable_by(MOST, order);
-            all.truncate(MOST);
+        if nearest.len() > MOST {
+            nearest.select_nth_unstable_by(MOST, order);
+            nearest.truncate(MOST);
         }
-        all.sort_unstable_by(order);
-        let labels = all.into_iter().map(|(_, place)| self.labels[place]);
-        labels.collect()
+        nearest.sort_unstable_by(order);
     }
 }
+
+/// Distances and places of known rows, the nearest first.
+type Nearest = Vec<(f32, usize)>;
 
 /// Squared distances to known rows, without the part that is the same for all of them.
 struct Distances {
-    /// (features of a row; 1) · (−2 × features of a known row; its squared length).
     function: Function<f32>,
-    layout: Layout,
-    known: Vec<f32>,
 }
 
 impl Distances {
-    fn new(known: &Dataset) -> Self {
-        let (rows, columns) = (known.rows(), known.columns());
-        let mut numbers = vec![0.0; (columns + 1) * rows];
-        for row in 0..rows {
-            let mut square = 0.0;
-            for (column, value) in known.row(row).iter().enumerate() {
-                numbers[column * rows + row] = -2.0 * value;
-                square += f64::from(value * value);
-            }
-            numbers[columns * rows + row] = square as f32;
-        }
+    fn new() -> Self {
         Self {
             function: Function::new(|v| v.data("features").matmul(v.y("known")) + v.y("squares")),
-            layout: Layout::new([("known", vec![columns, rows]), ("squares", vec![rows])]),
-            known: numbers,
         }
     }
 
-    /// Rows × known rows.
-    fn of(&self, rows: &Dataset) -> Result<Vec<f32>, Error> {
+    /// Rows × known rows, of which there are the numbers.
+    fn of(&self, rows: &Dataset, numbers: &[f32], known: usize) -> Result<Vec<f32>, Error> {
         let none = Layout::new::<String>([]);
+        let columns = rows.columns();
+        let layout = Layout::new([("known", vec![columns, known]), ("squares", vec![known])]);
         let data = Examples::new(rows).data();
         self.function
-            .evaluate((&none, &[]), (&self.layout, &self.known), data)
+            .evaluate((&none, &[]), (&layout, numbers), data)
             .map_err(|error| Error::Method(error.into()))
     }
 }
