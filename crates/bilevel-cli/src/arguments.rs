@@ -204,7 +204,7 @@ pub(crate) struct CleanArguments {
     /// Labels of the trusted rows, if they are apart
     #[arg(long, value_name = "FILE", requires = "trusted", help_heading = "Data")]
     pub(crate) trusted_labels: Option<PathBuf>,
-    /// Column of who gave each label: each annotator or source has an own way to be wrong, and is ranked in the report
+    /// Column of who gave each label: each annotator or source has mistakes of its own kind, and the report ranks them
     #[arg(long, value_name = "COLUMN", help_heading = "Data")]
     pub(crate) annotator: Option<String>,
     /// Column of groups of rows that belong together, such as pictures of one film or rows of one patient: no row is

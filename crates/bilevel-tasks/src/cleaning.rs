@@ -36,7 +36,7 @@ mod verdict;
 
 pub use baseline::{Baseline, baselines, retrain};
 pub use checkpoint::{CleaningCheckpoint, Origin, Results};
-pub use detector::{Choice, Expected, Interval, Page, pages};
+pub use detector::{Choice, DetectorPage, Expected, Interval, detector_pages};
 pub use findings::{Findings, Warning};
 pub use forecast::{Forecast, Sizes};
 pub use gradient::{GradientCheck, random_x};

@@ -328,6 +328,14 @@ impl Dataset {
         &self.features
     }
 
+    /// How many numbers of a row are stored, on average: all of them, or those that are not zero.
+    pub(crate) fn row_numbers(&self) -> usize {
+        match &self.features {
+            FeatureValues::Dense(_) => self.columns,
+            FeatureValues::Sparse(sparse) => sparse.values.len() / self.rows().max(1),
+        }
+    }
+
     /// The features of one row; empty beyond the last row.
     #[must_use]
     pub fn row(&self, row: usize) -> Cow<'_, [f32]> {

@@ -222,11 +222,12 @@ impl Model {
             decayed(losses.mean(), &parts, weight_decay, &|part| v.y(part))
         });
         let x = Layout::new([("targets", vec![examples.rows(), examples.classes])]);
-        let y = self.layout(examples.columns, examples.classes);
-        let bound = function.bind(&x, &y, examples.data());
-        bound
-            .map(Arc::new)
-            .map_err(|error| Error::Method(error.into()))
+        self.bound(
+            &function,
+            &x,
+            (examples.columns, examples.classes),
+            examples.data(),
+        )
     }
 
     /// The mean over rows of −ln Σ_c p_c · T(c, given label), the likelihood of labels that were confused as T says: x has
@@ -257,10 +258,20 @@ impl Model {
             row[label as usize] = T::one();
         }
         let x = Layout::new([("confusion", vec![classes, classes])]);
-        let y = self.layout(examples.columns, classes);
         let given: Arc<[T]> = given.into();
         let data = examples.data().rows("given", given, &[classes]);
-        let bound = function.bind(&x, &y, data);
+        self.bound(&function, &x, (examples.columns, classes), data)
+    }
+
+    /// A function of x and of this model's parameters, on these data.
+    fn bound<T: Real>(
+        self,
+        function: &Function<T>,
+        x: &Layout,
+        (columns, classes): (usize, usize),
+        data: Data<T>,
+    ) -> Result<Arc<Bound<T>>, Error> {
+        let bound = function.bind(x, &self.layout(columns, classes), data);
         bound
             .map(Arc::new)
             .map_err(|error| Error::Method(error.into()))
@@ -314,17 +325,13 @@ impl<T: Real> Loss<T> {
         x_len: usize,
     ) -> Result<Arc<Bound<T>>, Error> {
         self.expect(examples.rows(), batch, x_len)?;
-        let layout = self.model.layout(examples.columns, examples.classes);
         let data = examples
             .data()
             .labels("labels", Arc::clone(&examples.labels))
             .batch(batch);
-        let bound = self
-            .function
-            .bind(&Layout::vector("x", x_len), &layout, data);
-        bound
-            .map(Arc::new)
-            .map_err(|error| Error::Method(error.into()))
+        let sizes = (examples.columns, examples.classes);
+        let x = Layout::vector("x", x_len);
+        self.model.bound(&self.function, &x, sizes, data)
     }
 
     /// The same for a number of rows without data, to predict the cost.

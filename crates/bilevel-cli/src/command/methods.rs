@@ -1,7 +1,7 @@
 //! `bilevel methods`: the list.
 
 use bilevel::catalogue::METHODS;
-use bilevel_tasks::cleaning::{Page, pages};
+use bilevel_tasks::cleaning::{DetectorPage, detector_pages};
 use serde::Serialize;
 
 use crate::arguments::MethodsArguments;
@@ -13,7 +13,7 @@ use crate::table::{cells, table};
 struct MethodsResult {
     methods: Vec<Line>,
     /// Of wrong labels, for `bilevel clean`.
-    detectors: Vec<Page>,
+    detectors: Vec<DetectorPage>,
 }
 
 #[derive(Serialize)]
@@ -37,7 +37,7 @@ pub(crate) fn run(arguments: &MethodsArguments) -> Result<(), Failure> {
     });
     let result = MethodsResult {
         methods: methods.collect(),
-        detectors: pages().collect(),
+        detectors: detector_pages().collect(),
     };
     super::deliver(common, "methods", &result, || text(&result))
 }

@@ -4,7 +4,7 @@
 use std::fmt::Write;
 
 use bilevel::driver::Why;
-use bilevel_tasks::cleaning::{Baseline, CleaningResult, WhyLeftOut, pages};
+use bilevel_tasks::cleaning::{Baseline, CleaningResult, WhyLeftOut, detector_pages};
 
 use super::Facts;
 use crate::table::{cells, figure};
@@ -77,7 +77,7 @@ fn stopped(why: Why) -> String {
 
 /// How a detector judges.
 fn deed(detector: &str) -> &'static str {
-    let page = pages().find(|page| page.name == detector);
+    let page = detector_pages().find(|page| page.name == detector);
     page.map_or("", |page| page.how)
 }
 
@@ -377,7 +377,7 @@ pub(super) fn legend(facts: &Facts<'_>) -> Vec<(&'static str, &'static str)> {
         legend.push(("auto", "is the detector that does best on trusted rows"));
     }
     legend.extend(
-        pages()
+        detector_pages()
             .filter(|page| known(page.name))
             .map(|page| (page.name, page.summary)),
     );

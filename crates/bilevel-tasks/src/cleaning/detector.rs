@@ -19,12 +19,13 @@ mod noise_matrix;
 mod probes;
 mod self_training;
 mod start;
+mod tally;
 mod trials;
 
 pub use choice::{Choice, Expected, Interval};
 pub(super) use compared::Compared;
 pub(super) use detected::Detected;
-pub use judging::Page;
-pub use list::pages;
+pub use judging::DetectorPage;
+pub use list::detector_pages;
 pub(super) use list::{most_classes, names, needs_trusted};
 pub(super) use trials::Trials;

@@ -10,6 +10,9 @@ use crate::Error;
 use crate::cost::Programs;
 use crate::model::Real;
 
+/// A hypergradient takes so many gradients for each inner step.
+pub(super) const GRADIENTS: f64 = 3.0;
+
 /// The size of a cleaning task.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Sizes {

@@ -470,11 +470,13 @@ fn expect_few_classes(judge: Judge, data: &CleaningData) -> Result<(), Error> {
     if found <= most {
         return Ok(());
     }
-    Err(Error::Setting {
-        field: "the number of classes, for this method,",
-        range: "at most 300",
-        value: found.to_string(),
-    })
+    let name = judge.name().unwrap_or_default();
+    let because = format!("{name} takes at most {most} classes, and the labels have {found}");
+    Err(CleaningProblem::Unused {
+        key: "method",
+        because,
+    }
+    .into())
 }
 
 /// Rejects keys of learned weights for a detector, which learns none.

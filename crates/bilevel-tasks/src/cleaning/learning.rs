@@ -9,6 +9,7 @@ use bilevel::catalogue::{
 use bilevel::driver::Why;
 use bilevel::{Draw, Driver, Key};
 
+use super::forecast::GRADIENTS;
 use super::judge::Judge;
 use super::run::{CleaningState, Watch};
 use super::specification::CleaningSpecification;
@@ -35,9 +36,6 @@ const WATCHED: f64 = 1.0;
 
 /// No fewer rows in an inner step.
 const LEAST_BATCH: usize = 64;
-
-/// A hypergradient takes so many gradients for each inner step.
-const GRADIENTS: f64 = 3.0;
 
 /// The part of the free memory that a hypergradient may take.
 const OF_MEMORY: f64 = 0.8;

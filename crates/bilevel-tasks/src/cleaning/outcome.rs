@@ -145,7 +145,10 @@ pub(super) fn annotators(data: &CleaningData, suspects: &[bool]) -> Vec<Annotato
     }
     let total = suspects.iter().filter(|suspect| **suspect).count();
     let rate = total as f64 / suspects.len().max(1) as f64;
-    let share = |own: &AnnotatorRow| (own.suspects as f64 + 4.0 * rate) / (own.rows as f64 + 4.0);
+    /// Each is like all, to the weight of so many rows.
+    const LIKE_ALL: f64 = 4.0;
+    let share =
+        |own: &AnnotatorRow| (own.suspects as f64 + LIKE_ALL * rate) / (own.rows as f64 + LIKE_ALL);
     all.sort_by(|a, b| share(b).total_cmp(&share(a)));
     all
 }

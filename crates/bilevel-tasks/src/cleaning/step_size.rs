@@ -5,7 +5,6 @@ use std::time::Instant;
 
 use super::{Cleaning, CleaningData};
 use crate::Error;
-use crate::data::FeatureValues;
 use crate::model::{Model, Real};
 use crate::stream::CURVATURE;
 use bilevel::catalogue::{DynamicsChoice, Method};
@@ -15,7 +14,7 @@ use bilevel::{Field, Key, Objective};
 /// The part of 1 / curvature that a step is. One is the largest that never overshoots a quadratic; with half of it the
 /// learned weights keep the right rows more often (on pictures by .01 to .02 of F1), and a network's curvature may
 /// double while it trains.
-const PART: f64 = 0.5;
+pub(super) const PART: f64 = 0.5;
 
 /// Adam divides by the size of the gradient: its step does not depend on the curvature.
 const OF_ADAM: f64 = 0.01;
@@ -102,10 +101,7 @@ pub(super) fn sampled(data: &CleaningData, model: Model) -> Result<Option<Cleani
     const MOST: usize = 400_000_000;
     let train = data.train();
     let width = model.width(train.classes());
-    let row = match train.values() {
-        FeatureValues::Dense(_) => train.columns(),
-        FeatureValues::Sparse(sparse) => sparse.values.len() / train.rows().max(1),
-    };
+    let row = train.row_numbers();
     let rows = MOST / (row.max(1) * width);
     if rows >= train.rows() {
         return Ok(None);

@@ -211,7 +211,7 @@ impl Array {
             Values::I32(_) | Values::I64(_) => 8,
             Values::F32(_) | Values::F64(_) | Values::Text(_) => 0,
         };
-        Room::default().expect(size * (rows * width) as u64)?;
+        Room::default().ask(size * (rows * width) as u64)?;
         let values = match (self.values, image) {
             (Values::U8(bytes), Some(shape)) if channels_first && shape.channels > 1 => {
                 let area = shape.height * shape.width;

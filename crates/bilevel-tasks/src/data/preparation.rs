@@ -387,7 +387,7 @@ impl Preparation {
         let width = self.features.len();
         let numbers = used.rows.len().saturating_mul(width);
         // Each category is a column of its own.
-        let room = Room::default().expect(4 * numbers as u64);
+        let room = Room::default().ask(4 * numbers as u64);
         room.map_err(|full| TableProblem::from(full).at(&table.path))?;
         let mut values = vec![0.0_f32; numbers];
         for (position, (&feature, scale)) in self.features.iter().zip(&self.scaling).enumerate() {

@@ -81,7 +81,7 @@ impl Room {
     ///
     /// # Errors
     /// If they, with what was read, take more memory than they leave free.
-    pub(crate) fn expect(&self, bytes: u64) -> Result<(), NoRoom> {
+    pub(crate) fn ask(&self, bytes: u64) -> Result<(), NoRoom> {
         // Small amounts are not worth a look.
         if bytes < self.every {
             return Ok(());
@@ -201,16 +201,16 @@ pub(crate) mod tests {
     fn memory_is_looked_at_now_and_then() {
         let room = after(1000);
         room.count(600).unwrap();
-        room.expect(999).unwrap();
+        room.ask(999).unwrap();
         let told = Malformed::from(room.count(600).unwrap_err()).to_string();
         let start = "expected contents that leave as much memory free as they take";
         assert!(told.starts_with(start), "{told}");
         room.count(600).unwrap();
-        assert!(room.expect(1000).is_err());
+        assert!(room.ask(1000).is_err());
         // A process that was that large before has room for more.
         let full = Room::new(room.memory, 1);
         full.count(10).unwrap();
-        assert!(full.expect(10).is_err());
+        assert!(full.ask(10).is_err());
         Room::new(|| None, 1).count(10).unwrap();
     }
 }

@@ -1,17 +1,17 @@
 //! The description of a detector of wrong labels.
 
-use bilevel_tasks::cleaning::{Page, pages};
+use bilevel_tasks::cleaning::{DetectorPage, detector_pages};
 
 use crate::arguments::CommonArguments;
 use crate::failure::Failure;
 
 /// What a person reads about the detector of this name.
 pub(super) fn explain(name: &str, common: &CommonArguments) -> Result<(), Failure> {
-    let page = pages().find(|page| page.name == name);
+    let page = detector_pages().find(|page| page.name == name);
     match page {
         Some(page) => crate::command::deliver(common, "explain", &page, || text(&page)),
         None => {
-            let names: Vec<&str> = pages().map(|page| page.name).collect();
+            let names: Vec<&str> = detector_pages().map(|page| page.name).collect();
             let all = serde_json::json!({ "name": name, "candidates": names });
             crate::command::deliver(common, "explain", &all, || {
                 format!(
@@ -23,7 +23,7 @@ pub(super) fn explain(name: &str, common: &CommonArguments) -> Result<(), Failur
     }
 }
 
-fn text(page: &Page) -> String {
+fn text(page: &DetectorPage) -> String {
     let rows = match page.needs_trusted {
         true => "Needs trusted rows.",
         false => "Uses trusted rows where there are some.",

@@ -1,7 +1,7 @@
 //! Agreement with a model of the trusted rows.
 
 use super::detected::Detected;
-use super::judging::{Detector, Page};
+use super::judging::{Detector, DetectorPage};
 use super::trials::Trials;
 use crate::Error;
 
@@ -9,8 +9,8 @@ use crate::Error;
 pub(super) struct Agreement;
 
 impl Detector for Agreement {
-    fn page(&self) -> Page {
-        Page {
+    fn page(&self) -> DetectorPage {
+        DetectorPage {
             name: "agreement",
             summary: "keeps a row if a model of the trusted rows predicts its label",
             how: "A model is trained on the trusted rows. A row is kept if that model predicts its label.",

@@ -8,7 +8,7 @@ use serde::Serialize;
 
 use super::detected::Detected;
 use super::probes::{Probe, Share, auc, dropped, f1, probes};
-use super::trials::Trials;
+use super::trials::{MANY_TRUSTED, Trials};
 use crate::Error;
 use crate::stream::BASELINE;
 
@@ -97,7 +97,7 @@ const CANDIDATES: [&str; 7] = [
     NEIGHBOURS,
 ];
 
-/// Of these many are needed to show that another kind of model is better.
+/// Many trusted rows are needed to show that another kind of model is better.
 const NEIGHBOURS: &str = "nearest-neighbours";
 
 /// Those that do not explain labels by a matrix of noise, the first of which is taken unless another is better.
@@ -108,9 +108,6 @@ const WORSE: f64 = 0.03;
 
 /// Who ranks and who keeps where little is known: few rows are dropped.
 const UNSURE: [&str; 2] = ["loss", "confident-learning"];
-
-/// So many trusted rows show whether models are poor.
-const MANY_TRUSTED: usize = 150;
 
 /// Chooses who ranks and who keeps among the detectors in `found`: the first candidate, unless another one does
 /// significantly better on the trusted rows, if it is to be tried on them.
@@ -125,7 +122,7 @@ pub(in crate::cleaning) fn choose(
 ) -> Result<Choice, Error> {
     let known = |name: &str| found.iter().find(|(other, _)| *other == name);
     let trusted: Vec<(usize, u32)> = trials.trusted().collect();
-    let few = trusted.len() < MANY_TRUSTED;
+    let few = trials.few_trusted();
     let candidates: Vec<&'static str> = CANDIDATES
         .into_iter()
         .filter(|&name| known(name).is_some() && !(few && name == NEIGHBOURS))
@@ -427,5 +424,20 @@ mod tests {
         }
         let nothing = super::expected(&probes, 0, 1000);
         assert_eq!(nothing.wrong.estimate, 0.0);
+    }
+
+    /// Wrong labels that no trusted row shows are within what is expected, not excluded.
+    #[test]
+    fn what_cannot_be_told_is_not_excluded() {
+        let probes: Vec<Probe> = (0..200)
+            .map(|row| probe(if row % 5 == 0 { 0.1 } else { 0.9 }, 0.1))
+            .collect();
+        let known = expected(&probes, 60, 1000);
+        assert_eq!((known.wrong.high, known.precision.high), (0.0, 0.0));
+        assert!(known.recall.low > 0.9);
+        let unknown = known.of_unexplained(150);
+        assert_eq!((unknown.wrong.high, unknown.precision.high), (150.0, 1.0));
+        assert_eq!(unknown.recall.low, 0.0);
+        assert_eq!(unknown.wrong.estimate, known.wrong.estimate);
     }
 }

@@ -1,7 +1,7 @@
 //! Confident learning (arXiv 1911.00068), with the choices of cleanlab 2.9.
 
 use super::detected::Detected;
-use super::judging::{Detector, Page};
+use super::judging::{Detector, DetectorPage};
 use super::trials::Trials;
 use crate::Error;
 
@@ -10,8 +10,8 @@ use crate::Error;
 pub(super) struct ConfidentLearning;
 
 impl Detector for ConfidentLearning {
-    fn page(&self) -> Page {
-        Page {
+    fn page(&self) -> DetectorPage {
+        DetectorPage {
             name: "confident-learning",
             summary: "drops as many rows of each pair of classes as seem to be confused",
             how: "Models are trained on parts of the rows and the trusted rows, each to judge the other rows. For each pair of classes, as\nmany rows are dropped as seem to be confused.",

@@ -2,7 +2,7 @@
 
 use super::confusion::Confusion;
 use super::detected::Detected;
-use super::judging::{Detector, Page};
+use super::judging::{Detector, DetectorPage};
 use super::noise_matrix::rounds;
 use super::trials::Trials;
 use crate::Error;
@@ -16,8 +16,8 @@ pub(super) struct Glc;
 const ROUNDS: usize = 4;
 
 impl Detector for Glc {
-    fn page(&self) -> Page {
-        Page {
+    fn page(&self) -> DetectorPage {
+        DetectorPage {
             name: "glc",
             summary: "estimates this once, on the trusted rows",
             how: "Which class is confused with which is estimated from the trusted rows; a model of the true classes is trained for this\nmatrix. A row is kept if its label is then the most probable class.",

@@ -12,11 +12,12 @@ use bilevel_autodiff::Bound;
 use super::confusion::Confusion;
 use super::detected::Detected;
 use super::glc::{corrected, of_trusted};
-use super::judging::{Detector, Page};
+use super::judging::{Detector, DetectorPage};
 use super::trials::Trials;
 use crate::Error;
+use crate::cleaning::forecast::GRADIENTS;
 use crate::cleaning::split::shuffled;
-use crate::data::FeatureValues;
+use crate::cleaning::step_size::PART;
 use crate::model::{Examples, LossSettings};
 use crate::stream::{BASELINE, CURVATURE};
 
@@ -35,17 +36,11 @@ const PATIENCE: usize = 8;
 /// How far an update moves the logits of the matrix.
 const RATE: f64 = 0.1;
 
-/// Part of 1 / curvature that an inner step is.
-const PART: f64 = 0.5;
-
 /// The most multiplications of all updates: some seconds of two cores.
 const MOST: f64 = 5e11;
 
 /// No fewer rows to check are trained on, if there are as many.
 const LEAST_ROWS: usize = 500;
-
-/// A hypergradient takes so many gradients for each inner step.
-const GRADIENTS: f64 = 3.0;
 
 /// Separates its draws from other draws of the stream.
 const DRAWN: u64 = 400;
@@ -54,8 +49,8 @@ const DRAWN: u64 = 400;
 const MOST_CLASSES: usize = 300;
 
 impl Detector for Hypergradient {
-    fn page(&self) -> Page {
-        Page {
+    fn page(&self) -> DetectorPage {
+        DetectorPage {
             name: "noise-matrix:hypergradient",
             summary: "moves that estimate by the hypergradient of the loss on the trusted rows",
             how: "Which class is confused with which is estimated from the trusted rows, and moved by the hypergradient: so that a model\ntrained for it does well on the trusted rows. A row is kept if its label is then the most probable class.",
@@ -136,13 +131,17 @@ fn learned(trials: &Trials<'_>, logits: &[f32]) -> Result<Vec<f32>, Error> {
         patience: Patience::new(PATIENCE),
         x: logits.to_vec(),
     };
-    Driver::new(&problem, &*method, &optimizer, key)
+    let ran = Driver::new(&problem, &*method, &optimizer, key)
         .outer_steps(UPDATES)
         .time_limit(trainer.deadline.left())
         .observer(&mut best)
-        .run(&mut state)?;
+        .run(&mut state);
     trials.expect_time()?;
-    Ok(best.x)
+    match ran {
+        // Training that goes wrong for a matrix ends the search: a better one was kept before.
+        Ok(_) | Err(bilevel::Error::NonFinite { .. }) => Ok(best.x),
+        Err(error) => Err(error.into()),
+    }
 }
 
 /// What is trained, and what it is for.
@@ -158,11 +157,7 @@ impl Objectives {
     fn of(trials: &Trials<'_>) -> Result<Self, Error> {
         let (data, trainer) = (trials.data(), trials.trainer());
         let (train, classes) = (data.train(), trials.classes());
-        let row = match train.values() {
-            FeatureValues::Dense(_) => train.columns(),
-            FeatureValues::Sparse(sparse) => sparse.values.len() / train.rows().max(1),
-        };
-        let row = 2.0 * row.max(1) as f64 * trainer.model.width(classes) as f64;
+        let row = 2.0 * train.row_numbers().max(1) as f64 * trainer.model.width(classes) as f64;
         let most = MOST / (row * GRADIENTS * (STEPS * UPDATES) as f64);
         let mut rows = shuffled(train.rows(), trainer.key.stream(BASELINE).fold_in(DRAWN));
         rows.truncate((most as usize).max(LEAST_ROWS));

@@ -8,7 +8,7 @@ use crate::Error;
 
 /// What a person reads about a detector.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize)]
-pub struct Page {
+pub struct DetectorPage {
     /// As the table and the options have it.
     pub name: &'static str,
     /// What it does, after its name.
@@ -24,7 +24,7 @@ pub struct Page {
 /// A way to judge labels.
 pub(in crate::cleaning) trait Detector: Sync {
     /// What a person reads about it.
-    fn page(&self) -> Page;
+    fn page(&self) -> DetectorPage;
 
     /// As the table and the options have it.
     fn name(&self) -> &'static str {

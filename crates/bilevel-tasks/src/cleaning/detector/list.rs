@@ -4,7 +4,7 @@ use super::agreement::Agreement;
 use super::confident_learning::ConfidentLearning;
 use super::glc::Glc;
 use super::hypergradient::Hypergradient;
-use super::judging::{Detector, Page};
+use super::judging::{Detector, DetectorPage};
 use super::loss::Loss;
 use super::neighbours::Neighbours;
 use super::noise_matrix::NoiseMatrix;
@@ -36,7 +36,7 @@ pub(in crate::cleaning) fn most_classes(name: &str) -> usize {
 }
 
 /// Their pages.
-pub fn pages() -> impl Iterator<Item = Page> {
+pub fn detector_pages() -> impl Iterator<Item = DetectorPage> {
     DETECTORS.iter().map(|detector| detector.page())
 }
 

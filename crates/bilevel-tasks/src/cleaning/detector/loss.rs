@@ -1,7 +1,7 @@
 //! The loss of each row under a model that was trained without it.
 
 use super::detected::Detected;
-use super::judging::{Detector, Page};
+use super::judging::{Detector, DetectorPage};
 use super::trials::Trials;
 use crate::Error;
 
@@ -9,8 +9,8 @@ use crate::Error;
 pub(super) struct Loss;
 
 impl Detector for Loss {
-    fn page(&self) -> Page {
-        Page {
+    fn page(&self) -> DetectorPage {
+        DetectorPage {
             name: "loss",
             summary: "keeps a row if models of other rows predict its label",
             how: "Models are trained on parts of the rows and the trusted rows, each to judge the other rows. A row is kept if its label is\npredicted.",

@@ -1,5 +1,6 @@
 //! The labels of the rows nearest to each row.
 
+use std::cmp::Ordering;
 use std::ops::Range;
 
 use bilevel::Layout;
@@ -7,12 +8,12 @@ use bilevel_autodiff::Function;
 use rayon::prelude::*;
 
 use super::detected::Detected;
-use super::judging::{Detector, Page};
+use super::judging::{Detector, DetectorPage};
 use super::trials::Trials;
 use crate::Error;
 use crate::cleaning::CleaningData;
 use crate::cleaning::split::shuffled;
-use crate::data::{Dataset, FeatureValues};
+use crate::data::Dataset;
 use crate::model::Examples;
 use crate::stream::BASELINE;
 
@@ -22,28 +23,32 @@ pub(super) struct Neighbours;
 
 /// How many rows may count.
 const COUNTS: [usize; 4] = [5, 10, 20, 40];
-const MOST: usize = 40;
+const MOST: usize = COUNTS[COUNTS.len() - 1];
 
 /// As many rows more have the classes that are frequent, so that no class is impossible.
 const PRIOR: f64 = 1.0;
 
 /// The most multiplications of all distances: some seconds of two cores. With more rows, neighbours are looked for among a
-/// part of them.
+/// part of them. To choose among distances takes as long as so many multiplications each.
 const PRODUCTS: f64 = 2e11;
+const CHOOSING: usize = 64;
 
 /// So many rows say how many neighbours are to count.
 const ENOUGH: usize = 4096;
 
 /// Rows whose distances are computed at once, and known rows to which: no copy of all features is needed.
-const BLOCK: usize = 512;
+const BLOCK: usize = 128;
 const PART: usize = 256;
+
+/// No fewer rows are known, if there are as many.
+const LEAST: usize = 512;
 
 /// Separates its draw from other draws of the stream.
 const DRAWN: u64 = 500;
 
 impl Detector for Neighbours {
-    fn page(&self) -> Page {
-        Page {
+    fn page(&self) -> DetectorPage {
+        DetectorPage {
             name: "nearest-neighbours",
             summary: "keeps a row if most of the rows nearest to it have its label",
             how: "The rows nearest to each row, the trusted ones among them, vote by their labels. A row is kept if its label has the most\nvotes.",
@@ -127,11 +132,12 @@ impl Search<'_> {
                         self.known.add(nearest, row, part.start, distances);
                     });
             }
-            let label = |&(_, place): &(f32, usize)| self.known.labels[place];
-            let nearest = nearest.iter().map(|all| all.iter().map(label).collect());
-            let nearest: Vec<Vec<u32>> = nearest.collect();
-            for (&row, labels) in block.iter().zip(&nearest) {
-                see(row, labels);
+            for (&row, mut nearest) in block.iter().zip(nearest) {
+                nearest.sort_unstable_by(nearer);
+                let labels = nearest
+                    .iter()
+                    .map(|&(_, place)| self.known.labels[place as usize]);
+                see(row, &labels.collect::<Vec<u32>>());
             }
         }
         Ok(())
@@ -158,15 +164,12 @@ struct Known {
 impl Known {
     fn of(trials: &Trials<'_>) -> Self {
         let (train, key) = (trials.data().train(), trials.trainer().key);
-        let row = match train.values() {
-            FeatureValues::Dense(_) => train.columns(),
-            FeatureValues::Sparse(sparse) => sparse.values.len() / train.rows().max(1),
-        };
-        let most = PRODUCTS / (train.rows() as f64 * row.max(1) as f64);
+        let row = train.row_numbers();
+        let most = PRODUCTS / (train.rows() as f64 * (row + CHOOSING) as f64);
         let mut rows: Vec<usize> = (0..train.rows()).collect();
         if most < train.rows() as f64 {
             rows = shuffled(train.rows(), key.stream(BASELINE).fold_in(DRAWN));
-            rows.truncate((most as usize).max(BLOCK));
+            rows.truncate((most as usize).max(LEAST));
             rows.sort_unstable();
         }
         let mut labels: Vec<u32> = rows.iter().map(|&row| trials.given()[row]).collect();
@@ -207,20 +210,25 @@ impl Known {
     ) {
         let apart =
             |other: usize| other != row && groups.is_none_or(|groups| groups[other] != groups[row]);
+        // The last one is the farthest.
+        let farthest = nearest.get(MOST - 1).map(|&(distance, _)| distance);
+        let near = |distance: f32| farthest.is_none_or(|farthest| distance <= farthest);
         let places = (start..).zip(distances);
-        let new = places.filter(|&(place, _)| apart(self.rows[place]));
-        nearest.extend(new.map(|(place, &distance)| (distance, place)));
-        let order = |a: &(f32, usize), b: &(f32, usize)| a.0.total_cmp(&b.0).then(a.1.cmp(&b.1));
+        let new = places.filter(|&(place, &d)| near(d) && apart(self.rows[place]));
+        nearest.extend(new.map(|(place, &distance)| (distance, place as u32)));
         if nearest.len() > MOST {
-            nearest.select_nth_unstable_by(MOST, order);
+            nearest.select_nth_unstable_by(MOST - 1, nearer);
             nearest.truncate(MOST);
         }
-        nearest.sort_unstable_by(order);
     }
 }
 
-/// Distances and places of known rows, the nearest first.
-type Nearest = Vec<(f32, usize)>;
+/// Distances and places of known rows; where there are as many as may count, the last one is the farthest.
+type Nearest = Vec<(f32, u32)>;
+
+fn nearer(a: &(f32, u32), b: &(f32, u32)) -> Ordering {
+    a.0.total_cmp(&b.0).then(a.1.cmp(&b.1))
+}
 
 /// Squared distances to known rows, without the part that is the same for all of them.
 struct Distances {

@@ -1,7 +1,8 @@
 //! How labels seem to be wrong: how often, in which rows, and which label they get.
 
 use super::detected::Detected;
-use super::noise_matrix::LIKE_ALL;
+use super::noise_matrix::{EVERYWHERE, LIKE_ALL};
+use super::tally::{Tally, without_diagonal};
 use super::trials::Trials;
 use crate::Error;
 
@@ -144,47 +145,31 @@ impl Noise {
         trials: &Trials<'_>,
         detected: Option<&Detected>,
     ) -> (f64, Vec<f64>, Vec<f64>) {
+        /// No share is 0 or 1 for certain.
+        const LEAST: f64 = 0.005;
+        const MOST: f64 = 0.95;
         let classes = trials.classes();
-        let size = classes * classes;
-        let annotators = trials.annotators();
-        let count = annotators.map_or(0, |annotators| annotators.count);
-        let mut of_all = vec![0.01; size];
-        let mut own = vec![0.0; count * size];
-        let mut rates = vec![(0.0, 0.0); count];
-        let mut wrong = 0.0;
-        for (row, &given) in trials.given().iter().enumerate() {
-            let Some(detected) = detected else { break };
-            let posterior = detected.posterior(row, given, classes);
-            let not_given = 1.0 - posterior[given as usize];
-            wrong += not_given;
-            let annotator = annotators.map(|annotators| annotators.of_row[row] as usize);
-            if let Some(annotator) = annotator {
-                rates[annotator].0 += not_given;
-                rates[annotator].1 += 1.0;
-            }
-            for (class, p) in posterior.into_iter().enumerate() {
-                let at = class * classes + given as usize;
-                of_all[at] += p;
-                if let Some(annotator) = annotator {
-                    own[annotator * size + at] += p;
-                }
-            }
+        let Some(detected) = detected else {
+            let mut even = vec![1.0; classes * classes];
+            without_diagonal(&mut even, classes);
+            return (LEAST, Vec::new(), even);
+        };
+        let mut tally = Tally::of(trials, detected, EVERYWHERE);
+        without_diagonal(&mut tally.of_all, classes);
+        let rate = (tally.wrong / trials.rows().max(1) as f64).clamp(LEAST, MOST);
+        if trials.annotators().is_none() {
+            return (rate, Vec::new(), tally.of_all);
         }
-        without_diagonal(&mut of_all, classes);
-        let rate = (wrong / trials.rows().max(1) as f64).clamp(0.005, 0.95);
-        if annotators.is_none() {
-            return (rate, Vec::new(), of_all);
-        }
-        for matrix in own.chunks_exact_mut(size) {
-            let shares = matrix.iter_mut().zip(&of_all);
+        for matrix in tally.of_each.chunks_exact_mut(tally.of_all.len()) {
+            let shares = matrix.iter_mut().zip(&tally.of_all);
             shares.for_each(|(count, share)| *count += LIKE_ALL * share);
             without_diagonal(matrix, classes);
         }
-        let rates = rates.into_iter().map(|(wrong, rows)| {
+        let rates = tally.wrong_of_each.into_iter().map(|(wrong, rows)| {
             let own = (wrong + LIKE_ALL * rate) / (rows + LIKE_ALL);
-            own.clamp(0.002, 0.95)
+            own.clamp(LEAST, MOST)
         });
-        (rate, rates.collect(), own)
+        (rate, rates.collect(), tally.of_each)
     }
 
     fn group(&self, probabilities: &[f32]) -> usize {
@@ -217,23 +202,11 @@ impl Noise {
             .collect();
         shares[near] += group.second;
         let more = annotator.and_then(|annotator| self.odds.get(annotator as usize));
-        let odds = group.wrong / (1.0 - group.wrong) * more.copied().unwrap_or(1.0);
-        let wrong = match more {
-            Some(_) => odds / (1.0 + odds),
-            None => group.wrong,
-        };
+        let wrong = more.map_or(group.wrong, |more| {
+            let odds = group.wrong / (1.0 - group.wrong) * more;
+            odds / (1.0 + odds)
+        });
         (wrong, shares)
-    }
-}
-
-/// Each row without its diagonal, with the sum 1.
-fn without_diagonal(matrix: &mut [f64], classes: usize) {
-    for (class, row) in matrix.chunks_exact_mut(classes).enumerate() {
-        row[class] = 0.0;
-        let sum: f64 = row.iter().sum();
-        if sum > 0.0 {
-            row.iter_mut().for_each(|share| *share /= sum);
-        }
     }
 }
 

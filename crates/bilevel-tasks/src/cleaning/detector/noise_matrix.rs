@@ -2,8 +2,9 @@
 
 use super::confusion::Confusion;
 use super::detected::Detected;
-use super::judging::{Detector, Page};
+use super::judging::{Detector, DetectorPage};
 use super::self_training::self_trained;
+use super::tally::{Tally, without_diagonal};
 use super::trials::Trials;
 use crate::Error;
 
@@ -17,8 +18,8 @@ pub(super) struct NoiseMatrix;
 const ROUNDS: usize = 8;
 
 impl Detector for NoiseMatrix {
-    fn page(&self) -> Page {
-        Page {
+    fn page(&self) -> DetectorPage {
+        DetectorPage {
             name: "noise-matrix",
             summary: "estimates which class is confused with which, and the model, in turn",
             how: "A model of the true classes and a matrix of which class is confused with which are estimated in turn, starting from\nthe trusted rows. A row is kept if its label is then the most probable class.",
@@ -68,64 +69,40 @@ pub(super) fn rounds(
 
 /// A class without rows keeps its label, and no pair is impossible: so many rows count beside those that there are.
 const DIAGONAL: f64 = 0.5;
-const EVERYWHERE: f64 = 0.01;
+pub(super) const EVERYWHERE: f64 = 0.01;
 
-/// An annotator is as all are, with an own rate of wrong labels, to the weight of so many rows of each class.
+/// An annotator is as all are, with a rate of wrong labels of its own, to the weight of so many rows of each class.
 pub(super) const LIKE_ALL: f64 = 4.0;
 
 /// The share of the rows of each class that have each label: of all rows, or of the rows of each annotator.
 fn counted(trials: &Trials<'_>, detected: &Detected) -> Confusion {
     let classes = trials.classes();
-    let annotators = trials.annotators();
-    let size = classes * classes;
-    let mut of_all = vec![EVERYWHERE; size];
-    let mut counts = vec![0.0; annotators.map_or(0, |annotators| annotators.count) * size];
-    // For each annotator, wrong labels and labels.
-    let mut rates = vec![(0.0, 0.0); counts.len() / size];
-    for (row, &given) in trials.given().iter().enumerate() {
-        let posterior = detected.posterior(row, given, classes);
-        for (class, &p) in posterior.iter().enumerate() {
-            of_all[class * classes + given as usize] += p;
-        }
-        if let Some(annotators) = annotators {
-            let annotator = annotators.of_row[row] as usize;
-            rates[annotator].0 += 1.0 - posterior[given as usize];
-            rates[annotator].1 += 1.0;
-            for (class, p) in posterior.into_iter().enumerate() {
-                counts[annotator * size + class * classes + given as usize] += p;
-            }
-        }
-    }
+    let Tally {
+        mut of_all,
+        mut of_each,
+        wrong_of_each,
+        wrong,
+    } = Tally::of(trials, detected, EVERYWHERE);
     let diagonal = |matrix: &mut [f64], count: f64| {
         for class in 0..classes {
             matrix[class * classes + class] += count;
         }
     };
-    let Some(annotators) = annotators else {
+    let Some(annotators) = trials.annotators() else {
         diagonal(&mut of_all, DIAGONAL);
         return Confusion::of_all(of_all, classes);
     };
-    let (wrong, rows) = rates
-        .iter()
-        .fold((0.0, 0.0), |sum, own| (sum.0 + own.0, sum.1 + own.1));
-    let rate = wrong / f64::max(rows, 1.0);
-    for class in 0..classes {
-        // Which label a wrong one is.
-        let others = &mut of_all[class * classes..(class + 1) * classes];
-        others[class] = 0.0;
-        let sum: f64 = others.iter().sum();
-        others
-            .iter_mut()
-            .for_each(|count| *count /= sum.max(EVERYWHERE));
-    }
-    for (matrix, (wrong, rows)) in counts.chunks_exact_mut(size).zip(rates) {
+    let rate = wrong / trials.rows().max(1) as f64;
+    without_diagonal(&mut of_all, classes);
+    let matrices = of_each.chunks_exact_mut(of_all.len());
+    for (matrix, (wrong, rows)) in matrices.zip(wrong_of_each) {
         let own = (wrong + LIKE_ALL * rate) / (rows + LIKE_ALL);
         for (count, like_all) in matrix.iter_mut().zip(&of_all) {
             *count += EVERYWHERE + LIKE_ALL * own * like_all;
         }
         diagonal(matrix, DIAGONAL + LIKE_ALL * (1.0 - own));
     }
-    Confusion::of_rows(counts, classes, Some(annotators.of_row.clone()))
+    Confusion::of_rows(of_each, classes, Some(annotators.of_row.clone()))
 }
 
 /// Soft labels of the rows to check, and the labels of the trusted rows.

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::detected::Detected;
-use super::judging::{Detector, Page};
+use super::judging::{Detector, DetectorPage};
 use super::start::start;
 use super::trials::Trials;
 use crate::Error;
@@ -13,8 +13,8 @@ use crate::model::predictions;
 pub(super) struct SelfTraining;
 
 impl Detector for SelfTraining {
-    fn page(&self) -> Page {
-        Page {
+    fn page(&self) -> DetectorPage {
+        DetectorPage {
             name: "self-training",
             summary: "trains on the trusted rows, and in rounds on rows that agree",
             how: "A model is trained on the trusted rows, then on the rows whose labels it predicts, in rounds; each row is judged by a\nmodel that did not see it.",

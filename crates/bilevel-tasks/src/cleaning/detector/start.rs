@@ -2,12 +2,14 @@
 
 use super::trials::Trials;
 use crate::Error;
-
-/// So many trusted rows make a model that counts as much as one of the given labels.
-const MANY: usize = 150;
+use crate::cleaning::together::Together;
+use crate::stream::BASELINE;
 
 /// Folds of the trusted rows.
 const FOLDS: usize = 3;
+
+/// Separates the draw of the folds from other draws of its stream.
+const DRAWN: u64 = 600;
 
 /// How much the model of the given labels counts, and that of the trusted rows.
 const PAIRS: [(f64, f64); 7] = [
@@ -28,11 +30,14 @@ const SCALES: [f64; 5] = [0.125, 0.25, 0.5, 1.0, 2.0];
 /// is what fits trusted rows best that neither saw, where these are few.
 pub(super) fn start(trials: &Trials<'_>) -> Result<Vec<f32>, Error> {
     let mut probabilities = trials.cross_validated()?.to_vec();
-    let rows = trials.trusted().count();
-    if rows == 0 {
+    if trials.trusted().next().is_none() {
         return Ok(probabilities);
     }
-    let (given, trusted) = if rows < MANY { best(trials)? } else { PAIRS[0] };
+    let (given, trusted) = if trials.few_trusted() {
+        best(trials)?
+    } else {
+        PAIRS[0]
+    };
     let of_trusted = trials.trusted_only()?;
     let both = probabilities.iter_mut().zip(of_trusted.iter());
     if (given, trusted) == PAIRS[0] {
@@ -57,8 +62,10 @@ fn best(trials: &Trials<'_>) -> Result<(f64, f64), Error> {
     let steps = trials.steps(&targets)?;
     // The logarithms of both models' probabilities, and the class.
     let mut held_out: Vec<(Vec<f64>, Vec<f64>, usize)> = Vec::new();
-    for fold in 0..FOLDS {
-        let held: Vec<(usize, u32)> = trusted.iter().skip(fold).step_by(FOLDS).copied().collect();
+    let groups = trials.groups_of(trusted.iter().map(|&(row, _)| row));
+    let key = trials.trainer().key.stream(BASELINE).fold_in(DRAWN);
+    for part in Together(groups.as_deref()).parts(trusted.len(), FOLDS, key) {
+        let held: Vec<(usize, u32)> = part.into_iter().map(|place| trusted[place]).collect();
         let rows: Vec<usize> = held.iter().map(|&(row, _)| row).collect();
         let without = trials.without(&rows);
         let of_given = without.fit(without.targets(|_| true), steps)?;
@@ -98,4 +105,74 @@ fn best(trials: &Trials<'_>) -> Result<(f64, f64), Error> {
         }
     }
     Ok(best.1)
+}
+
+#[cfg(test)]
+mod tests {
+    use bilevel::Key;
+
+    use super::*;
+    use crate::cleaning::split::{CleaningData, Split};
+    use crate::corruption::{Corruption, CorruptionKind};
+    use crate::data::digits::digits;
+    use crate::model::{Model, predictions};
+    use crate::train::Trainer;
+
+    fn data(trusted: usize, rate: f64) -> CleaningData {
+        let split = Split {
+            train: 600,
+            trusted,
+            test: 0,
+        };
+        let corruption = Corruption {
+            kind: CorruptionKind::Pairwise,
+            rate,
+        };
+        CleaningData::draw(&digits(), split, Some(&corruption), Key::from_seed(7)).unwrap()
+    }
+
+    fn trials(data: &CleaningData) -> Trials<'_> {
+        let trainer = Trainer {
+            model: Model::Softmax,
+            steps: 60,
+            weight_decay: 0.0,
+            key: Key::from_seed(7),
+            deadline: crate::Deadline::default(),
+        };
+        Trials::new(data, trainer, data.train().rows()).unwrap()
+    }
+
+    /// Good labels count where few rows are trusted; trusted rows where nearly all labels are wrong.
+    #[test]
+    fn the_better_model_counts_more() {
+        let few = data(20, 0.1);
+        let (given, trusted) = best(&trials(&few)).unwrap();
+        assert!(given > trusted, "{given} {trusted}");
+        let wrong = data(120, 0.9);
+        let (given, trusted) = best(&trials(&wrong)).unwrap();
+        assert!(given < trusted, "{given} {trusted}");
+    }
+
+    /// It begins with fewer wrong classes than the product does.
+    #[test]
+    fn a_poor_model_does_no_harm() {
+        let data = data(20, 0.1);
+        let trials = trials(&data);
+        let errors = |probabilities: &[f32]| {
+            let predicted = predictions(probabilities, 10);
+            let pairs = predicted.iter().zip(data.true_labels().unwrap());
+            pairs
+                .filter(|(predicted, truth)| predicted != truth)
+                .count()
+        };
+        let of_given = trials.cross_validated().unwrap();
+        let of_trusted = trials.trusted_only().unwrap();
+        let product: Vec<f32> = of_given
+            .iter()
+            .zip(of_trusted.iter())
+            .map(|(a, b)| a * b)
+            .collect();
+        let (begins, product) = (errors(&start(&trials).unwrap()), errors(&product));
+        assert!(begins < product, "{begins} {product}");
+    }
 }

@@ -21,6 +21,9 @@ use crate::train::{Classifier, LOOK, Trainer};
 /// Folds of a cross-validation.
 const FOLDS: usize = 3;
 
+/// So many trusted rows show whether models are poor, and make one that counts as much as a model of the given labels.
+pub(super) const MANY_TRUSTED: usize = 150;
+
 /// Separates the draw of the rows that models are trained on from other draws of its stream.
 const FITTED: u64 = 1000;
 
@@ -151,6 +154,11 @@ impl<'a> Trials<'a> {
 
     pub(super) fn classes(&self) -> usize {
         self.shared.data.train().classes()
+    }
+
+    /// Whether trusted rows are few, with those that are held out.
+    pub(super) fn few_trusted(&self) -> bool {
+        self.used.len() < MANY_TRUSTED
     }
 
     /// All rows.

@@ -126,13 +126,13 @@ pub(super) fn read(
         table.say(&given.label_text, &given.missing_text);
         table
     };
-    let table = say(first.read(&wanted)?);
+    let mut table = say(first.read(&wanted)?);
     check_columns(given, &table)?;
     let mut seen = Seen::default();
     seen.see(&table);
     let ids = table.ids().map(<[String]>::to_vec);
     let flags = table.trusted().map(<[bool]>::to_vec);
-    let own_groups = table.groups.clone();
+    let own_groups = std::mem::take(&mut table.groups);
     wanted.id = table.id_column().map(str::to_owned);
     let kind = table.kind().to_owned();
     let policy = Policy {
@@ -166,9 +166,9 @@ pub(super) fn read(
             let Some(files) = files else {
                 return Ok(None);
             };
-            let table = say(files.read(&wanted)?);
+            let mut table = say(files.read(&wanted)?);
             seen.see(&table);
-            let groups = table.groups.clone();
+            let groups = std::mem::take(&mut table.groups);
             Ok(Some((preparation.apply(table)?, groups)))
         };
     let (trusted_rows, trusted_groups) = read_other(trusted)?.unzip();

@@ -103,7 +103,7 @@ pub(super) fn read(folder: &Path, wanted: &TableColumns) -> Result<Table, Error>
         return Err(Malformed::new("pictures", "none").at(folder));
     };
     // Of each byte a number is made.
-    room.expect(4 * bytes.len() as u64).map_err(no_room)?;
+    room.ask(4 * bytes.len() as u64).map_err(no_room)?;
     let rows = files.len();
     let mut labels = Labels::new(folder, Some("folder".to_owned())).literal();
     files.iter().for_each(|file| labels.push(&file.class));

@@ -75,7 +75,7 @@ fn parse(
     let start = memchr(dialect.form.newline, &first.bytes).unwrap_or(first.bytes.len());
     blocks.size = (LINES * start).clamp(BLOCK, LARGEST_BLOCK);
     let separators = memchr_iter(dialect.form.separator, &first.bytes[..start]).count();
-    room.expect(COLUMN * separators as u64)
+    room.ask(COLUMN * separators as u64)
         .map_err(TableProblem::from)?;
     let (header, length, line) = names(&first, dialect)?;
     first.bytes.drain(..length);

@@ -104,7 +104,7 @@ pub(super) fn of_stream(mut stream: impl Read, room: &Room) -> Result<Contents, 
     while let Some(message) = Message::read(&mut stream)? {
         let (codec, unpacked) = message.check()?;
         packed = packed.or(codec);
-        let expected = room.expect(unpacked).and_then(|()| room.count(unpacked));
+        let expected = room.ask(unpacked).and_then(|()| room.count(unpacked));
         expected.map_err(full)?;
         decode(message.head)?;
         decode(message.body)?;
