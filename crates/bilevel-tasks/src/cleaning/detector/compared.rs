@@ -165,14 +165,34 @@ impl<'a> Compared<'a> {
     }
 }
 
-/// How many rows models are trained on, so that all trainings together do not take too long.
+/// Multiplications of a second, on a slow machine.
+const OF_SECOND: f64 = 1e10;
+
+/// The least gradients of the first detector, which is the answer if the time ends with it, in half of the time.
+const LEAST_GRADIENTS: f64 = 50.0;
+
+/// Fewer rows are not worth a model.
+const FEWEST_ROWS: usize = 1000;
+
+/// How many rows models are trained on, so that all trainings together do not take too long, and the first ones end before
+/// the time does.
 fn rows(data: &CleaningData, trainer: &Trainer) -> usize {
     let rows = data.train().rows();
-    let share = MOST / (training(data, trainer) * TRAININGS);
-    if share >= 1.0 {
-        rows
-    } else {
-        ((rows as f64 * share) as usize).max(LEAST_ROWS).min(rows)
+    let training = training(data, trainer);
+    let part = |share: f64, least: usize| {
+        if share >= 1.0 {
+            rows
+        } else {
+            ((rows as f64 * share) as usize).max(least).min(rows)
+        }
+    };
+    let most = part(MOST / (training * TRAININGS), LEAST_ROWS);
+    match trainer.deadline.left() {
+        None => most,
+        Some(left) => {
+            let least = training / trainer.steps.max(1) as f64 * LEAST_GRADIENTS;
+            most.min(part(left.as_secs_f64() * OF_SECOND / least, FEWEST_ROWS))
+        }
     }
 }
 
