@@ -248,8 +248,12 @@ impl Header {
                     .collect())
             }
             FeatureColumns::Same { table, columns } => {
+                // The first of several columns of a name.
+                let places = self.names.iter().enumerate().rev();
+                let places: HashMap<&String, usize> =
+                    places.map(|(column, name)| (name, column)).collect();
                 for (position, name) in columns.iter().enumerate() {
-                    match self.names.iter().position(|known| known == name) {
+                    match places.get(name).copied() {
                         Some(column) if roles[column].is_none() => {
                             roles[column] = Some(Role::Feature(position));
                         }

@@ -4,6 +4,7 @@
 //! [`Preparation`](super::preparation::Preparation) makes features of the same meaning of several tables, and
 //! [`classes`](super::labels::classes) makes classes of their labels.
 
+use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 
 use super::column::Column;
@@ -37,6 +38,14 @@ pub struct Table {
     pub(crate) names: Vec<String>,
     /// What a person should know about how the file was read.
     pub(crate) notes: Vec<ReadNote>,
+}
+
+/// Adds the names that are not among them yet; those of one table differ.
+pub(crate) fn add_names(names: &mut Vec<String>, others: &[String]) {
+    let known: HashSet<&String> = names.iter().collect();
+    let new = others.iter().filter(|name| !known.contains(name));
+    let new: Vec<String> = new.cloned().collect();
+    names.extend(new);
 }
 
 /// What a person should know about how a file was read.
@@ -308,11 +317,7 @@ impl Table {
                 self.groups[position] = texts;
             }
         }
-        for name in other.names {
-            if !self.names.contains(&name) {
-                self.names.push(name);
-            }
-        }
+        add_names(&mut self.names, &other.names);
         self.notes.extend(other.notes);
         Ok(self)
     }

@@ -17,7 +17,9 @@ use crate::corruption::Corruption;
 use crate::data::labels::{Classes, Labels, classes};
 use crate::data::preparation::{Policy, Preparation, Prepared};
 use crate::data::problem::listed;
-use crate::data::table::{FeatureColumns, LabelsWanted, NO_NAMES, Table, TableColumns, TextForm};
+use crate::data::table::{
+    FeatureColumns, LabelsWanted, NO_NAMES, Table, TableColumns, TextForm, add_names,
+};
 use crate::data::{Dataset, Known, STANDARD_INPUT, TableProblem};
 
 /// A file of rows, and the file of their labels if they are apart.
@@ -390,11 +392,7 @@ impl Seen {
     fn see(&mut self, table: &Table) {
         let cells = table.has_columns().then_some(&mut self.cells);
         for names in [Some(&mut self.names), cells].into_iter().flatten() {
-            for name in table.names() {
-                if !names.contains(name) {
-                    names.push(name.clone());
-                }
-            }
+            add_names(names, table.names());
         }
         self.text |= table.kind().starts_with("text");
         self.pictures |= table.kind().contains("pictures");

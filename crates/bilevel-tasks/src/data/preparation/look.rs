@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 
 use super::super::column::NO_TEXT;
+use super::super::labels::Labels;
 use super::super::problem::listed;
 use super::super::table::{ReadNote, Table};
 use super::read::Read;
@@ -92,16 +93,24 @@ pub(super) fn columns(
         return notes;
     }
     let mut nearly: Vec<String> = Vec::new();
+    let labels = of_label(table, rows);
+    let few = (NEARLY * rows.len() as f64).max(1.0);
+    // With more values, a column is neither.
+    let classes = labels.as_ref().map_or(0, |(_, counts)| counts.len());
+    let most_values = MOST_VALUES.min((few as usize + 1).max(2 * classes));
     for (column, name) in read.iter().zip(names) {
-        let Some(counts) = counts(column, rows) else {
+        let Some(counts) = counts(column, rows, most_values) else {
             continue;
         };
         let most = counts.values().copied().max().unwrap_or_default();
         let others = rows.len() - most;
-        if others > 0 && others as f64 <= (NEARLY * rows.len() as f64).max(1.0) {
+        if others > 0 && others as f64 <= few {
             nearly.push(name.clone());
         }
-        notes.extend(copy(column, name, table, rows, counts.len()));
+        if let Some((labels, of_label)) = &labels {
+            let different = counts.len();
+            notes.extend(copy(column, name, rows, different, (labels, of_label)));
+        }
     }
     if !nearly.is_empty() {
         notes.push(ReadNote {
@@ -130,47 +139,50 @@ fn key(column: &Read, row: usize) -> Option<u64> {
     }
 }
 
-/// How often each value occurs; None if there are many.
-fn counts(column: &Read, rows: &[usize]) -> Option<HashMap<u64, usize>> {
+/// How often each value occurs; None if there are more.
+fn counts(column: &Read, rows: &[usize], most: usize) -> Option<HashMap<u64, usize>> {
     let mut counts: HashMap<u64, usize> = HashMap::new();
     for &row in rows {
         let Some(key) = key(column, row) else {
             continue;
         };
         *counts.entry(key).or_default() += 1;
-        if counts.len() > MOST_VALUES {
+        if counts.len() > most {
             return None;
         }
     }
     Some(counts)
 }
 
+/// The labels, and how often each occurs; None if there are many.
+fn of_label<'t>(table: &'t Table, rows: &[usize]) -> Option<(&'t Labels, HashMap<&'t str, usize>)> {
+    let labels = table.labels.as_ref()?;
+    let mut counts: HashMap<&str, usize> = HashMap::new();
+    for &row in rows {
+        *counts.entry(labels.text(row)).or_default() += 1;
+        if counts.len() > MOST_VALUES {
+            return None;
+        }
+    }
+    Some((labels, counts))
+}
+
 /// Whether each value stands for one label, and each label for one value, in nearly all rows.
 fn copy(
     column: &Read,
     name: &str,
-    table: &Table,
     rows: &[usize],
     different: usize,
+    (labels, of_label): (&Labels, &HashMap<&str, usize>),
 ) -> Option<ReadNote> {
-    let labels = table.labels.as_ref()?;
-    if different < 2 {
+    if different < 2 || different > 2 * of_label.len() {
         return None;
     }
     let mut pairs: HashMap<(u64, &str), usize> = HashMap::new();
-    let mut of_label: HashMap<&str, usize> = HashMap::new();
     for &row in rows {
-        let label = labels.text(row);
-        *of_label.entry(label).or_default() += 1;
-        if of_label.len() > MOST_VALUES {
-            return None;
-        }
         if let Some(key) = key(column, row) {
-            *pairs.entry((key, label)).or_default() += 1;
+            *pairs.entry((key, labels.text(row))).or_default() += 1;
         }
-    }
-    if different > 2 * of_label.len() {
-        return None;
     }
     let mut best: HashMap<u64, (usize, &str)> = HashMap::new();
     for (&(key, label), &count) in &pairs {
