@@ -1,6 +1,5 @@
 //! Data matrices. The rows of copies are aligned to cache lines.
 
-use std::borrow::Cow;
 use std::ops::Range;
 use std::sync::{Arc, OnceLock};
 
@@ -30,6 +29,14 @@ enum Numbers<T> {
     Dense { memory: Arc<[T]>, start: usize },
     /// Those that are not zero; all of them once somebody needs them.
     Sparse(Arc<(SparseRows<T>, OnceLock<Vec<T>>)>),
+}
+
+/// Numbers of some rows.
+pub(crate) enum RowNumbers<'a, T> {
+    /// These rows with their padding.
+    Dense(&'a [T]),
+    /// All rows.
+    Sparse(&'a SparseRows<T>),
 }
 
 /// The stride of a copy with this number of columns.
@@ -117,12 +124,12 @@ impl<T: Scalar> Matrix<T> {
         }
     }
 
-    /// Some rows with their padding.
-    pub(crate) fn block(&self, rows: Range<usize>) -> Cow<'_, [T]> {
+    /// The numbers of some rows, as they are stored.
+    pub(crate) fn numbers(&self, rows: Range<usize>) -> RowNumbers<'_, T> {
         match &self.numbers {
-            Numbers::Sparse(sparse) => Cow::Owned(sparse.0.dense(rows, self.stride)),
+            Numbers::Sparse(sparse) => RowNumbers::Sparse(&sparse.0),
             Numbers::Dense { .. } => {
-                Cow::Borrowed(&self.values()[rows.start * self.stride..rows.end * self.stride])
+                RowNumbers::Dense(&self.values()[rows.start * self.stride..rows.end * self.stride])
             }
         }
     }

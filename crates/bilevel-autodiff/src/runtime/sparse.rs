@@ -61,6 +61,40 @@ impl<T: Scalar> SparseRows<T> {
         (&self.columns[range.clone()], &self.values[range])
     }
 
+    /// How many numbers some rows have that are stored and not zero.
+    pub(crate) fn nonzeros(&self, rows: Range<usize>) -> usize {
+        let values = &self.values[self.starts[rows.start]..self.starts[rows.end]];
+        values.iter().filter(|&&value| value != T::zero()).count()
+    }
+
+    /// The columns of some rows as rows.
+    pub(crate) fn transposed(&self, rows: Range<usize>) -> Self {
+        let (first, end) = (self.starts[rows.start], self.starts[rows.end]);
+        let mut starts = vec![0; self.width + 1];
+        for &column in &self.columns[first..end] {
+            starts[column as usize + 1] += 1;
+        }
+        for column in 0..self.width {
+            starts[column + 1] += starts[column];
+        }
+        let mut next = starts.clone();
+        let (mut places, mut numbers) = (vec![0; end - first], vec![T::zero(); end - first]);
+        for (place, row) in (0..).zip(rows.clone()) {
+            let (columns, values) = self.row(row);
+            for (&column, &value) in columns.iter().zip(values) {
+                let at = &mut next[column as usize];
+                (places[*at], numbers[*at]) = (place, value);
+                *at += 1;
+            }
+        }
+        Self {
+            starts: starts.into(),
+            columns: places.into(),
+            values: numbers.into(),
+            width: rows.len(),
+        }
+    }
+
     /// Rows with their zeros, each so far behind the one before it.
     pub(crate) fn dense(&self, rows: Range<usize>, stride: usize) -> Vec<T> {
         let mut dense = vec![T::zero(); rows.len() * stride];
@@ -116,6 +150,13 @@ mod tests {
         );
         assert_eq!(rows.dense(2..3, 5), [0.0, 3.0, 0.0, 0.0, 0.0]);
         assert_eq!(rows.used(), [true, true, false, true]);
+        let columns = rows.transposed(1..3);
+        assert_eq!((columns.rows(), columns.width()), (4, 2));
+        assert_eq!(
+            columns.dense(0..4, 2),
+            [0.0, 0.0, 0.0, 3.0, 0.0, 0.0, 0.0, 0.0]
+        );
+        assert_eq!((rows.nonzeros(0..3), rows.nonzeros(1..2)), (3, 0));
         let fewer = rows.of_columns(&[0, 1, 3]);
         assert_eq!(fewer.dense(0..1, 3), [1.0, 0.0, 2.0]);
     }

@@ -16,7 +16,7 @@ use bilevel::Scalar;
 
 use super::limits::HEIGHT;
 use super::threads::each;
-use crate::runtime::matrix::Matrix;
+use crate::runtime::matrix::{Matrix, RowNumbers};
 use crate::runtime::{Fill, Partition, Prepared};
 use pack::Block;
 pub(crate) use panels::{Lines, Panels};
@@ -52,14 +52,18 @@ impl<T: Scalar> Packable<T> {
             return None;
         }
         let rows = rows.min(SAMPLE);
-        let sample = matrix.block(0..rows);
-        let sample = sample.chunks_exact(matrix.stride());
-        let zeros = sample.map(|row| {
-            let zero = |&&value: &&T| value == T::zero();
-            row[..columns].iter().filter(zero).count()
-        });
+        let zeros = match matrix.numbers(0..rows) {
+            RowNumbers::Dense(numbers) => {
+                let sample = numbers.chunks_exact(matrix.stride());
+                let zero = |&&value: &&T| value == T::zero();
+                sample
+                    .map(|row| row[..columns].iter().filter(zero).count())
+                    .sum()
+            }
+            RowNumbers::Sparse(all) => rows * columns - all.nonzeros(0..rows),
+        };
         // Panels keep some zeros too.
-        if 4 * zeros.sum::<usize>() < rows * columns {
+        if 4 * zeros < rows * columns {
             return None;
         }
         let fill = |lines| {

@@ -1,6 +1,5 @@
 //! Packs a block of rows: groups its lines, and copies the numbers at their places.
 
-use std::borrow::Cow;
 use std::ops::Range;
 
 use bilevel::Scalar;
@@ -8,21 +7,36 @@ use pulp::{Arch, Simd, WithSimd};
 
 use super::panels::{Lines, Panels};
 use crate::runtime::cpu::limits::HEIGHT;
-use crate::runtime::matrix::Matrix;
+use crate::runtime::matrix::{Matrix, RowNumbers};
+use crate::runtime::sparse::SparseRows;
 
 /// The next line of a panel is chosen from this many of the remaining lines.
 const CHOICE: usize = 512;
+
+/// No more words are compared to choose it: sets of lines with very many places take long.
+const COMPARED: usize = 1 << 16;
 
 /// Places in one word of a set.
 const WORD: usize = 64;
 
 /// Rows of a matrix whose lines are packed.
-pub(super) struct Block<'a, T: Scalar> {
-    matrix: &'a Matrix<T>,
-    rows: Range<usize>,
+pub(super) struct Block<'a, T> {
     lines: Lines,
-    /// The numbers of the rows, with their padding.
-    numbers: Cow<'a, [T]>,
+    /// The number of rows, and of columns.
+    rows: usize,
+    columns: usize,
+    numbers: Numbers<'a, T>,
+}
+
+enum Numbers<'a, T> {
+    /// Rows, each so far behind the one before it.
+    Dense {
+        rows: &'a [T],
+        stride: usize,
+    },
+    /// The lines without their zeros: a range of stored rows, or the columns.
+    Rows(&'a SparseRows<T>, Range<usize>),
+    Columns(SparseRows<T>),
 }
 
 /// Which lines are packed together.
@@ -32,6 +46,27 @@ struct Groups {
     live: Vec<u8>,
     /// For each panel, the set of places where at least one of its lines is not zero.
     sets: Vec<u64>,
+}
+
+/// Lines that have no panel yet, of which the first may be chosen.
+struct Remaining {
+    candidates: Vec<usize>,
+    rest: Range<usize>,
+}
+
+impl Remaining {
+    fn new(lines: usize, choice: usize) -> Self {
+        let mut rest = 0..lines;
+        let candidates = rest.by_ref().take(choice).collect();
+        Self { candidates, rest }
+    }
+
+    /// Takes a candidate away; the next line becomes one.
+    fn take(&mut self, number: usize) -> usize {
+        let line = self.candidates.remove(number);
+        self.candidates.extend(self.rest.next());
+        line
+    }
 }
 
 /// Groups lines with the machine's instructions for comparing numbers and counting places.
@@ -44,20 +79,18 @@ impl<T: Scalar> WithSimd for Group<'_, T> {
     fn with_simd<S: Simd>(self, _: S) -> Groups {
         let block = self.0;
         let (lines, words) = (block.shape().0, block.words());
-        let used = match block.lines {
-            Lines::Rows => block.used_by_rows(),
-            Lines::Columns => block.used_by_columns(),
-        };
+        let used = block.used();
         // A panel is the first remaining line and those that add the fewest places.
-        let mut left: Vec<usize> = (0..lines).collect();
+        let choice = CHOICE.min(COMPARED / words.max(1)).max(HEIGHT);
+        let mut left = Remaining::new(lines, choice);
         let count = lines.div_ceil(HEIGHT);
         let mut groups = Groups {
             lines: Vec::with_capacity(count),
             live: Vec::with_capacity(count),
             sets: Vec::with_capacity(count * words),
         };
-        while !left.is_empty() {
-            let first = left.remove(0);
+        while !left.candidates.is_empty() {
+            let first = left.take(0);
             let mut together = [first as u32; HEIGHT];
             let mut live = 1;
             let begin = groups.sets.len();
@@ -65,9 +98,8 @@ impl<T: Scalar> WithSimd for Group<'_, T> {
                 .sets
                 .extend_from_slice(&used[first * words..(first + 1) * words]);
             let union = &mut groups.sets[begin..];
-            while live < HEIGHT && !left.is_empty() {
-                let next = nearest(&used, &left[..left.len().min(CHOICE)], union);
-                let line = left.remove(next);
+            while live < HEIGHT && !left.candidates.is_empty() {
+                let line = left.take(nearest(&used, &left.candidates, union));
                 for (all, own) in union.iter_mut().zip(&used[line * words..]) {
                     *all |= own;
                 }
@@ -132,19 +164,29 @@ fn places(set: &[u64]) -> impl Iterator<Item = usize> {
 
 impl<'a, T: Scalar> Block<'a, T> {
     pub(super) fn new(matrix: &'a Matrix<T>, rows: Range<usize>, lines: Lines) -> Self {
+        let numbers = match (matrix.numbers(rows.clone()), lines) {
+            (RowNumbers::Dense(numbers), _) => Numbers::Dense {
+                rows: numbers,
+                stride: matrix.stride(),
+            },
+            (RowNumbers::Sparse(all), Lines::Rows) => Numbers::Rows(all, rows.clone()),
+            (RowNumbers::Sparse(all), Lines::Columns) => {
+                Numbers::Columns(all.transposed(rows.clone()))
+            }
+        };
         Self {
-            numbers: matrix.block(rows.clone()),
-            matrix,
-            rows,
             lines,
+            rows: rows.len(),
+            columns: matrix.columns(),
+            numbers,
         }
     }
 
     /// The number of lines, and the length of a line.
     fn shape(&self) -> (usize, usize) {
         match self.lines {
-            Lines::Rows => (self.rows.len(), self.matrix.columns()),
-            Lines::Columns => (self.matrix.columns(), self.rows.len()),
+            Lines::Rows => (self.rows, self.columns),
+            Lines::Columns => (self.columns, self.rows),
         }
     }
 
@@ -153,19 +195,33 @@ impl<'a, T: Scalar> Block<'a, T> {
         self.shape().1.div_ceil(WORD)
     }
 
+    /// The numbers of each row, of a dense block.
     #[inline(always)]
-    fn rows(&self) -> impl Iterator<Item = &[T]> {
-        let (stride, columns) = (self.matrix.stride(), self.matrix.columns());
-        self.numbers
-            .chunks_exact(stride)
-            .map(move |row| &row[..columns])
+    fn dense_rows(rows: &[T], stride: usize, columns: usize) -> impl Iterator<Item = &[T]> {
+        rows.chunks_exact(stride).map(move |row| &row[..columns])
     }
 
-    /// For each row, the set of columns where it is not zero. A NaN is not zero.
+    /// For each line, the set of places where it is not zero. A NaN is not zero.
     #[inline(always)]
-    fn used_by_rows(&self) -> Vec<u64> {
-        let mut used = Vec::with_capacity(self.rows.len() * self.words());
-        for row in self.rows() {
+    fn used(&self) -> Vec<u64> {
+        match (&self.numbers, self.lines) {
+            (&Numbers::Dense { rows, stride }, Lines::Rows) => {
+                self.used_by_rows(Self::dense_rows(rows, stride, self.columns))
+            }
+            (&Numbers::Dense { rows, stride }, Lines::Columns) => {
+                self.used_by_columns(Self::dense_rows(rows, stride, self.columns))
+            }
+            (Numbers::Rows(..) | Numbers::Columns(_), _) => self.used_by_stored(),
+        }
+    }
+
+    #[inline(always)]
+    fn used_by_rows<'b>(&self, rows: impl Iterator<Item = &'b [T]>) -> Vec<u64>
+    where
+        T: 'b,
+    {
+        let mut used = Vec::with_capacity(self.rows * self.words());
+        for row in rows {
             used.extend(row.chunks(WORD).map(|values| {
                 let bits = values.iter().zip(0..);
                 bits.fold(0, |word, (value, bit)| {
@@ -176,14 +232,14 @@ impl<'a, T: Scalar> Block<'a, T> {
         used
     }
 
-    /// For each column, the set of the block's rows where it is not zero. A NaN is not zero.
     #[inline(always)]
-    fn used_by_columns(&self) -> Vec<u64> {
+    fn used_by_columns<'b>(&self, mut rows: impl Iterator<Item = &'b [T]>) -> Vec<u64>
+    where
+        T: 'b,
+    {
         let words = self.words();
-        let columns = self.matrix.columns();
-        let mut used = vec![0; columns * words];
-        let mut word_of = vec![0_u64; columns];
-        let mut rows = self.rows();
+        let mut used = vec![0; self.columns * words];
+        let mut word_of = vec![0_u64; self.columns];
         for number in 0..words {
             word_of.fill(0);
             for (bit, row) in rows.by_ref().take(WORD).enumerate() {
@@ -198,6 +254,29 @@ impl<'a, T: Scalar> Block<'a, T> {
         used
     }
 
+    fn used_by_stored(&self) -> Vec<u64> {
+        let ((lines, _), words) = (self.shape(), self.words());
+        let mut used = vec![0; lines * words];
+        for line in 0..lines {
+            let set = &mut used[line * words..(line + 1) * words];
+            let (places, values) = self.stored(line);
+            for (&place, &value) in places.iter().zip(values) {
+                let place = place as usize;
+                set[place / WORD] |= u64::from(value != T::zero()) << (place % WORD);
+            }
+        }
+        used
+    }
+
+    /// The places and numbers of a line that are stored: none of a dense block.
+    fn stored(&self, line: usize) -> (&[u32], &[T]) {
+        match &self.numbers {
+            Numbers::Dense { .. } => (&[], &[]),
+            Numbers::Rows(all, rows) => all.row(rows.start + line),
+            Numbers::Columns(columns) => columns.row(line),
+        }
+    }
+
     fn groups(&self) -> Groups {
         Arch::new().dispatch(Group(self))
     }
@@ -210,8 +289,6 @@ impl<'a, T: Scalar> Block<'a, T> {
     pub(super) fn pack(&self) -> Panels<T> {
         let groups = self.groups();
         let kept = count(&groups.sets);
-        let stride = self.matrix.stride();
-        let values = &self.numbers[..];
         let mut packed = Panels {
             ends: Vec::with_capacity(groups.lines.len()),
             lines: groups.lines,
@@ -220,21 +297,39 @@ impl<'a, T: Scalar> Block<'a, T> {
             values: Vec::with_capacity(kept * HEIGHT),
         };
         let sets = groups.sets.chunks_exact(self.words());
-        for (lines, set) in packed.lines.iter().zip(sets) {
-            let lines = lines.map(|line| line as usize);
-            let (of, between) = match self.lines {
-                Lines::Rows => (lines.map(|line| line * stride), 1),
-                Lines::Columns => (lines, stride),
-            };
-            for place in places(set) {
-                packed.places.push(place as u32);
-                packed
-                    .values
-                    .extend_from_slice(&of.map(|first| values[first + place * between]));
-            }
+        for (&lines, set) in packed.lines.iter().zip(sets) {
+            let before = packed.places.len();
+            packed.places.extend(places(set).map(|place| place as u32));
+            self.copy(lines, &packed.places[before..], &mut packed.values);
             packed.ends.push(packed.places.len() as u32);
         }
         packed
+    }
+
+    /// Copies the numbers that lines have at these places, which increase.
+    fn copy(&self, lines: [u32; HEIGHT], places: &[u32], to: &mut Vec<T>) {
+        let lines = lines.map(|line| line as usize);
+        let Numbers::Dense { rows, stride } = self.numbers else {
+            let mut left = lines.map(|line| {
+                let (places, values) = self.stored(line);
+                places.iter().zip(values).peekable()
+            });
+            for place in places {
+                to.extend(left.each_mut().map(|left| {
+                    while left.next_if(|&(at, _)| at < place).is_some() {}
+                    let found = left.next_if(|&(at, _)| at == place);
+                    found.map_or(T::zero(), |(_, &value)| value)
+                }));
+            }
+            return;
+        };
+        let (of, between) = match self.lines {
+            Lines::Rows => (lines.map(|line| line * stride), 1),
+            Lines::Columns => (lines, stride),
+        };
+        for &place in places {
+            to.extend_from_slice(&of.map(|first| rows[first + place as usize * between]));
+        }
     }
 }
 
@@ -271,6 +366,21 @@ mod tests {
         panels
     }
 
+    /// The numbers of each row that are not zero, and every third zero.
+    fn stored(values: &[f64], columns: usize) -> SparseRows<f64> {
+        let (mut starts, mut at, mut numbers) = (vec![0], Vec::new(), Vec::new());
+        for row in values.chunks(columns) {
+            for (column, &value) in row.iter().enumerate() {
+                if value != 0.0 || column % 3 == 0 {
+                    at.push(column as u32);
+                    numbers.push(value);
+                }
+            }
+            starts.push(at.len());
+        }
+        SparseRows::new(starts, at, numbers, columns).unwrap()
+    }
+
     #[test]
     fn panels_have_the_lines_and_numbers_of_the_definition() {
         let mut random = ChaCha8Rng::seed_from_u64(1);
@@ -302,11 +412,15 @@ mod tests {
             let kept: Vec<u32> = (0..columns as u32 - 1).collect();
             let all = Matrix::shared(values.clone().into(), columns);
             let some = Matrix::of_columns(&values, columns, &kept);
+            // Without most of the zeros.
+            let stored = Matrix::sparse(stored(&values, columns), None);
             for (matrix, lines) in [
                 (&all, Lines::Rows),
                 (&all, Lines::Columns),
                 (&some, Lines::Rows),
                 (&some, Lines::Columns),
+                (&stored, Lines::Rows),
+                (&stored, Lines::Columns),
             ] {
                 let block = Block::new(matrix, first..first + rows, lines);
                 let (count, len) = block.shape();
