@@ -1,5 +1,6 @@
 //! From files to training, trusted and test rows.
 
+mod checks;
 mod features;
 mod files;
 mod grouped;
