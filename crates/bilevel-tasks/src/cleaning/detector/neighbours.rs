@@ -25,6 +25,9 @@ pub(super) struct Neighbours;
 const COUNTS: [usize; 4] = [5, 10, 20, 40];
 const MOST: usize = COUNTS[COUNTS.len() - 1];
 
+/// So many are kept before those that are too far are dropped.
+const CONSIDERED: usize = 64;
+
 /// As many rows more have the classes that are frequent, so that no class is impossible.
 const PRIOR: f64 = 1.0;
 
@@ -39,6 +42,12 @@ const ENOUGH: usize = 4096;
 /// Rows whose distances are computed at once, and known rows to which: no copy of all features is needed.
 const BLOCK: usize = 128;
 const PART: usize = 256;
+
+/// Rows for which a part of the known rows is prepared once.
+const ROUND: usize = 1024;
+
+/// Known rows that are written side by side: a line of the cache.
+const TILE: usize = 16;
 
 /// No fewer rows are known, if there are as many.
 const LEAST: usize = 512;
@@ -114,25 +123,28 @@ impl Search<'_> {
         rows: &[usize],
         see: &mut dyn FnMut(usize, &[u32]),
     ) -> Result<(), Error> {
-        for block in rows.chunks(BLOCK) {
-            self.trials.expect_time()?;
-            let groups = self.trials.data().groups();
-            let features = data.select(block)?;
-            let mut nearest: Vec<Nearest> = vec![Nearest::new(); block.len()];
+        let groups = self.trials.data().groups();
+        for round in rows.chunks(ROUND) {
+            let new = || Nearest::with_capacity(CONSIDERED);
+            let mut nearest: Vec<Nearest> = round.iter().map(|_| new()).collect();
             for part in (0..self.known.rows.len()).step_by(PART) {
                 let part = part..self.known.rows.len().min(part + PART);
                 let numbers = self.known.numbers(self.trials.data(), part.clone());
-                let distances = self.distances.of(&features, &numbers, part.len())?;
-                nearest
-                    .par_iter_mut()
-                    .zip(block)
-                    .zip(distances.par_chunks_exact(part.len()))
-                    .for_each(|((nearest, &row), distances)| {
-                        let row = (first + row, groups);
-                        self.known.add(nearest, row, part.start, distances);
-                    });
+                for (block, nearest) in round.chunks(BLOCK).zip(nearest.chunks_mut(BLOCK)) {
+                    self.trials.expect_time()?;
+                    let features = data.select(block)?;
+                    let distances = self.distances.of(&features, &numbers, part.len())?;
+                    nearest
+                        .par_iter_mut()
+                        .zip(block)
+                        .zip(distances.par_chunks_exact(part.len()))
+                        .for_each(|((nearest, &row), distances)| {
+                            let row = (first + row, groups);
+                            self.known.add(nearest, row, part.start, distances);
+                        });
+                }
             }
-            for (&row, mut nearest) in block.iter().zip(nearest) {
+            for (&row, mut nearest) in round.iter().zip(nearest) {
                 nearest.sort_unstable_by(nearer);
                 let labels = nearest
                     .iter()
@@ -185,17 +197,25 @@ impl Known {
         let (train, trusted) = (data.train(), data.trusted());
         let (rows, columns) = (part.len(), train.columns());
         let mut numbers = vec![0.0; (columns + 1) * rows];
-        for (place, &row) in self.rows[part].iter().enumerate() {
-            let own = match row.checked_sub(train.rows()) {
+        for (tile, first) in self.rows[part].chunks(TILE).zip((0..).step_by(TILE)) {
+            let own = tile.iter().map(|&row| match row.checked_sub(train.rows()) {
                 None => train.row(row),
                 Some(row) => trusted.row(row),
-            };
-            let mut square = 0.0;
-            for (column, value) in own.iter().enumerate() {
-                numbers[column * rows + place] = -2.0 * value;
-                square += f64::from(value * value);
+            });
+            let own: Vec<_> = own.collect();
+            let mut squares = [0.0; TILE];
+            for column in 0..columns {
+                let to = &mut numbers[column * rows + first..][..tile.len()];
+                for ((to, own), square) in to.iter_mut().zip(&own).zip(&mut squares) {
+                    let value = own[column];
+                    *to = -2.0 * value;
+                    *square += f64::from(value * value);
+                }
             }
-            numbers[columns * rows + place] = square as f32;
+            let to = &mut numbers[columns * rows + first..][..tile.len()];
+            for (to, square) in to.iter_mut().zip(squares) {
+                *to = square as f32;
+            }
         }
         numbers
     }
@@ -215,16 +235,26 @@ impl Known {
         let near = |distance: f32| farthest.is_none_or(|farthest| distance <= farthest);
         let places = (start..).zip(distances);
         let new = places.filter(|&(place, &d)| near(d) && apart(self.rows[place]));
-        nearest.extend(new.map(|(place, &distance)| (distance, place as u32)));
-        if nearest.len() > MOST {
-            nearest.select_nth_unstable_by(MOST - 1, nearer);
-            nearest.truncate(MOST);
+        for (place, &distance) in new {
+            if nearest.len() == CONSIDERED {
+                keep_nearest(nearest);
+            }
+            nearest.push((distance, place as u32));
         }
+        keep_nearest(nearest);
     }
 }
 
 /// Distances and places of known rows; where there are as many as may count, the last one is the farthest.
 type Nearest = Vec<(f32, u32)>;
+
+/// As many as may count.
+fn keep_nearest(nearest: &mut Nearest) {
+    if nearest.len() > MOST {
+        nearest.select_nth_unstable_by(MOST - 1, nearer);
+        nearest.truncate(MOST);
+    }
+}
 
 fn nearer(a: &(f32, u32), b: &(f32, u32)) -> Ordering {
     a.0.total_cmp(&b.0).then(a.1.cmp(&b.1))
