@@ -325,12 +325,13 @@ fn expected(probes: &[Probe], suspects: usize, rows: usize) -> Expected {
     };
     let (right, wrong) = (rates(right, even_right), rates(wrong, even_wrong));
     let flagged = suspects as f64 / rows.max(1) as f64;
-    // flagged = rate · wrong + (1 − rate) · right.
-    let rate = |right: f64, wrong: f64| {
+    // flagged = rate · wrong + (1 − rate) · right. If wrong labels are dropped no more often than right ones, that says
+    // nothing of the rate.
+    let rate = |right: f64, wrong: f64, unknown: f64| {
         if wrong > right {
             ((flagged - right) / (wrong - right)).clamp(0.0, 1.0)
         } else {
-            0.0
+            unknown
         }
     };
     let precision = |rate: f64, right: f64| {
@@ -340,8 +341,9 @@ fn expected(probes: &[Probe], suspects: usize, rows: usize) -> Expected {
             0.0
         }
     };
-    let likely = rate(right.estimate, wrong.estimate);
-    let (few, many) = (rate(right.high, wrong.high), rate(right.low, wrong.low));
+    let likely = rate(right.estimate, wrong.estimate, mean);
+    let few = rate(right.high, wrong.high, 0.0);
+    let many = rate(right.low, wrong.low, 1.0);
     let count = |rate: f64| (rate * rows as f64).round();
     Expected {
         wrong: ordered(count(likely), count(few)..count(many)),
@@ -424,6 +426,21 @@ mod tests {
         }
         let nothing = super::expected(&probes, 0, 1000);
         assert_eq!(nothing.wrong.estimate, 0.0);
+    }
+
+    /// A detector that drops right labels as often as wrong ones does not tell how many are wrong.
+    #[test]
+    fn what_drops_anything_tells_nothing() {
+        let probes: Vec<Probe> = (0..200)
+            .map(|row| {
+                let p = if row % 2 == 0 { 0.1 } else { 0.9 };
+                probe(p, p)
+            })
+            .collect();
+        let found = expected(&probes, 680, 1000);
+        assert_eq!((found.wrong.low, found.wrong.high), (0.0, 1000.0));
+        assert_eq!(found.wrong.estimate, 500.0);
+        assert!(found.precision.low < 0.3 && found.precision.high == 1.0);
     }
 
     /// Wrong labels that no trusted row shows are within what is expected, not excluded.
