@@ -259,6 +259,9 @@ impl<T: Real> Classifier<T> {
 
 #[cfg(test)]
 mod tests {
+    use bilevel::Layout;
+    use bilevel_autodiff::{Data, Function};
+
     use super::*;
     use crate::data::digits::digits;
 
@@ -308,23 +311,29 @@ mod tests {
         }
     }
 
-    /// Training that ends with its time is no worse than its start.
+    /// Training that its time ends is no worse than its start. Here the first step is too long: the curvature grows on the way.
     #[test]
     fn without_time_there_is_a_model() {
-        let data = digits();
-        for scale in [1e-3, 1.0, 1e3, 1e6] {
-            let features = data.features().iter().map(|&value| value * scale).collect();
-            let (labels, names) = (data.labels().to_vec(), data.class_names().to_vec());
-            let scaled = Dataset::new(features, data.columns(), labels, names).unwrap();
+        let steep = Function::<f64>::new(|v| {
+            let y = v.y("y");
+            ((y * 10.0 - 10.0).exp() - y).sum_all()
+        });
+        let (x, y) = (Layout::new::<String>([]), Layout::vector("y", 1));
+        let loss = steep.bind(&x, &y, Data::new(1)).unwrap();
+        let train = |deadline: Deadline| {
             let trainer = Trainer {
-                model: Model::Mlp { hidden: 30 },
-                steps: 300,
+                model: Model::Softmax,
+                steps: 1,
                 weight_decay: 0.0,
                 key: Key::from_seed(0),
-                deadline: Deadline::within(Some(std::time::Duration::ZERO)),
+                deadline,
             };
-            trainer.train::<f32>(&scaled).unwrap();
-        }
+            trainer.descend(&loss, &[], vec![0.0], 1, &mut |_, _| Ok(true))
+        };
+        let diverged = train(Deadline::default());
+        assert!(matches!(diverged, Err(Error::BaselineDiverged { step: 1 })));
+        let over = Deadline::within(Some(std::time::Duration::ZERO));
+        assert_eq!(train(over).unwrap(), [0.0]);
     }
 
     #[test]

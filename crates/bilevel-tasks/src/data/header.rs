@@ -248,10 +248,8 @@ impl Header {
                     .collect())
             }
             FeatureColumns::Same { table, columns } => {
-                // The first of several columns of a name.
-                let places = self.names.iter().enumerate().rev();
-                let places: HashMap<&String, usize> =
-                    places.map(|(column, name)| (name, column)).collect();
+                // Names differ here.
+                let places: HashMap<&String, usize> = self.names.iter().zip(0..).collect();
                 for (position, name) in columns.iter().enumerate() {
                     match places.get(name).copied() {
                         Some(column) if roles[column].is_none() => {

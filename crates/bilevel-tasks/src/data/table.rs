@@ -322,3 +322,17 @@ impl Table {
         Ok(self)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_added_once() {
+        let names =
+            |texts: &[&str]| -> Vec<String> { texts.iter().map(|&text| text.to_owned()).collect() };
+        let mut all = names(&["a", "b"]);
+        add_names(&mut all, &names(&["c", "b", "d"]));
+        assert_eq!(all, names(&["a", "b", "c", "d"]));
+    }
+}

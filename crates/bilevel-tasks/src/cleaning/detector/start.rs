@@ -115,6 +115,7 @@ mod tests {
     use crate::cleaning::split::{CleaningData, Split};
     use crate::corruption::{Corruption, CorruptionKind};
     use crate::data::digits::digits;
+    use crate::data::groups::Groups;
     use crate::model::{Model, predictions};
     use crate::train::Trainer;
 
@@ -151,6 +152,32 @@ mod tests {
         let wrong = data(120, 0.9);
         let (given, trusted) = best(&trials(&wrong)).unwrap();
         assert!(given < trusted, "{given} {trusted}");
+    }
+
+    /// A model of the trusted rows knows copies of them; whether it knows other rows is what counts.
+    #[test]
+    fn copies_in_a_group_say_nothing() {
+        let of = data(12, 0.1);
+        let copies: Vec<usize> = (0..120).map(|row| row % 12).collect();
+        let copied = of.trusted().select(&copies).unwrap();
+        let plain = CleaningData::new(of.train().clone(), None, copied, None).unwrap();
+        let names: Vec<String> = (0..600).chain(copies).map(|row| row.to_string()).collect();
+        let (given, trusted) = best(&trials(&plain)).unwrap();
+        assert!(given <= trusted, "{given} {trusted}");
+        let groups = Groups::new(names.iter().map(String::as_str));
+        let grouped = plain.with_groups(groups).unwrap();
+        let (given, trusted) = best(&trials(&grouped)).unwrap();
+        assert!(given > trusted, "{given} {trusted}");
+    }
+
+    /// Rows that a trial holds out are there all the same.
+    #[test]
+    fn few_are_counted_with_those_that_are_held_out() {
+        let held: Vec<usize> = (0..50).collect();
+        for (rows, few) in [(149, true), (150, false)] {
+            let data = data(rows, 0.1);
+            assert_eq!(trials(&data).without(&held).few_trusted(), few);
+        }
     }
 
     /// It begins with fewer wrong classes than the product does.

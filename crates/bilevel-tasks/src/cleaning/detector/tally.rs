@@ -59,3 +59,53 @@ pub(super) fn without_diagonal(matrix: &mut [f64], classes: usize) {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use bilevel::Key;
+
+    use super::*;
+    use crate::cleaning::CleaningData;
+    use crate::data::groups::Groups;
+    use crate::data::{Dataset, numbered_classes};
+    use crate::model::Model;
+    use crate::train::Trainer;
+
+    #[test]
+    fn labels_are_counted_as_they_seem() {
+        let set = |labels: Vec<u32>| {
+            let features = vec![1.0; labels.len()];
+            Dataset::new(features, 1, labels, numbered_classes(2)).unwrap()
+        };
+        let groups = Groups::new(["a", "b", "b"]);
+        let data = CleaningData::new(set(vec![0, 0, 1]), None, set(vec![0]), None).unwrap();
+        let data = data.with_annotators(groups).unwrap();
+        let trainer = Trainer {
+            model: Model::Softmax,
+            steps: 1,
+            weight_decay: 0.0,
+            key: Key::from_seed(0),
+            deadline: crate::Deadline::default(),
+        };
+        let trials = Trials::new(&data, trainer, 3).unwrap();
+        let detected = Detected {
+            probabilities: vec![0.75, 0.25, 0.5, 0.5, 0.25, 0.75, 1.0, 0.0].into(),
+            noise: None,
+            kept: None,
+            thresholds: None,
+        };
+        let mut tally = Tally::of(&trials, &detected, 2.0);
+        assert_eq!(tally.of_all, [3.25, 2.25, 2.75, 2.75]);
+        let of_a = [0.75, 0.0, 0.25, 0.0];
+        let of_b = [0.5, 0.25, 0.5, 0.75];
+        // Who gave the most labels comes first.
+        assert_eq!(tally.of_each, [of_b, of_a].concat());
+        assert_eq!(tally.wrong_of_each, [(0.75, 2.0), (0.25, 1.0)]);
+        assert_eq!(tally.wrong, 1.0);
+        without_diagonal(&mut tally.of_all, 2);
+        assert_eq!(tally.of_all, [0.0, 1.0, 1.0, 0.0]);
+        let mut three = [9.0, 1.0, 3.0, 0.0, 5.0, 0.0, 2.0, 2.0, 2.0];
+        without_diagonal(&mut three, 3);
+        assert_eq!(three, [0.0, 0.25, 0.75, 0.0, 0.0, 0.0, 0.5, 0.5, 0.0]);
+    }
+}
