@@ -1,6 +1,6 @@
 //! A function is compiled for shapes: binding other data of the same shapes compiles nothing and gives correct results.
 use bilevel::{Draw, Key, Layout, Objective, Oracle};
-use bilevel_autodiff::{Bound, Data, Error, Function, Inputs, Shapes, Var};
+use bilevel_autodiff::{Bound, Data, Error, Function, Inputs, Shapes, SparseRows, Var};
 
 const ROWS: usize = 5;
 const COLUMNS: usize = 7;
@@ -155,6 +155,37 @@ fn shapes_alone_tell_the_cost() {
     // Without data nothing can be computed.
     let error = known.at(&[0.0; 300]).err().unwrap();
     assert!(error.to_string().contains("bind"), "{error}");
+}
+
+/// Rows without their zeros take what is stored, unless batches are drawn from them.
+#[test]
+fn zeros_that_are_not_stored_take_no_memory() {
+    let (rows, columns) = (400, 900);
+    let function = Function::<f64>::new(|v| v.data("a").matmul(v.y("w")).square().mean());
+    let (x, y) = (
+        Layout::new::<String>([]),
+        Layout::new([("w", vec![columns, 1])]),
+    );
+    let data = || {
+        let starts: Vec<usize> = (0..=rows).map(|row| 2 * row).collect();
+        let places = (0..rows).flat_map(|row| [row as u32, row as u32 + 7]);
+        let stored = SparseRows::new(
+            starts,
+            places.collect::<Vec<_>>(),
+            vec![1.0; 2 * rows],
+            columns,
+        );
+        Data::new(rows).sparse_rows("a", stored.unwrap())
+    };
+    let bound = function.bind(&x, &y, data()).unwrap();
+    // Columns that are always zero are left out.
+    let kept = rows + 7;
+    assert_eq!(
+        bound.data_bytes(),
+        8 * (rows + 1) + 2 * rows * (4 + 8) + 4 * kept
+    );
+    let batched = function.bind(&x, &y, data().batch(50)).unwrap();
+    assert!(batched.data_bytes() > 8 * rows * kept);
 }
 
 #[test]

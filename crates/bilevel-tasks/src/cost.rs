@@ -91,10 +91,10 @@ impl<'o, T: Real> Programs<'o, T> {
                     objective.cost(oracle, self.threads)?.product_flops * count;
             }
             let asked: Vec<Oracle> = asked().map(|(oracle, _)| oracle).collect();
-            prediction.data_bytes += objective.data_bytes();
-            if let Some(bound) = self.bound {
-                prediction.data_bytes += bound[number].packed_bytes(&asked)?;
-            }
+            prediction.data_bytes += match self.bound {
+                Some(bound) => bound[number].data_bytes() + bound[number].packed_bytes(&asked)?,
+                None => objective.data_bytes(),
+            };
             prediction.work_bytes += objective.handle_bytes(&asked, self.threads)?;
             if cost.kept_tapes > 0 && oracles[Oracle::Linearize] > 0.0 {
                 // A step has a tape of an objective only if it evaluates that objective.

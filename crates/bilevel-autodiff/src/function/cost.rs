@@ -72,6 +72,18 @@ impl<T: Real> Compiled<T> {
 }
 
 impl<T: Real> Bound<T> {
+    /// Bytes of the data, as stored. The zeros of rows without them are stored where products are not made with packed
+    /// forms, see [`Bound::packed_bytes`]: in batches, or where few entries are zero.
+    #[must_use]
+    pub fn data_bytes(&self) -> usize {
+        let whole = self.compiled.batch().is_none();
+        let tensors = self.tensors.iter().zip(&self.prepared);
+        let tensors = tensors.map(|(matrix, prepared)| matrix.bytes(whole && prepared.is_some()));
+        let columns = self.columns.iter().map(|of| size_of_val(&**of));
+        let labels = self.labels.iter().map(|of| size_of_val(&**of));
+        tensors.chain(columns).chain(labels).sum()
+    }
+
     /// Bytes of the packed forms of matrices with many zeros that the programs of these oracles use, in addition to
     /// the data; batches have none.
     ///

@@ -113,6 +113,17 @@ impl<T: Scalar> Matrix<T> {
         rows * padded::<T>(columns) + LINE / size_of::<T>()
     }
 
+    /// Bytes of what is stored, or will be: the zeros of rows without them too, unless they are `packed`.
+    pub(crate) fn bytes(&self, packed: bool) -> usize {
+        match &self.numbers {
+            Numbers::Dense { memory, .. } => size_of_val(&**memory),
+            Numbers::Sparse(sparse) => {
+                let zeros = if packed { 0 } else { self.rows * self.stride };
+                sparse.0.bytes() + zeros * size_of::<T>()
+            }
+        }
+    }
+
     /// All rows with their padding: the argument of a program that was compiled for [`Matrix::stride`].
     pub(crate) fn values(&self) -> &[T] {
         match &self.numbers {

@@ -61,6 +61,16 @@ impl<T: Scalar> SparseRows<T> {
         (&self.columns[range.clone()], &self.values[range])
     }
 
+    /// Bytes of the three lists.
+    pub(crate) fn bytes(&self) -> usize {
+        size_of_val(&*self.starts) + size_of_val(&*self.columns) + size_of_val(&*self.values)
+    }
+
+    /// How many numbers some rows have that are stored.
+    pub(crate) fn stored(&self, rows: Range<usize>) -> usize {
+        self.starts[rows.end] - self.starts[rows.start]
+    }
+
     /// How many numbers some rows have that are stored and not zero.
     pub(crate) fn nonzeros(&self, rows: Range<usize>) -> usize {
         let values = &self.values[self.starts[rows.start]..self.starts[rows.end]];

@@ -80,6 +80,7 @@ impl<T: Scalar> WithSimd for Group<'_, T> {
         let block = self.0;
         let (lines, words) = (block.shape().0, block.words());
         let used = block.used();
+        let few = block.stores_few();
         // A panel is the first remaining line and those that add the fewest places.
         let choice = CHOICE.min(COMPARED / words.max(1)).max(HEIGHT);
         let mut left = Remaining::new(lines, choice);
@@ -99,7 +100,12 @@ impl<T: Scalar> WithSimd for Group<'_, T> {
                 .extend_from_slice(&used[first * words..(first + 1) * words]);
             let union = &mut groups.sets[begin..];
             while live < HEIGHT && !left.candidates.is_empty() {
-                let line = left.take(nearest(&used, &left.candidates, union));
+                let number = if few {
+                    block.nearest_stored(&left.candidates, union)
+                } else {
+                    nearest(&used, &left.candidates, union)
+                };
+                let line = left.take(number);
                 for (all, own) in union.iter_mut().zip(&used[line * words..]) {
                     *all |= own;
                 }
@@ -277,6 +283,42 @@ impl<'a, T: Scalar> Block<'a, T> {
         }
     }
 
+    /// Whether going through the places of lines takes less time than comparing their sets.
+    fn stores_few(&self) -> bool {
+        /// Words that are compared in the time of a place.
+        const WORDS: usize = 4;
+        let lines = self.shape().0;
+        let (all, rows) = match &self.numbers {
+            Numbers::Dense { .. } => return false,
+            Numbers::Rows(all, rows) => (*all, rows.clone()),
+            Numbers::Columns(columns) => (columns, 0..lines),
+        };
+        let stored = all.stored(rows.clone());
+        // Stored zeros would have to be told from other numbers.
+        stored * WORDS < lines * self.words() && stored == all.nonzeros(rows)
+    }
+
+    /// As [`nearest`], by the places of the lines.
+    #[inline(always)]
+    fn nearest_stored(&self, lines: &[usize], union: &[u64]) -> usize {
+        let (mut nearest, mut fewest) = (0, u32::MAX);
+        for (number, &line) in lines.iter().enumerate() {
+            let (places, _) = self.stored(line);
+            let is_new = |place: &u32| {
+                let place = *place as usize;
+                1 ^ (union[place / WORD] >> (place % WORD) & 1) as u32
+            };
+            let added = places.iter().map(is_new).sum();
+            if added < fewest {
+                (nearest, fewest) = (number, added);
+                if added == 0 {
+                    break;
+                }
+            }
+        }
+        nearest
+    }
+
     fn groups(&self) -> Groups {
         Arch::new().dispatch(Group(self))
     }
@@ -366,12 +408,12 @@ mod tests {
         panels
     }
 
-    /// The numbers of each row that are not zero, and every third zero.
-    fn stored(values: &[f64], columns: usize) -> SparseRows<f64> {
+    /// The numbers of each row that are not zero, and the zeros of every third column if these are stored too.
+    fn stored(values: &[f64], columns: usize, zeros: bool) -> SparseRows<f64> {
         let (mut starts, mut at, mut numbers) = (vec![0], Vec::new(), Vec::new());
         for row in values.chunks(columns) {
             for (column, &value) in row.iter().enumerate() {
-                if value != 0.0 || column % 3 == 0 {
+                if value != 0.0 || (zeros && column % 3 == 0) {
                     at.push(column as u32);
                     numbers.push(value);
                 }
@@ -384,24 +426,28 @@ mod tests {
     #[test]
     fn panels_have_the_lines_and_numbers_of_the_definition() {
         let mut random = ChaCha8Rng::seed_from_u64(1);
-        // Sets of 1 to 10 words, full or not, for both kinds of lines; also more lines than `CHOICE`.
-        for (rows, columns) in [
-            (4, 4),
-            (13, 64),
-            (64, 13),
-            (70, 130),
-            (200, 200),
-            (330, 260),
-            (450, 70),
-            (40, 600),
-            (600, 12),
+        let mut few = 0;
+        // Sets of 1 to 10 words, full or not, for both kinds of lines; also more lines than `CHOICE`, and sets that are
+        // nearly empty.
+        for (rows, columns, least) in [
+            (4, 4, 10),
+            (13, 64, 10),
+            (64, 13, 10),
+            (70, 130, 10),
+            (200, 200, 10),
+            (330, 260, 10),
+            (450, 70, 10),
+            (40, 600, 10),
+            (600, 12, 10),
+            (300, 600, 4000),
+            (600, 400, 4000),
         ] {
             let first = 3;
             let values: Vec<f64> = (0..(first + rows) * columns)
                 .map(|place| {
                     // Columns differ in how full they are, and some are empty.
                     let full = (place % columns) % 7;
-                    if random.random_range(0..10) < full {
+                    if random.random_range(0..least) < full {
                         random.random_range(1.0..2.0)
                     } else {
                         0.0
@@ -413,7 +459,7 @@ mod tests {
             let all = Matrix::shared(values.clone().into(), columns);
             let some = Matrix::of_columns(&values, columns, &kept);
             // Without most of the zeros.
-            let stored = Matrix::sparse(stored(&values, columns), None);
+            let stored = Matrix::sparse(stored(&values, columns, least == 10), None);
             for (matrix, lines) in [
                 (&all, Lines::Rows),
                 (&all, Lines::Columns),
@@ -424,6 +470,7 @@ mod tests {
             ] {
                 let block = Block::new(matrix, first..first + rows, lines);
                 let (count, len) = block.shape();
+                few += usize::from(block.stores_few());
                 let number = |line: usize, place: usize| {
                     let (row, column) = match lines {
                         Lines::Rows => (line, place),
@@ -464,5 +511,6 @@ mod tests {
                 }
             }
         }
+        assert_eq!(few, 4, "of the nearly empty ones, both kinds of lines");
     }
 }
