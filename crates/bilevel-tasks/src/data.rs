@@ -23,6 +23,7 @@ pub mod labels;
 mod laws;
 pub(crate) mod malformed;
 pub mod npy;
+pub(crate) mod own_cells;
 pub mod preparation;
 pub(crate) mod problem;
 pub mod rewrite;

@@ -1,18 +1,24 @@
 //! The suspects with their own cells, to be checked by hand.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::path::Path;
+
+use csv::ByteRecord;
 
 use super::CleaningJob;
 use super::input::Files;
 use super::outcome::Score;
 use crate::Error;
+use crate::count::count;
+use crate::data::own_cells::OwnCells;
 use crate::data::preparation::ColumnScale;
 use crate::data::rewrite::cells;
 
 /// Where a person writes what was found.
 const DECISION: &str = "decision";
-/// Features of a file without cells that are listed.
+/// The cells of so many columns are shown: nobody reads more, and spreadsheets open no file with many more.
+const MOST_COLUMNS: usize = 1000;
+/// Features of a file without cells that are shown.
 const MOST_FEATURES: usize = 50;
 /// Rows to check first, where nothing is known of the labels.
 const FIRST: usize = 50;
@@ -105,12 +111,15 @@ impl CleaningJob {
         if named {
             head.push("id");
         }
-        let (names, cells) = own;
-        head.extend(names.iter().map(String::as_str));
+        head.extend(own.names.iter().map(String::as_str));
+        let more = format!("({} more)", count(own.more, "column"));
+        if own.more > 0 {
+            head.push(&more);
+        }
         writer.write_record(&head).map_err(wrong)?;
-        for (listed, cells) in listed.iter().zip(cells) {
+        for (listed, cells) in listed.iter().zip(&own.rows) {
             let score = listed.score;
-            let mut record = vec![
+            let mut record = ByteRecord::from(vec![
                 score.rank.to_string(),
                 score.row.to_string(),
                 score.given.clone(),
@@ -119,12 +128,15 @@ impl CleaningJob {
                 format!("{:.4}", score.weight),
                 listed.reason.clone(),
                 String::new(),
-            ];
+            ]);
             if named {
-                record.push(score.id.clone().unwrap_or_default());
+                record.push_field(score.id.as_deref().unwrap_or_default().as_bytes());
             }
             record.extend(cells);
-            writer.write_record(&record).map_err(wrong)?;
+            if own.more > 0 {
+                record.push_field(b"");
+            }
+            writer.write_byte_record(&record).map_err(wrong)?;
         }
         writer.into_inner().map_err(|error| Error::Write {
             path: "review.csv".into(),
@@ -133,44 +145,43 @@ impl CleaningJob {
     }
 
     /// The names and the cells of these rows: as their file has them, or their features.
-    fn own_cells(&self, rows: &[usize]) -> Result<(Vec<String>, Vec<Vec<String>>), Error> {
+    fn own_cells(&self, rows: &[usize]) -> Result<OwnCells, Error> {
         let data = &self.specification.data;
         if let Some(file) = data.file.as_deref() {
             let files = Files::first(data, file);
             let wanted = files.wanted(data, data.labels.is_none());
-            if let Some(found) = cells(file, &wanted, rows)? {
+            if let Some(found) = cells(file, &wanted, rows, MOST_COLUMNS)? {
                 return Ok(found);
             }
         }
         let train = self.data.train();
-        let positions: std::collections::HashMap<usize, usize> = self
+        let Some(scaling) = self
+            .scaling
+            .as_deref()
+            .filter(|scaling| train.image_shape().is_none() && scaling.len() <= MOST_FEATURES)
+        else {
+            return Ok(OwnCells::new(Vec::new(), 0, rows.len()));
+        };
+        let names = scaling.iter().map(|column| column.name.clone()).collect();
+        let mut own = OwnCells::new(names, MOST_FEATURES, rows.len());
+        let positions: HashMap<usize, usize> = self
             .data
             .train_rows()
             .iter()
             .enumerate()
             .map(|(position, &row)| (row, position))
             .collect();
-        let Some(scaling) = self
-            .scaling
-            .as_deref()
-            .filter(|scaling| train.image_shape().is_none() && scaling.len() <= MOST_FEATURES)
-        else {
-            return Ok((Vec::new(), vec![Vec::new(); rows.len()]));
-        };
-        let names = scaling.iter().map(|column| column.name.clone()).collect();
         let original = |(feature, scale): (&f32, &ColumnScale)| {
             (f64::from(*feature) * scale.scale + scale.mean).to_string()
         };
-        let cells = rows.iter().map(|row| match positions.get(row) {
-            Some(&position) => train
-                .row(position)
-                .iter()
-                .zip(scaling)
-                .map(original)
-                .collect(),
-            None => Vec::new(),
-        });
-        Ok((names, cells.collect()))
+        for (place, row) in rows.iter().enumerate() {
+            if let Some(&position) = positions.get(row) {
+                let features = train.row(position);
+                let texts: Vec<String> = features.iter().zip(scaling).map(original).collect();
+                own.put(place, texts.iter().map(String::as_bytes));
+            }
+        }
+        Ok(own)
     }
 
     /// Rows about which there are decisions.

@@ -30,6 +30,7 @@ use std::path::Path;
 
 use super::changes::{Changes, Rewrite};
 use super::malformed::Malformed;
+use super::own_cells::OwnCells;
 use super::roles::TableColumns;
 use super::source::Source;
 use super::table::Table;
@@ -123,13 +124,13 @@ fn no_columns(found: &str) -> Malformed {
     Malformed::new("a format with columns, to which one can be added", found)
 }
 
-/// The names of the columns and the cells of these rows of a text.
-#[expect(clippy::type_complexity, reason = "names, and cells by row")]
+/// The names of the first columns and their cells in these rows of a text.
 pub(super) fn cells(
     path: &Path,
     wanted: &TableColumns,
     rows: &[usize],
-) -> Result<Option<(Vec<String>, Vec<Vec<String>>)>, Error> {
+    most: usize,
+) -> Result<Option<OwnCells>, Error> {
     let regular = std::fs::metadata(path).is_ok_and(|metadata| metadata.is_file());
     if !regular {
         return Ok(None);
@@ -148,7 +149,7 @@ pub(super) fn cells(
         source,
         wanted,
     };
-    text::cells(opened, rows).map(Some)
+    text::cells(opened, rows, most).map(Some)
 }
 
 /// The bytes of a file with changes; none for a folder, which is copied.

@@ -5,21 +5,22 @@ use std::io;
 use std::path::Path;
 
 pub use super::changes::{AddedColumn, AddedKind, Changes, Edit, Rewrite};
+use super::own_cells::OwnCells;
 use super::roles::TableColumns;
 use crate::Error;
 
-/// The names of the columns of a file and the cells of these rows, as the file has them, if it is text with columns that can
-/// be read again.
+/// The names of the first `most` columns of a file and their cells in these rows, as the file has them, if it is text with
+/// columns that can be read again.
 ///
 /// # Errors
 /// Those of reading.
-#[expect(clippy::type_complexity, reason = "names, and cells by row")]
 pub(crate) fn cells(
     path: &Path,
     wanted: &TableColumns,
     rows: &[usize],
-) -> Result<Option<(Vec<String>, Vec<Vec<String>>)>, Error> {
-    super::format::cells(path, wanted, rows)
+    most: usize,
+) -> Result<Option<OwnCells>, Error> {
+    super::format::cells(path, wanted, rows, most)
 }
 
 /// Fails unless a file of this format can be written with such changes.
@@ -135,6 +136,33 @@ mod tests {
             &changes("é"),
         );
         assert_eq!(found, wide("a,y\n1,b\n3,é\n"));
+    }
+
+    /// From any part of a file of several blocks, with line breaks in cells; of the first columns only.
+    #[test]
+    fn cells_are_those_of_the_file() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("t.csv");
+        let line = |row: usize| format!("{row}.50,\"{}\n\"\"b\",c,y\n", "long".repeat(row % 40));
+        let text: String = (0..20_000).map(line).collect();
+        assert!(text.len() > 1 << 20);
+        fs::write(&path, format!("a,b,c,y\n{text}")).unwrap();
+        let rows = [19_999, 0, 7_003, 20_000];
+        let found = cells(&path, &wanted(Some("y")), &rows, 2).unwrap().unwrap();
+        assert_eq!((found.names, found.more), (vec!["a".into(), "b".into()], 2));
+        for (row, cells) in rows.iter().zip(&found.rows).take(3) {
+            let expected = [
+                format!("{row}.50"),
+                format!("{}\n\"b", "long".repeat(row % 40)),
+            ];
+            assert_eq!(
+                cells.iter().collect::<Vec<_>>(),
+                expected.each_ref().map(String::as_bytes)
+            );
+        }
+        assert!(found.rows[3].is_empty());
+        let all = cells(&path, &wanted(Some("y")), &rows, 4).unwrap().unwrap();
+        assert_eq!((all.names.len(), all.more, all.rows[1].len()), (4, 0, 4));
     }
 
     #[test]

@@ -1,5 +1,6 @@
 //! Tables as text: CSV, TSV and their kin, with or without a line of column names.
 
+mod blocks;
 mod dialect;
 mod head;
 mod plain;
@@ -7,10 +8,9 @@ mod records;
 mod rewritten;
 mod utf16;
 
-use std::io::{self, Read};
 use std::path::Path;
 
-use memchr::{memchr, memchr_iter, memrchr};
+use memchr::{memchr, memchr_iter};
 use rayon::prelude::*;
 
 use super::file::{Format, Opened, Start};
@@ -21,10 +21,11 @@ use crate::data::header::{Assigned, Header, Role};
 use crate::data::problem::{Place, TableProblem};
 use crate::data::source::Source;
 use crate::data::table::{ReadNote, Table, TableColumns};
+use blocks::{Blocks, Group};
 use dialect::Dialect;
 use head::{Block, Failure, names};
 use plain::Plain;
-use records::{Form, Records};
+use records::Records;
 pub(super) use rewritten::cells;
 use rewritten::rewrite;
 
@@ -36,10 +37,6 @@ pub(super) const FORMAT: Format = Format {
     columns: true,
 };
 
-/// Bytes that one thread reads at a time, or as many lines if they are long: each piece has columns of its own.
-const BLOCK: usize = 1 << 20;
-const LINES: usize = 32;
-const LARGEST_BLOCK: usize = 1 << 26;
 /// Memory of a column without cells, with its name, about.
 const COLUMN: u64 = 512;
 
@@ -73,7 +70,7 @@ fn parse(
         return Err(TableProblem::Empty.into());
     };
     let start = memchr(dialect.form.newline, &first.bytes).unwrap_or(first.bytes.len());
-    blocks.size = (LINES * start).clamp(BLOCK, LARGEST_BLOCK);
+    blocks.expect_lines_of(start);
     let separators = memchr_iter(dialect.form.separator, &first.bytes[..start]).count();
     room.ask(COLUMN * separators as u64)
         .map_err(TableProblem::from)?;
@@ -249,119 +246,5 @@ impl Parser<'_> {
             cells.rows += 1;
         }
         Ok(cells)
-    }
-}
-
-/// Blocks that follow each other, and what went wrong behind them.
-struct Group {
-    blocks: Vec<Block>,
-    failure: Option<Failure>,
-}
-
-/// Cuts text into blocks of whole records.
-struct Blocks<R> {
-    reader: R,
-    form: Form,
-    line: u64,
-    /// Text behind the last whole record.
-    rest: Vec<u8>,
-    /// Memory of blocks that were read.
-    spare: Vec<Vec<u8>>,
-    ended: bool,
-    /// Bytes of a block.
-    size: usize,
-}
-
-impl<R: Read> Blocks<R> {
-    fn new(reader: R, form: Form, line: u64) -> Self {
-        Self {
-            reader,
-            form,
-            line,
-            rest: Vec::new(),
-            spare: Vec::new(),
-            ended: false,
-            size: BLOCK,
-        }
-    }
-
-    fn skip(&mut self, bytes: usize) -> io::Result<()> {
-        let skipped = self.reader.by_ref().take(bytes as u64);
-        io::copy(&mut { skipped }, &mut io::sink()).map(|_| ())
-    }
-
-    /// As many blocks as keep the threads busy; none behind the last.
-    fn group(&mut self) -> Group {
-        let mut blocks = Vec::new();
-        let mut failure = None;
-        while blocks.len() < 2 * rayon::current_num_threads() {
-            match self.next() {
-                Ok(Some(block)) => blocks.push(block),
-                Ok(None) => break,
-                Err(error) => {
-                    failure = Some(error);
-                    self.ended = true;
-                    self.rest.clear();
-                    break;
-                }
-            }
-        }
-        Group { blocks, failure }
-    }
-
-    fn next(&mut self) -> Result<Option<Block>, Failure> {
-        loop {
-            if self.ended && self.rest.is_empty() {
-                return Ok(None);
-            }
-            if !self.ended {
-                let wanted = self.rest.len().max(self.size) as u64;
-                let read = self
-                    .reader
-                    .by_ref()
-                    .take(wanted)
-                    .read_to_end(&mut self.rest)?;
-                self.ended = (read as u64) < wanted;
-            }
-            let end = if self.ended {
-                Some(self.rest.len())
-            } else {
-                self.whole_records()
-            };
-            let Some(end) = end else {
-                // One record is longer than all that was read.
-                continue;
-            };
-            let mut rest = self.spare.pop().unwrap_or_default();
-            rest.clear();
-            rest.extend_from_slice(&self.rest[end..]);
-            self.rest.truncate(end);
-            let bytes = std::mem::replace(&mut self.rest, rest);
-            let line = self.line;
-            self.line += memchr_iter(self.form.newline, &bytes).count() as u64;
-            return Ok(Some(Block { bytes, line }));
-        }
-    }
-
-    /// Where the last whole record ends.
-    fn whole_records(&self) -> Option<usize> {
-        let bytes = &self.rest;
-        if memchr(b'"', bytes).is_none() {
-            // A CR at the very end may be half of a line end.
-            let end = memrchr(self.form.newline, bytes)?;
-            return (self.form.newline == b'\n' || end + 1 < bytes.len()).then_some(end + 1);
-        }
-        let mut records = Records::new(bytes, self.form, 1);
-        let mut end = None;
-        // A problem is told when the records before it have been read.
-        loop {
-            match records.next() {
-                Ok(Some(_)) if records.is_complete() && records.position() < bytes.len() => {
-                    end = Some(records.position());
-                }
-                Err(TableProblem::BehindQuote { .. }) => return Some(bytes.len()),
-                Ok(_) | Err(_) => return end,
-            }
-        }
     }
 }

@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 
+use super::blocks::Blocks;
 use super::dialect::Dialect;
 use super::head::{Block, Failure, names};
 use super::records::Records;
@@ -10,6 +11,8 @@ use crate::Error;
 use crate::data::changes::{Edit, Rewrite};
 use crate::data::format::file::Opened;
 use crate::data::header::Role;
+use crate::data::own_cells::OwnCells;
+use crate::data::problem::TableProblem;
 
 /// The bytes of the text with changes.
 pub(super) fn rewrite(opened: Opened<'_>, changes: &Rewrite) -> Result<Vec<u8>, Error> {
@@ -38,39 +41,44 @@ pub(super) fn rewrite(opened: Opened<'_>, changes: &Rewrite) -> Result<Vec<u8>, 
     })
 }
 
-/// The names of the columns, and the cells of these rows; none for rows that there are not.
+/// The names of the first `most` columns, and their cells in these rows; none for rows that there are not.
 pub(in crate::data::format) fn cells(
     opened: Opened<'_>,
     rows: &[usize],
-) -> Result<(Vec<String>, Vec<Vec<String>>), Error> {
+    most: usize,
+) -> Result<OwnCells, Error> {
     let path = opened.path;
-    let (dialect, mut bytes) = whole(opened)?;
-    bytes.drain(..dialect.skip);
-    let first = Block {
-        bytes,
-        line: dialect.line,
-    };
-    let read = || -> Result<(Vec<String>, Vec<Vec<String>>), Failure> {
-        let (header, length, line) = names(&first, dialect)?;
+    let source = utf16::decoded(opened.source).map_err(|error| Error::reading(path, error))?;
+    let dialect = Dialect::of(source.start(), source.is_short(), path, opened.wanted);
+    let read = || -> Result<OwnCells, Failure> {
+        let mut blocks = Blocks::new(source.into_reader(), dialect.form, dialect.line);
+        blocks.skip(dialect.skip)?;
+        let Some(mut block) = blocks.next()? else {
+            return Err(TableProblem::Empty.into());
+        };
+        let (header, length, line) = names(&block, dialect)?;
+        block.bytes.drain(..length);
+        block.line = line;
         let places: HashMap<usize, usize> = rows
             .iter()
             .enumerate()
             .map(|(place, &row)| (row, place))
             .collect();
-        let mut found = vec![Vec::new(); rows.len()];
-        let mut records = Records::new(&first.bytes[length..], dialect.form, line);
+        let mut found = OwnCells::new(header.names, most, rows.len());
         let mut row = 0;
-        while records.next()?.is_some() {
-            if let Some(&place) = places.get(&row) {
-                let text = |cell: &[u8]| String::from_utf8_lossy(cell).into_owned();
-                // An empty cell behind the last separator of a line is none.
-                let mut cells: Vec<String> = records.cells().map(text).collect();
-                cells.truncate(header.names.len());
-                found[place] = cells;
+        loop {
+            let mut records = Records::new(&block.bytes, dialect.form, block.line);
+            while records.next()?.is_some() {
+                if let Some(&place) = places.get(&row) {
+                    found.put(place, records.cells());
+                }
+                row += 1;
             }
-            row += 1;
+            let Some(next) = blocks.next()? else {
+                return Ok(found);
+            };
+            blocks.spare.push(std::mem::replace(&mut block, next).bytes);
         }
-        Ok((header.names, found))
     };
     read().map_err(|failure| match failure {
         Failure::Read(error) => Error::reading(path, error),
