@@ -145,6 +145,58 @@ fn nothing_need_be_trusted() {
     assert_eq!(scores("out"), scores("again"));
 }
 
+/// Where nothing can be learned, much looks wrong: this is said first.
+#[test]
+fn features_that_tell_nothing_are_named() {
+    let folder = tempfile::tempdir().unwrap();
+    let here = folder.path();
+    let mut text = "a,b,y\n".to_owned();
+    let mut state = 1_u64;
+    let mut draw = || {
+        state = state
+            .wrapping_mul(6_364_136_223_846_793_005)
+            .wrapping_add(1_442_695_040_888_963_407);
+        (state >> 33) as f64 / (1_u64 << 31) as f64
+    };
+    for _ in 0..400 {
+        let label = if draw() < 0.6 { "cat" } else { "dog" };
+        text += &format!("{},{},{label}\n", draw(), draw());
+    }
+    fs::write(here.join("rows.csv"), text).unwrap();
+    let ran = succeed(here, "clean rows.csv --label y --out out");
+    let warning = "WARNING: the features hardly tell which label a row has";
+    assert!(ran.stdout.starts_with(warning), "{}", ran.stdout);
+    let result = fs::read_to_string(here.join("out/result.json")).unwrap();
+    let result: Value = serde_json::from_str(&result).unwrap();
+    assert_eq!(result["cautions"][0]["kind"], "features_say_little");
+    let page = fs::read_to_string(here.join("out/report.html")).unwrap();
+    assert!(page.contains(warning));
+}
+
+/// A kind of warning that there are thousands of is shown a few times; all are in `result.json`.
+#[test]
+fn many_warnings_are_counted() {
+    let folder = tempfile::tempdir().unwrap();
+    let here = folder.path();
+    fs::write(here.join("rows.csv"), rows(0..60)).unwrap();
+    let mut trusted = rows(60..80);
+    for row in 0..30 {
+        let (a, b) = features(row);
+        trusted += &format!("t{row},{a},{b},other{row}\n");
+    }
+    fs::write(here.join("trusted.csv"), trusted).unwrap();
+    let ran = succeed(
+        here,
+        "clean rows.csv --label y --id name --trusted trusted.csv --out out",
+    );
+    let one = "warning: only trusted.csv has the label";
+    assert_eq!(ran.stderr.matches(one).count(), 5, "{}", ran.stderr);
+    let more = "warning: 25 more of this kind, class_only_elsewhere: result.json has all";
+    assert!(ran.stderr.contains(more), "{}", ran.stderr);
+    let result = fs::read_to_string(here.join("out/result.json")).unwrap();
+    assert_eq!(result.matches("\"class_only_elsewhere\"").count(), 30);
+}
+
 /// At the limit, the best result so far: an answer, what was left out, and a run that resume completes.
 #[test]
 fn a_time_limit_leaves_an_answer() {
@@ -159,6 +211,9 @@ fn a_time_limit_leaves_an_answer() {
     ] {
         assert!(ran.stdout.contains(part), "{part}\n{}", ran.stdout);
     }
+    // Who reads no further knows it.
+    let warning = "WARNING: the time limit ended training after 1 step of at most 120";
+    assert!(ran.stdout.starts_with(warning), "{}", ran.stdout);
     let first = DIGITS.replace(" --json --quiet", " --quiet");
     succeed(here, &format!("{first} --time-limit 0.001s --out cut"));
     succeed(here, "resume cut --time-limit 1h --quiet");

@@ -7,6 +7,7 @@
 //! BDA (arXiv 2006.04045), Improved Bilevel Model (arXiv 2009.00690).
 
 mod baseline;
+mod caution;
 mod checkpoint;
 mod cleaned;
 mod cleaned_files;
@@ -35,6 +36,7 @@ mod together;
 mod verdict;
 
 pub use baseline::{Baseline, baselines, retrain};
+pub use caution::Caution;
 pub use checkpoint::{CleaningCheckpoint, Origin, Results};
 pub use detector::{Choice, DetectorPage, Expected, Interval, detector_pages};
 pub use findings::{Findings, Warning};

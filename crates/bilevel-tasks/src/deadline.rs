@@ -36,6 +36,13 @@ impl Deadline {
             .map(|end| end.saturating_duration_since(Instant::now()))
     }
 
+    /// The end of a share of the time that is left; never, if this never ends.
+    #[must_use]
+    pub fn part(self, share: f64) -> Self {
+        self.left()
+            .map_or(self, |left| Self::within(Some(left.mul_f64(share))))
+    }
+
     /// Fails if it is over.
     ///
     /// # Errors

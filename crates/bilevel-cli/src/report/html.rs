@@ -69,7 +69,9 @@ fn found(facts: &Facts<'_>) -> Markup {
                 pre { (resume) }
             }
             @for line in words::left_out(facts).lines() { p.warning { (line) } }
-            @for warning in &facts.result.input.warnings { p.warning { "Warning: " (short(&warning.message, 400)) } }
+            @let (warnings, more) = facts.result.input.shown();
+            @for warning in warnings { p.warning { "Warning: " (short(&warning.message, 400)) } }
+            @for (kind, more) in more { p.warning { "Warning: " (more) " more of this kind, " (kind) ": result.json has all" } }
         }
     }
 }

@@ -4,7 +4,7 @@
 use std::fmt::Write;
 
 use bilevel::driver::Why;
-use bilevel_tasks::cleaning::{Baseline, CleaningResult, WhyLeftOut, detector_pages};
+use bilevel_tasks::cleaning::{Baseline, Caution, CleaningResult, WhyLeftOut, detector_pages};
 
 use super::Facts;
 use crate::table::{cells, figure};
@@ -157,6 +157,7 @@ pub(super) fn left_out(facts: &Facts<'_>) -> String {
     for (why, reason) in [
         (WhyLeftOut::TimeLimit, "the time limit was reached"),
         (WhyLeftOut::Diverged, "training diverged"),
+        (WhyLeftOut::Memory, "there is not enough memory"),
     ] {
         let these = of(why);
         if !these.is_empty() {
@@ -174,6 +175,7 @@ pub(super) fn alarms(facts: &Facts<'_>) -> Vec<String> {
     if let Some(why) = &result.not_to_be_trusted {
         alarms.push(format!("WARNING: not to be trusted: {why}.\n"));
     }
+    alarms.extend(result.cautions.iter().map(caution));
     let everything = result
         .baselines
         .0
@@ -194,6 +196,24 @@ pub(super) fn alarms(facts: &Facts<'_>) -> Vec<String> {
         ));
     }
     alarms
+}
+
+fn caution(caution: &Caution) -> String {
+    let percent = |share: f64| (100.0 * share).round();
+    match *caution {
+        Caution::CutShort { steps, most } => format!(
+            "WARNING: the time limit ended training after {} of at most {most}: many right labels may look wrong.\nGive more time, or continue the run.\n",
+            count(steps, "step")
+        ),
+        Caution::FeaturesSayLittle {
+            predicted,
+            most_frequent,
+        } => format!(
+            "WARNING: the features hardly tell which label a row has: models of other rows predict {} % of the labels,\nthe most frequent label alone is {} % of them. Many right labels may look wrong.\n",
+            percent(predicted),
+            percent(most_frequent)
+        ),
+    }
 }
 
 /// Whether anything is known against which results can be judged.
@@ -285,6 +305,9 @@ pub(super) fn expected(facts: &Facts<'_>) -> String {
     };
     let percent = |share: f64| (100.0 * share).round();
     let (wrong, precision, recall) = (expected.wrong, expected.precision, expected.recall);
+    if wrong.low <= 0.0 && wrong.high >= facts.result.rows as f64 {
+        return "How many labels are wrong cannot be told: on the trusted rows, it is not clear that wrong labels look wrong more\noften than right ones, so the suspects may be no worse than other rows.\n".to_owned();
+    }
     format!(
         "Expected, from the trusted rows: {} wrong labels ({} to {}); {} % of the dropped rows are wrong\n({} to {}), and {} % of the wrong labels are dropped ({} to {}).\n",
         wrong.estimate,

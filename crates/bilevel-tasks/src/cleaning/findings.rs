@@ -199,6 +199,22 @@ impl Findings {
 }
 
 impl Findings {
+    /// The warnings that a person reads: the first few of each kind; and for each kind with more, how many more.
+    #[must_use]
+    pub fn shown(&self) -> (Vec<&Warning>, BTreeMap<&'static str, usize>) {
+        const MOST: usize = 5;
+        let mut of_kind = BTreeMap::new();
+        let shown = self.warnings.iter().filter(|warning| {
+            let count = of_kind.entry(warning.kind).or_insert(0_usize);
+            *count += 1;
+            *count <= MOST
+        });
+        let shown = shown.collect();
+        of_kind.retain(|_, count| *count > MOST);
+        of_kind.values_mut().for_each(|count| *count -= MOST);
+        (shown, of_kind)
+    }
+
     /// How missing values were handled, where there could be any.
     pub(super) fn missing_policy(&self) -> Option<Missing> {
         self.missing.as_ref().map(|missing| missing.policy)

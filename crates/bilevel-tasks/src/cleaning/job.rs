@@ -14,7 +14,7 @@ use super::findings::Findings;
 use super::gradient::{self, GradientCheck};
 use super::input::{Features, Input};
 use super::judge::Judge;
-use super::learning::Learning;
+use super::learning::{Learning, is_optional};
 use super::left_out::{LeftOut, WhyLeftOut};
 use super::outcome::{Baselines, CleaningOutcome, CleaningResult, annotators, scores, suggestions};
 use super::problem::CleaningProblem;
@@ -66,6 +66,8 @@ pub struct CleaningJob {
     pub settings: CleaningSettings,
     /// How weights are learned, if they are.
     pub learning: Option<Learning>,
+    /// What is left out from the start.
+    left_out: Vec<LeftOut>,
     /// The end of its time.
     pub deadline: Deadline,
     /// The root key of all draws.
@@ -96,12 +98,19 @@ impl CleaningJob {
         let learns = judge.learns_weights() && input.data.trusted().rows() > 0;
         expect_few_classes(judge, &input.data)?;
         expect_memory(&input.data, settings.model)?;
-        let learning = learns
-            .then(|| {
-                let key = (key, deadline);
-                Learning::new(given, &mut settings, &input.data, key, threads)
-            })
-            .transpose()?;
+        let mut left_out = Vec::new();
+        let learning = if learns {
+            match Learning::new(given, &mut settings, &input.data, (key, deadline), threads) {
+                Err(Error::TooLarge(_)) if is_optional(given) => {
+                    let weights = "the learned weights";
+                    left_out.push(LeftOut::new(weights, WhyLeftOut::Memory));
+                    None
+                }
+                learning => Some(learning?),
+            }
+        } else {
+            None
+        };
         let mut job = Self {
             specification: given.clone(),
             data: input.data,
@@ -113,6 +122,7 @@ impl CleaningJob {
             features: input.features,
             settings,
             learning,
+            left_out,
             deadline,
             key,
         };
@@ -241,7 +251,7 @@ impl CleaningJob {
         why: Why,
         stage: &mut dyn FnMut(Stage),
     ) -> Result<CleaningOutcome, Error> {
-        let mut left_out = Vec::new();
+        let mut left_out = self.left_out.clone();
         let trainer = trainer(&self.settings, self.key, self.deadline);
         let learned = self.learned(state, why, &mut left_out)?;
         let begin = Instant::now();
@@ -295,6 +305,7 @@ impl CleaningJob {
         }
         let mut compared = Compared::new(&self.data, &trainer, self.judge(), stage)?;
         let mut choice = None;
+        let mut cautions = Vec::new();
         if self.judge() != Judge::Weights {
             let begin = Instant::now();
             let (judged, chosen) = compared.verdict(&self.data, self.judge(), self.key, stage)?;
@@ -305,6 +316,12 @@ impl CleaningJob {
                 seconds,
                 ..Baseline::of_verdict(&self.data, &judged)?
             };
+            let expected = chosen.as_ref().and_then(|chosen| chosen.expected);
+            if expected.is_none() && judged.suspects.contains(&true) {
+                let kept_by = chosen.as_ref().map(|chosen| chosen.kept_by);
+                let kept_by = kept_by.or(self.judge().name()).unwrap_or_default();
+                cautions = compared.cautions(kept_by, &self.data);
+            }
             verdict = Some(judged);
             choice = chosen;
             if limited {
@@ -369,6 +386,7 @@ impl CleaningJob {
                     "{failure}; this is about the learned weights, which stand beside the detectors"
                 ),
             }),
+            cautions,
             method: match (self.judge().name(), method) {
                 (Some(name), _) => name.to_owned(),
                 (None, Some(method)) => method.name(),

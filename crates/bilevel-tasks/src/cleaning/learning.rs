@@ -56,8 +56,8 @@ pub struct Learning {
     pub batch: Option<usize>,
     /// Whether the detectors judge, so that no update is needed.
     beside: bool,
-    /// Whether the user chose anything about it.
-    given: bool,
+    /// Whether it may be left out, see [`is_optional`].
+    optional: bool,
     /// About how long one update takes, once it was measured.
     update: OnceLock<Duration>,
 }
@@ -138,18 +138,16 @@ impl Learning {
             chosen,
             measured,
             batch: chosen_batch,
+            optional: is_optional(given),
             beside: given.method.judge == Judge::Auto,
-            given: given.method.weights.given().next().is_some()
-                || given.run.outer_optimizer.is_some(),
             update: OnceLock::new(),
         })
     }
 
-    /// Whether detectors judge and nothing about the weights was chosen by the user, so that they may be left out if they
-    /// diverge.
+    /// Whether the weights may be left out if they diverge: detectors judge, and the user chose nothing about them.
     #[must_use]
     pub fn may_be_left_out(&self) -> bool {
-        self.beside && !self.given
+        self.optional
     }
 
     /// The state before the first outer step.
@@ -232,6 +230,15 @@ impl Learning {
         let outer = share(settings.trusted_batch, self.cleaning.trusted as f64);
         cost.inner.gradients() * inner + cost.outer.gradients() * outer + WATCHED
     }
+}
+
+/// Whether detectors judge, and the user chose nothing about the weights that stand beside them.
+pub(super) fn is_optional(given: &CleaningSpecification) -> bool {
+    let run = &given.run;
+    let chosen = given.method.weights.given().next().is_some()
+        || run.outer_optimizer.is_some()
+        || run.memory_budget.is_some();
+    given.method.judge == Judge::Auto && !chosen
 }
 
 /// The derivative that was given or, if it takes more memory than allowed, one with checkpoints.

@@ -19,6 +19,8 @@ pub enum WhyLeftOut {
     TimeLimit,
     /// It diverged.
     Diverged,
+    /// It does not fit into memory.
+    Memory,
 }
 
 impl LeftOut {

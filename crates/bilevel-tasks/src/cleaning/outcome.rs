@@ -7,6 +7,7 @@ use bilevel::objective::Calls;
 use serde::{Serialize, Serializer};
 
 use super::baseline::Baseline;
+use super::caution::Caution;
 use super::detector::Expected;
 use super::findings::Findings;
 use super::gradient::GradientCheck;
@@ -42,6 +43,9 @@ pub struct CleaningResult {
     /// Why nothing here is to be trusted, if so.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub not_to_be_trusted: Option<String>,
+    /// Why what looks wrong may be right.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub cautions: Vec<Caution>,
     /// The method.
     pub method: String,
     /// The model.

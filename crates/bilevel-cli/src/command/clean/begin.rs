@@ -51,9 +51,15 @@ pub(crate) fn begin(given: &Begin<'_>) -> Result<(), Failure> {
         job.expect_short().map_err(Failure::usage)?;
     }
     if !given.shown.quiet {
-        for warning in &job.findings.warnings {
+        let (warnings, more) = job.findings.shown();
+        for warning in warnings {
             let message = with_settings(&warning.message, given.shown.writing);
             line(&format!("warning: {}", short(&message, LONGEST_WARNING)));
+        }
+        for (kind, more) in more {
+            line(&format!(
+                "warning: {more} more of this kind, {kind}: result.json has all"
+            ));
         }
         notes(&job).iter().for_each(|note| line(note));
         if let Some(time) = predicted(&job)? {

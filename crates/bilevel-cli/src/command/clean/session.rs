@@ -229,8 +229,6 @@ impl Session<'_> {
         };
         let scores = scores_csv(&outcome.scores, &outcome.suggestions).map_err(Failure::run)?;
         files.write("scores.csv", scores)?;
-        let review = job.review_csv(&outcome.scores).map_err(Failure::run)?;
-        files.write("review.csv", review)?;
         let document = match &self.printed {
             Some(printed) => printed.document.clone(),
             None => crate::output::json(&outcome.result)?,
@@ -255,6 +253,9 @@ impl Session<'_> {
             repeat: &command("run", &folder.shown().join(CONFIG)),
         };
         files.write("report.html", page(&facts)?)?;
+        // This reads the user's file again, which may fail: all else is there.
+        let review = job.review_csv(&outcome.scores).map_err(Failure::run)?;
+        files.write("review.csv", review)?;
         self.save_model(&outcome)?;
         let cleaned = self.write_cleaned(&outcome.scores)?;
         let text = match &self.printed {

@@ -11,6 +11,7 @@ use super::list::DETECTORS;
 use super::trials::Trials;
 use crate::Error;
 use crate::cleaning::baseline::Baseline;
+use crate::cleaning::caution::Caution;
 use crate::cleaning::judge::Judge;
 use crate::cleaning::left_out::{LeftOut, WhyLeftOut};
 use crate::cleaning::split::CleaningData;
@@ -24,7 +25,12 @@ pub(in crate::cleaning) struct Compared<'a> {
     trials: Trials<'a>,
     found: Vec<(&'static str, Detected, Baseline)>,
     left_out: Vec<LeftOut>,
+    /// The detector whose training the end of the time ended, and the steps of that training.
+    cut: Option<(&'static str, usize)>,
 }
+
+/// The detector that is a model of the trusted rows alone.
+const AGREEMENT: &str = "agreement";
 
 /// The most multiplications of all trainings, well below some minutes of two cores: with more, models are trained on fewer rows.
 const MOST: f64 = 8e12;
@@ -57,6 +63,7 @@ impl<'a> Compared<'a> {
             trials: Trials::new(data, trainer, rows(data, &trainer))?,
             found: Vec::new(),
             left_out: Vec::new(),
+            cut: None,
         };
         let wanted = |name: &'static str| judge == Judge::Detector(name);
         if judge == Judge::Weights {
@@ -73,8 +80,12 @@ impl<'a> Compared<'a> {
             }
             stage(Stage::Detector(name));
             let begin = Instant::now();
-            match detector.detect(&compared.trials) {
+            let trials = &compared.trials;
+            match trials.expect_time().and_then(|()| detector.detect(trials)) {
                 Ok(detected) => {
+                    if compared.cut.is_none() {
+                        compared.cut = compared.trials.cut_after().map(|steps| (name, steps));
+                    }
                     compared.trials.answered();
                     let row = Baseline::of_detected(data, &detected, &compared.trials, begin)?;
                     compared.found.push((name, detected, row));
@@ -156,6 +167,24 @@ impl<'a> Compared<'a> {
                 .push(LeftOut::new(model, WhyLeftOut::TimeLimit));
         }
         Ok((verdict, (judge == Judge::Auto).then_some(choice)))
+    }
+
+    /// What a reader of these suspects must know, who come from the detector of this name.
+    pub(in crate::cleaning) fn cautions(&self, kept_by: &str, data: &CleaningData) -> Vec<Caution> {
+        let cut = self.cut.filter(|(name, _)| *name == kept_by);
+        let cut = cut.map(|(_, steps)| Caution::CutShort {
+            steps,
+            most: self.trials.trainer().steps,
+        });
+        // A model of the trusted rows alone judges by itself.
+        let own = self.found.iter().find(|(name, ..)| *name == kept_by);
+        let own = own.filter(|(name, ..)| *name == AGREEMENT);
+        let probabilities = match own {
+            Some((_, detected, _)) => Some(&*detected.probabilities),
+            None => self.trials.known_cross_validated(),
+        };
+        let little = probabilities.and_then(|p| Caution::of_probabilities(data, p));
+        cut.into_iter().chain(little).collect()
     }
 
     /// Which ones were left out, and the figures of the others.

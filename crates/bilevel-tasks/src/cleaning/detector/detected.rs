@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use rayon::prelude::*;
+
 use super::confusion::Confusion;
 use crate::model::predictions;
 
@@ -26,8 +28,16 @@ impl Detected {
         given: u32,
         classes: usize,
     ) -> Vec<f64> {
+        let mut posterior = Vec::new();
+        self.fill(&mut posterior, row, given, classes);
+        posterior
+    }
+
+    /// The same in a list that is used again.
+    fn fill(&self, posterior: &mut Vec<f64>, row: usize, given: u32, classes: usize) {
         let own = &self.probabilities[row * classes..(row + 1) * classes];
-        let mut posterior: Vec<f64> = own.iter().map(|&p| f64::from(p)).collect();
+        posterior.clear();
+        posterior.extend(own.iter().map(|&p| f64::from(p)));
         if let Some(noise) = &self.noise {
             for (class, p) in posterior.iter_mut().enumerate() {
                 *p *= noise.of(row, class, given);
@@ -37,32 +47,44 @@ impl Detected {
         if sum > 0.0 {
             posterior.iter_mut().for_each(|p| *p /= sum);
         }
-        posterior
     }
 
-    /// Whether this label would be kept, by its probabilities alone: no other label is more probable, or none of them
-    /// reaches its threshold.
-    pub(in crate::cleaning) fn keeps(&self, row: usize, given: u32, classes: usize) -> bool {
-        let posterior = self.posterior(row, given, classes);
+    /// The probability that this label of a row is right, and whether it would be kept, by its probabilities alone: no
+    /// other label is more probable, or none of them reaches its threshold.
+    pub(in crate::cleaning) fn judge(&self, row: usize, given: u32, classes: usize) -> (f64, bool) {
+        self.judge_in(&mut Vec::new(), row, given, classes)
+    }
+
+    fn judge_in(
+        &self,
+        posterior: &mut Vec<f64>,
+        row: usize,
+        given: u32,
+        classes: usize,
+    ) -> (f64, bool) {
+        self.fill(posterior, row, given, classes);
+        let right = posterior[given as usize];
         let reaches = |class: usize, p: f64| {
             let thresholds = self.thresholds.as_ref();
             thresholds.is_none_or(|thresholds| p >= thresholds[class])
         };
         let mut others = posterior.iter().enumerate();
-        others.all(|(class, &other)| other <= posterior[given as usize] || !reaches(class, other))
+        let keeps = others.all(|(class, &other)| other <= right || !reaches(class, other));
+        (right, keeps)
     }
 
     /// The most probable class of each row to check with its label, and its probability.
     pub(in crate::cleaning) fn suggested(&self, labels: &[u32], classes: usize) -> Vec<(u32, f64)> {
-        let suggest = |(row, &given): (usize, &u32)| {
-            let posterior = self.posterior(row, given, classes);
-            let class = predictions(&posterior, classes)
+        let suggest = |posterior: &mut Vec<f64>, (row, &given): (usize, &u32)| {
+            self.fill(posterior, row, given, classes);
+            let class = predictions(posterior, classes)
                 .first()
                 .copied()
                 .unwrap_or(given);
             (class, posterior[class as usize])
         };
-        labels.iter().enumerate().map(suggest).collect()
+        let rows = labels.par_iter().enumerate();
+        rows.map_init(Vec::new, suggest).collect()
     }
 
     /// For each row to check the probability that its label is right, and whether it is kept: no other label is more
@@ -72,15 +94,11 @@ impl Detected {
         labels: &[u32],
         classes: usize,
     ) -> (Vec<f64>, Vec<bool>) {
-        let judge = |(row, &given): (usize, &u32)| {
-            let posterior = self.posterior(row, given, classes);
-            let right = posterior[given as usize];
-            let kept = match &self.kept {
-                Some(kept) => kept[row],
-                None => self.keeps(row, given, classes),
-            };
-            (right, kept)
+        let judge = |posterior: &mut Vec<f64>, (row, &given): (usize, &u32)| {
+            let (right, keeps) = self.judge_in(posterior, row, given, classes);
+            (right, self.kept.as_ref().map_or(keeps, |kept| kept[row]))
         };
-        labels.iter().enumerate().map(judge).unzip()
+        let rows = labels.par_iter().enumerate();
+        rows.map_init(Vec::new, judge).unzip()
     }
 }

@@ -1,6 +1,7 @@
 //! Which class is confused with which, learned so that a model trained for it does well on trusted rows.
 
 use std::sync::Arc;
+use std::time::Instant;
 
 use bilevel::catalogue::{Defaults, Method, Settings, StepSizeChoice};
 use bilevel::curvature::Followed;
@@ -98,16 +99,20 @@ fn learned(trials: &Trials<'_>, logits: &[f32]) -> Result<Vec<f32>, Error> {
         return Ok(logits.to_vec());
     }
     let objectives = Objectives::of(trials)?;
+    trials.expect_time()?;
     let (data, trainer) = (trials.data(), trials.trainer());
     let (columns, classes) = (data.train().columns(), trials.classes());
     let start = trainer.model.start(columns, classes, trainer.key);
     let key = trainer.key.stream(BASELINE).fold_in(DRAWN);
+    let left = trainer.deadline.left();
     let followed = Followed {
         steps: STEPS,
+        until: left.and_then(|left| Instant::now().checked_add(left)),
         ..Followed::default()
     };
     let inner: [&dyn Objective<f32>; 1] = [&*objectives.inner];
     let largest = followed.largest(&inner, logits, &start, key.stream(CURVATURE))?;
+    trials.expect_time()?;
     let Some(largest) = largest else {
         return Ok(logits.to_vec());
     };

@@ -69,10 +69,7 @@ pub(super) fn probes(
             let detected = detector.detect(trials)?;
             for (&(row, label), (wrong, shares)) in held.iter().zip(&made) {
                 let row = trials.rows() + row;
-                let judge = |label: u32| {
-                    let right = detected.posterior(row, label, classes)[label as usize];
-                    (right, detected.keeps(row, label, classes))
-                };
+                let judge = |label: u32| detected.judge(row, label, classes);
                 let others = (0..classes as u32).zip(shares);
                 probes.push(Probe {
                     wrong: *wrong,

@@ -2,13 +2,15 @@
 
 use std::cell::OnceCell;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::time::{Duration, Instant};
 
 use bilevel::{Draw, Objective};
 use bilevel_autodiff::Bound;
 
 use super::annotators::Annotators;
 use super::detected::Detected;
+use crate::Deadline;
 use crate::Error;
 use crate::cleaning::CleaningData;
 use crate::cleaning::split::shuffled;
@@ -29,6 +31,14 @@ const FITTED: u64 = 1000;
 
 /// The search for the best number of steps ends that many steps after the best one, and half as many again as that took.
 const PATIENCE: usize = 40;
+
+/// Shares of the time that is left, where there is no answer yet: for the search for the number of steps, and for each other
+/// training.
+const SEARCH: f64 = 0.25;
+const TRAINING: f64 = 0.3;
+
+/// The time to judge the rows when all models are trained, in times of one model's probabilities.
+const JUDGING: u32 = 2;
 
 /// Share of the trusted rows, or of the rows to check where there are none, used to choose the training length.
 const HELD_OUT: f64 = 0.2;
@@ -62,6 +72,8 @@ struct Shared<'a> {
     folds: Vec<u8>,
     /// Whether there is an answer already, so that the end of the time is an error.
     answered: AtomicBool,
+    /// The steps of the shortest training that the end of the time ended; the largest number if there is none.
+    cut: AtomicUsize,
 }
 
 impl<'a> Trials<'a> {
@@ -115,6 +127,7 @@ impl<'a> Trials<'a> {
             annotators: Annotators::of(data, trainer.key),
             folds,
             answered: AtomicBool::new(false),
+            cut: AtomicUsize::new(usize::MAX),
         };
         Ok(Self::using(Arc::new(shared), vec![true; trusted.rows()]))
     }
@@ -150,6 +163,11 @@ impl<'a> Trials<'a> {
         } else {
             Ok(())
         }
+    }
+
+    /// The steps of the shortest training that the end of the time ended, if there is one.
+    pub(super) fn cut_after(&self) -> Option<usize> {
+        Some(self.shared.cut.load(Ordering::Relaxed)).filter(|&steps| steps < usize::MAX)
     }
 
     pub(super) fn classes(&self) -> usize {
@@ -256,6 +274,7 @@ impl<'a> Trials<'a> {
     /// How many steps are best for these targets: without a fifth of the trusted rows, on which the loss is watched; or
     /// of the rows to check, with the targets that they have, if no row is trusted.
     pub(super) fn steps(&self, targets: &[f32]) -> Result<usize, Error> {
+        self.expect_time()?;
         let classes = self.classes();
         let of = |row: usize| row * classes..(row + 1) * classes;
         let mut rest = targets.to_vec();
@@ -306,7 +325,7 @@ impl<'a> Trials<'a> {
         let mut watched = watched.at(&watched_targets)?;
         let most = self.shared.trainer.steps;
         let mut best = (f32::INFINITY, most);
-        self.descend(loss, targets, most, &mut |step, y| {
+        self.descend(loss, targets, (most, self.part(SEARCH)), &mut |step, y| {
             if step.is_multiple_of(LOOK) || step == most {
                 let value = watched.value(y, Draw::All)?;
                 if value < best.0 {
@@ -320,15 +339,31 @@ impl<'a> Trials<'a> {
 
     /// Parameters after this many steps.
     pub(super) fn fit(&self, targets: Vec<f32>, steps: usize) -> Result<Vec<f32>, Error> {
+        self.fit_until(targets, steps, self.part(TRAINING))
+    }
+
+    /// The same until this time, where there is no answer yet.
+    fn fit_until(
+        &self,
+        targets: Vec<f32>,
+        steps: usize,
+        until: Deadline,
+    ) -> Result<Vec<f32>, Error> {
         let targets = self.fitted(targets);
-        self.descend(&self.shared.loss, targets, steps, &mut |_, _| Ok(true))
+        self.descend(&self.shared.loss, targets, (steps, until), &mut |_, _| {
+            Ok(true)
+        })
+    }
+
+    fn part(&self, share: f64) -> Deadline {
+        self.shared.trainer.deadline.part(share)
     }
 
     fn descend(
         &self,
         loss: &Bound<f32>,
         targets: Vec<f32>,
-        steps: usize,
+        (steps, until): (usize, Deadline),
         after: &mut crate::train::AfterStep<'_, f32>,
     ) -> Result<Vec<f32>, Error> {
         self.expect_time()?;
@@ -339,10 +374,23 @@ impl<'a> Trials<'a> {
             train.classes(),
             self.shared.trainer.key,
         );
-        let y = self
-            .shared
-            .trainer
-            .descend(loss, &targets, start, steps, after)?;
+        let (mut last, mut goes_on) = (0, true);
+        let trainer = &self.shared.trainer;
+        let trainer = Trainer {
+            deadline: match self.shared.answered.load(Ordering::Relaxed) {
+                true => trainer.deadline,
+                false => until,
+            },
+            ..*trainer
+        };
+        let y = trainer.descend(loss, &targets, start, steps, &mut |step, y| {
+            last = step;
+            goes_on = after(step, y)?;
+            Ok(goes_on)
+        })?;
+        if goes_on && last < steps {
+            self.shared.cut.fetch_min(last, Ordering::Relaxed);
+        }
         self.expect_time()?;
         Ok(y)
     }
@@ -368,6 +416,8 @@ impl<'a> Trials<'a> {
 
     /// A classifier trained on the kept rows and the trusted rows.
     pub(in crate::cleaning) fn classifier(&self, kept: &[bool]) -> Result<Classifier<f32>, Error> {
+        // Targets of many classes take long to make.
+        self.expect_time()?;
         let targets = self.targets(|row| kept[row]);
         let steps = self.steps(&targets)?;
         let y = self.fit(targets, steps)?;
@@ -384,6 +434,7 @@ impl<'a> Trials<'a> {
             let (rest, held) = (self.of_trusted(&rest), self.of_trusted(&held));
             let steps = self.best_steps(loss, rest, (loss, held))?;
             let all = self.of_trusted(&vec![true; self.used.len()]);
+            let steps = (steps, self.part(TRAINING));
             self.probabilities(&self.descend(loss, all, steps, &mut |_, _| Ok(true))?)
         })
     }
@@ -399,6 +450,13 @@ impl<'a> Trials<'a> {
             }
             others
         })
+    }
+
+    /// The out-of-fold probabilities of models of all given labels, if some detector needed them.
+    pub(super) fn known_cross_validated(&self) -> Option<&[f32]> {
+        self.cross_validated
+            .get()
+            .map(|probabilities| &**probabilities)
     }
 
     /// The same for the given labels of the kept rows.
@@ -425,8 +483,18 @@ impl<'a> Trials<'a> {
     ) -> Result<Vec<f32>, Error> {
         let classes = self.classes();
         let mut all = Vec::new();
+        let mut judging = Duration::ZERO;
         for fold in 0..FOLDS {
-            let own = self.probabilities(&self.fit(without(fold), steps)?)?;
+            let others = (FOLDS - fold) as u32;
+            let deadline = self.shared.trainer.deadline;
+            let until = deadline.left().map_or(deadline, |left| {
+                let training = left.saturating_sub(judging * (others + JUDGING));
+                Deadline::within(Some(training / others))
+            });
+            let y = self.fit_until(without(fold), steps, until)?;
+            let begin = Instant::now();
+            let own = self.probabilities(&y)?;
+            judging = begin.elapsed();
             if all.is_empty() {
                 all = own;
                 continue;
