@@ -179,6 +179,11 @@ impl<'a> Trials<'a> {
         self.used.len() < MANY_TRUSTED
     }
 
+    /// Whether trusted rows are held out: then it is asked how these are judged, not the rows to check.
+    pub(super) fn holds_out(&self) -> bool {
+        self.used.contains(&false)
+    }
+
     /// All rows.
     pub(super) fn data(&self) -> &CleaningData {
         self.shared.data
