@@ -21,6 +21,7 @@ mod self_training;
 mod start;
 mod tally;
 mod trials;
+mod unsure;
 
 pub use choice::{Choice, Expected, Interval};
 pub(super) use compared::Compared;

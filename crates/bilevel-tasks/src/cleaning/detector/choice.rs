@@ -9,6 +9,7 @@ use serde::Serialize;
 use super::detected::Detected;
 use super::probes::{Probe, Share, auc, dropped, f1, probes};
 use super::trials::{MANY_TRUSTED, Trials};
+use super::unsure::contradicted_where_unsure;
 use crate::Error;
 use crate::stream::BASELINE;
 
@@ -131,7 +132,7 @@ pub(in crate::cleaning) fn choose(
         .filter(|&name| known(name).is_some() && !(few && name == NEIGHBOURS))
         .collect();
     let first = candidates.first().copied().unwrap_or("agreement");
-    let unexplained = are_where_unsure(trials, found);
+    let unexplained = is_unexplained(trials, found);
     if trusted.is_empty() && unexplained {
         return Ok(Choice {
             ranked_by: UNSURE[0],
@@ -206,34 +207,16 @@ fn dropped_rows(detected: &Detected, trials: &Trials<'_>) -> usize {
     kept.iter().filter(|kept| !**kept).count()
 }
 
-/// Whether labels that models of other rows contradict are nearly all where these models are unsure. Either the models are
-/// poor, or labels are wrong at the boundary of classes: a matrix of noise, by which labels of the surest rows are wrong as
-/// often as others, does not explain them.
-fn are_where_unsure(trials: &Trials<'_>, found: &[(&'static str, &Detected)]) -> bool {
-    /// The share of contradicted labels among the surest rows, as a part of that among all: up to .05 where mistakes were made
-    /// at the boundary, and from .26 on where a matrix made them, on seven sets.
-    const RATIO: f64 = 0.15;
-    /// The surest rows are one of so many.
-    const SUREST: usize = 3;
-    let known = |name: &str| found.iter().find(|(other, _)| *other == name);
-    let (Some((_, loss)), Some(_), Some(_)) =
-        (known(UNSURE[0]), known(UNSURE[1]), known("noise-matrix"))
-    else {
-        return false;
-    };
-    let classes = trials.classes();
-    let (_, kept) = loss.judged(trials.given(), classes);
-    let surest = |row: &usize| {
-        let own = &loss.probabilities[row * classes..(row + 1) * classes];
-        own.iter().copied().fold(0.0, f32::max)
-    };
-    let mut rows: Vec<usize> = (0..kept.len()).collect();
-    rows.sort_by(|a, b| surest(b).total_cmp(&surest(a)));
-    let contradicted = |rows: &[usize]| {
-        let contradicted = rows.iter().filter(|&&row| !kept[row]).count();
-        contradicted as f64 / rows.len().max(1) as f64
-    };
-    contradicted(&rows[..rows.len() / SUREST]) < RATIO * contradicted(&rows)
+/// Whether no matrix of noise explains the labels: either models are poor, or labels are wrong at the boundary of classes.
+fn is_unexplained(trials: &Trials<'_>, found: &[(&'static str, &Detected)]) -> bool {
+    let known = |name: &str| found.iter().any(|(other, _)| *other == name);
+    let probabilities = trials.known_cross_validated();
+    let probabilities = probabilities.filter(|_| {
+        ["noise-matrix", UNSURE[0], UNSURE[1]]
+            .into_iter()
+            .all(known)
+    });
+    probabilities.is_some_and(|p| contradicted_where_unsure(p, trials.given(), trials.classes()))
 }
 
 /// Whether the rows to check are contradicted clearly more often than trusted rows that models did not see: by a model of the
