@@ -2,9 +2,10 @@
 
 use crate::model::predictions;
 
-/// The share of contradicted labels among the surest rows, as a part of that among all: up to .05 where mistakes were made at
-/// the boundary of classes, and from .26 on where a matrix made them, on seven sets.
-const RATIO: f64 = 0.15;
+/// The share of contradicted labels among the surest rows, as a part of that among all: measured up to .21 where mistakes were
+/// made at the boundary of classes (40 % of MNIST; else up to .13), and from .26 on where a matrix made at least 5 %. Where
+/// models are as poor as on CIFAR-10 it is above .7 in any case.
+const RATIO: f64 = 0.235;
 
 /// The surest rows are one of so many.
 const SUREST: usize = 3;
@@ -47,9 +48,9 @@ mod tests {
         };
         assert!(!of(&|row| row % 10 == 0));
         assert!(of(&|row| row >= 270));
-        // Few in the surest third: 2 of 100, and 32 of 300.
-        assert!(!of(&|row| !(2..270).contains(&row)));
-        assert!(of(&|row| row >= 270 || row == 0));
+        // Few in the surest third: 3 of 100, and 33 of 300.
+        assert!(!of(&|row| !(3..270).contains(&row)));
+        assert!(of(&|row| !(2..270).contains(&row)));
         assert!(!of(&|_| false));
     }
 }
