@@ -18,7 +18,7 @@ fn network(rows: usize, inputs: usize, hidden: usize, classes: usize) -> Graph {
     ];
     let mut graph = trace(&shapes, |v| {
         let layer = (v[0].matmul(v[1]) + v[4]).relu();
-        let heads = layer.matmul(v[2]).square() + layer.matmul(v[3]).sin();
+        let heads = layer.matmul(v[2]).square() + layer.matmul(v[3]).sin().square();
         vec![heads.sum_all()]
     })
     .unwrap();
