@@ -3,11 +3,11 @@
 mod chunks;
 mod columns;
 mod labels;
+mod pages;
 mod rewritten;
 mod schema;
 mod tests;
 
-use ::parquet::file::reader::FileReader;
 use rayon::prelude::*;
 
 use self::chunks::{damaged, lost, open};
@@ -34,8 +34,8 @@ const MOST_RESERVED: usize = 1 << 22;
 fn read(opened: Opened<'_>) -> Result<Table, Error> {
     let (path, wanted) = (opened.path, opened.wanted);
     let room = opened.source.room();
-    let (_, reader) = open(opened.source, path)?;
-    let metadata = reader.metadata().file_metadata();
+    let file = open(opened.source, path)?;
+    let metadata = file.metadata().file_metadata();
     let schema = metadata.schema_descr();
     let rows = usize::try_from(metadata.num_rows()).unwrap_or_default();
     let leaves: Vec<_> = (0..schema.num_columns())
@@ -55,7 +55,7 @@ fn read(opened: Opened<'_>) -> Result<Table, Error> {
             let mut filling = Filling::new(role, &header.names[column], path, wanted, &room);
             // A damaged file may declare any number.
             filling.reserve(rows.min(MOST_RESERVED));
-            let filled = guarded(|| fill(&reader, column, &leaves[column], filling, path));
+            let filled = guarded(|| fill(&file, column, &leaves[column], filling, path));
             filled.unwrap_or_else(|| Err(lost().into()))
         })
         .collect();

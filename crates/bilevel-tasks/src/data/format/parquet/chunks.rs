@@ -5,13 +5,17 @@ use std::io::{self, Read};
 use std::path::Path;
 use std::sync::Arc;
 
+use ::parquet::column::reader::ColumnReader;
 use ::parquet::errors::ParquetError;
-use ::parquet::file::reader::{ChunkReader, Length, SerializedFileReader};
+use ::parquet::file::metadata::ParquetMetaData;
+use ::parquet::file::reader::{ChunkReader, FileReader, Length, SerializedFileReader};
 use bytes::Bytes;
 
+use super::pages::check;
 use crate::Error;
 use crate::data::guarded::guarded;
 use crate::data::malformed::Malformed;
+use crate::data::room::{NoRoom, Room};
 use crate::data::source::{RandomAccess, Source};
 
 /// Bytes that several threads read at the same time.
@@ -89,11 +93,35 @@ impl Read for From {
     }
 }
 
-/// The bytes of a file, and its reader.
-pub(super) fn open(
-    source: Source,
-    path: &Path,
-) -> Result<(Chunks, SerializedFileReader<Chunks>), Error> {
+/// A file whose metadata were read.
+pub(super) struct Columns {
+    pub(super) chunks: Chunks,
+    reader: SerializedFileReader<Chunks>,
+    room: Arc<Room>,
+}
+
+impl Columns {
+    pub(super) fn metadata(&self) -> &ParquetMetaData {
+        self.reader.metadata()
+    }
+
+    /// The values of a column in a group of rows.
+    ///
+    /// # Errors
+    /// If its pages cannot be what they declare, or do not fit into memory.
+    pub(super) fn of_group(
+        &self,
+        group: usize,
+        column: usize,
+    ) -> Result<ColumnReader, ParquetError> {
+        let group = self.reader.get_row_group(group)?;
+        check(&self.chunks, group.metadata().column(column), &self.room)?;
+        group.get_column_reader(column)
+    }
+}
+
+pub(super) fn open(source: Source, path: &Path) -> Result<Columns, Error> {
+    let room = source.room();
     let access = source.into_random_access();
     let chunks = match access.map_err(|error| Error::reading(path, error))? {
         RandomAccess::File(file) => Chunks::File(Arc::new(file)),
@@ -102,7 +130,11 @@ pub(super) fn open(
     let reader = guarded(|| SerializedFileReader::new(chunks.clone()));
     let reader = reader.unwrap_or_else(|| Err(lost()));
     let reader = reader.map_err(|error| damaged(&error).at(path))?;
-    Ok((chunks, reader))
+    Ok(Columns {
+        chunks,
+        reader,
+        room,
+    })
 }
 
 /// What a panic of the library is.
@@ -121,6 +153,9 @@ pub(super) fn damaged(error: &ParquetError) -> Malformed {
             error.to_string(),
         )
         .remedy("write it with the compression snappy, gzip, zstd, lz4 or none"),
+        ParquetError::External(inner) if let Some(full) = inner.downcast_ref::<NoRoom>() => {
+            Malformed::from(*full)
+        }
         error => Malformed::new(
             "a whole Parquet file",
             format!("it cut short or damaged: {error}"),

@@ -6,10 +6,9 @@ use ::parquet::basic::{ConvertedType, LogicalType, TimeUnit};
 use ::parquet::column::reader::{ColumnReader, ColumnReaderImpl};
 use ::parquet::data_type::{ByteArray, DataType, FixedLenByteArray, Int96};
 use ::parquet::errors::ParquetError;
-use ::parquet::file::reader::{FileReader, SerializedFileReader};
 use ::parquet::schema::types::ColumnDescriptor;
 
-use super::chunks::Chunks;
+use super::chunks::Columns;
 use crate::data::format::typed::{Filling, Sink};
 use crate::data::header::Role;
 use crate::data::problem::{ColumnProblem, ColumnRemedy, TableProblem};
@@ -95,7 +94,7 @@ impl Meaning {
 
 /// Reads a column of all row groups.
 pub(super) fn fill(
-    reader: &SerializedFileReader<Chunks>,
+    columns: &Columns,
     column: usize,
     leaf: &ColumnDescriptor,
     filling: Filling<'_>,
@@ -112,9 +111,8 @@ pub(super) fn fill(
     if leaf.max_rep_level() > 1 {
         return Err(into.nested("lists of lists"));
     }
-    for group in 0..reader.num_row_groups() {
-        let group = reader.get_row_group(group)?;
-        match group.get_column_reader(column)? {
+    for group in 0..columns.metadata().num_row_groups() {
+        match columns.of_group(group, column)? {
             ColumnReader::BoolColumnReader(values) => {
                 into.read(values, |to, &value| to.boolean(value))?;
             }

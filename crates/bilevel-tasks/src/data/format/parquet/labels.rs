@@ -6,13 +6,11 @@ use std::path::Path;
 use std::sync::Arc;
 
 use ::parquet::basic::{ConvertedType, LogicalType, Type as Physical};
-use ::parquet::column::reader::ColumnReader;
 use ::parquet::data_type::{ByteArray, DataType};
 use ::parquet::errors::ParquetError;
-use ::parquet::file::reader::{FileReader, SerializedFileReader};
 use ::parquet::schema::types::ColumnDescriptor;
 
-use super::chunks::{Chunks, damaged};
+use super::chunks::{Columns, damaged};
 use super::columns::{BATCH, Failure, Meaning, fill};
 use crate::Error;
 use crate::data::format::typed::{Filling, Sink};
@@ -70,7 +68,7 @@ pub(super) struct Values<T: DataType>(HashMap<String, T::T>);
 
 /// The column of labels of a file.
 pub(super) struct LabelColumn<'a> {
-    pub(super) reader: &'a SerializedFileReader<Chunks>,
+    pub(super) columns: &'a Columns,
     pub(super) column: usize,
     pub(super) leaf: &'a ColumnDescriptor,
     pub(super) name: &'a str,
@@ -113,7 +111,7 @@ impl LabelColumn<'_> {
             self.wanted,
             &Arc::default(),
         );
-        let filled = fill(self.reader, self.column, self.leaf, filling, self.path);
+        let filled = fill(self.columns, self.column, self.leaf, filling, self.path);
         let sinks = filled.map_err(|failure| match failure {
             Failure::Parquet(error) => damaged(&error).at(self.path),
             Failure::Problem(problem) => problem.at(self.path),
@@ -138,9 +136,8 @@ impl LabelColumn<'_> {
         let most = self.leaf.max_def_level();
         let mut row = 0;
         let (mut definitions, mut repetitions, mut values) = (Vec::new(), Vec::new(), Vec::new());
-        for group in 0..self.reader.num_row_groups() {
-            let group = self.reader.get_row_group(group)?;
-            let reader: ColumnReader = group.get_column_reader(self.column)?;
+        for group in 0..self.columns.metadata().num_row_groups() {
+            let reader = self.columns.of_group(group, self.column)?;
             let Some(mut reader) = T::get_column_reader(reader) else {
                 continue;
             };

@@ -12,11 +12,10 @@ use ::parquet::data_type::{BoolType, DataType, DoubleType};
 use ::parquet::errors::ParquetError;
 use ::parquet::file::metadata::{ColumnChunkMetaData, RowGroupMetaData};
 use ::parquet::file::properties::{EnabledStatistics, WriterProperties};
-use ::parquet::file::reader::{FileReader, SerializedFileReader};
 use ::parquet::file::writer::{SerializedColumnWriter, SerializedFileWriter};
 use ::parquet::schema::types::ColumnDescriptor;
 
-use super::chunks::{Chunks, damaged, lost, open};
+use super::chunks::{Columns, damaged, lost, open};
 use super::columns::{BATCH, name};
 use super::labels::{LabelColumn, Values, by_type};
 use super::schema::{with_column, with_types};
@@ -30,8 +29,8 @@ use crate::data::malformed::Malformed;
 /// The file with changes. Groups of rows stay; where a column of a group has no change, its bytes do.
 pub(super) fn rewrite(opened: Opened<'_>, changes: &Rewrite) -> Result<Vec<u8>, Error> {
     let (path, wanted) = (opened.path, opened.wanted);
-    let (chunks, reader) = open(opened.source, path)?;
-    let schema = reader.metadata().file_metadata().schema_descr_ptr();
+    let columns = open(opened.source, path)?;
+    let schema = columns.metadata().file_metadata().schema_descr_ptr();
     let leaves = schema.columns();
     let header = Header::new(leaves.iter().map(|leaf| name(leaf)).collect(), 1);
     let assigned = header.assign(wanted).map_err(|problem| problem.at(path))?;
@@ -45,7 +44,7 @@ pub(super) fn rewrite(opened: Opened<'_>, changes: &Rewrite) -> Result<Vec<u8>, 
     new.remove("");
     let values = label.filter(|_| !new.is_empty()).map(|column| {
         let labels = LabelColumn {
-            reader: &reader,
+            columns: &columns,
             column,
             leaf: &leaves[column],
             name: &header.names[column],
@@ -59,8 +58,7 @@ pub(super) fn rewrite(opened: Opened<'_>, changes: &Rewrite) -> Result<Vec<u8>, 
     let added = changes.columns.iter();
     let added = added.map(|column| (column.free_name(&taken), column));
     let file = Rewritten {
-        chunks,
-        reader: &reader,
+        columns: &columns,
         label,
         values: values.transpose()?,
         added: added.collect(),
@@ -85,8 +83,7 @@ impl From<ParquetError> for Failure {
 }
 
 struct Rewritten<'a> {
-    chunks: Chunks,
-    reader: &'a SerializedFileReader<Chunks>,
+    columns: &'a Columns,
     /// The column of labels.
     label: Option<usize>,
     /// Its [`Values`].
@@ -97,7 +94,7 @@ struct Rewritten<'a> {
 
 impl Rewritten<'_> {
     fn written(&self) -> Result<Vec<u8>, Failure> {
-        let metadata = self.reader.metadata();
+        let metadata = self.columns.metadata();
         let known = metadata.file_metadata().schema_descr();
         let label = self.label.map(|column| known.column(column));
         let label = label.as_deref();
@@ -126,8 +123,7 @@ impl Rewritten<'_> {
             for (column, chunk) in group.columns().iter().enumerate() {
                 let relabels = self.label == Some(column) && self.relabels(rows.clone());
                 if drops || relabels || !is_in_order(chunk) {
-                    let reader = self.reader.get_row_group(number)?;
-                    let reader = reader.get_column_reader(column)?;
+                    let reader = self.columns.of_group(number, column)?;
                     if let Some(mut column) = out.next_column()? {
                         let leaf = chunk.column_descr();
                         by_type!(leaf.physical_type(), T => {
@@ -138,7 +134,7 @@ impl Rewritten<'_> {
                         column.close()?;
                     }
                 } else {
-                    out.append_column(&self.chunks, copied(chunk, group))?;
+                    out.append_column(&self.columns.chunks, copied(chunk, group))?;
                 }
             }
             for (_, added) in &self.added {
@@ -158,7 +154,7 @@ impl Rewritten<'_> {
 
     /// How columns are packed and encoded, as in the first group.
     fn properties(&self, label: Option<&ColumnDescriptor>) -> WriterProperties {
-        let metadata = self.reader.metadata();
+        let metadata = self.columns.metadata();
         let file = metadata.file_metadata();
         let mut properties = WriterProperties::builder()
             .set_statistics_enabled(EnabledStatistics::Chunk)
