@@ -8,7 +8,6 @@ use ::parquet::errors::ParquetError;
 use ::parquet::file::metadata::ColumnChunkMetaData;
 use ::parquet::file::reader::ChunkReader;
 
-use super::chunks::Chunks;
 use crate::data::room::Room;
 
 /// Structures within structures; a header has three.
@@ -19,7 +18,7 @@ const DEEPEST: usize = 8;
 /// # Errors
 /// If a page cannot, or if a header cannot be read.
 pub(super) fn check(
-    chunks: &Chunks,
+    chunks: &impl ChunkReader,
     column: &ColumnChunkMetaData,
     room: &Room,
 ) -> Result<(), ParquetError> {
@@ -235,104 +234,7 @@ fn pass<R: Read>(from: &mut Take<R>, count: u64) -> Result<(), ParquetError> {
 
 #[cfg(test)]
 mod tests {
-    use std::path::Path;
-    use std::sync::Arc;
-
-    use ::parquet::basic::{GzipLevel, ZstdLevel};
-    use ::parquet::data_type::DoubleType;
-    use ::parquet::file::properties::WriterProperties;
-    use ::parquet::file::writer::SerializedFileWriter;
-    use ::parquet::schema::parser::parse_message_type;
-
-    use super::super::chunks::{damaged, open};
     use super::*;
-    use crate::data::room::Memory;
-    use crate::data::source::Source;
-    use crate::data::table::{Table, TableColumns};
-
-    const ROWS: usize = 1 << 18;
-
-    fn zeros(packing: Compression) -> Vec<u8> {
-        let schema = parse_message_type("message m { required double a; }").unwrap();
-        let properties = WriterProperties::builder()
-            .set_compression(packing)
-            .set_dictionary_enabled(false)
-            .set_data_page_row_count_limit(ROWS)
-            .set_write_batch_size(ROWS)
-            .set_data_page_size_limit(8 * ROWS)
-            .build();
-        let mut writer =
-            SerializedFileWriter::new(Vec::new(), Arc::new(schema), Arc::new(properties)).unwrap();
-        let mut group = writer.next_row_group().unwrap();
-        let mut column = group.next_column().unwrap().unwrap();
-        let written = column
-            .typed::<DoubleType>()
-            .write_batch(&vec![0.0; ROWS], None, None);
-        assert_eq!(written.unwrap(), ROWS);
-        column.close().unwrap();
-        group.close().unwrap();
-        writer.into_inner().unwrap()
-    }
-
-    fn read(bytes: Vec<u8>) -> Result<Table, String> {
-        let wanted = TableColumns {
-            labels: crate::data::table::LabelsWanted::IfThere,
-            ..TableColumns::default()
-        };
-        Table::from_bytes(bytes, Path::new("x.parquet"), &wanted).map_err(|error| error.to_string())
-    }
-
-    /// The bytes of a number with a sign.
-    fn signed(number: u64) -> Vec<u8> {
-        let mut left = number << 1;
-        let mut bytes = Vec::new();
-        while left >= 0x80 {
-            bytes.push(left as u8 | 0x80);
-            left >>= 7;
-        }
-        bytes.push(left as u8);
-        bytes
-    }
-
-    #[test]
-    fn zeros_unpack_and_what_no_page_unpacks_to_is_refused() {
-        for packing in [
-            Compression::SNAPPY,
-            Compression::LZ4,
-            Compression::LZ4_RAW,
-            Compression::GZIP(GzipLevel::try_new(9).unwrap()),
-            Compression::ZSTD(ZstdLevel::try_new(19).unwrap()),
-        ] {
-            let mut bytes = zeros(packing);
-            assert_eq!(read(bytes.clone()).unwrap().rows(), ROWS, "{packing}");
-            let (known, larger) = (signed(8 * ROWS as u64), signed(120 << 20));
-            assert_eq!(known.len(), larger.len());
-            let at = bytes.windows(known.len()).position(|part| part == known);
-            bytes[at.unwrap()..][..known.len()].copy_from_slice(&larger);
-            let told = read(bytes).unwrap_err();
-            assert!(told.contains("cannot unpack to 125829120"), "{told}");
-        }
-    }
-
-    #[test]
-    fn pages_that_do_not_fit_into_memory_are_refused() {
-        let bytes = zeros(Compression::ZSTD(ZstdLevel::default()));
-        let small = || {
-            Some(Memory {
-                available: 3 << 20,
-                resident: 0,
-            })
-        };
-        let path = Path::new("x.parquet");
-        let source = Source::of(std::io::Cursor::new(bytes))
-            .unwrap()
-            .within(Arc::new(Room::new(small, 1 << 20)));
-        let columns = open(source, path).unwrap();
-        let told = damaged(&columns.of_group(0, 0).err().unwrap())
-            .at(path)
-            .to_string();
-        assert!(told.contains("leave as much memory free"), "{told}");
-    }
 
     #[test]
     fn headers_end_where_they_end() {
