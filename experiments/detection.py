@@ -1,6 +1,7 @@
 """Finding wrong labels: `bilevel clean` beside cleanlab and scikit-learn, on the same rows.
 
     python detection.py DATA RESULTS.jsonl [--bilevel PATH] [--rows N] [--sets mnist,...] [--seeds 0,1,2]
+    python detection.py DATA AGAIN.jsonl --peers RESULTS.jsonl
     python detection.py --table RESULTS.jsonl
 
 DATA holds mnist/, fashion-mnist/, cifar10/ and tabular/, as in the data sets' own files. Each line of RESULTS.jsonl is
@@ -138,6 +139,32 @@ def figures(score, kept, wrong):
     }
 
 
+def peers(x, y, check, trust, given, wrong, scale, seed):
+    """The figures of cleanlab, and of scikit-learn's agreement if rows are trusted."""
+    from cleanlab.filter import find_label_issues
+    from cleanlab.rank import get_label_quality_scores
+    from sklearn.model_selection import StratifiedKFold
+
+    found, k = {}, y.max() + 1
+    start = time.time()
+    labels = np.concatenate([given, y[trust]])
+    rows = np.concatenate([check, trust])
+    p = np.zeros((len(rows), k))
+    for fit, held in StratifiedKFold(5, shuffle=True, random_state=seed).split(rows, labels):
+        p[held] = model()(scale).probabilities(x[rows[fit]], labels[fit], x[rows[held]], k)
+    present, dense = np.unique(labels, return_inverse=True)
+    q = p[:, present] / p[:, present].sum(1, keepdims=True)
+    issues = find_label_issues(dense, q, n_jobs=1)[: len(check)]
+    quality = get_label_quality_scores(dense, q)[: len(check)]
+    found["cleanlab"] = figures(quality, ~issues, wrong) | {"seconds": time.time() - start}
+    if len(trust):
+        start = time.time()
+        p = model()(scale).probabilities(x[trust], y[trust], x[check], k)
+        own = p[np.arange(len(check)), given]
+        found["agreement"] = figures(own, p.argmax(1) == given, wrong) | {"seconds": time.time() - start}
+    return found
+
+
 def case(name, kind, rate, trusted, seed, arguments):
     x, y, scale = load(name, arguments.data)
     rng = np.random.default_rng([seed, len(name), len(kind), int(100 * rate)])
@@ -151,32 +178,13 @@ def case(name, kind, rate, trusted, seed, arguments):
     if len(spare) < 400:
         check, spare = rest[trusted : len(rest) - len(rest) // 5], rest[len(rest) - len(rest) // 5 :]
     trust = rest[:trusted]
-    k = y.max() + 1
     given, annotator = corrupt(kind, rate, x[check], y[check], (x[spare], y[spare]), scale, rng)
     wrong = given != y[check]
     found = {"set": name, "noise": kind, "rate": rate, "trusted": trusted, "seed": seed, "wrong": int(wrong.sum())}
 
-    from cleanlab.filter import find_label_issues
-    from cleanlab.rank import get_label_quality_scores
-    from sklearn.model_selection import StratifiedKFold
-
-    start = time.time()
-    labels = np.concatenate([given, y[trust]])
-    rows = np.concatenate([check, trust])
-    p = np.zeros((len(rows), k))
-    for fit, held in StratifiedKFold(5, shuffle=True, random_state=seed).split(rows, labels):
-        p[held] = model()(scale).probabilities(x[rows[fit]], labels[fit], x[rows[held]], k)
-    present, dense = np.unique(labels, return_inverse=True)
-    q = p[:, present] / p[:, present].sum(1, keepdims=True)
-    issues = find_label_issues(dense, q, n_jobs=1)[: len(check)]
-    quality = get_label_quality_scores(dense, q)[: len(check)]
-    found["cleanlab"] = figures(quality, ~issues, wrong) | {"seconds": time.time() - start}
-    if trusted:
-        start = time.time()
-        p = model()(scale).probabilities(x[trust], y[trust], x[check], k)
-        own = p[np.arange(len(check)), given]
-        found["agreement"] = figures(own, p.argmax(1) == given, wrong) | {"seconds": time.time() - start}
-
+    found |= arguments.known.get((name, kind, rate, trusted, seed)) or peers(
+        x, y, check, trust, given, wrong, scale, seed
+    )
     with tempfile.TemporaryDirectory() as folder:
         folder = pathlib.Path(folder)
         import pandas as pd
@@ -288,6 +296,7 @@ def main():
     parser.add_argument("--more", default="", help="more options of bilevel clean")
     parser.add_argument("--noises", default=",".join(NOISES))
     parser.add_argument("--trusted", default=",".join(map(str, TRUSTED)))
+    parser.add_argument("--peers", help="earlier results, of which the figures of the peers are taken")
     parser.add_argument("--table", action="store_true", help="DATA is the file of results")
     arguments = parser.parse_args()
     if arguments.table:
@@ -298,6 +307,11 @@ def main():
     arguments.seeds = [int(seed) for seed in arguments.seeds.split(",")]
     results = pathlib.Path(arguments.results)
     lines = [json.loads(line) for line in results.open()] if results.exists() else []
+    arguments.known = {
+        tuple(line["asked"]): {peer: line[peer] for peer in ("cleanlab", "agreement") if peer in line}
+        for line in (open(arguments.peers) if arguments.peers else [])
+        for line in [json.loads(line)]
+    }
     known = ["set", "noise", "rate", "trusted", "seed"]
     done = {tuple(line["asked"]) for line in lines}
     for asked in cases(arguments):

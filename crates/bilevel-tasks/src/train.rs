@@ -1,10 +1,14 @@
 //! Plain training of a model on labelled rows, for baselines and retraining.
 
+mod ridge;
+
 use std::sync::Arc;
 
 use bilevel::vector::{all_finite, axpy, norm};
 use bilevel::{Draw, Key, Objective};
 
+use self::ridge::Ridge;
+pub(crate) use self::ridge::{FACTORS, MIDDLE, least, unit};
 use crate::Error;
 use crate::data::Dataset;
 use crate::deadline::Deadline;
@@ -43,6 +47,36 @@ pub(crate) type AfterStep<'a, T> = dyn FnMut(usize, &[T]) -> Result<bool, Error>
 /// The held-out loss is evaluated every this many steps.
 pub(crate) const LOOK: usize = 5;
 
+/// Where a descent starts, and what it descends on beside a loss.
+pub(crate) struct Descent<T> {
+    /// m numbers.
+    pub(crate) start: Vec<T>,
+    /// The maximum number of gradients.
+    pub(crate) steps: usize,
+    /// R of R‖w‖²/2, where w are the parameters without biases.
+    pub(crate) ridge: f64,
+}
+
+/// How a model is trained.
+#[derive(Clone, Copy, PartialEq, Debug)]
+pub struct Training {
+    /// The number of gradients.
+    pub steps: usize,
+    /// R of R‖w‖²/2, where w are the parameters without biases.
+    pub ridge: f64,
+}
+
+impl Training {
+    /// From these parameters.
+    pub(crate) fn from<T>(self, start: Vec<T>) -> Descent<T> {
+        Descent {
+            start,
+            steps: self.steps,
+            ridge: self.ridge,
+        }
+    }
+}
+
 /// A trained classifier.
 #[derive(Clone)]
 pub struct Classifier<T> {
@@ -56,14 +90,30 @@ impl Trainer {
     /// # Errors
     /// If there are no rows or training diverges.
     pub fn train<T: Real>(&self, data: &Dataset) -> Result<Classifier<T>, Error> {
+        let training = Training {
+            steps: self.steps,
+            ridge: 0.0,
+        };
+        self.train_so(data, training)
+    }
+
+    /// Trains on all rows of `data` from the model's own start in the way that [`Trainer::train_stopped`] has found.
+    ///
+    /// # Errors
+    /// If there are no rows or training diverges.
+    pub fn train_so<T: Real>(
+        &self,
+        data: &Dataset,
+        training: Training,
+    ) -> Result<Classifier<T>, Error> {
         let loss = self.loss::<T>().bind(&Examples::new(data), None, 0)?;
-        let start = self.model.start(data.columns(), data.classes(), self.key);
-        let y = self.descend(&*loss, &[], start, self.steps, &mut |_, _| Ok(true))?;
+        let descent = training.from(self.model.start(data.columns(), data.classes(), self.key));
+        let y = self.descend(&*loss, &[], descent, &mut |_, _| Ok(true))?;
         Ok(Classifier::new(self.model, y))
     }
 
-    /// Trains on `data` and stops where the loss on `held_out` is smallest (evaluated
-    /// every few steps). Also returns that number of steps.
+    /// Trains on `data` and stops where the loss on `held_out` is smallest (evaluated every few steps), with the ridge that
+    /// makes it smallest, unless rows are many for their columns or there is a weight decay. Also returns both.
     ///
     /// # Errors
     /// If there are no rows or training diverges.
@@ -71,23 +121,35 @@ impl Trainer {
         &self,
         data: &Dataset,
         held_out: &Dataset,
-    ) -> Result<(Classifier<T>, usize), Error> {
+    ) -> Result<(Classifier<T>, Training), Error> {
         let function = self.loss::<T>();
         let bind = |data| function.bind(&Examples::new(data), None, 0);
         let (loss, watched) = (bind(data)?, bind(held_out)?);
         let mut watched = watched.at(&[])?;
         let start: Vec<T> = self.model.start(data.columns(), data.classes(), self.key);
-        let mut best = (T::infinity(), 0, start.clone());
-        self.descend(&*loss, &[], start, self.steps, &mut |step, y| {
-            if step.is_multiple_of(LOOK) || step == self.steps {
-                let value = watched.value(y, Draw::All)?;
-                if value < best.0 {
-                    best = (value, step, y.to_vec());
+        let mut stopped = |ridge: f64| {
+            let steps = self.steps;
+            let mut training = Training { steps: 0, ridge };
+            let mut best = (T::infinity(), start.clone());
+            let descent = Training { steps, ridge }.from(start.clone());
+            self.descend(&*loss, &[], descent, &mut |step, y| {
+                if step.is_multiple_of(LOOK) || step == steps {
+                    let value = watched.value(y, Draw::All)?;
+                    if value < best.0 {
+                        best = (value, y.to_vec());
+                        training.steps = step;
+                    }
                 }
-            }
-            Ok(true)
-        })?;
-        Ok((Classifier::new(self.model, best.2), best.1))
+                Ok(true)
+            })?;
+            Ok((best.0, (best.1, training)))
+        };
+        let unit = unit(data, data.rows()).filter(|_| self.weight_decay == 0.0);
+        let (y, training) = match unit {
+            None => stopped(0.0)?.1,
+            Some(unit) => least(MIDDLE, 0, |factor| stopped(factor * unit))?.1,
+        };
+        Ok((Classifier::new(self.model, y), training))
     }
 
     fn loss<T: Real>(&self) -> Loss<T> {
@@ -102,12 +164,16 @@ impl Trainer {
         &self,
         loss: &dyn Objective<T>,
         x: &[T],
-        start: Vec<T>,
-        steps: usize,
+        Descent {
+            start,
+            steps,
+            ridge,
+        }: Descent<T>,
         after: &mut AfterStep<'_, T>,
     ) -> Result<Vec<T>, Error> {
         let mut handle = loss.at(x)?;
-        let before = handle.value(&start, Draw::All)?;
+        let ridge = Ridge::new(ridge, loss.y_layout());
+        let before = handle.value(&start, Draw::All)? + ridge.value(&start);
         let mut gradient = vec![T::zero(); start.len()];
         let mut secant = Secant::new(&start);
         let mut ahead = start.clone();
@@ -117,6 +183,7 @@ impl Trainer {
         let mut age = 0_u32;
         for step in 1..=steps {
             handle.grad_y(&ahead, Draw::All, &mut gradient)?;
+            ridge.add_gradient(&ahead, &mut gradient);
             if !all_finite(&gradient) {
                 return Err(Error::BaselineDiverged { step });
             }
@@ -126,6 +193,7 @@ impl Trainer {
                 let mut there = vec![T::zero(); near.len()];
                 axpy(T::from_f64(-secant.short(&gradient)), &gradient, &mut near);
                 handle.grad_y(&near, Draw::All, &mut there)?;
+                ridge.add_gradient(&near, &mut there);
                 secant.see(&near, &there);
             }
             if secant.see(&ahead, &gradient) {
@@ -151,7 +219,7 @@ impl Trainer {
                 break;
             }
         }
-        let end = handle.value(&y, Draw::All)?;
+        let end = handle.value(&y, Draw::All)? + ridge.value(&y);
         // Sums over many rows are rounded; a NaN is no descent.
         let descended = end <= before + T::from_f64(1e-4) * before.abs();
         if descended {
@@ -328,7 +396,11 @@ mod tests {
                 key: Key::from_seed(0),
                 deadline,
             };
-            trainer.descend(&loss, &[], vec![0.0], 1, &mut |_, _| Ok(true))
+            let once = Training {
+                steps: 1,
+                ridge: 0.0,
+            };
+            trainer.descend(&loss, &[], once.from(vec![0.0]), &mut |_, _| Ok(true))
         };
         let diverged = train(Deadline::default());
         assert!(matches!(diverged, Err(Error::BaselineDiverged { step: 1 })));

@@ -36,7 +36,7 @@ pub struct Baseline {
 const HELD_OUT: f64 = 0.2;
 
 /// A classifier trained on the kept training rows and the trusted rows. A fifth of the trusted rows, or of the kept ones
-/// where no row is trusted, is first held out to choose the number of steps; then it is trained on all of them.
+/// where no row is trusted, is first held out to choose the number of steps and the ridge; then it is trained on all of them.
 ///
 /// # Errors
 /// If training diverges.
@@ -67,11 +67,11 @@ pub fn retrain<T: Real>(
         return trainer.train(&with(&everything)?);
     }
     // One copy of the rows after the other.
-    let (_, steps) = trainer.train_stopped::<T>(&with(rest)?, &trusted.select(held_out)?)?;
-    Trainer { steps, ..*trainer }.train(&with(&everything)?)
+    let (_, found) = trainer.train_stopped::<T>(&with(rest)?, &trusted.select(held_out)?)?;
+    trainer.train_so(&with(&everything)?, found)
 }
 
-/// A classifier trained on these rows, a fifth of which first chooses the number of steps.
+/// A classifier trained on these rows, a fifth of which first chooses the number of steps and the ridge.
 fn alone<T: Real>(
     rows: &Dataset,
     groups: Option<&[u32]>,
@@ -85,8 +85,8 @@ fn alone<T: Real>(
     if rest.is_empty() {
         return trainer.train(rows);
     }
-    let (_, steps) = trainer.train_stopped::<T>(&rows.select(rest)?, &rows.select(held_out)?)?;
-    Trainer { steps, ..*trainer }.train(rows)
+    let (_, found) = trainer.train_stopped::<T>(&rows.select(rest)?, &rows.select(held_out)?)?;
+    trainer.train_so(rows, found)
 }
 
 /// The groups of these training rows.
@@ -95,7 +95,7 @@ fn groups_of(data: &CleaningData, rows: &[usize]) -> Option<Vec<u32>> {
     Some(rows.iter().map(|&row| groups[row]).collect())
 }
 
-/// A classifier trained on these rows alone; the trusted rows choose the number of steps, if there are any.
+/// A classifier trained on these rows alone; the trusted rows choose the number of steps and the ridge, if there are any.
 fn stopped<T: Real>(
     data: &CleaningData,
     (rows, groups): (&Dataset, Option<&[u32]>),
@@ -115,8 +115,8 @@ fn stopped<T: Real>(
 /// * `clean_rows`: knows which rows are clean (only where the truth is known): an upper
 ///   bound that no method can be expected to beat;
 ///
-/// None for those that the time does not suffice for. Trusted rows choose the training length: over-trained baselines
-/// would flatter the method.
+/// None for those that the time does not suffice for. Trusted rows choose the training length and the ridge: over-trained
+/// baselines would flatter the method.
 ///
 /// # Errors
 /// If training diverges.

@@ -46,18 +46,18 @@ pub(super) fn rounds(
     rounds: usize,
     after: impl Fn(&mut Detected),
 ) -> Result<(), Error> {
-    let mut steps = None;
+    let mut training = None;
     for round in 1..=rounds {
         let targets = posteriors(trials, detected);
         // The targets change little from now on.
-        let steps = match steps {
-            Some(steps) => steps,
-            None => *steps.insert(trials.steps(&targets)?),
+        let training = match training {
+            Some(training) => training,
+            None => *training.insert(trials.training(&targets)?),
         };
         let probabilities = if round < rounds {
-            trials.probabilities(&trials.fit(targets, steps)?)?
+            trials.probabilities(&trials.fit(targets, training)?)?
         } else {
-            trials.out_of_fold(&targets, steps)?
+            trials.out_of_fold(&targets, training)?
         };
         detected.probabilities = probabilities.into();
         if round < rounds {

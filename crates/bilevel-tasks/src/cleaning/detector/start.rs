@@ -59,7 +59,7 @@ fn best(trials: &Trials<'_>) -> Result<(f64, f64), Error> {
         return Ok(PAIRS[0]);
     }
     let targets = trials.targets(|_| true);
-    let steps = trials.steps(&targets)?;
+    let training = trials.training(&targets)?;
     // The logarithms of both models' probabilities, and the class.
     let mut held_out: Vec<(Vec<f64>, Vec<f64>, usize)> = Vec::new();
     let groups = trials.groups_of(trusted.iter().map(|&(row, _)| row));
@@ -68,7 +68,7 @@ fn best(trials: &Trials<'_>) -> Result<(f64, f64), Error> {
         let held: Vec<(usize, u32)> = part.into_iter().map(|place| trusted[place]).collect();
         let rows: Vec<usize> = held.iter().map(|&(row, _)| row).collect();
         let without = trials.without(&rows);
-        let of_given = without.fit(without.targets(|_| true), steps)?;
+        let of_given = without.fit(without.targets(|_| true), training)?;
         let of_given = without.of_trusted_rows(&of_given)?;
         let of_trusted = without.trusted_only()?;
         for (row, label) in held {

@@ -5,20 +5,19 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
-use bilevel::{Draw, Objective};
-use bilevel_autodiff::Bound;
-
 use super::annotators::Annotators;
 use super::detected::Detected;
+use super::fitting::Fitting;
+use super::held::{Held, WRONG, clearly_least};
 use crate::Deadline;
 use crate::Error;
 use crate::cleaning::CleaningData;
 use crate::cleaning::split::shuffled;
 use crate::cleaning::together::Together;
 use crate::data::Dataset;
-use crate::model::{Examples, Probabilities};
+use crate::model::Examples;
 use crate::stream::BASELINE;
-use crate::train::{Classifier, LOOK, Trainer};
+use crate::train::{Classifier, FACTORS, MIDDLE, Trainer, Training, least, unit};
 
 /// Folds of a cross-validation.
 const FOLDS: usize = 3;
@@ -29,19 +28,20 @@ pub(super) const MANY_TRUSTED: usize = 150;
 /// Separates the draw of the rows that models are trained on from other draws of its stream.
 const FITTED: u64 = 1000;
 
-/// The search for the best number of steps ends that many steps after the best one, and half as many again as that took.
-const PATIENCE: usize = 40;
-
-/// Shares of the time that is left, where there is no answer yet: for the search for the number of steps, and for each other
-/// training.
-const SEARCH: f64 = 0.25;
-const TRAINING: f64 = 0.3;
-
 /// The time to judge the rows when all models are trained, in times of one model's probabilities.
 const JUDGING: u32 = 2;
 
-/// Share of the trusted rows, or of the rows to check where there are none, used to choose the training length.
+/// Share of the rows to check, and of the trusted rows, that choose how models are trained.
 const HELD_OUT: f64 = 0.2;
+
+/// At most so many rows to check do so.
+const MOST_HELD: usize = 2000;
+
+/// Of so many trusted rows, those of one fold suffice to choose a ridge.
+const ONE_FOLD: usize = 1000;
+
+/// Separates the draw of the folds of trusted rows from other draws of its stream.
+const DRAWN: u64 = 700;
 
 /// The rows to check and the trusted rows, if there are any, on which a model is trained with any targets: see
 /// [`Model::soft_loss`](crate::model::Model::soft_loss).
@@ -49,6 +49,7 @@ pub(in crate::cleaning) struct Trials<'a> {
     shared: Arc<Shared<'a>>,
     /// Which trusted rows may be used.
     used: Vec<bool>,
+    held: OnceCell<Held>,
     trusted_only: OnceCell<Arc<[f32]>>,
     cross_validated: OnceCell<Arc<[f32]>>,
     self_trained: OnceCell<Arc<[f32]>>,
@@ -57,23 +58,17 @@ pub(in crate::cleaning) struct Trials<'a> {
 /// What does not depend on the trusted rows that may be used.
 struct Shared<'a> {
     data: &'a CleaningData,
-    trainer: Trainer,
     /// The rows to check, then the trusted rows: in one copy, if models are trained on all of them.
     examples: Vec<Examples<f32>>,
-    /// Which of these rows models are trained on, if not on all: more would not make them much better.
-    fitted: Option<Vec<usize>>,
-    /// The loss of the rows that models are trained on.
-    loss: Arc<Bound<f32>>,
-    /// The loss of the trusted rows alone, if there are any.
-    of_trusted: Option<Arc<Bound<f32>>>,
-    probabilities: Probabilities<f32>,
     annotators: Option<Annotators>,
     /// The fold of each row to check, and of each trusted row, if rows are in groups.
     folds: Vec<u8>,
-    /// Whether there is an answer already, so that the end of the time is an error.
-    answered: AtomicBool,
-    /// The steps of the shortest training that the end of the time ended; the largest number if there is none.
-    cut: AtomicUsize,
+    /// How models of the given labels are trained, and the place of their ridge among
+    /// [`FACTORS`](crate::train::FACTORS).
+    given: OnceCell<(usize, Training)>,
+    /// The ridge of models of the trusted rows alone.
+    of_trusted_ridge: OnceCell<f64>,
+    fitting: Fitting,
 }
 
 impl<'a> Trials<'a> {
@@ -111,23 +106,32 @@ impl<'a> Trials<'a> {
         let folds = together.folds(rows, FOLDS, key);
         let shared = Shared {
             data,
-            trainer,
-            loss: bind(&union)?,
             examples: match (&fitted, trusted.rows()) {
                 (None, _) => vec![Examples::new(&union)],
                 (Some(_), 0) => vec![Examples::new(train)],
                 (Some(_), _) => vec![Examples::new(train), Examples::new(trusted)],
             },
-            fitted,
-            of_trusted: match trusted.rows() {
-                0 => None,
-                _ => Some(bind(trusted)?),
-            },
-            probabilities: trainer.model.probabilities(),
             annotators: Annotators::of(data, trainer.key),
             folds,
-            answered: AtomicBool::new(false),
-            cut: AtomicUsize::new(usize::MAX),
+            given: OnceCell::new(),
+            of_trusted_ridge: OnceCell::new(),
+            fitting: Fitting {
+                trainer,
+                shape: (train.columns(), train.classes()),
+                loss: bind(&union)?,
+                of_trusted: match trusted.rows() {
+                    0 => None,
+                    _ => Some(bind(trusted)?),
+                },
+                probabilities: trainer.model.probabilities(),
+                unit: match trainer.weight_decay > 0.0 {
+                    true => None,
+                    false => unit(&union, union.rows()),
+                },
+                fitted,
+                answered: AtomicBool::new(false),
+                cut: AtomicUsize::new(usize::MAX),
+            },
         };
         Ok(Self::using(Arc::new(shared), vec![true; trusted.rows()]))
     }
@@ -136,6 +140,7 @@ impl<'a> Trials<'a> {
         Self {
             shared,
             used,
+            held: OnceCell::new(),
             trusted_only: OnceCell::new(),
             cross_validated: OnceCell::new(),
             self_trained: OnceCell::new(),
@@ -153,21 +158,17 @@ impl<'a> Trials<'a> {
 
     /// From now on, the end of the time is an error: until then, trainings end early with what they have.
     pub(super) fn answered(&self) {
-        self.shared.answered.store(true, Ordering::Relaxed);
+        self.shared.fitting.answered.store(true, Ordering::Relaxed);
     }
 
     /// Fails if the time is over and there is an answer.
     pub(super) fn expect_time(&self) -> Result<(), Error> {
-        if self.shared.answered.load(Ordering::Relaxed) {
-            self.shared.trainer.deadline.expect_left()
-        } else {
-            Ok(())
-        }
+        self.shared.fitting.expect_time()
     }
 
     /// The steps of the shortest training that the end of the time ended, if there is one.
     pub(super) fn cut_after(&self) -> Option<usize> {
-        Some(self.shared.cut.load(Ordering::Relaxed)).filter(|&steps| steps < usize::MAX)
+        Some(self.shared.fitting.cut.load(Ordering::Relaxed)).filter(|&steps| steps < usize::MAX)
     }
 
     pub(super) fn classes(&self) -> usize {
@@ -191,7 +192,7 @@ impl<'a> Trials<'a> {
 
     /// How models are trained.
     pub(super) fn trainer(&self) -> &Trainer {
-        &self.shared.trainer
+        &self.shared.fitting.trainer
     }
 
     /// Number of rows to check.
@@ -252,23 +253,13 @@ impl<'a> Trials<'a> {
         targets
     }
 
-    /// The mean over the rows that have targets, not over all.
-    fn of_mean(mut targets: Vec<f32>, classes: usize) -> Vec<f32> {
-        let sum: f64 = targets.iter().map(|&t| f64::from(t)).sum();
-        let rows = (targets.len() / classes.max(1)) as f64;
-        let factor = if sum > 0.0 { (rows / sum) as f32 } else { 0.0 };
-        targets.iter_mut().for_each(|t| *t *= factor);
-        targets
-    }
-
-    /// The trusted rows that choose how long is trained.
-    /// By trusted row.
+    /// The trusted rows that choose how models are trained: by trusted row.
     pub(super) fn held_out(&self) -> Vec<bool> {
         let rows: Vec<usize> = self.trusted().map(|(row, _)| row).collect();
         let held = (rows.len() as f64 * HELD_OUT).ceil() as usize;
         let groups = self.groups_of(rows.iter().copied());
         let together = Together(groups.as_deref());
-        let order = together.shuffled(rows.len(), self.shared.trainer.key.stream(BASELINE));
+        let order = together.shuffled(rows.len(), self.shared.fitting.trainer.key.stream(BASELINE));
         let mut among = vec![false; self.used.len()];
         for &place in &order[..together.cut(&order, held)] {
             among[rows[place]] = true;
@@ -276,133 +267,135 @@ impl<'a> Trials<'a> {
         among
     }
 
-    /// How many steps are best for these targets: without a fifth of the trusted rows, on which the loss is watched; or
-    /// of the rows to check, with the targets that they have, if no row is trusted.
-    pub(super) fn steps(&self, targets: &[f32]) -> Result<usize, Error> {
-        self.expect_time()?;
-        let classes = self.classes();
-        let of = |row: usize| row * classes..(row + 1) * classes;
-        let mut rest = targets.to_vec();
-        if let Some(of_trusted) = &self.shared.of_trusted {
-            let held = self.held_out();
-            for (row, _) in held.iter().enumerate().filter(|(_, held)| **held) {
-                rest[of(self.rows() + row)].fill(0.0);
-            }
-            let rest = self.fitted(rest);
-            return self.best_steps(
-                &self.shared.loss,
-                rest,
-                (of_trusted, self.of_trusted(&held)),
-            );
+    /// How models of these targets are trained best. Where rows are few for their columns: to the end, with the ridge that
+    /// leaves the rows that are held out least surprising; at most one step weaker than for the given labels, as targets
+    /// that come from models are easier to learn than what they stand for. Where rows are many, without a ridge.
+    pub(super) fn training(&self, targets: &[f32]) -> Result<Training, Error> {
+        let (fitting, held) = (&self.shared.fitting, self.held()?);
+        if fitting.unit.is_none() {
+            return Ok(fitting.watched(0.0, targets, held, &WRONG)?.best);
+        }
+        let (place, _) = self.given_best()?;
+        let of = |factor| {
+            let found = fitting.watched(factor, targets, held, &WRONG)?;
+            Ok((found.last, found.to_the_end))
+        };
+        Ok(least(place, place.saturating_sub(1), of)?.1)
+    }
+
+    /// How models of the given labels are trained best, and the place of their ridge.
+    fn given_best(&self) -> Result<(usize, Training), Error> {
+        if let Some(given) = self.shared.given.get() {
+            return Ok(*given);
+        }
+        let (fitting, held) = (&self.shared.fitting, self.held()?);
+        let targets = self.targets(|_| true);
+        let of = |factor| {
+            let found = fitting.watched(factor, &targets, held, &[0.0])?;
+            Ok((found.least, found.best))
+        };
+        let given = match fitting.unit {
+            None => (0, of(0.0)?.1),
+            Some(_) => least(MIDDLE, 0, of)?,
+        };
+        Ok(*self.shared.given.get_or_init(|| given))
+    }
+
+    /// The rows that choose how models are trained, some of each kind, and the number of rows to check. `None` if rows are
+    /// many and none is trusted.
+    fn held(&self) -> Result<Option<(&Held, usize)>, Error> {
+        let fitting = &self.shared.fitting;
+        if fitting.unit.is_none() && self.trusted().next().is_none() {
+            return Ok(None);
+        }
+        if let Some(held) = self.held.get() {
+            return Ok(Some((held, self.rows())));
         }
         let together = Together(self.shared.data.groups());
-        let order = together.shuffled(self.rows(), self.shared.trainer.key.stream(BASELINE));
-        let held = together.cut(&order, (self.rows() as f64 * HELD_OUT).ceil() as usize);
-        let mut watched = vec![0.0; targets.len()];
-        for &row in &order[..held] {
-            watched[of(row)].copy_from_slice(&targets[of(row)]);
-            rest[of(row)].fill(0.0);
+        let order = together.shuffled(self.rows(), fitting.trainer.key.stream(BASELINE));
+        let share = (self.rows() as f64 * HELD_OUT).ceil() as usize;
+        let mut check = order[..together.cut(&order, share)].to_vec();
+        if let Some(fitted) = &fitting.fitted {
+            check.retain(|row| fitted.binary_search(row).is_ok());
         }
-        let (rest, watched) = (self.fitted(rest), self.fitted(watched));
-        self.best_steps(&self.shared.loss, rest, (&self.shared.loss, watched))
+        check.truncate(MOST_HELD);
+        let among = self.held_out();
+        let trusted = (0..among.len()).filter(|&row| among[row]).collect();
+        let held = Held::new(self.shared.data, check, trusted)?;
+        Ok(Some((self.held.get_or_init(|| held), self.rows())))
     }
 
-    /// The targets of the rows that models are trained on.
-    fn fitted(&self, targets: Vec<f32>) -> Vec<f32> {
-        let Some(fitted) = &self.shared.fitted else {
-            return targets;
-        };
-        let classes = self.classes();
-        let rows = fitted.iter();
-        rows.flat_map(|row| &targets[row * classes..(row + 1) * classes])
-            .copied()
-            .collect()
+    /// Parameters of a model that is trained in this way.
+    pub(super) fn fit(&self, targets: Vec<f32>, training: Training) -> Result<Vec<f32>, Error> {
+        self.shared.fitting.fit(targets, training)
     }
 
-    /// After how many steps on these targets the watched loss, of its own targets, is least.
-    fn best_steps(
-        &self,
-        loss: &Bound<f32>,
-        targets: Vec<f32>,
-        (watched, watched_targets): (&Bound<f32>, Vec<f32>),
-    ) -> Result<usize, Error> {
-        let watched_targets = Self::of_mean(watched_targets, self.classes());
-        let mut watched = watched.at(&watched_targets)?;
-        let most = self.shared.trainer.steps;
-        let mut best = (f32::INFINITY, most);
-        self.descend(loss, targets, (most, self.part(SEARCH)), &mut |step, y| {
-            if step.is_multiple_of(LOOK) || step == most {
-                let value = watched.value(y, Draw::All)?;
-                if value < best.0 {
-                    best = (value, step);
-                }
-            }
-            Ok(step < best.1 + PATIENCE + best.1 / 2 || best.0 == f32::INFINITY)
-        })?;
-        Ok(best.1)
-    }
-
-    /// Parameters after this many steps.
-    pub(super) fn fit(&self, targets: Vec<f32>, steps: usize) -> Result<Vec<f32>, Error> {
-        self.fit_until(targets, steps, self.part(TRAINING))
-    }
-
-    /// The same until this time, where there is no answer yet.
-    fn fit_until(
-        &self,
-        targets: Vec<f32>,
-        steps: usize,
-        until: Deadline,
-    ) -> Result<Vec<f32>, Error> {
-        let targets = self.fitted(targets);
-        self.descend(&self.shared.loss, targets, (steps, until), &mut |_, _| {
-            Ok(true)
+    /// Probabilities of a model trained on the trusted rows only.
+    pub(super) fn trusted_only(&self) -> Result<Arc<[f32]>, Error> {
+        cached(&self.trusted_only, || {
+            let targets = self.of_trusted(&vec![true; self.used.len()]);
+            let ridge = self.trusted_ridge()?;
+            self.probabilities(&self.shared.fitting.fit_trusted(targets, ridge)?)
         })
     }
 
-    fn part(&self, share: f64) -> Deadline {
-        self.shared.trainer.deadline.part(share)
+    /// The ridge with which models of trusted rows know the others best: the middle one, unless another is clearly better.
+    /// Few rows say little of it, and no small part of them can be held out to choose a number of steps besides.
+    fn trusted_ridge(&self) -> Result<f64, Error> {
+        if let Some(found) = self.shared.of_trusted_ridge.get() {
+            return Ok(*found);
+        }
+        let trusted = self.shared.data.trusted();
+        let chooses = self.shared.fitting.trainer.weight_decay == 0.0;
+        let ridge = match unit(trusted, trusted.rows()).filter(|_| chooses) {
+            None => 0.0,
+            Some(unit) => unit * self.trusted_factor(unit)?,
+        };
+        Ok(*self.shared.of_trusted_ridge.get_or_init(|| ridge))
     }
 
-    fn descend(
-        &self,
-        loss: &Bound<f32>,
-        targets: Vec<f32>,
-        (steps, until): (usize, Deadline),
-        after: &mut crate::train::AfterStep<'_, f32>,
-    ) -> Result<Vec<f32>, Error> {
-        self.expect_time()?;
-        let targets = Self::of_mean(targets, self.classes());
-        let train = self.shared.data.train();
-        let start = self.shared.trainer.model.start(
-            train.columns(),
-            train.classes(),
-            self.shared.trainer.key,
-        );
-        let (mut last, mut goes_on) = (0, true);
-        let trainer = &self.shared.trainer;
-        let trainer = Trainer {
-            deadline: match self.shared.answered.load(Ordering::Relaxed) {
-                true => trainer.deadline,
-                false => until,
-            },
-            ..*trainer
-        };
-        let y = trainer.descend(loss, &targets, start, steps, &mut |step, y| {
-            last = step;
-            goes_on = after(step, y)?;
-            Ok(goes_on)
-        })?;
-        if goes_on && last < steps {
-            self.shared.cut.fetch_min(last, Ordering::Relaxed);
+    fn trusted_factor(&self, unit: f64) -> Result<f64, Error> {
+        let classes = self.classes();
+        let rows: Vec<(usize, u32)> = self.trusted().collect();
+        if rows.len() < FOLDS {
+            return Ok(FACTORS[MIDDLE]);
         }
-        self.expect_time()?;
-        Ok(y)
+        let groups = self.groups_of(rows.iter().map(|&(row, _)| row));
+        let key = self
+            .shared
+            .fitting
+            .trainer
+            .key
+            .stream(BASELINE)
+            .fold_in(DRAWN);
+        let mut parts = Together(groups.as_deref()).parts(rows.len(), FOLDS, key);
+        if rows.len() >= ONE_FOLD {
+            parts.truncate(1);
+        }
+        // For each factor the loss of each row that was held out.
+        let mut losses = [const { Vec::new() }; FACTORS.len()];
+        for part in parts {
+            let mut among = vec![true; self.used.len()];
+            part.iter().for_each(|&place| among[rows[place].0] = false);
+            for (factor, losses) in FACTORS.into_iter().zip(&mut losses) {
+                let y = self
+                    .shared
+                    .fitting
+                    .fit_trusted(self.of_trusted(&among), factor * unit)?;
+                let probabilities = self.of_trusted_rows(&y)?;
+                losses.extend(part.iter().map(|&place| {
+                    let (row, label) = rows[place];
+                    let p = probabilities[row * classes + label as usize];
+                    -f64::from(p).max(1e-9).ln()
+                }));
+            }
+        }
+        Ok(FACTORS[clearly_least(&losses)])
     }
 
     /// The probabilities of all rows: rows × classes.
     pub(super) fn probabilities(&self, y: &[f32]) -> Result<Vec<f32>, Error> {
-        let of = |examples| self.shared.probabilities.of(y, examples);
+        let of = |examples| self.shared.fitting.probabilities.of(y, examples);
         match &self.shared.examples[..] {
             [all] => of(all),
             parts => Ok(parts
@@ -416,7 +409,7 @@ impl<'a> Trials<'a> {
     /// The probabilities of the trusted rows: rows × classes.
     pub(super) fn of_trusted_rows(&self, y: &[f32]) -> Result<Vec<f32>, Error> {
         let trusted = Examples::new(self.shared.data.trusted());
-        self.shared.probabilities.of(y, &trusted)
+        self.shared.fitting.probabilities.of(y, &trusted)
     }
 
     /// A classifier trained on the kept rows and the trusted rows.
@@ -424,31 +417,20 @@ impl<'a> Trials<'a> {
         // Targets of many classes take long to make.
         self.expect_time()?;
         let targets = self.targets(|row| kept[row]);
-        let steps = self.steps(&targets)?;
-        let y = self.fit(targets, steps)?;
-        Ok(Classifier::new(self.shared.trainer.model, y))
-    }
-
-    /// Probabilities of a model trained on the trusted rows only.
-    pub(super) fn trusted_only(&self) -> Result<Arc<[f32]>, Error> {
-        cached(&self.trusted_only, || {
-            // On these rows alone, which may be far fewer.
-            let loss = self.shared.of_trusted.as_ref().ok_or(Error::NoRows)?;
-            let held = self.held_out();
-            let rest: Vec<bool> = held.iter().map(|held| !held).collect();
-            let (rest, held) = (self.of_trusted(&rest), self.of_trusted(&held));
-            let steps = self.best_steps(loss, rest, (loss, held))?;
-            let all = self.of_trusted(&vec![true; self.used.len()]);
-            let steps = (steps, self.part(TRAINING));
-            self.probabilities(&self.descend(loss, all, steps, &mut |_, _| Ok(true))?)
-        })
+        let training = self.training(&targets)?;
+        let y = self.fit(targets, training)?;
+        Ok(Classifier::new(self.shared.fitting.trainer.model, y))
     }
 
     /// Probabilities of the rows to check by models that were trained without them, on the targets of the other rows;
     /// each trusted row is judged by one of these models.
-    pub(super) fn out_of_fold(&self, targets: &[f32], steps: usize) -> Result<Vec<f32>, Error> {
+    pub(super) fn out_of_fold(
+        &self,
+        targets: &[f32],
+        training: Training,
+    ) -> Result<Vec<f32>, Error> {
         let classes = self.classes();
-        self.by_folds(steps, &|fold| {
+        self.by_folds(training, &|fold| {
             let mut others = targets.to_vec();
             for row in (0..self.rows()).filter(|&row| self.fold_of(row) == fold) {
                 others[row * classes..(row + 1) * classes].fill(0.0);
@@ -466,8 +448,8 @@ impl<'a> Trials<'a> {
 
     /// The same for the given labels of the kept rows.
     pub(super) fn out_of_fold_of(&self, kept: &[bool]) -> Result<Vec<f32>, Error> {
-        let steps = self.steps(&self.targets(|row| kept[row]))?;
-        self.by_folds(steps, &|fold| {
+        let training = self.training(&self.targets(|row| kept[row]))?;
+        self.by_folds(training, &|fold| {
             self.targets(|row| kept[row] && self.fold_of(row) != fold)
         })
     }
@@ -483,7 +465,7 @@ impl<'a> Trials<'a> {
     /// Probabilities of the rows of each fold, by a model trained on the targets `without` it.
     fn by_folds(
         &self,
-        steps: usize,
+        training: Training,
         without: &dyn Fn(usize) -> Vec<f32>,
     ) -> Result<Vec<f32>, Error> {
         let classes = self.classes();
@@ -491,12 +473,15 @@ impl<'a> Trials<'a> {
         let mut judging = Duration::ZERO;
         for fold in 0..FOLDS {
             let others = (FOLDS - fold) as u32;
-            let deadline = self.shared.trainer.deadline;
+            let deadline = self.shared.fitting.trainer.deadline;
             let until = deadline.left().map_or(deadline, |left| {
                 let training = left.saturating_sub(judging * (others + JUDGING));
                 Deadline::within(Some(training / others))
             });
-            let y = self.fit_until(without(fold), steps, until)?;
+            let y = self
+                .shared
+                .fitting
+                .fit_until(without(fold), training, until)?;
             let begin = Instant::now();
             let own = self.probabilities(&y)?;
             judging = begin.elapsed();
@@ -517,7 +502,10 @@ impl<'a> Trials<'a> {
     /// Out-of-fold probabilities of models that were trained on all given labels.
     pub(super) fn cross_validated(&self) -> Result<Arc<[f32]>, Error> {
         cached(&self.cross_validated, || {
-            self.out_of_fold_of(&vec![true; self.rows()])
+            let (_, training) = self.given_best()?;
+            self.by_folds(training, &|fold| {
+                self.targets(|row| self.fold_of(row) != fold)
+            })
         })
     }
 
@@ -549,4 +537,126 @@ fn cached(
     }
     let made: Arc<[f32]> = make()?.into();
     Ok(Arc::clone(cell.get_or_init(|| made)))
+}
+
+#[cfg(test)]
+mod tests {
+    use bilevel::Key;
+    use rand::RngExt;
+
+    use super::*;
+    use crate::Deadline;
+    use crate::cleaning::split::Split;
+    use crate::corruption::{Corruption, CorruptionKind};
+    use crate::data::digits::digits;
+    use crate::model::Model;
+
+    fn trainer() -> Trainer {
+        Trainer {
+            model: Model::Softmax,
+            steps: 60,
+            weight_decay: 0.0,
+            key: Key::from_seed(7),
+            deadline: Deadline::default(),
+        }
+    }
+
+    fn drawn(train: usize, trusted: usize, rate: f64) -> CleaningData {
+        let split = Split {
+            train,
+            trusted,
+            test: 0,
+        };
+        let corruption = Corruption {
+            kind: CorruptionKind::Uniform,
+            rate,
+        };
+        CleaningData::draw(&digits(), split, Some(&corruption), Key::from_seed(7)).unwrap()
+    }
+
+    fn of<'a>(data: &'a CleaningData, trainer: Trainer) -> Trials<'a> {
+        Trials::new(data, trainer, data.train().rows()).unwrap()
+    }
+
+    /// Trusted rows are held out besides, and their labels are not wrong.
+    #[test]
+    fn rows_of_both_kinds_are_held_out() {
+        let data = drawn(500, 50, 0.3);
+        let trials = of(&data, trainer());
+        let held = trials.held().unwrap().unwrap().0;
+        let rows: Vec<usize> = held.rows(500).collect();
+        assert_eq!(rows.len(), 110);
+        assert!(rows[..100].iter().all(|row| *row < 500));
+        let trusted = rows[100..]
+            .iter()
+            .map(|row| data.trusted().labels()[row - 500]);
+        assert!(trusted.eq(held.examples.labels()[100..].iter().copied()));
+        // Beyond the rows that models are trained on, there is nothing to hold out.
+        let fewer = Trials::new(&data, trainer(), 200).unwrap();
+        let held = fewer.held().unwrap().unwrap().0;
+        let fitted = fewer.shared.fitting.fitted.as_ref().unwrap();
+        let rows: Vec<usize> = held.rows(500).collect();
+        assert!(rows.iter().all(|row| fitted.contains(row)));
+        assert!((30..80).contains(&rows.len()));
+    }
+
+    #[test]
+    fn the_ridge_is_chosen_where_rows_are_few() {
+        let data = drawn(300, 0, 0.4);
+        let trials = of(&data, trainer());
+        let unit = unit(data.train(), 300).unwrap();
+        let ridges = FACTORS.map(|factor| factor * unit);
+        let (place, given) = trials.given_best().unwrap();
+        assert_eq!(given.ridge, ridges[place]);
+        assert!(place > 0, "40 % of 300 labels are wrong");
+        // What models say of all rows is easy to learn; the ridge is not much weaker all the same.
+        let sure: Vec<f32> = trials.targets(|_| true);
+        let own = trials.training(&sure).unwrap();
+        assert!(own.ridge >= ridges[place - 1] && own.steps == 60);
+        // A weight decay is kept as it is; many rows need no ridge.
+        let decayed = Trainer {
+            weight_decay: 0.01,
+            ..trainer()
+        };
+        assert_eq!(of(&data, decayed).given_best().unwrap().1.ridge, 0.0);
+        let rows = 400;
+        let features = (0..rows * 2).map(|i| ((i * 7919) as f32 * 0.618).sin());
+        let labels = (0..rows).map(|row| (row % 2) as u32).collect();
+        let names = vec!["a".to_owned(), "b".to_owned()];
+        let many = Dataset::new(features.collect(), 2, labels, names).unwrap();
+        let none = many.select(&[]).unwrap();
+        let many = CleaningData::new(many, None, none, None).unwrap();
+        let (_, training) = of(&many, trainer()).given_best().unwrap();
+        assert_eq!((training.steps, training.ridge), (60, 0.0));
+    }
+
+    /// 30 trusted rows with 60 columns, one of which says the class.
+    #[test]
+    fn few_trusted_rows_make_a_better_model_with_a_ridge() {
+        let (rows, columns) = (430, 60);
+        let mut rng = Key::from_seed(3).stream(BASELINE).rng();
+        let mut noise = || rng.random_range(-1.7_f32..1.7);
+        let mut features: Vec<f32> = (0..rows * columns).map(|_| noise()).collect();
+        for (row, features) in features.chunks_exact_mut(columns).enumerate() {
+            features[0] += if row % 2 == 0 { 1.0 } else { -1.0 };
+        }
+        let labels = (0..rows).map(|row| (row % 2) as u32).collect();
+        let names = vec!["a".to_owned(), "b".to_owned()];
+        let all = Dataset::new(features, columns, labels, names).unwrap();
+        let part = |from: usize, to: usize| all.select(&(from..to).collect::<Vec<_>>()).unwrap();
+        let data = CleaningData::new(part(0, 400), None, part(400, 430), None).unwrap();
+        let trials = of(&data, trainer());
+        let surprise = |ridge: f64| {
+            let targets = trials.of_trusted(&[true; 30]);
+            let y = trials.shared.fitting.fit_trusted(targets, ridge).unwrap();
+            let probabilities = trials.probabilities(&y).unwrap();
+            let rows = probabilities.chunks_exact(2).zip(data.train().labels());
+            let surprises = rows.map(|(row, &label)| -f64::from(row[label as usize]).ln());
+            surprises.sum::<f64>() / 400.0
+        };
+        let ridge = trials.trusted_ridge().unwrap();
+        assert!(ridge > 0.0);
+        let (with, without) = (surprise(ridge), surprise(0.0));
+        assert!(with < without - 0.05, "{with} {without}");
+    }
 }

@@ -1,0 +1,189 @@
+//! Trainings of one model on the same rows, within the time.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+
+use bilevel_autodiff::Bound;
+
+use super::held::Held;
+use crate::Deadline;
+use crate::Error;
+use crate::model::Probabilities;
+use crate::train::{AfterStep, LOOK, Trainer, Training};
+
+/// The search for the best number of steps ends that many steps after the best one, and half as many again as that took.
+const PATIENCE: usize = 40;
+
+/// Shares of the time that is left, where there is no answer yet: for each search for the number of steps, and for each
+/// other training.
+const SEARCH: f64 = 0.25;
+const TRAINING: f64 = 0.3;
+
+/// The rows on which a model is trained with any targets, and how.
+pub(super) struct Fitting {
+    pub(super) trainer: Trainer,
+    /// Columns and classes.
+    pub(super) shape: (usize, usize),
+    /// Which of all rows models are trained on, if not on all: more would not make them much better.
+    pub(super) fitted: Option<Vec<usize>>,
+    /// The loss of the rows that models are trained on.
+    pub(super) loss: Arc<Bound<f32>>,
+    /// The loss of the trusted rows alone, if there are any.
+    pub(super) of_trusted: Option<Arc<Bound<f32>>>,
+    pub(super) probabilities: Probabilities<f32>,
+    /// What ridges are measured in, where they are chosen: see [`unit`](crate::train::unit).
+    pub(super) unit: Option<f64>,
+    /// Whether there is an answer already, so that the end of the time is an error.
+    pub(super) answered: AtomicBool,
+    /// The steps of the shortest training that the end of the time ended; the largest number if there is none.
+    pub(super) cut: AtomicUsize,
+}
+
+/// What training leads to for rows that are held out.
+pub(super) struct Watched {
+    /// With the number of steps after which they are least surprising, and how surprising they are then.
+    pub(super) best: Training,
+    pub(super) least: f64,
+    /// With all steps.
+    pub(super) to_the_end: Training,
+    pub(super) last: f64,
+}
+
+impl Fitting {
+    /// Trains without the rows that are held out, if there are any, with a ridge of so many units. Labels of the held-out
+    /// rows to check may be wrong with one of these shares.
+    pub(super) fn watched(
+        &self,
+        factor: f64,
+        targets: &[f32],
+        held: Option<(&Held, usize)>,
+        wrong: &[f64],
+    ) -> Result<Watched, Error> {
+        let steps = self.trainer.steps;
+        let ridge = factor * self.unit.unwrap_or_default();
+        let to_the_end = Training { steps, ridge };
+        let mut found = Watched {
+            best: to_the_end,
+            to_the_end,
+            least: f64::INFINITY,
+            last: f64::INFINITY,
+        };
+        let Some((held, check)) = held else {
+            return Ok(found);
+        };
+        let many = self.unit.is_none();
+        let mut rest = targets.to_vec();
+        let (_, classes) = self.shape;
+        for row in held.rows(check) {
+            rest[row * classes..(row + 1) * classes].fill(0.0);
+        }
+        let rest = (&*self.loss, self.fitted(rest));
+        let until = self.part(SEARCH);
+        self.descend(rest, to_the_end, until, &mut |step, y| {
+            if step.is_multiple_of(LOOK) || step == steps {
+                let probabilities = self.probabilities.of(y, &held.examples)?;
+                found.last = held.surprise(&probabilities, wrong);
+                if found.last < found.least {
+                    found.least = found.last;
+                    found.best.steps = step;
+                }
+            }
+            // A ridge is judged by where it leads to.
+            let best = found.best.steps;
+            Ok(!many || step < best + PATIENCE + best / 2 || found.least == f64::INFINITY)
+        })?;
+        Ok(found)
+    }
+
+    /// Parameters of a model that is trained in this way.
+    pub(super) fn fit(&self, targets: Vec<f32>, training: Training) -> Result<Vec<f32>, Error> {
+        self.fit_until(targets, training, self.part(TRAINING))
+    }
+
+    /// The same until this time, where there is no answer yet.
+    pub(super) fn fit_until(
+        &self,
+        targets: Vec<f32>,
+        training: Training,
+        until: Deadline,
+    ) -> Result<Vec<f32>, Error> {
+        let targets = self.fitted(targets);
+        let loss = &self.loss;
+        self.descend((loss, targets), training, until, &mut |_, _| Ok(true))
+    }
+
+    /// Parameters of a model of trusted rows alone, which may be far fewer than all rows, with these targets.
+    pub(super) fn fit_trusted(&self, targets: Vec<f32>, ridge: f64) -> Result<Vec<f32>, Error> {
+        let loss = self.of_trusted.as_ref().ok_or(Error::NoRows)?;
+        let steps = self.trainer.steps;
+        let training = Training { steps, ridge };
+        let until = self.part(TRAINING);
+        self.descend((loss, targets), training, until, &mut |_, _| Ok(true))
+    }
+
+    /// Fails if the time is over and there is an answer.
+    pub(super) fn expect_time(&self) -> Result<(), Error> {
+        if self.answered.load(Ordering::Relaxed) {
+            self.trainer.deadline.expect_left()
+        } else {
+            Ok(())
+        }
+    }
+
+    /// The targets of the rows that models are trained on.
+    fn fitted(&self, targets: Vec<f32>) -> Vec<f32> {
+        let Some(fitted) = &self.fitted else {
+            return targets;
+        };
+        let (_, classes) = self.shape;
+        let rows = fitted.iter();
+        rows.flat_map(|row| &targets[row * classes..(row + 1) * classes])
+            .copied()
+            .collect()
+    }
+
+    /// The mean over the rows that have targets, not over all.
+    fn of_mean(mut targets: Vec<f32>, classes: usize) -> Vec<f32> {
+        let sum: f64 = targets.iter().map(|&t| f64::from(t)).sum();
+        let rows = (targets.len() / classes.max(1)) as f64;
+        let factor = if sum > 0.0 { (rows / sum) as f32 } else { 0.0 };
+        targets.iter_mut().for_each(|t| *t *= factor);
+        targets
+    }
+
+    pub(super) fn part(&self, share: f64) -> Deadline {
+        self.trainer.deadline.part(share)
+    }
+
+    fn descend(
+        &self,
+        (loss, targets): (&Bound<f32>, Vec<f32>),
+        training: Training,
+        until: Deadline,
+        after: &mut AfterStep<'_, f32>,
+    ) -> Result<Vec<f32>, Error> {
+        self.expect_time()?;
+        let targets = Self::of_mean(targets, self.shape.1);
+        let trainer = &self.trainer;
+        let (columns, classes) = self.shape;
+        let start = trainer.model.start(columns, classes, trainer.key);
+        let (mut last, mut goes_on) = (0, true);
+        let trainer = Trainer {
+            deadline: match self.answered.load(Ordering::Relaxed) {
+                true => trainer.deadline,
+                false => until,
+            },
+            ..*trainer
+        };
+        let y = trainer.descend(loss, &targets, training.from(start), &mut |step, y| {
+            last = step;
+            goes_on = after(step, y)?;
+            Ok(goes_on)
+        })?;
+        if goes_on && last < training.steps {
+            self.cut.fetch_min(last, Ordering::Relaxed);
+        }
+        self.expect_time()?;
+        Ok(y)
+    }
+}
