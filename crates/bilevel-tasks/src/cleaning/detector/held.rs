@@ -116,7 +116,7 @@ mod tests {
     #[test]
     fn another_ridge_must_be_clearly_better() {
         let around = |mean: f64, spread: f64| -> Vec<f64> {
-            let sign = |row: usize| if row % 2 == 0 { 1.0 } else { -1.0 };
+            let sign = |row: usize| if row.is_multiple_of(2) { 1.0 } else { -1.0 };
             (0..40).map(|row| mean + spread * sign(row)).collect()
         };
         let [middle, worse] = [around(1.0, 0.0), around(2.0, 0.0)];

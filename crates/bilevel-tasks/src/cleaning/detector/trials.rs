@@ -1,8 +1,8 @@
 //! Many trainings of one model on the same rows.
 
 use std::cell::OnceCell;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
 use super::annotators::Annotators;
@@ -65,9 +65,9 @@ struct Shared<'a> {
     folds: Vec<u8>,
     /// How models of the given labels are trained, and the place of their ridge among
     /// [`FACTORS`](crate::train::FACTORS).
-    given: OnceCell<(usize, Training)>,
+    given: OnceLock<(usize, Training)>,
     /// The ridge of models of the trusted rows alone.
-    of_trusted_ridge: OnceCell<f64>,
+    of_trusted_ridge: OnceLock<f64>,
     fitting: Fitting,
 }
 
@@ -113,8 +113,8 @@ impl<'a> Trials<'a> {
             },
             annotators: Annotators::of(data, trainer.key),
             folds,
-            given: OnceCell::new(),
-            of_trusted_ridge: OnceCell::new(),
+            given: OnceLock::new(),
+            of_trusted_ridge: OnceLock::new(),
             fitting: Fitting {
                 trainer,
                 shape: (train.columns(), train.classes()),
