@@ -81,8 +81,7 @@ impl Fitting {
         let until = self.part(SEARCH);
         self.descend(rest, to_the_end, until, &mut |step, y| {
             if step.is_multiple_of(LOOK) || step == steps {
-                let probabilities = self.probabilities.of(y, &held.examples)?;
-                found.last = held.surprise(&probabilities, wrong);
+                found.last = held.surprise(&self.probabilities, y, wrong)?;
                 if found.last < found.least {
                     found.least = found.last;
                     found.best.steps = step;

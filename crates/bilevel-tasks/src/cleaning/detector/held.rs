@@ -1,8 +1,10 @@
 //! Rows that choose how models are trained.
 
-use super::super::CleaningData;
+use std::sync::Arc;
+
 use crate::Error;
-use crate::model::Examples;
+use crate::data::Dataset;
+use crate::model::{Examples, Probabilities};
 use crate::train::{FACTORS, MIDDLE};
 
 /// Shares of labels that may be wrong in any way.
@@ -13,54 +15,72 @@ pub(super) const WRONG: [f64; 12] = [
 /// By so many standard errors another ridge than the middle one must be better on trusted rows.
 const CLEARLY: f64 = 2.0;
 
-/// Rows of which no model is told while it is chosen how models are trained: some of the rows to check, and of the trusted
-/// ones.
-pub(super) struct Held {
-    check: Vec<usize>,
-    trusted: Vec<usize>,
-    /// The same rows in this order, with their given labels.
+/// Some rows, by number, with their given labels.
+pub(super) struct Part {
+    pub(super) rows: Vec<usize>,
     pub(super) examples: Examples<f32>,
 }
 
-impl Held {
-    /// These rows to check, and these trusted rows.
-    pub(super) fn new(
-        data: &CleaningData,
-        check: Vec<usize>,
-        trusted: Vec<usize>,
-    ) -> Result<Self, Error> {
-        let rows = data.train().select_with(&check, data.trusted(), &trusted)?;
-        Ok(Self {
-            check,
-            trusted,
-            examples: Examples::new(&rows),
-        })
+impl Part {
+    /// These rows of `data`.
+    pub(super) fn of(data: &Dataset, rows: Vec<usize>) -> Result<Self, Error> {
+        let examples = Examples::new(&data.select(&rows)?);
+        Ok(Self { rows, examples })
     }
 
-    /// Among the rows to check and then the trusted rows.
-    pub(super) fn rows(&self, check: usize) -> impl Iterator<Item = usize> {
-        let trusted = self.trusted.iter().map(move |row| check + row);
-        self.check.iter().copied().chain(trusted)
-    }
-
-    /// How surprising the labels are, on average. Those of the rows to check may be wrong at random, with the one of these
-    /// shares that makes them least surprising: a model of better labels than these is not to blame for them.
-    pub(super) fn surprise(&self, probabilities: &[f32], wrong: &[f64]) -> f64 {
-        let classes = self.examples.classes();
-        let rows = probabilities.chunks_exact(classes);
-        let own: Vec<f64> = rows
-            .zip(self.examples.labels())
+    /// The probabilities of their labels.
+    fn own(&self, probabilities: &Probabilities<f32>, y: &[f32]) -> Result<Vec<f64>, Error> {
+        if self.rows.is_empty() {
+            return Ok(Vec::new());
+        }
+        let all = probabilities.of(y, &self.examples)?;
+        let rows = all.chunks_exact(self.examples.classes());
+        let own = rows.zip(self.examples.labels());
+        Ok(own
             .map(|(row, &label)| f64::from(row[label as usize]))
-            .collect();
-        let (check, trusted) = own.split_at(self.check.len());
-        let surprise = |p: f64| -p.max(1e-9).ln();
-        let of_check = wrong.iter().map(|wrong| {
-            let mixed = |&p: &f64| surprise((1.0 - wrong) * p + wrong / classes as f64);
-            check.iter().map(mixed).sum::<f64>()
-        });
-        let of_trusted: f64 = trusted.iter().map(|&p| surprise(p)).sum();
-        (of_check.fold(f64::INFINITY, f64::min) + of_trusted) / own.len().max(1) as f64
+            .collect())
     }
+}
+
+/// Rows of which no model is told while it is chosen how models are trained.
+pub(super) struct Held {
+    /// Rows to check: the same ones, whichever trusted rows are used.
+    pub(super) check: Arc<Part>,
+    pub(super) trusted: Part,
+}
+
+impl Held {
+    /// Among so many rows to check and then the trusted rows.
+    pub(super) fn rows(&self, check: usize) -> impl Iterator<Item = usize> {
+        let trusted = self.trusted.rows.iter().map(move |row| check + row);
+        self.check.rows.iter().copied().chain(trusted)
+    }
+
+    /// How surprising the labels are for a model, on average. Those of the rows to check may be wrong at random, with the
+    /// one of these shares that makes them least surprising: a model of better labels than these is not to blame for them.
+    pub(super) fn surprise(
+        &self,
+        probabilities: &Probabilities<f32>,
+        y: &[f32],
+        wrong: &[f64],
+    ) -> Result<f64, Error> {
+        let check = self.check.own(probabilities, y)?;
+        let trusted = self.trusted.own(probabilities, y)?;
+        let classes = self.check.examples.classes();
+        Ok(surprise(&check, &trusted, classes, wrong))
+    }
+}
+
+/// By the probabilities of the labels of rows to check, and of trusted rows.
+fn surprise(check: &[f64], trusted: &[f64], classes: usize, wrong: &[f64]) -> f64 {
+    let surprise = |p: f64| -p.max(1e-9).ln();
+    let of_check = wrong.iter().map(|wrong| {
+        let mixed = |&p: &f64| surprise((1.0 - wrong) * p + wrong / classes as f64);
+        check.iter().map(mixed).sum::<f64>()
+    });
+    let of_trusted: f64 = trusted.iter().map(|&p| surprise(p)).sum();
+    let rows = check.len() + trusted.len();
+    (of_check.fold(f64::INFINITY, f64::min) + of_trusted) / rows.max(1) as f64
 }
 
 /// The middle place, or the one with the least mean loss if that is lower by more than [`CLEARLY`] standard errors.
@@ -81,36 +101,30 @@ pub(super) fn clearly_least(losses: &[Vec<f64>; FACTORS.len()]) -> usize {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::data::Dataset;
 
     /// A model of right labels is not to blame for wrong ones; one that knows nothing is.
     #[test]
     fn wrong_labels_are_allowed_for() {
-        let names = (0..10).map(|class| class.to_string()).collect();
-        let truth: Vec<u32> = (0..500).map(|row| row % 10).collect();
-        let given = truth.iter().enumerate();
-        let given = given.map(|(row, &label)| {
-            if row % 10 < 3 {
-                (label + 5) % 10
-            } else {
-                label
-            }
-        });
-        let rows = Dataset::new(vec![0.0; 500], 1, given.collect(), names).unwrap();
-        let none = rows.select(&[]).unwrap();
-        let data = CleaningData::new(rows, None, none, None).unwrap();
-        let held = Held::new(&data, (0..100).collect(), Vec::new()).unwrap();
-        let surprise = |sure: f32, wrong: &[f64]| {
-            let mut probabilities = vec![(1.0 - sure) / 9.0; 100 * 10];
-            for (place, row) in held.rows(500).enumerate() {
-                probabilities[place * 10 + truth[row] as usize] = sure;
-            }
-            held.surprise(&probabilities, wrong)
+        // 30 of 100 labels of 10 classes are wrong.
+        let surprise = |sure: f64, wrong: &[f64]| {
+            let own: Vec<f64> = (0..100)
+                .map(|row| if row < 30 { (1.0 - sure) / 9.0 } else { sure })
+                .collect();
+            surprise(&own, &[], 10, wrong)
         };
         assert!(surprise(0.999, &[0.0]) > surprise(0.7, &[0.0]));
         assert!(surprise(0.999, &WRONG) <= surprise(0.7, &WRONG) + 0.01);
         assert!(surprise(0.1, &WRONG) > surprise(0.999, &WRONG) + 0.5);
         assert!((surprise(0.1, &[0.0]) - 10_f64.ln()).abs() < 1e-3);
+    }
+
+    /// Labels of trusted rows are not wrong.
+    #[test]
+    fn surprises_at_trusted_rows_count_in_full() {
+        let found = surprise(&[0.9, 0.9], &[0.01], 2, &WRONG);
+        let expected = -(2.0 * 0.9_f64.ln() + 0.01_f64.ln()) / 3.0;
+        assert!((found - expected).abs() < 1e-12);
+        assert_eq!(surprise(&[], &[], 2, &WRONG), 0.0);
     }
 
     #[test]

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use super::annotators::Annotators;
 use super::detected::Detected;
 use super::fitting::Fitting;
-use super::held::{Held, WRONG, clearly_least};
+use super::held::{Held, Part, WRONG, clearly_least};
 use crate::Deadline;
 use crate::Error;
 use crate::cleaning::CleaningData;
@@ -63,6 +63,8 @@ struct Shared<'a> {
     annotators: Option<Annotators>,
     /// The fold of each row to check, and of each trusted row, if rows are in groups.
     folds: Vec<u8>,
+    /// The rows to check that choose how models are trained.
+    held: OnceLock<Arc<Part>>,
     /// How models of the given labels are trained, and the place of their ridge among
     /// [`FACTORS`](crate::train::FACTORS).
     given: OnceLock<(usize, Training)>,
@@ -113,6 +115,7 @@ impl<'a> Trials<'a> {
             },
             annotators: Annotators::of(data, trainer.key),
             folds,
+            held: OnceLock::new(),
             given: OnceLock::new(),
             of_trusted_ridge: OnceLock::new(),
             fitting: Fitting {
@@ -311,6 +314,20 @@ impl<'a> Trials<'a> {
         if let Some(held) = self.held.get() {
             return Ok(Some((held, self.rows())));
         }
+        let among = self.held_out();
+        let trusted = (0..among.len()).filter(|&row| among[row]).collect();
+        let held = Held {
+            check: self.held_of_check()?,
+            trusted: Part::of(self.shared.data.trusted(), trusted)?,
+        };
+        Ok(Some((self.held.get_or_init(|| held), self.rows())))
+    }
+
+    fn held_of_check(&self) -> Result<Arc<Part>, Error> {
+        if let Some(held) = self.shared.held.get() {
+            return Ok(Arc::clone(held));
+        }
+        let fitting = &self.shared.fitting;
         let together = Together(self.shared.data.groups());
         let order = together.shuffled(self.rows(), fitting.trainer.key.stream(BASELINE));
         let share = (self.rows() as f64 * HELD_OUT).ceil() as usize;
@@ -319,10 +336,8 @@ impl<'a> Trials<'a> {
             check.retain(|row| fitted.binary_search(row).is_ok());
         }
         check.truncate(MOST_HELD);
-        let among = self.held_out();
-        let trusted = (0..among.len()).filter(|&row| among[row]).collect();
-        let held = Held::new(self.shared.data, check, trusted)?;
-        Ok(Some((self.held.get_or_init(|| held), self.rows())))
+        let held = Arc::new(Part::of(self.shared.data.train(), check)?);
+        Ok(Arc::clone(self.shared.held.get_or_init(|| held)))
     }
 
     /// Parameters of a model that is trained in this way.
@@ -590,7 +605,10 @@ mod tests {
         let trusted = rows[100..]
             .iter()
             .map(|row| data.trusted().labels()[row - 500]);
-        assert!(trusted.eq(held.examples.labels()[100..].iter().copied()));
+        assert!(trusted.eq(held.trusted.examples.labels().iter().copied()));
+        let others = trials.without(&[0, 1]);
+        let shared = &others.held().unwrap().unwrap().0.check;
+        assert!(Arc::ptr_eq(&held.check, shared), "one copy for all trials");
         // Beyond the rows that models are trained on, there is nothing to hold out.
         let fewer = Trials::new(&data, trainer(), 200).unwrap();
         let held = fewer.held().unwrap().unwrap().0;
