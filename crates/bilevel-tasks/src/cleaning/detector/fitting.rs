@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use bilevel_autodiff::Bound;
 
-use super::held::Held;
+use super::held::{Held, mean};
 use crate::Deadline;
 use crate::Error;
 use crate::model::Probabilities;
@@ -44,9 +44,9 @@ pub(super) struct Watched {
     /// With the number of steps after which they are least surprising, and how surprising they are then.
     pub(super) best: Training,
     pub(super) least: f64,
-    /// With all steps.
+    /// With all steps, and how surprising each of them is then.
     pub(super) to_the_end: Training,
-    pub(super) last: f64,
+    pub(super) last: Vec<f64>,
 }
 
 impl Fitting {
@@ -66,7 +66,7 @@ impl Fitting {
             best: to_the_end,
             to_the_end,
             least: f64::INFINITY,
-            last: f64::INFINITY,
+            last: Vec::new(),
         };
         let Some((held, check)) = held else {
             return Ok(found);
@@ -82,8 +82,9 @@ impl Fitting {
         self.descend(rest, to_the_end, until, &mut |step, y| {
             if step.is_multiple_of(LOOK) || step == steps {
                 found.last = held.surprise(&self.probabilities, y, wrong)?;
-                if found.last < found.least {
-                    found.least = found.last;
+                let last = mean(&found.last);
+                if last < found.least {
+                    found.least = last;
                     found.best.steps = step;
                 }
             }

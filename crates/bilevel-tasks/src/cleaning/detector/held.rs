@@ -56,14 +56,14 @@ impl Held {
         self.check.rows.iter().copied().chain(trusted)
     }
 
-    /// How surprising the labels are for a model, on average. Those of the rows to check may be wrong at random, with the
+    /// How surprising the label of each row is for a model. Those of the rows to check may be wrong at random, with the
     /// one of these shares that makes them least surprising: a model of better labels than these is not to blame for them.
     pub(super) fn surprise(
         &self,
         probabilities: &Probabilities<f32>,
         y: &[f32],
         wrong: &[f64],
-    ) -> Result<f64, Error> {
+    ) -> Result<Vec<f64>, Error> {
         let check = self.check.own(probabilities, y)?;
         let trusted = self.trusted.own(probabilities, y)?;
         let classes = self.check.examples.classes();
@@ -72,30 +72,43 @@ impl Held {
 }
 
 /// By the probabilities of the labels of rows to check, and of trusted rows.
-fn surprise(check: &[f64], trusted: &[f64], classes: usize, wrong: &[f64]) -> f64 {
+fn surprise(check: &[f64], trusted: &[f64], classes: usize, wrong: &[f64]) -> Vec<f64> {
     let surprise = |p: f64| -p.max(1e-9).ln();
-    let of_check = wrong.iter().map(|wrong| {
+    let of_check = |wrong: f64| -> Vec<f64> {
         let mixed = |&p: &f64| surprise((1.0 - wrong) * p + wrong / classes as f64);
-        check.iter().map(mixed).sum::<f64>()
-    });
-    let of_trusted: f64 = trusted.iter().map(|&p| surprise(p)).sum();
-    let rows = check.len() + trusted.len();
-    (of_check.fold(f64::INFINITY, f64::min) + of_trusted) / rows.max(1) as f64
+        check.iter().map(mixed).collect()
+    };
+    let least = wrong
+        .iter()
+        .map(|&wrong| of_check(wrong))
+        .min_by(|a, b| mean(a).total_cmp(&mean(b)));
+    let mut all = least.unwrap_or_default();
+    all.extend(trusted.iter().map(|&p| surprise(p)));
+    all
+}
+
+/// 0 of none.
+pub(super) fn mean(of: &[f64]) -> f64 {
+    of.iter().sum::<f64>() / of.len().max(1) as f64
+}
+
+/// Whether these numbers of the same rows are lower on average, by more than so many standard errors.
+pub(super) fn clearly_lower(numbers: &[f64], than: &[f64], clearly: f64) -> bool {
+    let lower: Vec<f64> = numbers.iter().zip(than).map(|(a, b)| b - a).collect();
+    let by = mean(&lower);
+    let squares: f64 = lower.iter().map(|lower| (lower - by).powi(2)).sum();
+    by > clearly * squares.sqrt() / lower.len().max(1) as f64
 }
 
 /// The middle place, or the one with the least mean loss if that is lower by more than [`CLEARLY`] standard errors.
 pub(super) fn clearly_least(losses: &[Vec<f64>; FACTORS.len()]) -> usize {
-    let sum = |place: usize| losses[place].iter().sum::<f64>();
     let best = (0..FACTORS.len())
-        .min_by(|&a, &b| sum(a).total_cmp(&sum(b)))
+        .min_by(|&a, &b| mean(&losses[a]).total_cmp(&mean(&losses[b])))
         .unwrap_or(MIDDLE);
-    let pairs = losses[MIDDLE].iter().zip(&losses[best]);
-    let better: Vec<f64> = pairs.map(|(middle, best)| middle - best).collect();
-    let rows = better.len().max(1) as f64;
-    let mean = better.iter().sum::<f64>() / rows;
-    let squares: f64 = better.iter().map(|better| (better - mean).powi(2)).sum();
-    let error = squares.sqrt() / rows;
-    if mean > CLEARLY * error { best } else { MIDDLE }
+    match clearly_lower(&losses[best], &losses[MIDDLE], CLEARLY) {
+        true => best,
+        false => MIDDLE,
+    }
 }
 
 #[cfg(test)]
@@ -110,7 +123,7 @@ mod tests {
             let own: Vec<f64> = (0..100)
                 .map(|row| if row < 30 { (1.0 - sure) / 9.0 } else { sure })
                 .collect();
-            surprise(&own, &[], 10, wrong)
+            mean(&surprise(&own, &[], 10, wrong))
         };
         assert!(surprise(0.999, &[0.0]) > surprise(0.7, &[0.0]));
         assert!(surprise(0.999, &WRONG) <= surprise(0.7, &WRONG) + 0.01);
@@ -122,9 +135,19 @@ mod tests {
     #[test]
     fn surprises_at_trusted_rows_count_in_full() {
         let found = surprise(&[0.9, 0.9], &[0.01], 2, &WRONG);
-        let expected = -(2.0 * 0.9_f64.ln() + 0.01_f64.ln()) / 3.0;
-        assert!((found - expected).abs() < 1e-12);
-        assert_eq!(surprise(&[], &[], 2, &WRONG), 0.0);
+        let expected = [0.9_f64, 0.9, 0.01].map(|p| -p.ln());
+        assert_eq!(found, expected);
+        assert!(surprise(&[], &[], 2, &WRONG).is_empty());
+    }
+
+    #[test]
+    fn clearly_lower_is_more_than_chance() {
+        let than = [1.0, 2.0, 3.0, 4.0];
+        assert!(clearly_lower(&[0.9, 1.9, 2.9, 3.9], &than, 1.0));
+        // On average, but not by more than the error of the mean.
+        assert!(!clearly_lower(&[0.0, 2.0, 3.0, 4.5], &than, 1.0));
+        assert!(!clearly_lower(&than, &than, 1.0));
+        assert!(!clearly_lower(&[], &[], 1.0));
     }
 
     #[test]

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use super::annotators::Annotators;
 use super::detected::Detected;
 use super::fitting::Fitting;
-use super::held::{Held, Part, WRONG, clearly_least};
+use super::held::{Held, Part, WRONG, clearly_least, clearly_lower, mean};
 use crate::Deadline;
 use crate::Error;
 use crate::cleaning::CleaningData;
@@ -271,19 +271,34 @@ impl<'a> Trials<'a> {
     }
 
     /// How models of these targets are trained best. Where rows are few for their columns: to the end, with the ridge that
-    /// leaves the rows that are held out least surprising; at most one step weaker than for the given labels, as targets
-    /// that come from models are easier to learn than what they stand for. Where rows are many, without a ridge.
+    /// leaves the rows that are held out least surprising; a weaker one than for the given labels only if it is clearly
+    /// better, as targets that come from models are easier to learn than what they stand for. Where rows are many, without
+    /// a ridge.
     pub(super) fn training(&self, targets: &[f32]) -> Result<Training, Error> {
         let (fitting, held) = (&self.shared.fitting, self.held()?);
         if fitting.unit.is_none() {
             return Ok(fitting.watched(0.0, targets, held, &WRONG)?.best);
         }
         let (place, _) = self.given_best()?;
-        let of = |factor| {
-            let found = fitting.watched(factor, targets, held, &WRONG)?;
-            Ok((found.last, found.to_the_end))
-        };
-        Ok(least(place, place.saturating_sub(1), of)?.1)
+        let of = |factor| fitting.watched(factor, targets, held, &WRONG);
+        let mut best = of(FACTORS[place])?;
+        let mut stronger = false;
+        for factor in &FACTORS[place + 1..] {
+            let found = of(*factor)?;
+            if mean(&found.last) >= mean(&best.last) {
+                break;
+            }
+            (best, stronger) = (found, true);
+        }
+        let weaker = FACTORS[..place].iter().rev();
+        for factor in weaker.take_while(|_| !stronger) {
+            let found = of(*factor)?;
+            if !clearly_lower(&found.last, &best.last, 1.0) {
+                break;
+            }
+            best = found;
+        }
+        Ok(best.to_the_end)
     }
 
     /// How models of the given labels are trained best, and the place of their ridge.
