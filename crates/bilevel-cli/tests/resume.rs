@@ -318,7 +318,7 @@ fn what_does_not_belong_together_is_refused() {
     write_digits(here, "images", "labels", 0, 300);
     succeed(
         here,
-        "clean --images images --labels labels --trusted-rows 100 --steps 20 --outer-steps 100000 --early-stopping off --time-limit 0.1s --quiet --out out",
+        "clean --images images --labels labels --trusted-rows 100 --steps 20 --outer-steps 100000 --early-stopping off --time-limit 1s --quiet --out out",
     );
     let out = here.join("out");
     let (path, config, history) = (
