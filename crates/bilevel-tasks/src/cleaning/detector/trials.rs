@@ -34,8 +34,8 @@ const JUDGING: u32 = 2;
 /// Share of the rows to check, and of the trusted rows, that choose how models are trained.
 const HELD_OUT: f64 = 0.2;
 
-/// At most so many rows to check do so.
-const MOST_HELD: usize = 2000;
+/// About so many rows to check do so at most.
+const MOST_HELD: f64 = 2000.0;
 
 /// Of so many trusted rows, those of one fold suffice to choose a ridge.
 const ONE_FOLD: usize = 1000;
@@ -157,6 +157,11 @@ impl<'a> Trials<'a> {
             used[row] = false;
         }
         Self::using(Arc::clone(&self.shared), used)
+    }
+
+    /// With all trusted rows, so that what all trials share does not depend on which of them asks first.
+    fn whole(&self) -> Self {
+        Self::using(Arc::clone(&self.shared), vec![true; self.used.len()])
     }
 
     /// From now on, the end of the time is an error: until then, trainings end early with what they have.
@@ -285,7 +290,8 @@ impl<'a> Trials<'a> {
         let mut stronger = false;
         for factor in &FACTORS[place + 1..] {
             let found = of(*factor)?;
-            if mean(&found.last) >= mean(&best.last) {
+            // Where the time ended it, nothing is known.
+            if found.last.is_empty() || mean(&found.last) >= mean(&best.last) {
                 break;
             }
             (best, stronger) = (found, true);
@@ -305,6 +311,9 @@ impl<'a> Trials<'a> {
     fn given_best(&self) -> Result<(usize, Training), Error> {
         if let Some(given) = self.shared.given.get() {
             return Ok(*given);
+        }
+        if self.holds_out() {
+            return self.whole().given_best();
         }
         let (fitting, held) = (&self.shared.fitting, self.held()?);
         let targets = self.targets(|_| true);
@@ -345,12 +354,13 @@ impl<'a> Trials<'a> {
         let fitting = &self.shared.fitting;
         let together = Together(self.shared.data.groups());
         let order = together.shuffled(self.rows(), fitting.trainer.key.stream(BASELINE));
-        let share = (self.rows() as f64 * HELD_OUT).ceil() as usize;
+        let fitted = fitting.fitted.as_ref().map_or(self.rows(), Vec::len);
+        let share = HELD_OUT.min(MOST_HELD / fitted.max(1) as f64);
+        let share = (self.rows() as f64 * share).ceil() as usize;
         let mut check = order[..together.cut(&order, share)].to_vec();
         if let Some(fitted) = &fitting.fitted {
             check.retain(|row| fitted.binary_search(row).is_ok());
         }
-        check.truncate(MOST_HELD);
         let held = Arc::new(Part::of(self.shared.data.train(), check)?);
         Ok(Arc::clone(self.shared.held.get_or_init(|| held)))
     }
@@ -374,6 +384,9 @@ impl<'a> Trials<'a> {
     fn trusted_ridge(&self) -> Result<f64, Error> {
         if let Some(found) = self.shared.of_trusted_ridge.get() {
             return Ok(*found);
+        }
+        if self.holds_out() {
+            return self.whole().trusted_ridge();
         }
         let trusted = self.shared.data.trusted();
         let chooses = self.shared.fitting.trainer.weight_decay == 0.0;
@@ -624,6 +637,14 @@ mod tests {
         let others = trials.without(&[0, 1]);
         let shared = &others.held().unwrap().unwrap().0.check;
         assert!(Arc::ptr_eq(&held.check, shared), "one copy for all trials");
+        // What they share does not depend on who asks first.
+        let first = of(&data, trainer()).without(&[0, 1, 2, 3, 4, 5, 6, 7]);
+        let of_part = (first.given_best().unwrap(), first.trusted_ridge().unwrap());
+        let of_whole = (
+            trials.given_best().unwrap(),
+            trials.trusted_ridge().unwrap(),
+        );
+        assert_eq!(of_part, of_whole);
         // Beyond the rows that models are trained on, there is nothing to hold out.
         let fewer = Trials::new(&data, trainer(), 200).unwrap();
         let held = fewer.held().unwrap().unwrap().0;
