@@ -8,7 +8,7 @@ use bilevel::vector::{all_finite, axpy, norm};
 use bilevel::{Draw, Key, Objective};
 
 use self::ridge::Ridge;
-pub(crate) use self::ridge::{FACTORS, MIDDLE, least, unit};
+pub(crate) use self::ridge::{FACTORS, MIDDLE, Side, climb, unit};
 use crate::Error;
 use crate::data::Dataset;
 use crate::deadline::Deadline;
@@ -145,9 +145,10 @@ impl Trainer {
             Ok((best.0, (best.1, training)))
         };
         let unit = unit(data, data.rows()).filter(|_| self.weight_decay == 0.0);
-        let (y, training) = match unit {
-            None => stopped(0.0)?.1,
-            Some(unit) => least(MIDDLE, 0, |factor| stopped(factor * unit))?.1,
+        let lower = |found: &(T, _), best: &(T, _), _| found.0 < best.0;
+        let (_, (y, training)) = match unit {
+            None => stopped(0.0)?,
+            Some(unit) => climb(MIDDLE, |factor| stopped(factor * unit), lower)?.1,
         };
         Ok((Classifier::new(self.model, y), training))
     }

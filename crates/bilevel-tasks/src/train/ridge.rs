@@ -32,31 +32,38 @@ pub(crate) fn unit(features: &Dataset, rows: usize) -> Option<f64> {
     Some(unit).filter(|unit| unit.is_finite() && *unit > 0.0)
 }
 
-/// The place of the factor of [`FACTORS`] with the least loss, and what was found with it: from one place on, as long as
-/// the next one is better; if the next higher one is not, downwards to the place `lowest`. `of` trains with a factor and
-/// says the loss.
-pub(crate) fn least<L: PartialOrd, F>(
+/// On which side of the best factor so far another one is.
+#[derive(Clone, Copy, PartialEq, Debug)]
+pub(crate) enum Side {
+    /// It is larger.
+    Stronger,
+    /// It is smaller.
+    Weaker,
+}
+
+/// The place of the best factor of [`FACTORS`], and what `of` has found with it: from one place on, as long as the next
+/// factor is better than the one before; if the next larger one is not, as long as the next smaller one is.
+pub(crate) fn climb<F>(
     from: usize,
-    lowest: usize,
-    mut of: impl FnMut(f64) -> Result<(L, F), Error>,
+    mut of: impl FnMut(f64) -> Result<F, Error>,
+    better: impl Fn(&F, &F, Side) -> bool,
 ) -> Result<(usize, F), Error> {
-    let (loss, found) = of(FACTORS[from])?;
-    let mut best = (loss, found, from);
-    let mut climb = |places: &mut dyn Iterator<Item = usize>, best: &mut (L, F, usize)| {
+    let mut best = (from, of(FACTORS[from])?);
+    let mut along = |places: &mut dyn Iterator<Item = usize>, side, best: &mut (usize, F)| {
         for place in places {
-            let (loss, found) = of(FACTORS[place])?;
-            if loss >= best.0 {
+            let found = of(FACTORS[place])?;
+            if !better(&found, &best.1, side) {
                 break;
             }
-            *best = (loss, found, place);
+            *best = (place, found);
         }
         Ok::<_, Error>(())
     };
-    climb(&mut (from + 1..FACTORS.len()), &mut best)?;
-    if best.2 == from {
-        climb(&mut (lowest..from).rev(), &mut best)?;
+    along(&mut (from + 1..FACTORS.len()), Side::Stronger, &mut best)?;
+    if best.0 == from {
+        along(&mut (0..from).rev(), Side::Weaker, &mut best)?;
     }
-    Ok((best.2, best.1))
+    Ok(best)
 }
 
 /// R‖w‖²/2, where w are the parameters without biases.
@@ -99,34 +106,50 @@ impl Ridge {
 mod tests {
     use super::*;
 
-    /// The loss of each factor, and which factors were tried.
-    fn climbed(from: usize, lowest: usize, losses: [f64; 4]) -> (f64, Vec<f64>) {
+    /// The factor that is found for these losses, and which factors were tried.
+    fn climbed(
+        losses: [f64; 4],
+        better: impl Fn(&(f64, f64), &(f64, f64), Side) -> bool,
+    ) -> (f64, Vec<f64>) {
         let mut tried = Vec::new();
-        let found = least(from, lowest, |factor| {
+        let of = |factor| {
             tried.push(factor);
             let place = FACTORS.iter().position(|other| *other == factor).unwrap();
             Ok((losses[place], factor))
-        });
-        let (place, found) = found.unwrap();
+        };
+        let (place, (_, found)) = climb(MIDDLE, of, better).unwrap();
         assert_eq!(FACTORS[place], found);
         (found, tried)
     }
 
     #[test]
     fn the_best_factor_is_found_without_trying_all() {
-        let from_middle = |losses| climbed(MIDDLE, 0, losses);
-        assert_eq!(from_middle([4.0, 3.0, 2.0, 1.0]), (0.2, vec![0.02, 0.2]));
+        let lower = |losses| climbed(losses, |found, best, _| found.0 < best.0);
+        assert_eq!(lower([4.0, 3.0, 2.0, 1.0]), (0.2, vec![0.02, 0.2]));
         let middle = (0.02, vec![0.02, 0.2, 0.002]);
-        assert_eq!(from_middle([3.0, 2.0, 1.0, 2.0]), middle);
+        assert_eq!(lower([3.0, 2.0, 1.0, 2.0]), middle);
         // Between equal ones, the first that was tried.
-        assert_eq!(from_middle([1.0; 4]), middle);
+        assert_eq!(lower([1.0; 4]), middle);
+        assert_eq!(lower([f64::NAN, f64::NAN, 1.0, f64::NAN]), middle);
         let all = vec![0.02, 0.2, 0.002, 0.0];
-        assert_eq!(from_middle([1.0, 2.0, 3.0, 4.0]), (0.0, all.clone()));
-        assert_eq!(from_middle([2.0, 1.0, 3.0, 4.0]), (0.002, all));
-        let once = climbed(MIDDLE, 1, [1.0, 2.0, 3.0, 4.0]);
-        assert_eq!(once, (0.002, vec![0.02, 0.2, 0.002]));
-        let broken = least(0, 0, |_| Err::<(f64, ()), _>(Error::NoRows));
+        assert_eq!(lower([1.0, 2.0, 3.0, 4.0]), (0.0, all.clone()));
+        assert_eq!(lower([2.0, 1.0, 3.0, 4.0]), (0.002, all));
+        let broken = climb(0, |_| Err::<(), _>(Error::NoRows), |(), (), _| true);
         assert!(broken.is_err());
+    }
+
+    /// Smaller factors may have to be better by more than larger ones.
+    #[test]
+    fn sides_are_told_apart() {
+        let by_two = |losses| {
+            climbed(losses, |found, best, side| match side {
+                Side::Stronger => found.0 < best.0,
+                Side::Weaker => found.0 < best.0 - 2.0,
+            })
+        };
+        assert_eq!(by_two([2.0, 3.0, 4.0, 5.0]).0, 0.02);
+        assert_eq!(by_two([2.0, 1.0, 4.0, 5.0]).0, 0.002);
+        assert_eq!(by_two([2.0, 3.0, 4.0, 3.5]), (0.2, vec![0.02, 0.2]));
     }
 
     #[test]

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use bilevel_autodiff::Bound;
 
-use super::held::{Held, mean};
+use super::held::{Held, WRONG, mean};
 use crate::Deadline;
 use crate::Error;
 use crate::model::Probabilities;
@@ -39,14 +39,22 @@ pub(super) struct Fitting {
     pub(super) cut: AtomicUsize,
 }
 
-/// What training leads to for rows that are held out.
+/// The number of steps after which rows that are held out are least surprising, and how surprising they are then.
 pub(super) struct Watched {
-    /// With the number of steps after which they are least surprising, and how surprising they are then.
-    pub(super) best: Training,
+    pub(super) training: Training,
     pub(super) least: f64,
-    /// With all steps, and how surprising each of them is then.
-    pub(super) to_the_end: Training,
-    pub(super) last: Vec<f64>,
+}
+
+/// A training to the end, and how surprising each row is then that is held out; none if the time ended it.
+pub(super) struct Judged {
+    pub(super) training: Training,
+    pub(super) surprise: Vec<f64>,
+}
+
+impl Judged {
+    pub(super) fn mean(&self) -> f64 {
+        mean(&self.surprise)
+    }
 }
 
 impl Fitting {
@@ -59,40 +67,70 @@ impl Fitting {
         held: Option<(&Held, usize)>,
         wrong: &[f64],
     ) -> Result<Watched, Error> {
-        let steps = self.trainer.steps;
-        let ridge = factor * self.unit.unwrap_or_default();
-        let to_the_end = Training { steps, ridge };
+        let training = self.all_steps(factor);
+        let steps = training.steps;
         let mut found = Watched {
-            best: to_the_end,
-            to_the_end,
+            training,
             least: f64::INFINITY,
-            last: Vec::new(),
         };
         let Some((held, check)) = held else {
             return Ok(found);
         };
         let many = self.unit.is_none();
-        let mut rest = targets.to_vec();
-        let (_, classes) = self.shape;
-        for row in held.rows(check) {
-            rest[row * classes..(row + 1) * classes].fill(0.0);
-        }
-        let rest = (&*self.loss, self.fitted(rest));
-        let until = self.part(SEARCH);
-        self.descend(rest, to_the_end, until, &mut |step, y| {
+        let rest = self.without(held, check, targets);
+        self.descend(rest, training, self.part(SEARCH), &mut |step, y| {
             if step.is_multiple_of(LOOK) || step == steps {
-                found.last = held.surprise(&self.probabilities, y, wrong)?;
-                let last = mean(&found.last);
-                if last < found.least {
-                    found.least = last;
-                    found.best.steps = step;
+                let now = mean(&held.surprise(&self.probabilities, y, wrong)?);
+                if now < found.least {
+                    found.least = now;
+                    found.training.steps = step;
                 }
             }
             // A ridge is judged by where it leads to.
-            let best = found.best.steps;
+            let best = found.training.steps;
             Ok(!many || step < best + PATIENCE + best / 2 || found.least == f64::INFINITY)
         })?;
         Ok(found)
+    }
+
+    /// The same for where training leads to. Labels may be wrong at random.
+    pub(super) fn to_the_end(
+        &self,
+        factor: f64,
+        targets: &[f32],
+        held: Option<(&Held, usize)>,
+    ) -> Result<Judged, Error> {
+        let training = self.all_steps(factor);
+        let mut surprise = Vec::new();
+        if let Some((held, check)) = held {
+            let rest = self.without(held, check, targets);
+            let mut ends = false;
+            let y = self.descend(rest, training, self.part(SEARCH), &mut |step, _| {
+                ends = step == training.steps;
+                Ok(true)
+            })?;
+            if ends {
+                surprise = held.surprise(&self.probabilities, &y, &WRONG)?;
+            }
+        }
+        Ok(Judged { training, surprise })
+    }
+
+    fn all_steps(&self, factor: f64) -> Training {
+        Training {
+            steps: self.trainer.steps,
+            ridge: factor * self.unit.unwrap_or_default(),
+        }
+    }
+
+    /// What to descend on with these targets, but for the rows that are held out of so many rows to check and the trusted ones.
+    fn without(&self, held: &Held, check: usize, targets: &[f32]) -> (&Bound<f32>, Vec<f32>) {
+        let (_, classes) = self.shape;
+        let mut rest = targets.to_vec();
+        for row in held.rows(check) {
+            rest[row * classes..(row + 1) * classes].fill(0.0);
+        }
+        (&self.loss, self.fitted(rest))
     }
 
     /// Parameters of a model that is trained in this way.

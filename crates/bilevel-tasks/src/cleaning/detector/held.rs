@@ -67,13 +67,17 @@ impl Held {
         let check = self.check.own(probabilities, y)?;
         let trusted = self.trusted.own(probabilities, y)?;
         let classes = self.check.examples.classes();
-        Ok(surprise(&check, &trusted, classes, wrong))
+        Ok(of_rows(&check, &trusted, classes, wrong))
     }
 }
 
+/// How surprising what has this probability is.
+pub(super) fn surprise(p: f64) -> f64 {
+    -p.max(1e-9).ln()
+}
+
 /// By the probabilities of the labels of rows to check, and of trusted rows.
-fn surprise(check: &[f64], trusted: &[f64], classes: usize, wrong: &[f64]) -> Vec<f64> {
-    let surprise = |p: f64| -p.max(1e-9).ln();
+fn of_rows(check: &[f64], trusted: &[f64], classes: usize, wrong: &[f64]) -> Vec<f64> {
     let of_check = |wrong: f64| -> Vec<f64> {
         let mixed = |&p: &f64| surprise((1.0 - wrong) * p + wrong / classes as f64);
         check.iter().map(mixed).collect()
@@ -119,25 +123,25 @@ mod tests {
     #[test]
     fn wrong_labels_are_allowed_for() {
         // 30 of 100 labels of 10 classes are wrong.
-        let surprise = |sure: f64, wrong: &[f64]| {
+        let of_sure = |sure: f64, wrong: &[f64]| {
             let own: Vec<f64> = (0..100)
                 .map(|row| if row < 30 { (1.0 - sure) / 9.0 } else { sure })
                 .collect();
-            mean(&surprise(&own, &[], 10, wrong))
+            mean(&of_rows(&own, &[], 10, wrong))
         };
-        assert!(surprise(0.999, &[0.0]) > surprise(0.7, &[0.0]));
-        assert!(surprise(0.999, &WRONG) <= surprise(0.7, &WRONG) + 0.01);
-        assert!(surprise(0.1, &WRONG) > surprise(0.999, &WRONG) + 0.5);
-        assert!((surprise(0.1, &[0.0]) - 10_f64.ln()).abs() < 1e-3);
+        assert!(of_sure(0.999, &[0.0]) > of_sure(0.7, &[0.0]));
+        assert!(of_sure(0.999, &WRONG) <= of_sure(0.7, &WRONG) + 0.01);
+        assert!(of_sure(0.1, &WRONG) > of_sure(0.999, &WRONG) + 0.5);
+        assert!((of_sure(0.1, &[0.0]) - 10_f64.ln()).abs() < 1e-3);
     }
 
     /// Labels of trusted rows are not wrong.
     #[test]
     fn surprises_at_trusted_rows_count_in_full() {
-        let found = surprise(&[0.9, 0.9], &[0.01], 2, &WRONG);
+        let found = of_rows(&[0.9, 0.9], &[0.01], 2, &WRONG);
         let expected = [0.9_f64, 0.9, 0.01].map(|p| -p.ln());
         assert_eq!(found, expected);
-        assert!(surprise(&[], &[], 2, &WRONG).is_empty());
+        assert!(of_rows(&[], &[], 2, &WRONG).is_empty());
     }
 
     #[test]

@@ -109,38 +109,19 @@ fn best(trials: &Trials<'_>) -> Result<(f64, f64), Error> {
 
 #[cfg(test)]
 mod tests {
-    use bilevel::Key;
-
+    use super::super::trials::drawn::{drawn, of, trainer};
     use super::*;
-    use crate::cleaning::split::{CleaningData, Split};
-    use crate::corruption::{Corruption, CorruptionKind};
-    use crate::data::digits::digits;
+    use crate::cleaning::CleaningData;
+    use crate::corruption::CorruptionKind;
     use crate::data::groups::Groups;
-    use crate::model::{Model, predictions};
-    use crate::train::Trainer;
+    use crate::model::predictions;
 
     fn data(trusted: usize, rate: f64) -> CleaningData {
-        let split = Split {
-            train: 600,
-            trusted,
-            test: 0,
-        };
-        let corruption = Corruption {
-            kind: CorruptionKind::Pairwise,
-            rate,
-        };
-        CleaningData::draw(&digits(), split, Some(&corruption), Key::from_seed(7)).unwrap()
+        drawn(600, trusted, CorruptionKind::Pairwise, rate)
     }
 
     fn trials(data: &CleaningData) -> Trials<'_> {
-        let trainer = Trainer {
-            model: Model::Softmax,
-            steps: 60,
-            weight_decay: 0.0,
-            key: Key::from_seed(7),
-            deadline: crate::Deadline::default(),
-        };
-        Trials::new(data, trainer, data.train().rows()).unwrap()
+        of(data, trainer())
     }
 
     /// Good labels count where few rows are trusted; trusted rows where nearly all labels are wrong.

@@ -1,0 +1,185 @@
+//! How models are trained: what the rows choose that they do not see.
+
+use std::sync::Arc;
+
+use super::Trials;
+use crate::Error;
+use crate::cleaning::detector::fitting::{Judged, Watched};
+use crate::cleaning::detector::held::{Held, Part, WRONG, clearly_lower};
+use crate::cleaning::together::Together;
+use crate::stream::BASELINE;
+use crate::train::{MIDDLE, Side, Training, climb};
+
+/// Share of the rows to check, and of the trusted rows, that choose how models are trained.
+const HELD_OUT: f64 = 0.2;
+
+/// About so many rows to check do so at most.
+const MOST_HELD: f64 = 2000.0;
+
+impl Trials<'_> {
+    /// The trusted rows that choose how models are trained: by trusted row.
+    pub(in crate::cleaning::detector) fn held_out(&self) -> Vec<bool> {
+        let rows: Vec<usize> = self.trusted().map(|(row, _)| row).collect();
+        let held = (rows.len() as f64 * HELD_OUT).ceil() as usize;
+        let groups = self.groups_of(rows.iter().copied());
+        let together = Together(groups.as_deref());
+        let order = together.shuffled(rows.len(), self.shared.fitting.trainer.key.stream(BASELINE));
+        let mut among = vec![false; self.used.len()];
+        for &place in &order[..together.cut(&order, held)] {
+            among[rows[place]] = true;
+        }
+        among
+    }
+
+    /// How models of these targets are trained best. Where rows are few for their columns: to the end, with the ridge that
+    /// leaves the rows that are held out least surprising; a weaker one than for the given labels only if it is clearly
+    /// better, as targets that come from models are easier to learn than what they stand for. Where rows are many, without
+    /// a ridge.
+    pub(in crate::cleaning::detector) fn training(
+        &self,
+        targets: &[f32],
+    ) -> Result<Training, Error> {
+        let (fitting, held) = (&self.shared.fitting, self.held()?);
+        if fitting.unit.is_none() {
+            return Ok(fitting.watched(0.0, targets, held, &WRONG)?.training);
+        }
+        let (place, _) = self.given_best()?;
+        let of = |factor| fitting.to_the_end(factor, targets, held);
+        let better = |found: &Judged, best: &Judged, side| match side {
+            // Where the time ended it, nothing is known.
+            Side::Stronger => !found.surprise.is_empty() && found.mean() < best.mean(),
+            Side::Weaker => clearly_lower(&found.surprise, &best.surprise, 1.0),
+        };
+        Ok(climb(place, of, better)?.1.training)
+    }
+
+    /// How models of the given labels are trained best, and the place of their ridge.
+    pub(super) fn given_best(&self) -> Result<(usize, Training), Error> {
+        if let Some(given) = self.shared.given.get() {
+            return Ok(*given);
+        }
+        if self.holds_out() {
+            return self.whole().given_best();
+        }
+        let (fitting, held) = (&self.shared.fitting, self.held()?);
+        let targets = self.targets(|_| true);
+        let of = |factor| fitting.watched(factor, &targets, held, &[0.0]);
+        let (place, found) = match fitting.unit {
+            None => (0, of(0.0)?),
+            Some(_) => climb(MIDDLE, of, |found: &Watched, best, _| {
+                found.least < best.least
+            })?,
+        };
+        let given = (place, found.training);
+        Ok(*self.shared.given.get_or_init(|| given))
+    }
+
+    /// The rows that choose how models are trained, some of each kind, and the number of rows to check. `None` if rows are
+    /// many and none is trusted.
+    fn held(&self) -> Result<Option<(&Held, usize)>, Error> {
+        let fitting = &self.shared.fitting;
+        if fitting.unit.is_none() && self.trusted().next().is_none() {
+            return Ok(None);
+        }
+        if let Some(held) = self.held.get() {
+            return Ok(Some((held, self.rows())));
+        }
+        let among = self.held_out();
+        let trusted = (0..among.len()).filter(|&row| among[row]).collect();
+        let held = Held {
+            check: self.held_of_check()?,
+            trusted: Part::of(self.shared.data.trusted(), trusted)?,
+        };
+        Ok(Some((self.held.get_or_init(|| held), self.rows())))
+    }
+
+    fn held_of_check(&self) -> Result<Arc<Part>, Error> {
+        if let Some(held) = self.shared.held.get() {
+            return Ok(Arc::clone(held));
+        }
+        let fitting = &self.shared.fitting;
+        let together = Together(self.shared.data.groups());
+        let order = together.shuffled(self.rows(), fitting.trainer.key.stream(BASELINE));
+        let fitted = fitting.fitted.as_ref().map_or(self.rows(), Vec::len);
+        let share = HELD_OUT.min(MOST_HELD / fitted.max(1) as f64);
+        let share = (self.rows() as f64 * share).ceil() as usize;
+        let mut check = order[..together.cut(&order, share)].to_vec();
+        if let Some(fitted) = &fitting.fitted {
+            check.retain(|row| fitted.binary_search(row).is_ok());
+        }
+        let held = Arc::new(Part::of(self.shared.data.train(), check)?);
+        Ok(Arc::clone(self.shared.held.get_or_init(|| held)))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::drawn::{of, trainer, uniform};
+    use super::*;
+    use crate::cleaning::CleaningData;
+    use crate::data::Dataset;
+    use crate::train::{FACTORS, Trainer, unit};
+
+    /// Trusted rows are held out besides, and their labels are not wrong.
+    #[test]
+    fn rows_of_both_kinds_are_held_out() {
+        let data = uniform(500, 50, 0.3);
+        let trials = of(&data, trainer());
+        let held = trials.held().unwrap().unwrap().0;
+        let rows: Vec<usize> = held.rows(500).collect();
+        assert_eq!(rows.len(), 110);
+        assert!(rows[..100].iter().all(|row| *row < 500));
+        let trusted = rows[100..]
+            .iter()
+            .map(|row| data.trusted().labels()[row - 500]);
+        assert!(trusted.eq(held.trusted.examples.labels().iter().copied()));
+        let others = trials.without(&[0, 1]);
+        let shared = &others.held().unwrap().unwrap().0.check;
+        assert!(Arc::ptr_eq(&held.check, shared), "one copy for all trials");
+        // What they share does not depend on who asks first.
+        let first = of(&data, trainer()).without(&[0, 1, 2, 3, 4, 5, 6, 7]);
+        let of_part = (first.given_best().unwrap(), first.trusted_ridge().unwrap());
+        let of_whole = (
+            trials.given_best().unwrap(),
+            trials.trusted_ridge().unwrap(),
+        );
+        assert_eq!(of_part, of_whole);
+        // Beyond the rows that models are trained on, there is nothing to hold out.
+        let fewer = Trials::new(&data, trainer(), 200).unwrap();
+        let held = fewer.held().unwrap().unwrap().0;
+        let fitted = fewer.shared.fitting.fitted.as_ref().unwrap();
+        let rows: Vec<usize> = held.rows(500).collect();
+        assert!(rows.iter().all(|row| fitted.contains(row)));
+        assert!((30..80).contains(&rows.len()));
+    }
+
+    #[test]
+    fn the_ridge_is_chosen_where_rows_are_few() {
+        let data = uniform(300, 0, 0.4);
+        let trials = of(&data, trainer());
+        let unit = unit(data.train(), 300).unwrap();
+        let ridges = FACTORS.map(|factor| factor * unit);
+        let (place, given) = trials.given_best().unwrap();
+        assert_eq!(given.ridge, ridges[place]);
+        assert!(place > 0, "40 % of 300 labels are wrong");
+        // What models say of all rows is easy to learn; the ridge is not much weaker all the same.
+        let sure: Vec<f32> = trials.targets(|_| true);
+        let own = trials.training(&sure).unwrap();
+        assert!(own.ridge >= ridges[place - 1] && own.steps == 60);
+        // A weight decay is kept as it is; many rows need no ridge.
+        let decayed = Trainer {
+            weight_decay: 0.01,
+            ..trainer()
+        };
+        assert_eq!(of(&data, decayed).given_best().unwrap().1.ridge, 0.0);
+        let rows = 400;
+        let features = (0..rows * 2).map(|i| ((i * 7919) as f32 * 0.618).sin());
+        let labels = (0..rows).map(|row| (row % 2) as u32).collect();
+        let names = vec!["a".to_owned(), "b".to_owned()];
+        let many = Dataset::new(features.collect(), 2, labels, names).unwrap();
+        let none = many.select(&[]).unwrap();
+        let many = CleaningData::new(many, None, none, None).unwrap();
+        let (_, training) = of(&many, trainer()).given_best().unwrap();
+        assert_eq!((training.steps, training.ridge), (60, 0.0));
+    }
+}
