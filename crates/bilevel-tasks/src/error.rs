@@ -243,7 +243,7 @@ pub enum Error {
         value: f32,
     },
     /// The training of a baseline diverged.
-    #[error("the gradient of a baseline became non-finite at inner step {step}")]
+    #[error("the training of a baseline diverged by inner step {step}")]
     BaselineDiverged {
         /// The step, from 1.
         step: usize,

@@ -55,6 +55,17 @@ pub(crate) struct Descent<T> {
     pub(crate) steps: usize,
     /// R of R‖w‖²/2, where w are the parameters without biases.
     pub(crate) ridge: f64,
+    /// The largest curvature that was met before, where it goes on from an earlier descent on nearly the same loss. Then to
+    /// end no lower is no error: it may have begun at the minimum.
+    pub(crate) met: Option<f64>,
+}
+
+/// Where a descent has led to.
+pub(crate) struct Descended<T> {
+    /// m numbers.
+    pub(crate) y: Vec<T>,
+    /// The largest curvature that was met.
+    pub(crate) met: f64,
 }
 
 /// How a model is trained.
@@ -73,6 +84,7 @@ impl Training {
             start,
             steps: self.steps,
             ridge: self.ridge,
+            met: None,
         }
     }
 }
@@ -108,8 +120,8 @@ impl Trainer {
     ) -> Result<Classifier<T>, Error> {
         let loss = self.loss::<T>().bind(&Examples::new(data), None, 0)?;
         let descent = training.from(self.model.start(data.columns(), data.classes(), self.key));
-        let y = self.descend(&*loss, &[], descent, &mut |_, _| Ok(true))?;
-        Ok(Classifier::new(self.model, y))
+        let ended = self.descend(&*loss, &[], descent, &mut |_, _| Ok(true))?;
+        Ok(Classifier::new(self.model, ended.y))
     }
 
     /// Trains on `data` and stops where the loss on `held_out` is smallest (evaluated every few steps), with the ridge that
@@ -169,17 +181,19 @@ impl Trainer {
             start,
             steps,
             ridge,
+            met,
         }: Descent<T>,
         after: &mut AfterStep<'_, T>,
-    ) -> Result<Vec<T>, Error> {
+    ) -> Result<Descended<T>, Error> {
         let mut handle = loss.at(x)?;
         let ridge = Ridge::new(ridge, loss.y_layout());
         let before = handle.value(&start, Draw::All)? + ridge.value(&start);
         let mut gradient = vec![T::zero(); start.len()];
-        let mut secant = Secant::new(&start);
+        let mut secant = Secant::new(&start, met.unwrap_or_default());
         let mut ahead = start.clone();
         // The first steps may lead up, and the time may end with them.
-        let back = self.deadline.left().map(|_| start.clone());
+        let may_end_higher = met.is_some() || self.deadline.left().is_some();
+        let back = may_end_higher.then(|| start.clone());
         let mut y = start;
         let mut age = 0_u32;
         for step in 1..=steps {
@@ -223,13 +237,14 @@ impl Trainer {
         let end = handle.value(&y, Draw::All)? + ridge.value(&y);
         // Sums over many rows are rounded; a NaN is no descent.
         let descended = end <= before + T::from_f64(1e-4) * before.abs();
-        if descended {
-            Ok(y)
-        } else if let Some(start) = back.filter(|_| self.deadline.passed()) {
-            Ok(start)
-        } else {
-            Err(Error::BaselineDiverged { step: steps })
-        }
+        let back = back.filter(|_| met.is_some() || self.deadline.passed());
+        let y = match back {
+            _ if descended => y,
+            Some(start) => start,
+            None => return Err(Error::BaselineDiverged { step: steps }),
+        };
+        let met = secant.curvature;
+        Ok(Descended { y, met })
     }
 }
 
@@ -241,12 +256,12 @@ struct Secant<T> {
 }
 
 impl<T: Real> Secant<T> {
-    /// Before the first gradient.
-    fn new(start: &[T]) -> Self {
+    /// Before the first gradient, with the largest curvature that was met before.
+    fn new(start: &[T], curvature: f64) -> Self {
         Self {
             y: start.to_vec(),
             gradient: Vec::new(),
-            curvature: 0.0,
+            curvature,
         }
     }
 
@@ -406,7 +421,7 @@ mod tests {
         let diverged = train(Deadline::default());
         assert!(matches!(diverged, Err(Error::BaselineDiverged { step: 1 })));
         let over = Deadline::within(Some(std::time::Duration::ZERO));
-        assert_eq!(train(over).unwrap(), [0.0]);
+        assert_eq!(train(over).unwrap().y, [0.0]);
     }
 
     #[test]

@@ -9,10 +9,13 @@ use super::held::{Held, WRONG, mean};
 use crate::Deadline;
 use crate::Error;
 use crate::model::Probabilities;
-use crate::train::{AfterStep, LOOK, Trainer, Training};
+use crate::train::{AfterStep, Descent, LOOK, Trainer, Training};
 
 /// The search for the best number of steps ends that many steps after the best one, and half as many again as that took.
 const PATIENCE: usize = 40;
+
+/// Steps in which a model follows targets that change little.
+const FURTHER: usize = 40;
 
 /// Shares of the time that is left, where there is no answer yet: for each search for the number of steps, and for each
 /// other training.
@@ -37,6 +40,13 @@ pub(super) struct Fitting {
     pub(super) answered: AtomicBool,
     /// The steps of the shortest training that the end of the time ended; the largest number if there is none.
     pub(super) cut: AtomicUsize,
+}
+
+/// A model, how many steps led to it, and the largest curvature that these met, if there were any.
+pub(super) struct Fitted {
+    pub(super) y: Vec<f32>,
+    steps: usize,
+    met: Option<f64>,
 }
 
 /// The number of steps after which rows that are held out are least surprising, and how surprising they are then.
@@ -135,19 +145,26 @@ impl Fitting {
 
     /// Parameters of a model that is trained in this way.
     pub(super) fn fit(&self, targets: Vec<f32>, training: Training) -> Result<Vec<f32>, Error> {
-        self.fit_until(targets, training, self.part(TRAINING))
+        let on = (&*self.loss, self.fitted(targets));
+        self.descend(on, training, self.part(TRAINING), &mut |_, _| Ok(true))
     }
 
-    /// The same until this time, where there is no answer yet.
-    pub(super) fn fit_until(
+    /// A model that is trained in this way, or the one that there is trained further. Until this time, where there is no
+    /// answer yet.
+    pub(super) fn fit_further(
         &self,
+        model: Option<Fitted>,
         targets: Vec<f32>,
         training: Training,
         until: Deadline,
-    ) -> Result<Vec<f32>, Error> {
-        let targets = self.fitted(targets);
-        let loss = &self.loss;
-        self.descend((loss, targets), training, until, &mut |_, _| Ok(true))
+    ) -> Result<Fitted, Error> {
+        let on = (&*self.loss, self.fitted(targets));
+        let (model, steps) = match model {
+            None => (self.untrained(), training.steps),
+            Some(model) => (model, training.steps.min(FURTHER)),
+        };
+        let training = Training { steps, ..training };
+        self.descend_from(model, on, training, until, &mut |_, _| Ok(true))
     }
 
     /// Parameters of a model of trusted rows alone, which may be far fewer than all rows, with these targets.
@@ -193,35 +210,63 @@ impl Fitting {
         self.trainer.deadline.part(share)
     }
 
+    fn untrained(&self) -> Fitted {
+        let (columns, classes) = self.shape;
+        let trainer = &self.trainer;
+        Fitted {
+            y: trainer.model.start(columns, classes, trainer.key),
+            steps: 0,
+            met: None,
+        }
+    }
+
     fn descend(
         &self,
-        (loss, targets): (&Bound<f32>, Vec<f32>),
+        on: (&Bound<f32>, Vec<f32>),
         training: Training,
         until: Deadline,
         after: &mut AfterStep<'_, f32>,
     ) -> Result<Vec<f32>, Error> {
+        let from = self.untrained();
+        Ok(self.descend_from(from, on, training, until, after)?.y)
+    }
+
+    fn descend_from(
+        &self,
+        from: Fitted,
+        (loss, targets): (&Bound<f32>, Vec<f32>),
+        training: Training,
+        until: Deadline,
+        after: &mut AfterStep<'_, f32>,
+    ) -> Result<Fitted, Error> {
         self.expect_time()?;
         let targets = Self::of_mean(targets, self.shape.1);
-        let trainer = &self.trainer;
-        let (columns, classes) = self.shape;
-        let start = trainer.model.start(columns, classes, trainer.key);
         let (mut last, mut goes_on) = (0, true);
         let trainer = Trainer {
             deadline: match self.answered.load(Ordering::Relaxed) {
-                true => trainer.deadline,
+                true => self.trainer.deadline,
                 false => until,
             },
-            ..*trainer
+            ..self.trainer
         };
-        let y = trainer.descend(loss, &targets, training.from(start), &mut |step, y| {
+        let descent = Descent {
+            met: from.met,
+            ..training.from(from.y)
+        };
+        let ended = trainer.descend(loss, &targets, descent, &mut |step, y| {
             last = step;
             goes_on = after(step, y)?;
             Ok(goes_on)
         })?;
+        let steps = from.steps + last;
         if goes_on && last < training.steps {
-            self.cut.fetch_min(last, Ordering::Relaxed);
+            self.cut.fetch_min(steps, Ordering::Relaxed);
         }
         self.expect_time()?;
-        Ok(y)
+        Ok(Fitted {
+            y: ended.y,
+            steps,
+            met: Some(ended.met),
+        })
     }
 }

@@ -6,6 +6,8 @@ pub(super) mod drawn;
 mod folds;
 mod of_trusted;
 
+pub(super) use folds::Folds;
+
 use std::cell::OnceCell;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, OnceLock};
