@@ -213,13 +213,18 @@ impl Dataset {
                 labels.push(*data.labels.get(row).ok_or(missing)?);
             }
         }
-        let features = match (&self.features, &other.features) {
-            (FeatureValues::Sparse(mine), FeatureValues::Sparse(theirs)) => {
+        let features = match &self.features {
+            FeatureValues::Sparse(mine) => {
                 let mut selected = mine.select(rows);
-                selected.append(&theirs.select(other_rows));
+                selected.append(&match &other.features {
+                    FeatureValues::Sparse(theirs) => theirs.select(other_rows),
+                    FeatureValues::Dense(theirs) => {
+                        Sparse::of_dense(theirs, self.columns, other_rows)
+                    }
+                });
                 FeatureValues::Sparse(selected)
             }
-            _ => {
+            FeatureValues::Dense(_) => {
                 let zeros = std::iter::repeat_n(0.0, labels.len() * self.columns);
                 let mut features: Arc<[f32]> = zeros.collect();
                 // Nobody else has it yet, so that nothing is copied here.
@@ -305,13 +310,7 @@ impl Dataset {
     pub fn features(&self) -> Cow<'_, [f32]> {
         match &self.features {
             FeatureValues::Dense(values) => Cow::Borrowed(values),
-            FeatureValues::Sparse(sparse) => {
-                let mut dense = vec![0.0; self.rows() * self.columns];
-                for (row, to) in dense.chunks_exact_mut(self.columns).enumerate() {
-                    sparse.write_row(row, to);
-                }
-                Cow::Owned(dense)
-            }
+            FeatureValues::Sparse(sparse) => Cow::Owned(sparse.with_zeros(self.columns)),
         }
     }
 
@@ -334,6 +333,15 @@ impl Dataset {
         match &self.features {
             FeatureValues::Dense(_) => self.columns,
             FeatureValues::Sparse(sparse) => sparse.values.len() / self.rows().max(1),
+        }
+    }
+
+    /// The numbers of a dense row with which a product takes as long as with one of these rows: places cost, too.
+    pub(crate) fn row_work(&self) -> usize {
+        const STORED: usize = 8;
+        match &self.features {
+            FeatureValues::Dense(_) => self.columns,
+            FeatureValues::Sparse(_) => self.columns.min(STORED * self.row_numbers()),
         }
     }
 

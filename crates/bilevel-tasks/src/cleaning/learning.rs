@@ -22,6 +22,10 @@ use crate::{Deadline, Error, machine};
 /// The most multiplications of all updates, some minutes of two cores: with more, an inner step sees a part of the rows.
 const MOST: f64 = 4e12;
 
+/// A row of a mini-batch takes about so many times as long as one of all rows, as it is copied and packed in each step: only
+/// smaller parts of the rows are worth it.
+const BATCHING: f64 = 4.0;
+
 /// Of the time of a job with a limit, the part that learns weights: more where they judge than where they stand beside
 /// the detectors, which are still to come.
 const PARTS: [f64; 2] = [0.6, 0.25];
@@ -284,7 +288,7 @@ fn batch(data: &CleaningData, settings: &CleaningSettings, steps: usize) -> Opti
     let width = settings.model.width(train.classes());
     let row = 2.0 * train.columns() as f64 * width as f64;
     let all = row * train.rows() as f64 * steps as f64 * settings.outer_steps as f64 * GRADIENTS;
-    if all <= MOST {
+    if all <= BATCHING * MOST {
         return None;
     }
     let rows = (train.rows() as f64 * MOST / all) as usize;

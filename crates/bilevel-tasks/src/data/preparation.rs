@@ -453,7 +453,7 @@ impl Preparation {
                     }
                     standard.starts.push(standard.columns.len());
                 }
-                FeatureValues::Sparse(standard)
+                FeatureValues::of(standard, width)
             }
         };
         Ok(used.prepared(features, width, matrix.image, table))

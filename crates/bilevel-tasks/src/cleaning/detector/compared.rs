@@ -17,7 +17,6 @@ use crate::cleaning::left_out::{LeftOut, WhyLeftOut};
 use crate::cleaning::split::CleaningData;
 use crate::cleaning::stage::Stage;
 use crate::cleaning::verdict::Verdict;
-use crate::data::FeatureValues;
 use crate::train::Trainer;
 
 /// What each detector found, with its figures.
@@ -228,10 +227,7 @@ fn rows(data: &CleaningData, trainer: &Trainer) -> usize {
 /// Multiplications of one training.
 fn training(data: &CleaningData, trainer: &Trainer) -> f64 {
     let train = data.train();
-    let numbers = match train.values() {
-        FeatureValues::Dense(_) => train.rows() * train.columns(),
-        FeatureValues::Sparse(sparse) => sparse.values.len(),
-    };
+    let numbers = train.rows() * train.row_work();
     let width = trainer.model.width(train.classes());
     // A gradient is two products; with few columns on the other side, reading the features takes as long as with more.
     2.0 * numbers as f64 * width as f64 * trainer.steps as f64

@@ -4,7 +4,7 @@ use super::confusion::Confusion;
 use super::detected::Detected;
 use super::judging::{Detector, DetectorPage};
 use super::noise_matrix::rounds;
-use super::trials::Trials;
+use super::trials::{Stage, Trials};
 use crate::Error;
 
 /// Which class is confused with which is what a model of the given labels predicts, on average, for the trusted rows of
@@ -51,6 +51,6 @@ pub(super) fn corrected(trials: &Trials<'_>, confusion: Confusion) -> Result<Det
     // A model of the true classes to begin with.
     let mut detected = trials.detected(trials.trusted_only()?);
     detected.noise = Some(confusion);
-    rounds(trials, &mut detected, ROUNDS, |_| {})?;
+    rounds(trials, &mut detected, (Stage::Corrected, ROUNDS), |_| {})?;
     Ok(detected)
 }

@@ -39,9 +39,11 @@ const CHOOSING: usize = 64;
 /// So many rows say how many neighbours are to count.
 const ENOUGH: usize = 4096;
 
-/// Rows whose distances are computed at once, and known rows to which: no copy of all features is needed.
-const BLOCK: usize = 128;
-const PART: usize = 256;
+/// Rows whose distances are computed at once, and known rows to which, with about so many numbers: no copy of all features is
+/// needed.
+const BLOCK: usize = 256;
+const PARTS: Range<usize> = 128..512;
+const PART_NUMBERS: usize = 1 << 16;
 
 /// Rows for which a part of the known rows is prepared once.
 const ROUND: usize = 1024;
@@ -68,30 +70,10 @@ impl Detector for Neighbours {
 
     fn detect(&self, trials: &Trials<'_>) -> Result<Detected, Error> {
         let classes = trials.classes();
-        let known = Known::of(trials);
         let (train, trusted) = (trials.data().train(), trials.data().trusted());
         let rows = train.rows() + trusted.rows();
-        let mut prior = vec![0.0; classes];
-        for &label in &known.labels {
-            prior[label as usize] += PRIOR / known.labels.len() as f64;
-        }
-        let search = Search {
-            trials,
-            known: &known,
-            distances: Distances::new(),
-            prior,
-        };
-        let mut some = shuffled(train.rows(), trials.trainer().key.stream(BASELINE));
-        some.truncate(ENOUGH);
-        let mut surprises = [0.0; COUNTS.len()];
-        search.each(train, 0, &some, &mut |row, labels| {
-            let given = trials.given()[row] as usize;
-            for (surprise, count) in surprises.iter_mut().zip(COUNTS) {
-                *surprise -= search.shares(labels, count)[given].ln();
-            }
-        })?;
-        let best = (0..COUNTS.len()).min_by(|&a, &b| surprises[a].total_cmp(&surprises[b]));
-        let count = COUNTS[best.unwrap_or(0)];
+        let count = trials.neighbours(|whole| Search::of(whole).best_count())?;
+        let search = Search::of(trials);
         let mut probabilities = Vec::with_capacity(rows * classes);
         let mut judged = vec![(train, 0), (trusted, train.rows())];
         if trials.holds_out() {
@@ -113,13 +95,47 @@ impl Detector for Neighbours {
 /// A search for the neighbours of rows.
 struct Search<'s> {
     trials: &'s Trials<'s>,
-    known: &'s Known,
+    known: Known,
     distances: Distances,
     /// By class.
     prior: Vec<f64>,
+    /// Known rows to which distances are computed at once.
+    part: usize,
 }
 
-impl Search<'_> {
+impl<'s> Search<'s> {
+    fn of(trials: &'s Trials<'s>) -> Self {
+        let known = Known::of(trials);
+        let mut prior = vec![0.0; trials.classes()];
+        for &label in &known.labels {
+            prior[label as usize] += PRIOR / known.labels.len() as f64;
+        }
+        let part = PART_NUMBERS / (trials.data().train().columns() + 1);
+        Self {
+            trials,
+            known,
+            distances: Distances::new(),
+            prior,
+            part: part.clamp(PARTS.start, PARTS.end),
+        }
+    }
+
+    /// How many neighbours predict given labels best.
+    fn best_count(&self) -> Result<usize, Error> {
+        let train = self.trials.data().train();
+        let mut some = shuffled(train.rows(), self.trials.trainer().key.stream(BASELINE));
+        some.truncate(ENOUGH);
+        let mut surprises = [0.0; COUNTS.len()];
+        self.each(train, 0, &some, &mut |row, labels| {
+            let given = self.trials.given()[row] as usize;
+            for (surprise, count) in surprises.iter_mut().zip(COUNTS) {
+                *surprise -= self.shares(labels, count)[given].ln();
+            }
+        })?;
+        let best = (0..COUNTS.len()).min_by(|&a, &b| surprises[a].total_cmp(&surprises[b]));
+        Ok(COUNTS[best.unwrap_or(0)])
+    }
+
     /// Calls `see` with each of these rows of the data, whose first row is row `first` of all, and the labels of the rows
     /// nearest to it, the nearest first.
     fn each(
@@ -129,13 +145,13 @@ impl Search<'_> {
         rows: &[usize],
         see: &mut dyn FnMut(usize, &[u32]),
     ) -> Result<(), Error> {
-        let groups = self.trials.data().groups();
+        let (groups, known) = (self.trials.data().groups(), &self.known);
         for round in rows.chunks(ROUND) {
             let new = || Nearest::with_capacity(CONSIDERED);
             let mut nearest: Vec<Nearest> = round.iter().map(|_| new()).collect();
-            for part in (0..self.known.rows.len()).step_by(PART) {
-                let part = part..self.known.rows.len().min(part + PART);
-                let numbers = self.known.numbers(self.trials.data(), part.clone());
+            for part in (0..known.rows.len()).step_by(self.part) {
+                let part = part..known.rows.len().min(part + self.part);
+                let numbers = known.numbers(self.trials.data(), part.clone());
                 for (block, nearest) in round.chunks(BLOCK).zip(nearest.chunks_mut(BLOCK)) {
                     self.trials.expect_time()?;
                     let features = data.select(block)?;
@@ -146,7 +162,7 @@ impl Search<'_> {
                         .zip(distances.par_chunks_exact(part.len()))
                         .for_each(|((nearest, &row), distances)| {
                             let row = (first + row, groups);
-                            self.known.add(nearest, row, part.start, distances);
+                            known.add(nearest, row, part.start, distances);
                         });
                 }
             }
@@ -154,7 +170,7 @@ impl Search<'_> {
                 nearest.sort_unstable_by(nearer);
                 let labels = nearest
                     .iter()
-                    .map(|&(_, place)| self.known.labels[place as usize]);
+                    .map(|&(_, place)| known.labels[place as usize]);
                 see(row, &labels.collect::<Vec<u32>>());
             }
         }
@@ -182,7 +198,7 @@ struct Known {
 impl Known {
     fn of(trials: &Trials<'_>) -> Self {
         let (train, key) = (trials.data().train(), trials.trainer().key);
-        let row = train.row_numbers();
+        let row = train.row_work();
         let most = PRODUCTS / (train.rows() as f64 * (row + CHOOSING) as f64);
         let mut rows: Vec<usize> = (0..train.rows()).collect();
         if most < train.rows() as f64 {

@@ -8,7 +8,7 @@ use super::held::surprise;
 use super::judging::{Detector, DetectorPage};
 use super::self_training::self_trained;
 use super::tally::{Tally, without_diagonal};
-use super::trials::{Folds, Trials};
+use super::trials::{Folds, Stage, Trials};
 use crate::Error;
 
 /// The probabilities of the given labels for each true class, T, and a model of the true classes: in turn, the model's
@@ -34,9 +34,14 @@ impl Detector for NoiseMatrix {
     fn detect(&self, trials: &Trials<'_>) -> Result<Detected, Error> {
         let mut detected = trials.detected(self_trained(trials)?);
         detected.noise = Some(counted(trials, &detected));
-        rounds(trials, &mut detected, ROUNDS, |detected| {
-            detected.noise = Some(counted(trials, detected));
-        })?;
+        rounds(
+            trials,
+            &mut detected,
+            (Stage::NoiseMatrix, ROUNDS),
+            |detected| {
+                detected.noise = Some(counted(trials, detected));
+            },
+        )?;
         Ok(detected)
     }
 }
@@ -46,7 +51,7 @@ impl Detector for NoiseMatrix {
 pub(super) fn rounds(
     trials: &Trials<'_>,
     detected: &mut Detected,
-    rounds: usize,
+    (stage, rounds): (Stage, usize),
     after: impl Fn(&mut Detected),
 ) -> Result<(), Error> {
     let mut models = Folds::default();
@@ -67,7 +72,7 @@ pub(super) fn rounds(
         // The targets change little from now on.
         let training = match training {
             Some(training) => training,
-            None => *training.insert(trials.training(&targets)?),
+            None => *training.insert(trials.training_at(stage, &targets)?),
         };
         let share = if round + 1 < rounds { SHARE } else { 1.0 };
         found = trials.out_of_fold(&mut models, &targets, training, share)?;

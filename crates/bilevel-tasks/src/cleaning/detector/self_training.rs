@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::detected::Detected;
 use super::judging::{Detector, DetectorPage};
 use super::start::start;
-use super::trials::Trials;
+use super::trials::{Stage, Trials};
 use crate::Error;
 use crate::model::predictions;
 
@@ -32,14 +32,14 @@ impl Detector for SelfTraining {
 /// trained without it, gives its label.
 pub(super) fn self_trained(trials: &Trials<'_>) -> Result<Arc<[f32]>, Error> {
     /// More change little.
-    const ROUNDS: usize = 3;
+    const ROUNDS: [Stage; 3] = [Stage::FirstRound, Stage::SecondRound, Stage::ThirdRound];
     trials.self_trained(|| {
         let mut probabilities = start(trials)?;
-        for _ in 0..ROUNDS {
+        for stage in ROUNDS {
             let predicted = predictions(&probabilities, trials.classes());
             let pairs = trials.given().iter().zip(&predicted);
             let agrees: Vec<bool> = pairs.map(|(given, predicted)| given == predicted).collect();
-            probabilities = trials.out_of_fold_of(&agrees)?;
+            probabilities = trials.out_of_fold_of(stage, &agrees)?;
         }
         Ok(probabilities)
     })

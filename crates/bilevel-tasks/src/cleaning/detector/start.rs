@@ -1,6 +1,6 @@
 //! The model from which self-training starts.
 
-use super::trials::Trials;
+use super::trials::{Stage, Trials};
 use crate::Error;
 use crate::cleaning::together::Together;
 use crate::stream::BASELINE;
@@ -59,7 +59,7 @@ fn best(trials: &Trials<'_>) -> Result<(f64, f64), Error> {
         return Ok(PAIRS[0]);
     }
     let targets = trials.targets(|_| true);
-    let training = trials.training(&targets)?;
+    let training = trials.training_at(Stage::Start, &targets)?;
     // The logarithms of both models' probabilities, and the class.
     let mut held_out: Vec<(Vec<f64>, Vec<f64>, usize)> = Vec::new();
     let groups = trials.groups_of(trusted.iter().map(|&(row, _)| row));

@@ -6,7 +6,10 @@ pub(super) mod drawn;
 mod folds;
 mod of_trusted;
 
+pub(super) use chosen::Stage;
 pub(super) use folds::Folds;
+
+use chosen::STAGES;
 
 use std::cell::OnceCell;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -59,8 +62,12 @@ struct Shared<'a> {
     /// How models of the given labels are trained, and the place of their ridge among
     /// [`FACTORS`](crate::train::FACTORS).
     given: OnceLock<(usize, Training)>,
+    /// How models are trained at each stage, with all trusted rows.
+    trainings: [OnceLock<Training>; STAGES],
     /// The ridge of models of the trusted rows alone.
     of_trusted_ridge: OnceLock<f64>,
+    /// How many of the nearest rows count.
+    neighbours: OnceLock<usize>,
     fitting: Fitting,
 }
 
@@ -108,7 +115,9 @@ impl<'a> Trials<'a> {
             folds,
             held: OnceLock::new(),
             given: OnceLock::new(),
+            trainings: [const { OnceLock::new() }; STAGES],
             of_trusted_ridge: OnceLock::new(),
+            neighbours: OnceLock::new(),
             fitting: Fitting {
                 trainer,
                 shape: (train.columns(), train.classes()),
@@ -153,6 +162,22 @@ impl<'a> Trials<'a> {
     /// With all trusted rows, so that what all trials share does not depend on which of them asks first.
     fn whole(&self) -> Self {
         Self::using(Arc::clone(&self.shared), vec![true; self.used.len()])
+    }
+
+    /// How many of the nearest rows count: what all rows `choose`, once.
+    pub(super) fn neighbours(
+        &self,
+        choose: impl FnOnce(&Trials<'_>) -> Result<usize, Error>,
+    ) -> Result<usize, Error> {
+        if let Some(found) = self.shared.neighbours.get() {
+            return Ok(*found);
+        }
+        let found = if self.holds_out() {
+            choose(&self.whole())?
+        } else {
+            choose(self)?
+        };
+        Ok(*self.shared.neighbours.get_or_init(|| found))
     }
 
     /// From now on, the end of the time is an error: until then, trainings end early with what they have.

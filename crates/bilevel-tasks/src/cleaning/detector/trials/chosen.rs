@@ -16,6 +16,24 @@ const HELD_OUT: f64 = 0.2;
 /// About so many rows to check do so at most.
 const MOST_HELD: f64 = 2000.0;
 
+/// What a detector trains on.
+#[derive(Clone, Copy, Debug)]
+pub(in crate::cleaning::detector) enum Stage {
+    /// The given labels, beside a model of the trusted rows.
+    Start,
+    /// The rows that agree, in each round of self-training.
+    FirstRound,
+    SecondRound,
+    ThirdRound,
+    /// The posterior classes, of which the matrix is estimated too.
+    NoiseMatrix,
+    /// The same for a matrix from the trusted rows.
+    Corrected,
+}
+
+/// How many stages there are.
+pub(super) const STAGES: usize = Stage::Corrected as usize + 1;
+
 impl Trials<'_> {
     /// The trusted rows that choose how models are trained: by trusted row.
     pub(in crate::cleaning::detector) fn held_out(&self) -> Vec<bool> {
@@ -29,6 +47,23 @@ impl Trials<'_> {
             among[rows[place]] = true;
         }
         among
+    }
+
+    /// The same for what a detector trains on at this stage: found once with all trusted rows, so that trials take less time.
+    pub(in crate::cleaning::detector) fn training_at(
+        &self,
+        stage: Stage,
+        targets: &[f32],
+    ) -> Result<Training, Error> {
+        let found = &self.shared.trainings[stage as usize];
+        if !self.holds_out() {
+            let training = self.training(targets)?;
+            return Ok(*found.get_or_init(|| training));
+        }
+        match found.get() {
+            Some(training) => Ok(*training),
+            None => self.training(targets),
+        }
     }
 
     /// How models of these targets are trained best. Where rows are few for their columns: to the end, with the ridge that

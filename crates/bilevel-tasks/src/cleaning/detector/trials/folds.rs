@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use super::{FOLDS, Trials, cached};
+use super::{FOLDS, Stage, Trials, cached};
 use crate::Deadline;
 use crate::Error;
 use crate::cleaning::detector::fitting::Fitted;
@@ -48,9 +48,10 @@ impl Trials<'_> {
     /// The same for the given labels of the kept rows.
     pub(in crate::cleaning::detector) fn out_of_fold_of(
         &self,
+        stage: Stage,
         kept: &[bool],
     ) -> Result<Vec<f32>, Error> {
-        let training = self.training(&self.targets(|row| kept[row]))?;
+        let training = self.training_at(stage, &self.targets(|row| kept[row]))?;
         self.anew_by_folds(training, &|fold| {
             self.targets(|row| kept[row] && self.fold_of(row) != fold)
         })
