@@ -217,4 +217,67 @@ mod tests {
         let (_, training) = of(&many, trainer()).given_best().unwrap();
         assert_eq!((training.steps, training.ridge), (60, 0.0));
     }
+    /// A search without time neither prefers a ridge nor fails.
+    #[test]
+    fn what_the_time_ended_chooses_nothing() {
+        let data = uniform(300, 0, 0.4);
+        let late = Trainer {
+            deadline: crate::Deadline::within(Some(std::time::Duration::ZERO)),
+            ..trainer()
+        };
+        let trials = of(&data, late);
+        let middle = FACTORS[MIDDLE] * unit(data.train(), 300).unwrap();
+        let (place, given) = trials.given_best().unwrap();
+        assert_eq!((place, given.ridge), (MIDDLE, middle));
+        let own = trials.training(&trials.targets(|_| true)).unwrap();
+        assert_eq!((own.ridge, own.steps), (middle, 60));
+        assert_eq!(trials.cut_after(), Some(1));
+    }
+
+    #[test]
+    fn groups_are_held_out_as_a_whole() {
+        let plain = uniform(300, 40, 0.2);
+        let group = |row: usize| row / 7;
+        let names: Vec<String> = (0..340).map(|row| group(row).to_string()).collect();
+        let groups = crate::data::groups::Groups::new(names.iter().map(String::as_str));
+        let data = plain.with_groups(groups).unwrap();
+        let trials = of(&data, trainer());
+        let held = trials.held().unwrap().unwrap().0;
+        let rows: Vec<usize> = held.rows(300).collect();
+        assert!(rows.len() > 60);
+        for (from, to) in [(0, 300), (300, 340)] {
+            let is_held = |row: usize| rows.contains(&row);
+            let others = (from..to).filter(|&row| !is_held(row));
+            let groups: Vec<usize> = others.map(group).collect();
+            let own = rows.iter().filter(|row| (from..to).contains(*row));
+            for &row in own {
+                assert!(!groups.contains(&group(row)), "row {row}");
+            }
+        }
+    }
+
+    /// Trials train as was found with all trusted rows, whoever is held out.
+    #[test]
+    fn trials_share_what_was_found_at_a_stage() {
+        let data = uniform(300, 50, 0.2);
+        let trials = of(&data, trainer());
+        let targets = trials.targets(|_| true);
+        let found = trials.training_at(Stage::FirstRound, &targets).unwrap();
+        let part = trials.without(&[0, 1, 2]);
+        // These could not be trained on.
+        let none = vec![0.0; targets.len()];
+        let shared = part.training_at(Stage::FirstRound, &none).unwrap();
+        assert_eq!(shared, found);
+        assert!(
+            part.shared.trainings[Stage::Corrected as usize]
+                .get()
+                .is_none()
+        );
+        part.training_at(Stage::Corrected, &targets).unwrap();
+        assert!(
+            part.shared.trainings[Stage::Corrected as usize]
+                .get()
+                .is_none()
+        );
+    }
 }
