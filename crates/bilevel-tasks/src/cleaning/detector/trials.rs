@@ -5,16 +5,15 @@ mod chosen;
 pub(super) mod drawn;
 mod folds;
 mod of_trusted;
-
-pub(super) use chosen::Stage;
-pub(super) use folds::Folds;
-
-use chosen::STAGES;
+mod stage;
 
 use std::cell::OnceCell;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, OnceLock};
 
+pub(super) use self::folds::Folds;
+use self::stage::STAGES;
+pub(super) use self::stage::Stage;
 use super::annotators::Annotators;
 use super::detected::Detected;
 use super::fitting::Fitting;

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::Trials;
+use super::{Stage, Trials};
 use crate::Error;
 use crate::cleaning::detector::fitting::{Judged, Watched};
 use crate::cleaning::detector::held::{Held, Part, WRONG, clearly_lower};
@@ -15,24 +15,6 @@ const HELD_OUT: f64 = 0.2;
 
 /// About so many rows to check do so at most.
 const MOST_HELD: f64 = 2000.0;
-
-/// What a detector trains on.
-#[derive(Clone, Copy, Debug)]
-pub(in crate::cleaning::detector) enum Stage {
-    /// The given labels, beside a model of the trusted rows.
-    Start,
-    /// The rows that agree, in each round of self-training.
-    FirstRound,
-    SecondRound,
-    ThirdRound,
-    /// The posterior classes, of which the matrix is estimated too.
-    NoiseMatrix,
-    /// The same for a matrix from the trusted rows.
-    Corrected,
-}
-
-/// How many stages there are.
-pub(super) const STAGES: usize = Stage::Corrected as usize + 1;
 
 impl Trials<'_> {
     /// The trusted rows that choose how models are trained: by trusted row.
