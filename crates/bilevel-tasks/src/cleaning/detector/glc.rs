@@ -28,7 +28,8 @@ impl Detector for Glc {
 
     fn detect(&self, trials: &Trials<'_>) -> Result<Detected, Error> {
         let shares = of_trusted(trials)?;
-        corrected(trials, Confusion::of_all(shares, trials.classes()))
+        let confusion = Confusion::of_all(shares, trials.classes());
+        corrected(trials, confusion, Stage::Glc)
     }
 }
 
@@ -46,11 +47,15 @@ pub(super) fn of_trusted(trials: &Trials<'_>) -> Result<Vec<f64>, Error> {
     Ok(sums)
 }
 
-/// A model of the true classes for this confusion.
-pub(super) fn corrected(trials: &Trials<'_>, confusion: Confusion) -> Result<Detected, Error> {
+/// A model of the true classes for this confusion, trained at this stage.
+pub(super) fn corrected(
+    trials: &Trials<'_>,
+    confusion: Confusion,
+    stage: Stage,
+) -> Result<Detected, Error> {
     // A model of the true classes to begin with.
     let mut detected = trials.detected(trials.trusted_only()?);
     detected.noise = Some(confusion);
-    rounds(trials, &mut detected, (Stage::Corrected, ROUNDS), |_| {})?;
+    rounds(trials, &mut detected, (stage, ROUNDS), |_| {})?;
     Ok(detected)
 }

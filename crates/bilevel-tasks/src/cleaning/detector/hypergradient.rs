@@ -14,7 +14,7 @@ use super::confusion::Confusion;
 use super::detected::Detected;
 use super::glc::{corrected, of_trusted};
 use super::judging::{Detector, DetectorPage};
-use super::trials::Trials;
+use super::trials::{Stage, Trials};
 use crate::Error;
 use crate::cleaning::forecast::GRADIENTS;
 use crate::cleaning::split::shuffled;
@@ -77,7 +77,8 @@ impl Detector for Hypergradient {
                 *count = (of(given) - largest).exp();
             }
         }
-        corrected(trials, Confusion::of_all(counts, classes))
+        let confusion = Confusion::of_all(counts, classes);
+        corrected(trials, confusion, Stage::Hypergradient)
     }
 }
 
@@ -328,5 +329,19 @@ mod tests {
         };
         let after = error(&of);
         assert!(after < before, "{after} {before}");
+    }
+    /// What it finds does not depend on which detectors judged before.
+    #[test]
+    fn it_judges_alone_as_beside_others() {
+        use super::super::trials::drawn::{drawn, of, trainer};
+        let data = drawn(300, 60, CorruptionKind::Pairwise, 0.3);
+        let alone = Hypergradient.detect(&of(&data, trainer())).unwrap();
+        let trials = of(&data, trainer());
+        // From labels that nothing predicts, another training follows than from posterior classes.
+        let mut random = vec![0.0; 360 * 10];
+        (0..360).for_each(|row| random[row * 10 + row % 10] = 1.0);
+        trials.training_at(Stage::Glc, &random).unwrap();
+        let beside = Hypergradient.detect(&trials).unwrap();
+        assert!(alone.probabilities == beside.probabilities);
     }
 }

@@ -98,7 +98,7 @@ fn sharpened(
     classes: usize,
 ) -> Vec<f32> {
     let power = |p: f32| p.powf(SHARPER);
-    // The logarithm of the probability of a given label, sharpened less as it is.
+    // How much less surprising a given label is for the sharpened probabilities.
     let gain = |(row, (of_row, &given)): (usize, (&[f32], &u32))| {
         let (mut own, mut all) = ([0.0; 2], [0.0; 2]);
         for (class, &p) in of_row.iter().enumerate() {

@@ -31,21 +31,21 @@ impl Trials<'_> {
         among
     }
 
-    /// The same for what a detector trains on at this stage: found once with all trusted rows, so that trials take less time.
+    /// How models of the targets of a stage are trained best: found once with all trusted rows, so that trials take less time.
     pub(in crate::cleaning::detector) fn training_at(
         &self,
         stage: Stage,
         targets: &[f32],
     ) -> Result<Training, Error> {
         let found = &self.shared.trainings[stage as usize];
-        if !self.holds_out() {
-            let training = self.training(targets)?;
-            return Ok(*found.get_or_init(|| training));
+        if let Some(training) = found.get() {
+            return Ok(*training);
         }
-        match found.get() {
-            Some(training) => Ok(*training),
-            None => self.training(targets),
+        let training = self.training(targets)?;
+        if self.holds_out() {
+            return Ok(training);
         }
+        Ok(*found.get_or_init(|| training))
     }
 
     /// How models of these targets are trained best. Where rows are few for their columns: to the end, with the ridge that
@@ -250,16 +250,8 @@ mod tests {
         let none = vec![0.0; targets.len()];
         let shared = part.training_at(Stage::FirstRound, &none).unwrap();
         assert_eq!(shared, found);
-        assert!(
-            part.shared.trainings[Stage::Corrected as usize]
-                .get()
-                .is_none()
-        );
-        part.training_at(Stage::Corrected, &targets).unwrap();
-        assert!(
-            part.shared.trainings[Stage::Corrected as usize]
-                .get()
-                .is_none()
-        );
+        assert!(part.shared.trainings[Stage::Glc as usize].get().is_none());
+        part.training_at(Stage::Glc, &targets).unwrap();
+        assert!(part.shared.trainings[Stage::Glc as usize].get().is_none());
     }
 }

@@ -12,8 +12,10 @@ pub(in crate::cleaning::detector) enum Stage {
     /// The posterior classes, of which the matrix is estimated too.
     NoiseMatrix,
     /// The same for a matrix from the trusted rows.
-    Corrected,
+    Glc,
+    /// The same for a matrix that the hypergradient has moved.
+    Hypergradient,
 }
 
 /// How many stages there are.
-pub(super) const STAGES: usize = Stage::Corrected as usize + 1;
+pub(super) const STAGES: usize = Stage::Hypergradient as usize + 1;
