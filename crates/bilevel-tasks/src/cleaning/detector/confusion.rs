@@ -40,6 +40,19 @@ impl Confusion {
         let matrix = self.of_row.as_ref().map_or(0, |of| of[row] as usize);
         self.matrices[(matrix * self.classes + class) * self.classes + given as usize]
     }
+
+    /// The probability that this row has this label, from those of its classes.
+    pub(super) fn of_label(&self, row: usize, probabilities: &[f32], given: u32) -> f64 {
+        let classes = probabilities.iter().enumerate();
+        classes
+            .map(|(class, &p)| f64::from(p) * self.of(row, class, given))
+            .sum()
+    }
+
+    /// Whether it is known who gave each label.
+    pub(super) fn by_annotator(&self) -> bool {
+        self.of_row.is_some()
+    }
 }
 
 #[cfg(test)]
@@ -56,5 +69,9 @@ mod tests {
             (of.of(0, 0, 1), of.of(1, 0, 1), of.of(0, 1, 0)),
             (0.5, 0.25, 0.25)
         );
+        let labels = [0, 1].map(|row| of.of_label(row, &[0.5, 0.5], 0));
+        assert_eq!(labels, [0.375, 0.375]);
+        assert_eq!(of.of_label(1, &[1.0, 0.0], 0), 0.75);
+        assert!(of.by_annotator() && !all.by_annotator());
     }
 }

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use bilevel_autodiff::Bound;
 
-use super::held::{Held, WRONG, mean};
+use super::held::{Held, Mistakes, mean};
 use crate::Deadline;
 use crate::Error;
 use crate::model::Probabilities;
@@ -68,14 +68,13 @@ impl Judged {
 }
 
 impl Fitting {
-    /// Trains without the rows that are held out, if there are any, with a ridge of so many units. Labels of the held-out
-    /// rows to check may be wrong with one of these shares.
+    /// Trains without the rows that are held out, if there are any, with a ridge of so many units.
     pub(super) fn watched(
         &self,
         factor: f64,
         targets: &[f32],
         held: Option<(&Held, usize)>,
-        wrong: &[f64],
+        mistakes: Mistakes<'_>,
     ) -> Result<Watched, Error> {
         let training = self.all_steps(factor);
         let steps = training.steps;
@@ -90,7 +89,7 @@ impl Fitting {
         let rest = self.without(held, check, targets);
         self.descend(rest, training, self.part(SEARCH), &mut |step, y| {
             if step.is_multiple_of(LOOK) || step == steps {
-                let now = mean(&held.surprise(&self.probabilities, y, wrong)?);
+                let now = mean(&held.surprise(&self.probabilities, y, mistakes)?);
                 if now < found.least {
                     found.least = now;
                     found.training.steps = step;
@@ -103,12 +102,13 @@ impl Fitting {
         Ok(found)
     }
 
-    /// The same for where training leads to. Labels may be wrong at random.
+    /// The same for where training leads to.
     pub(super) fn to_the_end(
         &self,
         factor: f64,
         targets: &[f32],
         held: Option<(&Held, usize)>,
+        mistakes: Mistakes<'_>,
     ) -> Result<Judged, Error> {
         let training = self.all_steps(factor);
         let mut surprise = Vec::new();
@@ -120,7 +120,7 @@ impl Fitting {
                 Ok(true)
             })?;
             if ends {
-                surprise = held.surprise(&self.probabilities, &y, &WRONG)?;
+                surprise = held.surprise(&self.probabilities, &y, mistakes)?;
             }
         }
         Ok(Judged { training, surprise })

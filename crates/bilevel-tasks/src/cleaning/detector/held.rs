@@ -2,13 +2,42 @@
 
 use std::sync::Arc;
 
+use super::confusion::Confusion;
 use crate::Error;
 use crate::data::Dataset;
 use crate::model::{Examples, Probabilities};
 use crate::train::{FACTORS, MIDDLE};
 
+/// How labels of rows to check may be wrong.
+#[derive(Clone, Copy)]
+pub(super) enum Mistakes<'a> {
+    /// A model is to predict them as they are.
+    Ignored,
+    /// At random, with the one of these shares that makes them least surprising: a model of better labels than these is not
+    /// to blame for them.
+    AtRandom,
+    /// As the matrix of each annotator says: a model is not to blame for those who are often wrong.
+    Of(&'a Confusion),
+}
+
+impl<'a> Mistakes<'a> {
+    /// By this matrix, where that tells annotators apart. One matrix of all rows takes in what models cannot tell apart:
+    /// models would be to blame for too little.
+    pub(super) fn known(noise: Option<&'a Confusion>) -> Self {
+        let by_annotator = noise.filter(|noise| noise.by_annotator());
+        by_annotator.map_or(Self::AtRandom, Self::Of)
+    }
+
+    fn shares(self) -> &'static [f64] {
+        match self {
+            Self::AtRandom => &WRONG,
+            Self::Ignored | Self::Of(_) => &[0.0],
+        }
+    }
+}
+
 /// Shares of labels that may be wrong in any way.
-pub(super) const WRONG: [f64; 12] = [
+const WRONG: [f64; 12] = [
     0.0, 0.01, 0.02, 0.05, 0.1, 0.15, 0.2, 0.3, 0.4, 0.5, 0.6, 0.8,
 ];
 
@@ -29,15 +58,23 @@ impl Part {
     }
 
     /// The probabilities of their labels.
-    fn own(&self, probabilities: &Probabilities<f32>, y: &[f32]) -> Result<Vec<f64>, Error> {
+    fn own(
+        &self,
+        probabilities: &Probabilities<f32>,
+        y: &[f32],
+        noise: Option<&Confusion>,
+    ) -> Result<Vec<f64>, Error> {
         if self.rows.is_empty() {
             return Ok(Vec::new());
         }
         let all = probabilities.of(y, &self.examples)?;
-        let rows = all.chunks_exact(self.examples.classes());
-        let own = rows.zip(self.examples.labels());
-        Ok(own
-            .map(|(row, &label)| f64::from(row[label as usize]))
+        let each = all.chunks_exact(self.examples.classes());
+        let each = each.zip(self.examples.labels()).zip(&self.rows);
+        Ok(each
+            .map(|((p, &label), &row)| match noise {
+                Some(noise) => noise.of_label(row, p, label),
+                None => f64::from(p[label as usize]),
+            })
             .collect())
     }
 }
@@ -56,18 +93,21 @@ impl Held {
         self.check.rows.iter().copied().chain(trusted)
     }
 
-    /// How surprising the label of each row is for a model. Those of the rows to check may be wrong at random, with the
-    /// one of these shares that makes them least surprising: a model of better labels than these is not to blame for them.
+    /// How surprising the label of each row is for a model. Those of the rows to check may be wrong.
     pub(super) fn surprise(
         &self,
         probabilities: &Probabilities<f32>,
         y: &[f32],
-        wrong: &[f64],
+        mistakes: Mistakes<'_>,
     ) -> Result<Vec<f64>, Error> {
-        let check = self.check.own(probabilities, y)?;
-        let trusted = self.trusted.own(probabilities, y)?;
+        let noise = match mistakes {
+            Mistakes::Of(noise) => Some(noise),
+            Mistakes::Ignored | Mistakes::AtRandom => None,
+        };
+        let check = self.check.own(probabilities, y, noise)?;
+        let trusted = self.trusted.own(probabilities, y, None)?;
         let classes = self.check.examples.classes();
-        Ok(of_rows(&check, &trusted, classes, wrong))
+        Ok(of_rows(&check, &trusted, classes, mistakes.shares()))
     }
 }
 
@@ -142,6 +182,49 @@ mod tests {
         let expected = [0.9_f64, 0.9, 0.01].map(|p| -p.ln());
         assert_eq!(found, expected);
         assert!(of_rows(&[], &[], 2, &WRONG).is_empty());
+    }
+
+    /// A model is not to blame for an annotator of whom it is known that two of three labels are wrong.
+    #[test]
+    fn known_annotators_are_allowed_for() {
+        use crate::data::Dataset;
+        use crate::model::Model;
+
+        let rows = 30;
+        let classes = vec!["a".to_owned(), "b".to_owned()];
+        let class = |row: usize| (row / 2 % 2) as u32;
+        let feature = |row: usize| if class(row) == 0 { -1.0 } else { 1.0 };
+        // Odd rows are labelled by the second annotator.
+        let given =
+            |row: usize| class(row) ^ u32::from(!row.is_multiple_of(2) && !row.is_multiple_of(3));
+        let data = Dataset::new(
+            (0..rows).map(feature).collect(),
+            1,
+            (0..rows).map(given).collect(),
+            classes,
+        )
+        .unwrap();
+        let held = Held {
+            check: Arc::new(Part::of(&data, (0..rows).collect()).unwrap()),
+            trusted: Part::of(&data, Vec::new()).unwrap(),
+        };
+        let third = 1.0 / 3.0;
+        let counts = vec![1.0, 0.0, 0.0, 1.0, third, 2.0 * third, 2.0 * third, third];
+        let of_row: Vec<u32> = (0..rows).map(|row| (row % 2) as u32).collect();
+        let noise = Confusion::of_rows(counts, 2, Some(of_row.into()));
+        let probabilities = Model::Softmax.probabilities();
+        let of = |sure: f32, mistakes| {
+            let y = [-sure, sure, 0.0, 0.0];
+            mean(&held.surprise(&probabilities, &y, mistakes).unwrap())
+        };
+        let known = Mistakes::known(Some(&noise));
+        // Half of the labels are certain, and the others as uncertain as the annotator is.
+        let others = (third * 3_f64.ln() + 2.0 * third * 1.5_f64.ln()) / 2.0;
+        assert!((of(8.0, known) - others).abs() < 1e-3);
+        assert!(of(8.0, known) < of(0.5, known));
+        assert!(of(8.0, Mistakes::Ignored) > of(0.5, Mistakes::Ignored));
+        let of_all = Confusion::of_all(vec![0.7, 0.3, 0.3, 0.7], 2);
+        assert!(matches!(Mistakes::known(Some(&of_all)), Mistakes::AtRandom));
     }
 
     #[test]

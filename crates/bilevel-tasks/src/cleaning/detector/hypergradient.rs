@@ -333,6 +333,7 @@ mod tests {
     /// What it finds does not depend on which detectors judged before.
     #[test]
     fn it_judges_alone_as_beside_others() {
+        use super::super::held::Mistakes;
         use super::super::trials::drawn::{drawn, of, trainer};
         let data = drawn(300, 60, CorruptionKind::Pairwise, 0.3);
         let alone = Hypergradient.detect(&of(&data, trainer())).unwrap();
@@ -340,7 +341,9 @@ mod tests {
         // From labels that nothing predicts, another training follows than from posterior classes.
         let mut random = vec![0.0; 360 * 10];
         (0..360).for_each(|row| random[row * 10 + row % 10] = 1.0);
-        trials.training_at(Stage::Glc, &random).unwrap();
+        trials
+            .training_at(Stage::Glc, &random, Mistakes::AtRandom)
+            .unwrap();
         let beside = Hypergradient.detect(&trials).unwrap();
         assert!(alone.probabilities == beside.probabilities);
     }

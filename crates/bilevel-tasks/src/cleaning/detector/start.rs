@@ -1,5 +1,6 @@
 //! The model from which self-training starts.
 
+use super::held::Mistakes;
 use super::trials::{Stage, Trials};
 use crate::Error;
 use crate::cleaning::together::Together;
@@ -59,7 +60,7 @@ fn best(trials: &Trials<'_>) -> Result<(f64, f64), Error> {
         return Ok(PAIRS[0]);
     }
     let targets = trials.targets(|_| true);
-    let training = trials.training_at(Stage::Start, &targets)?;
+    let training = trials.training_at(Stage::Start, &targets, Mistakes::AtRandom)?;
     // The logarithms of both models' probabilities, and the class.
     let mut held_out: Vec<(Vec<f64>, Vec<f64>, usize)> = Vec::new();
     let groups = trials.groups_of(trusted.iter().map(|&(row, _)| row));

@@ -17,7 +17,7 @@ pub(super) use self::stage::Stage;
 use super::annotators::Annotators;
 use super::detected::Detected;
 use super::fitting::Fitting;
-use super::held::{Held, Part};
+use super::held::{Held, Mistakes, Part};
 use crate::Error;
 use crate::cleaning::CleaningData;
 use crate::cleaning::split::shuffled;
@@ -295,7 +295,7 @@ impl<'a> Trials<'a> {
         // Targets of many classes take long to make.
         self.expect_time()?;
         let targets = self.targets(|row| kept[row]);
-        let training = self.training(&targets)?;
+        let training = self.training(&targets, Mistakes::AtRandom)?;
         let y = self.fit(targets, training)?;
         Ok(Classifier::new(self.shared.fitting.trainer.model, y))
     }

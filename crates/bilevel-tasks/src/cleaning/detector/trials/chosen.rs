@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::{Stage, Trials};
 use crate::Error;
 use crate::cleaning::detector::fitting::{Judged, Watched};
-use crate::cleaning::detector::held::{Held, Part, WRONG, clearly_lower};
+use crate::cleaning::detector::held::{Held, Mistakes, Part, clearly_lower};
 use crate::cleaning::together::Together;
 use crate::stream::BASELINE;
 use crate::train::{MIDDLE, Side, Training, climb};
@@ -15,6 +15,10 @@ const HELD_OUT: f64 = 0.2;
 
 /// About so many rows to check do so at most.
 const MOST_HELD: f64 = 2000.0;
+
+/// By so many standard errors a weaker ridge must be better. Matrices have learned from the model what they allow for.
+const CLEARLY: f64 = 1.0;
+const CLEARLY_BY_MATRICES: f64 = 2.0;
 
 impl Trials<'_> {
     /// The trusted rows that choose how models are trained: by trusted row.
@@ -36,12 +40,13 @@ impl Trials<'_> {
         &self,
         stage: Stage,
         targets: &[f32],
+        mistakes: Mistakes<'_>,
     ) -> Result<Training, Error> {
         let found = &self.shared.trainings[stage as usize];
         if let Some(training) = found.get() {
             return Ok(*training);
         }
-        let training = self.training(targets)?;
+        let training = self.training(targets, mistakes)?;
         if self.holds_out() {
             return Ok(training);
         }
@@ -55,17 +60,22 @@ impl Trials<'_> {
     pub(in crate::cleaning::detector) fn training(
         &self,
         targets: &[f32],
+        mistakes: Mistakes<'_>,
     ) -> Result<Training, Error> {
         let (fitting, held) = (&self.shared.fitting, self.held()?);
         if fitting.unit.is_none() {
-            return Ok(fitting.watched(0.0, targets, held, &WRONG)?.training);
+            return Ok(fitting.watched(0.0, targets, held, mistakes)?.training);
         }
+        let clearly = match mistakes {
+            Mistakes::Of(_) => CLEARLY_BY_MATRICES,
+            Mistakes::Ignored | Mistakes::AtRandom => CLEARLY,
+        };
         let (place, _) = self.given_best()?;
-        let of = |factor| fitting.to_the_end(factor, targets, held);
+        let of = |factor| fitting.to_the_end(factor, targets, held, mistakes);
         let better = |found: &Judged, best: &Judged, side| match side {
             // Where the time ended it, nothing is known.
             Side::Stronger => !found.surprise.is_empty() && found.mean() < best.mean(),
-            Side::Weaker => clearly_lower(&found.surprise, &best.surprise, 1.0),
+            Side::Weaker => clearly_lower(&found.surprise, &best.surprise, clearly),
         };
         Ok(climb(place, of, better)?.1.training)
     }
@@ -80,7 +90,7 @@ impl Trials<'_> {
         }
         let (fitting, held) = (&self.shared.fitting, self.held()?);
         let targets = self.targets(|_| true);
-        let of = |factor| fitting.watched(factor, &targets, held, &[0.0]);
+        let of = |factor| fitting.watched(factor, &targets, held, Mistakes::Ignored);
         let (place, found) = match fitting.unit {
             None => (0, of(0.0)?),
             Some(_) => climb(MIDDLE, of, |found: &Watched, best, _| {
@@ -137,6 +147,8 @@ mod tests {
     use crate::data::Dataset;
     use crate::train::{FACTORS, Trainer, unit};
 
+    const AT_RANDOM: Mistakes<'_> = Mistakes::AtRandom;
+
     /// Trusted rows are held out besides, and their labels are not wrong.
     #[test]
     fn rows_of_both_kinds_are_held_out() {
@@ -181,7 +193,7 @@ mod tests {
         assert!(place > 0, "40 % of 300 labels are wrong");
         // What models say of all rows is easy to learn; the ridge is not much weaker all the same.
         let sure: Vec<f32> = trials.targets(|_| true);
-        let own = trials.training(&sure).unwrap();
+        let own = trials.training(&sure, AT_RANDOM).unwrap();
         assert!(own.ridge >= ridges[place - 1] && own.steps == 60);
         // A weight decay is kept as it is; many rows need no ridge.
         let decayed = Trainer {
@@ -211,7 +223,9 @@ mod tests {
         let middle = FACTORS[MIDDLE] * unit(data.train(), 300).unwrap();
         let (place, given) = trials.given_best().unwrap();
         assert_eq!((place, given.ridge), (MIDDLE, middle));
-        let own = trials.training(&trials.targets(|_| true)).unwrap();
+        let own = trials
+            .training(&trials.targets(|_| true), AT_RANDOM)
+            .unwrap();
         assert_eq!((own.ridge, own.steps), (middle, 60));
         assert_eq!(trials.cut_after(), Some(1));
     }
@@ -244,14 +258,18 @@ mod tests {
         let data = uniform(300, 50, 0.2);
         let trials = of(&data, trainer());
         let targets = trials.targets(|_| true);
-        let found = trials.training_at(Stage::FirstRound, &targets).unwrap();
+        let found = trials
+            .training_at(Stage::FirstRound, &targets, AT_RANDOM)
+            .unwrap();
         let part = trials.without(&[0, 1, 2]);
         // These could not be trained on.
         let none = vec![0.0; targets.len()];
-        let shared = part.training_at(Stage::FirstRound, &none).unwrap();
+        let shared = part
+            .training_at(Stage::FirstRound, &none, AT_RANDOM)
+            .unwrap();
         assert_eq!(shared, found);
         assert!(part.shared.trainings[Stage::Glc as usize].get().is_none());
-        part.training_at(Stage::Glc, &targets).unwrap();
+        part.training_at(Stage::Glc, &targets, AT_RANDOM).unwrap();
         assert!(part.shared.trainings[Stage::Glc as usize].get().is_none());
     }
 }

@@ -38,7 +38,11 @@ pub(in crate::cleaning::detector) fn drawn(
 }
 
 /// The same with any other label.
-pub(super) fn uniform(train: usize, trusted: usize, rate: f64) -> CleaningData {
+pub(in crate::cleaning::detector) fn uniform(
+    train: usize,
+    trusted: usize,
+    rate: f64,
+) -> CleaningData {
     drawn(train, trusted, CorruptionKind::Uniform, rate)
 }
 

@@ -7,6 +7,7 @@ use super::{FOLDS, Stage, Trials, cached};
 use crate::Deadline;
 use crate::Error;
 use crate::cleaning::detector::fitting::Fitted;
+use crate::cleaning::detector::held::Mistakes;
 use crate::train::Training;
 
 /// The time to judge the rows when all models are trained, in times of one model's probabilities.
@@ -51,7 +52,8 @@ impl Trials<'_> {
         stage: Stage,
         kept: &[bool],
     ) -> Result<Vec<f32>, Error> {
-        let training = self.training_at(stage, &self.targets(|row| kept[row]))?;
+        let training =
+            self.training_at(stage, &self.targets(|row| kept[row]), Mistakes::AtRandom)?;
         self.anew_by_folds(training, &|fold| {
             self.targets(|row| kept[row] && self.fold_of(row) != fold)
         })
