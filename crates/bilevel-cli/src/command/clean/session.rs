@@ -205,7 +205,7 @@ impl Session<'_> {
                     Stage::Retraining => "training on the kept rows".to_owned(),
                     Stage::Baselines => "comparing with simple baselines".to_owned(),
                     Stage::Detector(name) => format!("detector {name}"),
-                    Stage::Choosing => "trying the detectors on trusted rows".to_owned(),
+                    Stage::Choosing => "choosing between the detectors".to_owned(),
                     Stage::Checking => "checking the hypergradient".to_owned(),
                 });
             })

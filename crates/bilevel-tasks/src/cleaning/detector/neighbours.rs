@@ -1,7 +1,7 @@
 //! The labels of the rows nearest to each row.
 
 use std::cmp::Ordering;
-use std::ops::Range;
+use std::ops::{Range, RangeInclusive};
 
 use bilevel::Layout;
 use bilevel_autodiff::Function;
@@ -42,7 +42,7 @@ const ENOUGH: usize = 4096;
 /// Rows whose distances are computed at once, and known rows to which, with about so many numbers: no copy of all features is
 /// needed.
 const BLOCK: usize = 256;
-const PARTS: Range<usize> = 128..512;
+const PARTS: RangeInclusive<usize> = 128..=512;
 const PART_NUMBERS: usize = 1 << 16;
 
 /// Rows for which a part of the known rows is prepared once.
@@ -116,7 +116,7 @@ impl<'s> Search<'s> {
             known,
             distances: Distances::new(),
             prior,
-            part: part.clamp(PARTS.start, PARTS.end),
+            part: part.clamp(*PARTS.start(), *PARTS.end()),
         }
     }
 

@@ -59,7 +59,6 @@ pub(super) fn rounds(
     (stage, rounds): (Stage, usize),
     after: impl Fn(&mut Detected),
 ) -> Result<(), Error> {
-    let begin = Instant::now();
     let mut rounds = Rounds {
         trials,
         stage,
@@ -67,19 +66,28 @@ pub(super) fn rounds(
         after,
         training: None,
     };
+    match trials.sharper_at(stage).filter(|_| trials.holds_out()) {
+        Some(true) => return rounds.go(detected, SHARPER),
+        Some(false) => return rounds.go(detected, 1.0),
+        None => {}
+    }
     let (given, classes) = (trials.given(), trials.classes());
     let mut sharper = detected.clone();
+    let begin = Instant::now();
     rounds.go(detected, 1.0)?;
     let left = trials.trainer().deadline.left();
     let in_time = left.is_none_or(|left| left > 2 * begin.elapsed());
-    if !in_time || sharper.sharpened(SHARPER, given, classes).is_none() {
-        return Ok(());
+    let mut counts = false;
+    if in_time && sharper.sharpened(SHARPER, given, classes).is_some() {
+        rounds.go(&mut sharper, SHARPER)?;
+        let [of_sharper, plain] =
+            [&sharper, &*detected].map(|of| of.surprises(1.0, given, classes));
+        counts = clearly_lower(&of_sharper, &plain, CLEARLY);
     }
-    rounds.go(&mut sharper, SHARPER)?;
-    let [of_sharper, plain] = [&sharper, &*detected].map(|of| of.surprises(1.0, given, classes));
-    if clearly_lower(&of_sharper, &plain, CLEARLY) {
+    if counts {
         *detected = sharper;
     }
+    trials.set_sharper(stage, counts);
     Ok(())
 }
 
@@ -218,5 +226,28 @@ mod tests {
         let sharper = clearly_lower(&found[1], &found[0], CLEARLY);
         assert_eq!(all(&start), found[usize::from(sharper)]);
         assert!(mean(&all(&start)) <= mean(&found[0]));
+        assert_eq!(trials.sharper_at(Stage::NoiseMatrix), Some(sharper));
+    }
+
+    /// Trials on trusted rows take what was found with all of them, and do not change it.
+    #[test]
+    fn trials_share_whether_sharper_models_count() {
+        let data = uniform(200, 30, 0.3);
+        let trials = of(&data, trainer());
+        let part = trials.without(&[0, 1, 2]);
+        let of_part = |sharper: Option<bool>| {
+            let mut detected = part.detected(self_trained(&part).unwrap());
+            detected.noise = Some(counted(&part, &detected));
+            if let Some(sharper) = sharper {
+                trials.set_sharper(Stage::Glc, sharper);
+            }
+            rounds(&part, &mut detected, (Stage::Glc, 2), |_| {}).unwrap();
+            detected.probabilities
+        };
+        let own = of_part(None);
+        assert_eq!(trials.sharper_at(Stage::Glc), None);
+        let told = of_part(Some(true));
+        assert_eq!(trials.sharper_at(Stage::Glc), Some(true));
+        assert_ne!(own, told);
     }
 }

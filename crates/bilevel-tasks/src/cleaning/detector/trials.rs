@@ -63,6 +63,8 @@ struct Shared<'a> {
     given: OnceLock<(usize, Training)>,
     /// How models are trained at each stage, with all trusted rows.
     trainings: [OnceLock<Training>; STAGES],
+    /// Whether sharper models explain the labels better at each stage, with all trusted rows.
+    sharper: [OnceLock<bool>; STAGES],
     /// The ridge of models of the trusted rows alone.
     of_trusted_ridge: OnceLock<f64>,
     /// How many of the nearest rows count.
@@ -115,6 +117,7 @@ impl<'a> Trials<'a> {
             held: OnceLock::new(),
             given: OnceLock::new(),
             trainings: [const { OnceLock::new() }; STAGES],
+            sharper: [const { OnceLock::new() }; STAGES],
             of_trusted_ridge: OnceLock::new(),
             neighbours: OnceLock::new(),
             fitting: Fitting {
@@ -177,6 +180,18 @@ impl<'a> Trials<'a> {
             choose(self)?
         };
         Ok(*self.shared.neighbours.get_or_init(|| found))
+    }
+
+    /// Whether sharper models explain the labels better at this stage, if that was found with all trusted rows.
+    pub(super) fn sharper_at(&self, stage: Stage) -> Option<bool> {
+        self.shared.sharper[stage as usize].get().copied()
+    }
+
+    /// Trials with fewer trusted rows are told what was found with all of them.
+    pub(super) fn set_sharper(&self, stage: Stage, sharper: bool) {
+        if !self.holds_out() {
+            self.shared.sharper[stage as usize].get_or_init(|| sharper);
+        }
     }
 
     /// From now on, the end of the time is an error: until then, trainings end early with what they have.
