@@ -79,10 +79,15 @@ pub(super) fn rounds(
     let in_time = left.is_none_or(|left| left > 2 * begin.elapsed());
     let mut counts = false;
     if in_time && sharper.sharpened(SHARPER, given, classes).is_some() {
-        rounds.go(&mut sharper, SHARPER)?;
-        let [of_sharper, plain] =
-            [&sharper, &*detected].map(|of| of.surprises(1.0, given, classes));
-        counts = clearly_lower(&of_sharper, &plain, CLEARLY);
+        match rounds.go(&mut sharper, SHARPER) {
+            // The rounds as they come are an answer.
+            Err(Error::OutOfTime) => {}
+            ran => {
+                ran?;
+                let of = |of: &Detected| of.surprises(1.0, given, classes);
+                counts = clearly_lower(&of(&sharper), &of(detected), CLEARLY);
+            }
+        }
     }
     if counts {
         *detected = sharper;

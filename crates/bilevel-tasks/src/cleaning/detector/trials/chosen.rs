@@ -211,6 +211,7 @@ mod tests {
         let (_, training) = of(&many, trainer()).given_best().unwrap();
         assert_eq!((training.steps, training.ridge), (60, 0.0));
     }
+
     /// A search without time neither prefers a ridge nor fails.
     #[test]
     fn what_the_time_ended_chooses_nothing() {
