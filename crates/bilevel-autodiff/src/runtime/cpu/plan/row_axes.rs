@@ -1,8 +1,9 @@
 //! Chooses the axis that is cut into blocks of rows.
 //!
 //! Axes that must be walked together form a class, for example those of the operands and the result
-//! of an elementwise primitive. The class that most nodes have is the row axis (the samples of a
-//! data set). Nodes that are computed row by row run block by block, while a block is in cache.
+//! of an elementwise primitive. The class that many nodes have, and that is long, is the row axis
+//! (the samples of a data set). Nodes that are computed row by row run block by block, while a
+//! block is in cache.
 
 use std::collections::HashMap;
 
@@ -43,7 +44,10 @@ impl RowAxes {
         let best = votes
             .into_values()
             .filter(|&(count, size, _)| count > 0 && size >= Self::FEWEST)
-            .max_by_key(|&(count, size, class)| (count, size, usize::MAX - class));
+            .max_by(|&(a, size_a, class_a), &(b, size_b, class_b)| {
+                let scores = Self::score(a, size_a).total_cmp(&Self::score(b, size_b));
+                scores.then(size_a.cmp(&size_b)).then(class_b.cmp(&class_a))
+            });
         let Some((_, count, class)) = best else {
             return Self::none(graph);
         };
@@ -66,6 +70,12 @@ impl RowAxes {
 
     /// Shorter axes are not worth cutting.
     const FEWEST: usize = 2;
+
+    /// What cutting an axis is worth: how many nodes are computed in blocks, and how often each is halved. By their number
+    /// alone, a few nodes of classes × columns would make the ten classes of a data set its rows.
+    fn score(nodes: usize, size: usize) -> f64 {
+        nodes as f64 * (size as f64).ln()
+    }
 
     pub(crate) fn of(&self, id: NodeId) -> Option<usize> {
         self.axis[id.index()]
@@ -136,5 +146,34 @@ impl Classes {
                 }
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::graph::{DType, Unary};
+
+    /// Nodes of rows × classes have both axes; those of the model have the classes alone.
+    #[test]
+    fn many_rows_are_cut_and_not_a_few_classes() {
+        let rows_of = |rows: usize, classes: usize| {
+            let mut graph = Graph::new();
+            let logits = graph.input(vec![rows, classes], DType::Real);
+            let mut bias = graph.input(vec![classes], DType::Real);
+            for _ in 0..3 {
+                bias = graph.unary(Unary::Exp, bias).unwrap();
+            }
+            let all = graph.expand(bias, &[rows, classes]).unwrap();
+            let mut sum = graph.add(logits, all).unwrap();
+            for _ in 0..3 {
+                sum = graph.unary(Unary::Exp, sum).unwrap();
+            }
+            let found = RowAxes::find(&graph);
+            (found.count, found.of(sum), found.of(bias))
+        };
+        assert_eq!(rows_of(1000, 10), (1000, Some(0), None));
+        // One row of a picture: there is nothing to cut but the other axis.
+        assert_eq!(rows_of(1, 10), (10, Some(1), Some(0)));
     }
 }
