@@ -4,7 +4,7 @@ use std::fmt;
 
 use crate::error::{Error, Fault, Result};
 use crate::rule::{self, Below};
-pub use crate::rule::{Binary, Compare, Lines, Unary};
+pub use crate::rule::{Binary, Compare, Convolved, Lines, Unary, Window};
 
 /// The sizes of the axes of a tensor, outermost first; empty for a scalar.
 pub type Shape = Vec<usize>;
@@ -120,6 +120,21 @@ pub enum Op {
         left: bool,
         /// Whether the right operand is transposed.
         right: bool,
+    },
+    /// Two of the three tensors of a convolution; the result is the third.
+    Conv {
+        /// How the kernel moves.
+        window: Window,
+        /// The tensor that is computed.
+        of: Convolved,
+    },
+    /// The place of the largest element of each window, of each channel: (n, rows, columns, channels) → indices (n,
+    /// places, channels) of elements in row-major order. The first of equal ones.
+    PoolIndices {
+        /// Rows and columns of the window.
+        size: [usize; 2],
+        /// How it moves: without dilation and groups.
+        window: Window,
     },
     /// A function along some axes, for each index of the other axes.
     Lines(Lines),

@@ -9,6 +9,7 @@ mod binary;
 mod broadcast;
 mod compare;
 mod concat;
+mod conv;
 mod given;
 mod kind;
 mod lines;
@@ -17,6 +18,7 @@ mod max;
 mod pad;
 mod pick;
 mod place;
+mod pool_indices;
 mod reshape;
 mod sample;
 mod select;
@@ -27,16 +29,20 @@ mod take_rows;
 mod transpose;
 mod unary;
 pub(crate) mod value;
+mod window;
 
 use bilevel::Scalar;
 
 pub(crate) use axes::{Axes, Link, Summed, matching_axes};
 pub use binary::Binary;
 pub use compare::Compare;
+pub use conv::Convolved;
+pub(crate) use conv::Sizes;
 pub use kind::Kind;
 pub use lines::Lines;
 pub use sample::{Draw, Numbers, Sample};
 pub use unary::Unary;
+pub use window::Window;
 
 use crate::error::{Error, Fault, Result};
 use crate::graph::{DType, Graph, MOST_AXES, Node, NodeId, Op, Shape, element_count};
@@ -161,6 +167,12 @@ macro_rules! record {
             Op::Place(size) => with!($record = place::Place(*size) => $run),
             Op::MatMul { left, right } => {
                 with!($record = matmul::MatMul { left: *left, right: *right } => $run)
+            }
+            Op::Conv { window, of } => {
+                with!($record = conv::Conv { window: *window, of: *of } => $run)
+            }
+            Op::PoolIndices { size, window } => {
+                with!($record = pool_indices::PoolIndices { size: *size, window: *window } => $run)
             }
             Op::Lines(lines) => with!($record = *lines => $run),
             Op::StopGradient => with!($record = stop_gradient::StopGradient => $run),

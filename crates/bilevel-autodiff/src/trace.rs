@@ -4,6 +4,7 @@ mod compose;
 mod elementwise;
 mod lines;
 mod operators;
+mod pictures;
 
 use std::cell::RefCell;
 use std::panic::Location;

@@ -7,6 +7,7 @@ mod common;
 mod compiled;
 mod compiled_views;
 mod composed;
+mod convolutions;
 mod edges;
 mod elementwise;
 mod lines;

@@ -190,9 +190,10 @@ fn check_random(seed: u64) -> [usize; 2] {
         let mixed = all.numbers(&all.mixed[nodes.clone()]);
         let reverse = all.numbers(&all.reverse[nodes.clone()]);
         let (apart, size) = (distance(&mixed, &reverse), norm(&reverse));
-        counts[part] = usize::from(size > 0.0);
+        counts[part] = usize::from(size > 1e-10);
+        // Numbers of a graph are about 1: what is far smaller may be what remains of terms that cancel.
         assert!(
-            apart <= 1e-12 * size,
+            apart <= 1e-12 * size.max(1e-4),
             "seed {seed}, part {part}: {apart:e} of {size:e}"
         );
     }

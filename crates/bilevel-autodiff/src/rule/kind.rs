@@ -2,8 +2,9 @@
 
 use super::sample::{Draw, Sample};
 use super::{
-    Binary, Compare, Lines, Unary, add_rows, binary, broadcast, compare, concat, matmul, max, pad,
-    pick, place, reshape, select, slice, stop_gradient, sum, take_rows, transpose, unary,
+    Binary, Compare, Lines, Unary, add_rows, binary, broadcast, compare, concat, conv, matmul, max,
+    pad, pick, place, pool_indices, reshape, select, slice, stop_gradient, sum, take_rows,
+    transpose, unary,
 };
 use crate::graph::Op;
 
@@ -80,5 +81,7 @@ kinds! {
     Pick: Op::Pick, pick::sample;
     Place: Op::Place(_), place::sample;
     MatMul: Op::MatMul { .. }, matmul::sample;
+    Conv: Op::Conv { .. }, conv::sample;
+    PoolIndices: Op::PoolIndices { .. }, pool_indices::sample;
     StopGradient: Op::StopGradient, stop_gradient::sample;
 }

@@ -164,7 +164,7 @@ impl<'t> Var<'t> {
     }
 
     /// The error of an invalid operation.
-    fn refused(
+    pub(super) fn refused(
         self,
         place: Place,
         operation: &'static str,

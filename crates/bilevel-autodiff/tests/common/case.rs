@@ -329,6 +329,8 @@ impl Case {
             | Kind::Concat => return self.moved(kind),
             Kind::TakeRows | Kind::AddRows | Kind::Pick | Kind::Place => return self.indexed(kind),
             Kind::Lines(lines) => return self.lines(lines),
+            Kind::Conv => self.convolution(),
+            Kind::PoolIndices => self.pool(),
             other => unreachable!("{other:?}"),
         })
     }
@@ -367,6 +369,48 @@ impl Case {
         }
         let size = self.size(id);
         (size < 1e4).then_some((id, size))
+    }
+
+    /// Pictures or kernels of this shape: an input, any node's elements, or a transposed view.
+    fn pictures(&mut self, shape: &[usize]) -> NodeId {
+        let count = shape.iter().product::<usize>();
+        let fitting = self.any_where(|own| own.iter().product::<usize>() == count);
+        match (self.source.below(3), fitting) {
+            (0, Some(entry)) => self.push(Op::Reshape(shape.to_vec()), &[entry.id]),
+            (1, _) => {
+                let permutation = self.source.permutation(shape.len());
+                let mut from = vec![0; shape.len()];
+                for (axis, &of) in permutation.iter().enumerate() {
+                    from[of] = shape[axis];
+                }
+                let id = self.real(&from);
+                self.push(Op::Transpose(permutation), &[id])
+            }
+            _ => self.real(shape),
+        }
+    }
+
+    fn convolution(&mut self) -> (NodeId, f64) {
+        let sample = Kind::Conv.sample(&mut self.source).unwrap();
+        let operands: Vec<NodeId> = sample
+            .operands
+            .iter()
+            .map(|(shape, _)| self.pictures(shape))
+            .collect();
+        let id = self.push(sample.op, &operands);
+        (id, self.size(id))
+    }
+
+    fn pool(&mut self) -> (NodeId, f64) {
+        let sample = Kind::PoolIndices.sample(&mut self.source).unwrap();
+        let shape = &sample.operands[0].0;
+        // No rounding error may exchange two of them.
+        let a = self.real(shape);
+        let index = self.push(sample.op, &[a]);
+        let flat = vec![shape[0], shape[1] * shape[2], shape[3]];
+        let flat = self.push(Op::Reshape(flat), &[a]);
+        let id = self.push(Op::Lines(Lines::Gather { axis: 1 }), &[flat, index]);
+        (id, 1.0)
     }
 
     fn compare(&mut self, compare: Compare) -> (NodeId, f64) {

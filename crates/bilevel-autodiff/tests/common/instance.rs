@@ -75,10 +75,17 @@ impl Instance {
                 self.graph.push(Op::Select, &operands).unwrap()
             }
             DType::Index => {
-                let Op::Lines(Lines::ArgSort { axis }) = sample.op else {
-                    unreachable!("{node:?}")
+                let (axis, shape) = match sample.op {
+                    Op::Lines(Lines::ArgSort { axis }) => (axis, node.shape),
+                    Op::PoolIndices { .. } => {
+                        let [n, h, w, c] = sample.operands[0].0[..] else {
+                            unreachable!("{node:?}")
+                        };
+                        (1, vec![n, h * w, c])
+                    }
+                    _ => unreachable!("{node:?}"),
                 };
-                let data = self.operand(&node.shape, Numbers::Any, source);
+                let data = self.operand(&shape, Numbers::Any, source);
                 let gather = Op::Lines(Lines::Gather { axis });
                 self.graph.push(gather, &[data, id]).unwrap()
             }

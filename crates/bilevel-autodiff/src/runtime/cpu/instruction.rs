@@ -1,7 +1,8 @@
 //! The machine's instructions: kernel calls with the places of their operands.
 
 use super::view::{At, Extent, Stride};
-use crate::graph::{Binary, Compare, Lines, Unary};
+use crate::graph::{Binary, Compare, Convolved, Lines, Unary, Window};
+use crate::rule::Sizes;
 
 /// One kernel call. Sizes and strides may depend on the rows of the running block.
 #[derive(Clone, Debug)]
@@ -45,6 +46,8 @@ pub(crate) enum Instruction {
     /// `value[i] = data[i, index[i]]`, or the other way round.
     Select(SelectClass),
     Lines(LinesKernel),
+    Conv(Conv),
+    PoolIndices(PoolIndices),
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -230,6 +233,31 @@ pub(crate) struct LinesKernel {
     pub(crate) work: usize,
 }
 
+/// One of the three tensors of a convolution from the two others, all in order; the kernel of a cotangent of pictures
+/// with its last two axes exchanged.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Conv {
+    pub(crate) of: Convolved,
+    pub(crate) window: Window,
+    pub(crate) sizes: Sizes,
+    pub(crate) a: At,
+    pub(crate) b: At,
+    pub(crate) to: At,
+}
+
+/// The place of the largest element of each window of pictures, all in order.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct PoolIndices {
+    pub(crate) size: [usize; 2],
+    pub(crate) window: Window,
+    pub(crate) pictures: usize,
+    pub(crate) picture: [usize; 2],
+    pub(crate) places: [usize; 2],
+    pub(crate) channels: usize,
+    pub(crate) from: At,
+    pub(crate) to: At,
+}
+
 /// What an instruction does at a place.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum Access {
@@ -268,6 +296,8 @@ impl Instruction {
             }
             Self::Copy { from, to, .. } => vec![(Read, from), (Write, to)],
             Self::Zero { to, .. } => vec![(Write, to)],
+            Self::Conv(c) => vec![(Read, &mut c.a), (Read, &mut c.b), (Write, &mut c.to)],
+            Self::PoolIndices(p) => vec![(Read, &mut p.from), (Write, &mut p.to)],
             Self::Reduce(r) => vec![(Read, &mut r.from), (Write, &mut r.to)],
             Self::MatMul(p) => vec![
                 (Read, &mut p.a.at),

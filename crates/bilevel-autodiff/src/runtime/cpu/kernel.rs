@@ -6,6 +6,7 @@
 //! on entry.
 #![allow(unsafe_code)]
 
+mod conv;
 mod copy;
 mod elementwise;
 mod frame;
@@ -65,5 +66,7 @@ pub(crate) fn run<T: Vectorised>(frame: &Frame<'_, T>, instruction: &Instruction
         } => select::add_rows(frame, *from, *index, *rows, *width, (*to, *to_rows)),
         Instruction::Select(kernel) => select::run(frame, kernel),
         Instruction::Lines(kernel) => lines::run(frame, kernel),
+        Instruction::Conv(kernel) => conv::run(frame, kernel),
+        Instruction::PoolIndices(kernel) => conv::pool_indices(frame, kernel),
     }
 }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use super::kernel::{self, Frame, Vectorised};
 use super::packed::Packed;
 use super::plan::{Merge, PhaseCode, Plan};
-use super::threads::each;
+use super::threads::{WORTH_A_THREAD, each};
 use super::view::{At, Space};
 use crate::runtime::Argument;
 
@@ -37,9 +37,6 @@ impl<T> Default for Memory<T> {
         }
     }
 }
-
-/// Fewer operations than this are not worth waking another thread.
-const WORTH_A_THREAD: f64 = 200_000.0;
 
 /// The same for partial sums. It is lower because the other threads have just worked and are still awake.
 const MERGE_WORTH_A_THREAD: usize = 50_000;

@@ -311,6 +311,19 @@ fn effort(instruction: &Instruction, rows: usize) -> (f64, f64, f64) {
                 places * (axes(0) + axes(1) + axes(2)),
             )
         }
+        Instruction::Conv(c) => {
+            let sizes = &c.sizes;
+            let [kernel, picture, places] =
+                [sizes.kernel, sizes.picture, sizes.places].map(|[a, b]| a * b);
+            let numbers = kernel * sizes.inputs() * sizes.outputs
+                + sizes.pictures * (picture * sizes.channels + places * sizes.outputs);
+            (sizes.flops(), 0.0, numbers as f64)
+        }
+        Instruction::PoolIndices(p) => {
+            let places = (p.pictures * p.places[0] * p.places[1] * p.channels) as f64;
+            let window = (p.size[0] * p.size[1]) as f64;
+            (0.0, places * window, places * (window + 1.0))
+        }
         Instruction::Select(s) => {
             let places: f64 =
                 s.inner.iter().map(|&(n, _)| n as f64).product::<f64>() * size(s.lanes);

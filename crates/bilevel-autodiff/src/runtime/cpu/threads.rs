@@ -1,5 +1,8 @@
 //! Groups of blocks as tasks.
 
+/// Fewer operations than this are not worth waking another thread.
+pub(crate) const WORTH_A_THREAD: f64 = 200_000.0;
+
 /// Calls `task` for 0..count, in parallel, without allocation. The effect of a task must not depend on the thread that
 /// runs it.
 pub(crate) fn each(count: usize, task: &(impl Fn(usize) + Sync)) {

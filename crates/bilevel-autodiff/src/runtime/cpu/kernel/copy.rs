@@ -26,6 +26,21 @@ pub(super) fn run<T: Vectorised>(
         *slot = (axis.extent.at(frame.rows), strides);
     }
     let axes = &resolved[..axes.len().min(MOST_AXES)];
+    if let [outer @ .., (rows, [1, row]), (columns, [column, 1])] = axes
+        && !add
+        && *column != 1
+    {
+        let matrix = Transposed {
+            rows: *rows,
+            columns: *columns,
+            column: *column,
+            row: *row,
+        };
+        // Safety: the plan's guarantee, see `kernel`.
+        return walk(outer, |[a, b]| unsafe {
+            matrix.copy(from.wrapping_offset(a), to.wrapping_offset(b));
+        });
+    }
     // The innermost axis, merged with the axes before it that continue it.
     let (mut count, strides, mut outer) = match axes.split_last() {
         None => (1, [0, 0], axes),
@@ -67,4 +82,36 @@ pub(super) fn run<T: Vectorised>(
             }
         }
     });
+}
+
+/// A matrix whose columns are contiguous where it is read, and its rows where it is written.
+#[derive(Clone, Copy)]
+struct Transposed {
+    rows: usize,
+    columns: usize,
+    /// From one column to the next where it is read, from one row to the next where it is written.
+    column: isize,
+    row: isize,
+}
+
+impl Transposed {
+    /// Tile by tile, so that each cache line is read and written once.
+    ///
+    /// # Safety
+    /// The matrix lies in both memories.
+    unsafe fn copy<T: Vectorised>(self, from: *const T, to: *mut T) {
+        const TILE: usize = 16;
+        for i in (0..self.rows).step_by(TILE) {
+            for j in (0..self.columns).step_by(TILE) {
+                for row in i..self.rows.min(i + TILE) {
+                    for column in j..self.columns.min(j + TILE) {
+                        let read = row as isize + self.column * column as isize;
+                        let written = self.row * row as isize + column as isize;
+                        // Safety: required of the caller.
+                        unsafe { *to.offset(written) = *from.offset(read) };
+                    }
+                }
+            }
+        }
+    }
 }

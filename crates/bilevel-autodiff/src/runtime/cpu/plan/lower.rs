@@ -3,6 +3,7 @@
 //! Reshapes, transpositions, broadcasts and slices are views and move nothing. They become copies only where a kernel
 //! needs the elements in another order.
 
+mod conv;
 mod elementwise;
 mod lines;
 mod matmul;
@@ -337,6 +338,8 @@ impl<'g> Lowering<'g> {
             Op::Max(axes) => self.reduce(id, axes, Reduction::Max, outputs),
             Op::MatMul { left, right } => self.matmul(id, (*left, *right), outputs),
             Op::Lines(function) => self.lines(id, *function),
+            Op::Conv { window, of } => self.conv(id, *window, *of, outputs),
+            Op::PoolIndices { size, window } => self.pool_indices(id, *size, *window),
             Op::TakeRows => self.take_rows(id),
             Op::AddRows(_) => self.add_rows(id),
             Op::Pick => {

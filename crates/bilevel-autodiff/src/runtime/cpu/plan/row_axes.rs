@@ -27,7 +27,17 @@ impl RowAxes {
     }
 
     /// Chooses the class of axes that is best cut into rows; none if no axis is long enough.
+    ///
+    /// Convolutions need whole pictures with the channels innermost, and cut their work themselves: with them, all nodes
+    /// are computed as a whole.
     pub(crate) fn find(graph: &Graph) -> Self {
+        if graph
+            .nodes()
+            .iter()
+            .any(|node| matches!(node.op, Op::Conv { .. }))
+        {
+            return Self::none(graph);
+        }
         let classes = Classes::of(graph);
         // The number of computed nodes with an axis of the class, and the size of the axis.
         let mut votes: HashMap<usize, (usize, usize, usize)> = HashMap::new();

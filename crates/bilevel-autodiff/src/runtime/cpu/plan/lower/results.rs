@@ -10,14 +10,20 @@ use crate::runtime::cpu::plan::phase::Kind;
 use crate::runtime::cpu::view::{At, Space, View};
 
 impl Lowering<'_> {
-    /// The place of a result that is delivered block by block: it is computed there and read from there.
+    /// The place of a result that is delivered as it is computed, whole or block by block: it is computed there and read
+    /// from there.
     pub(super) fn in_result(&self, id: NodeId, outputs: &[Delivery]) -> Option<View> {
-        let axis = self.rows.of(id).filter(|_| self.in_rows())?;
+        let rows = self.rows.of(id).filter(|_| self.in_rows());
         let mut numbers = self.graph.outputs.iter().zip(outputs);
-        let number = numbers
-            .position(|(&output, delivery)| output == id && delivery.blocked && !delivery.add)?;
-        let shape = &self.graph.shape(id);
-        Some(View::lanes(Space::Output(number), shape, axis, true))
+        let number = numbers.position(|(&output, delivery)| {
+            output == id && delivery.blocked == rows.is_some() && !delivery.add
+        })?;
+        let (space, shape) = (Space::Output(number), self.graph.shape(id));
+        match rows {
+            Some(axis) => Some(View::lanes(space, shape, axis, true)),
+            None if self.in_rows() => None,
+            None => Some(View::natural(space, 0, shape, None)),
+        }
     }
 
     /// A place for the partial sums of a reduction over the rows. Also records where their total goes.
@@ -88,8 +94,11 @@ impl Lowering<'_> {
                 // Known only when all blocks are done.
                 continue;
             }
-            let block = self.block[id.index()].as_ref();
-            if block.is_some_and(|view| view.at.space == Space::Output(number)) {
+            let placed = match self.in_rows() {
+                true => self.block[id.index()].as_ref(),
+                false => self.full[id.index()].as_ref(),
+            };
+            if placed.is_some_and(|view| view.at.space == Space::Output(number)) {
                 continue;
             }
             self.write(id, number, outputs[number])?;
