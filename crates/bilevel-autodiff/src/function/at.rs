@@ -70,6 +70,14 @@ pub(super) struct Side<'a, T> {
     selected: [Option<Option<Box<dyn Selected>>>; Which::COUNT],
 }
 
+impl<T> Drop for BoundAtX<'_, T> {
+    fn drop(&mut self) {
+        self.bound
+            .compiled
+            .keep(std::mem::take(&mut self.workspace));
+    }
+}
+
 impl<'a, T: Real> BoundAtX<'a, T> {
     fn new(bound: &'a Bound<T>, x: &'a [T]) -> Self {
         let batch = bound.compiled.batch().unwrap_or(0);
@@ -85,7 +93,7 @@ impl<'a, T: Real> BoundAtX<'a, T> {
                     .map(|_| Vec::with_capacity(batch))
                     .collect(),
             },
-            workspace: Workspace::default(),
+            workspace: bound.compiled.workspace(),
             lists: Lists::default(),
         }
     }

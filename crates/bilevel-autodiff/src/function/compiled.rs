@@ -1,7 +1,7 @@
 //! A function for given shapes: traced, cut, differentiated and compiled, without data.
 
-use std::sync::Arc;
 use std::sync::atomic::AtomicUsize;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use bilevel::objective::AtX;
 use bilevel::{Layout, Objective};
@@ -12,10 +12,10 @@ use super::shapes::Shapes;
 use super::source::Source;
 use super::stage::Staged;
 use crate::error::{Error, Result};
+use crate::graph::Op;
 use crate::real::Real;
-use crate::runtime::Fill;
-use crate::runtime::Form;
 use crate::runtime::matrix::padded;
+use crate::runtime::{Fill, Form, Workspace};
 
 /// A [`Function`](super::Function) for given shapes. Its programs are compiled when they are first needed.
 ///
@@ -34,12 +34,34 @@ pub struct Compiled<T> {
     depends_on_x: bool,
     all: Variant<T>,
     batched: Option<Variant<T>>,
+    /// The memory of handles that are gone, for the next ones; None where handles free it. Networks on pictures have
+    /// thousands of tasks of the same shapes, and megabytes of new memory take longer than the arithmetic of one.
+    spare: Option<Mutex<Vec<Workspace<T>>>>,
 }
 
 /// The function on all rows, or on a batch.
 pub(super) struct Variant<T> {
     pub(super) staged: Staged,
     pub(super) programs: Programs<T>,
+}
+
+impl<T> Compiled<T> {
+    /// The memory of a new handle.
+    pub(super) fn workspace(&self) -> Workspace<T> {
+        let spare = self.spare.as_ref().and_then(|spare| {
+            let mut spare = spare.lock().unwrap_or_else(PoisonError::into_inner);
+            spare.pop()
+        });
+        spare.unwrap_or_default()
+    }
+
+    /// Keeps the memory of a handle that is gone, if it is worth it.
+    pub(super) fn keep(&self, workspace: Workspace<T>) {
+        if let Some(spare) = &self.spare {
+            let mut spare = spare.lock().unwrap_or_else(PoisonError::into_inner);
+            spare.push(workspace);
+        }
+    }
 }
 
 impl<T: Real> Compiled<T> {
@@ -75,6 +97,10 @@ impl<T: Real> Compiled<T> {
         }
         let depends = all.graph.depends_on(&all.roles.x);
         let output = all.graph.outputs[0];
+        let nodes = all.graph.nodes().iter();
+        let keeps = nodes
+            .map(|node| &node.op)
+            .any(|op| matches!(op, Op::Conv { .. }));
         Ok(Self {
             shape: all.graph.shape(output).to_vec(),
             depends_on_x: depends[output.index()],
@@ -86,6 +112,7 @@ impl<T: Real> Compiled<T> {
             // A batch has other rows at each step, so nothing is packed.
             batched: batched.map(|source| variant(source, &[])).transpose()?,
             kept_columns,
+            spare: keeps.then(Mutex::default),
         })
     }
 

@@ -22,6 +22,20 @@ impl<T: Real> Compiled<T> {
         Ok(programs.get(oracle.into())?.cost(threads))
     }
 
+    /// Operations in products of what depends only on x, computed once for each x, and of its derivative, applied once in a
+    /// sweep back.
+    ///
+    /// # Errors
+    /// If a program cannot be compiled.
+    pub fn staged_flops(&self, threads: usize) -> Result<f64> {
+        let variant = self.variant(true);
+        if variant.staged.rho.outputs.is_empty() {
+            return Ok(0.0);
+        }
+        let (rho, unstage) = (variant.programs.rho()?, variant.programs.unstage()?);
+        Ok(rho.cost(threads).product_flops + unstage.cost(threads).product_flops)
+    }
+
     /// Bytes of a handle (see [`Objective::at`](bilevel::Objective::at)) that calls these oracles with this number of
     /// threads, on batches if there are any: the shared workspace of its programs, which run one after the other, and
     /// the values that depend only on x.

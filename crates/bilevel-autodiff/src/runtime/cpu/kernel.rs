@@ -12,6 +12,7 @@ mod elementwise;
 mod frame;
 mod lines;
 mod matmul;
+mod piece;
 mod reduce;
 mod select;
 mod vector;
@@ -19,6 +20,7 @@ mod vectorised;
 mod walk;
 
 pub(crate) use frame::Frame;
+pub(crate) use piece::{Piece, pieces};
 pub(crate) use vectorised::Vectorised;
 pub(crate) use vectorised::lanes;
 
@@ -26,19 +28,28 @@ use super::instruction::Instruction;
 
 /// Runs one instruction on this block.
 pub(crate) fn run<T: Vectorised>(frame: &Frame<'_, T>, instruction: &Instruction) {
+    run_piece(frame, instruction, Piece::ALL);
+}
+
+/// Runs one of the [`pieces`] of an instruction.
+pub(crate) fn run_piece<T: Vectorised>(
+    frame: &Frame<'_, T>,
+    instruction: &Instruction,
+    piece: Piece,
+) {
     match instruction {
-        Instruction::Elementwise(kernel) => elementwise::run(frame, kernel),
-        Instruction::Fused(kernel) => elementwise::run_fused(frame, kernel),
+        Instruction::Elementwise(kernel) => elementwise::run(frame, kernel, piece),
+        Instruction::Fused(kernel) => elementwise::run_fused(frame, kernel, piece),
         Instruction::Copy {
             from,
             to,
             axes,
             add,
-        } => copy::run(frame, *from, *to, axes, *add),
+        } => copy::run(frame, (*from, *to), axes, *add, piece),
         Instruction::Zero { to, count, lanes } => {
             copy::zero(frame, *to, count * lanes.at(frame.rows));
         }
-        Instruction::Reduce(kernel) => reduce::run(frame, kernel),
+        Instruction::Reduce(kernel) => reduce::run(frame, kernel, piece),
         Instruction::MatMul(kernel) => matmul::run(frame, kernel),
         Instruction::Packed(kernel) => matmul::run_packed(frame, kernel),
         Instruction::TakeRows {

@@ -3,7 +3,8 @@
 
 use std::sync::Arc;
 
-use super::kernel::{self, Frame, Vectorised};
+use super::instruction::Instruction;
+use super::kernel::{self, Frame, Piece, Vectorised};
 use super::packed::Packed;
 use super::plan::{Merge, PhaseCode, Plan};
 use super::threads::{WORTH_A_THREAD, each};
@@ -83,18 +84,26 @@ impl<T: Vectorised> Memory<T> {
             rows: 1,
             first: true,
         };
-        for (phase, code) in plan.phases.iter().enumerate() {
-            if phase % 2 == 0 {
-                for instruction in &code.instructions {
-                    kernel::run(&frame, instruction);
+        let run = || {
+            for (phase, code) in plan.phases.iter().enumerate() {
+                if phase % 2 == 0 {
+                    for instruction in &code.instructions {
+                        run_whole(&frame, instruction, block_len);
+                    }
+                } else if !code.instructions.is_empty() {
+                    for instruction in &code.prelude {
+                        kernel::run(&frame, instruction);
+                    }
+                    let parallel = plan.effort[phase] >= WORTH_A_THREAD;
+                    run_rows(plan, code, &frame, block_len, parallel);
                 }
-            } else if !code.instructions.is_empty() {
-                for instruction in &code.prelude {
-                    kernel::run(&frame, instruction);
-                }
-                let parallel = plan.effort[phase] >= WORTH_A_THREAD;
-                run_rows(plan, code, &frame, block_len, parallel);
             }
+        };
+        if plan.shared && rayon::current_thread_index().is_none() {
+            // Enters the pool once, and not with each of many short instructions.
+            rayon::scope(|_| run());
+        } else {
+            run();
         }
     }
 }
@@ -115,6 +124,23 @@ fn grow<T: Vectorised>(memory: &mut Vec<T>, len: usize) {
         *memory = Vec::new();
         *memory = vec![T::zero(); len];
     }
+}
+
+/// Runs an instruction on whole tensors, on several threads if it is long.
+fn run_whole<T: Vectorised>(frame: &Frame<'_, T>, instruction: &Instruction, block_len: usize) {
+    let pieces = kernel::pieces(instruction);
+    if pieces == 1 || rayon::current_num_threads() == 1 {
+        return kernel::run(frame, instruction);
+    }
+    each(pieces, &|number| {
+        let thread = rayon::current_thread_index().unwrap_or(0);
+        let frame = Frame {
+            chunk: frame.chunk.wrapping_add(thread * block_len),
+            ..*frame
+        };
+        let piece = Piece { number, of: pieces };
+        kernel::run_piece(&frame, instruction, piece);
+    });
 }
 
 fn run_rows<T: Vectorised>(

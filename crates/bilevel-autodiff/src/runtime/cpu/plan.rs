@@ -12,8 +12,10 @@ mod widths;
 pub(crate) use code::{Merge, Numbers, PhaseCode};
 
 use super::instruction::{Access, Instruction};
+use super::kernel;
 use super::limits::CHUNK;
 use super::packed::Lines;
+use super::threads::WORTH_A_THREAD;
 use super::view::{At, Extent, Space};
 use crate::error::{Error, Result};
 use crate::graph::{DType, Graph, NodeId};
@@ -41,6 +43,8 @@ pub(crate) struct Plan {
     pub(crate) packed: Vec<(usize, Lines)>,
     /// Whether each argument is read, except packed.
     pub(crate) reads: Vec<bool>,
+    /// Whether threads share instructions on whole tensors.
+    pub(crate) shared: bool,
 }
 
 impl Plan {
@@ -113,7 +117,16 @@ impl Plan {
                     .sum()
             })
             .collect();
+        let whole = code.iter().step_by(2);
+        let shared =
+            whole
+                .flat_map(|phase| &phase.instructions)
+                .any(|instruction| match instruction {
+                    Instruction::Conv(conv) => conv.sizes.flops() >= WORTH_A_THREAD,
+                    _ => kernel::pieces(instruction) > 1,
+                });
         Ok(Self {
+            shared,
             slots: slots(&code),
             phases: code,
             partition,
@@ -135,8 +148,9 @@ impl Plan {
     /// The memory that a run with this number of threads needs.
     pub(crate) fn memory(&self, threads: usize) -> Footprint {
         let groups = self.partition.groups();
-        // Any thread may run any group.
-        let concurrent = if groups > 1 { threads.max(1) } else { 1 };
+        // Any thread may run any group, and any piece of a long instruction.
+        let shared = groups > 1 || self.shared;
+        let concurrent = if shared { threads.max(1) } else { 1 };
         Footprint {
             arena: self.arena_len,
             partial: self.partial_len * groups,

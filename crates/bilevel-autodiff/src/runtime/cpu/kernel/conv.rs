@@ -7,10 +7,11 @@
 mod gather;
 mod geometry;
 mod kernels;
+mod unfolded;
 
 use super::frame::Frame;
 use super::vectorised::{Vectorised, vectorised};
-use crate::graph::{Convolved, Window};
+use crate::graph::Convolved;
 use crate::runtime::cpu::instruction;
 use crate::runtime::cpu::threads::{WORTH_A_THREAD, each};
 use gather::{Blocks, GatherPart};
@@ -118,80 +119,5 @@ fn largest<T: Vectorised>(
             }
         }
         first = false;
-    }
-}
-
-/// The most channels that are multiplied before the next element of the window: their weights stay in the first-level
-/// cache.
-const MOST_CHANNELS: usize = 128;
-
-/// What is read in the padding.
-static ZEROS: [f64; MOST_CHANNELS] = [0.0; MOST_CHANNELS];
-
-fn zeros<T>() -> *const T {
-    ZEROS.as_ptr().cast()
-}
-
-/// Pictures of fewer channels are unfolded: a loop over them would be too short.
-const FEWEST_CHANNELS: usize = 16;
-
-/// The most numbers of an unfolded block.
-const UNFOLDED: usize = 8192;
-
-/// Unfolds pictures of few channels, if a block of them fits.
-fn is_unfolded(conv: &instruction::Conv) -> bool {
-    let sizes = &conv.sizes;
-    let length = sizes.kernel[0] * sizes.kernel[1] * sizes.channels;
-    sizes.groups == 1
-        && (1..FEWEST_CHANNELS).contains(&sizes.channels)
-        && sizes.kernel != [1, 1]
-        && length * 16 <= UNFOLDED
-        && !matches!(conv.of, Convolved::Picture(_))
-}
-
-/// Copies the elements under the window at these places, row by row of `length` numbers. The elements of the window come
-/// in order, each with all channels.
-///
-/// # Safety
-/// `to` has room for them.
-#[inline(always)]
-unsafe fn unfold<T: Vectorised>(
-    conv: &instruction::Conv,
-    pictures: *const T,
-    places: std::ops::Range<usize>,
-    to: *mut T,
-) {
-    let sizes = &conv.sizes;
-    let window: Window = conv.window;
-    let [rows, columns] = sizes.places;
-    let channels = sizes.channels;
-    let mut out = to;
-    for place in places {
-        let (n, row, column) = (
-            place / (rows * columns),
-            place / columns % rows,
-            place % columns,
-        );
-        for r in 0..sizes.kernel[0] {
-            for s in 0..sizes.kernel[1] {
-                // Safety: required of the caller, and the plan's guarantee.
-                unsafe {
-                    match window.at(sizes.picture, [row, column], [r, s]) {
-                        Some([i, j]) => {
-                            let at = ((n * sizes.picture[0] + i) * sizes.picture[1] + j) * channels;
-                            for c in 0..channels {
-                                *out.add(c) = *pictures.add(at + c);
-                            }
-                        }
-                        None => {
-                            for c in 0..channels {
-                                *out.add(c) = T::zero();
-                            }
-                        }
-                    }
-                    out = out.add(channels);
-                }
-            }
-        }
     }
 }

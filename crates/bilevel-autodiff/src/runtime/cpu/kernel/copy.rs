@@ -1,6 +1,7 @@
 //! Copies of elements from one strided layout to another.
 
 use super::frame::Frame;
+use super::piece::Piece;
 use super::vectorised::Vectorised;
 use super::walk::walk;
 use crate::graph::MOST_AXES;
@@ -14,16 +15,26 @@ pub(super) fn zero<T: Vectorised>(frame: &Frame<'_, T>, to: At, count: usize) {
 
 pub(super) fn run<T: Vectorised>(
     frame: &Frame<'_, T>,
-    from: At,
-    to: At,
+    (from, to): (At, At),
     axes: &[CopyAxis],
     add: bool,
+    piece: Piece,
 ) {
-    let (from, to) = (frame.read(from), frame.write(to));
+    let (mut from, mut to) = (frame.read(from), frame.write(to));
     let mut resolved = [(0_usize, [0_isize; 2]); MOST_AXES];
     for (slot, axis) in resolved.iter_mut().zip(axes) {
         let strides = [axis.from.at(frame.rows), axis.to.at(frame.rows)];
         *slot = (axis.extent.at(frame.rows), strides);
+    }
+    if piece != Piece::ALL
+        && let Some((count, strides)) = resolved[..axes.len().min(MOST_AXES)]
+            .iter_mut()
+            .max_by_key(|(count, _)| *count)
+    {
+        let part = piece.of(*count, 16);
+        from = from.wrapping_offset(strides[0] * part.start as isize);
+        to = to.wrapping_offset(strides[1] * part.start as isize);
+        *count = part.len();
     }
     let axes = &resolved[..axes.len().min(MOST_AXES)];
     if let [outer @ .., (rows, [1, row]), (columns, [column, 1])] = axes

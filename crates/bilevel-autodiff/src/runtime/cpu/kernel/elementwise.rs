@@ -1,8 +1,11 @@
 //! Elementwise kernels.
 
+use std::ops::Range;
+
 use pulp::{Arch, Simd, WithSimd};
 
 use super::frame::Frame;
+use super::piece::Piece;
 use super::vectorised::Vectorised;
 use crate::graph::{Binary, Compare, Unary};
 use crate::runtime::cpu::instruction::{Elementwise, Function, Fused, FusedOperand, FusedOut};
@@ -16,46 +19,89 @@ struct Walked<T> {
     walks: bool,
 }
 
-pub(super) fn run<T: Vectorised>(frame: &Frame<'_, T>, kernel: &Elementwise) {
-    let lanes = kernel.lanes.at(frame.rows);
+/// The part of `inner` and of the lanes that a piece computes: pieces differ in `inner` if there is enough of it.
+fn part(piece: Piece, inner: usize, lanes: usize) -> (Range<usize>, Range<usize>) {
+    match inner >= piece.of {
+        true => (piece.of(inner, 1), 0..lanes),
+        false => (0..inner, piece.of(lanes, 64)),
+    }
+}
+
+pub(super) fn run<T: Vectorised>(frame: &Frame<'_, T>, kernel: &Elementwise, piece: Piece) {
+    let all = kernel.lanes.at(frame.rows);
+    let (inner, part) = part(piece, kernel.inner, all);
+    if part.is_empty() || inner.is_empty() {
+        return;
+    }
+    if part.len() < all && inner.len() > 1 {
+        // Pieces of lanes are not contiguous.
+        for i in inner {
+            run_part(frame, kernel, i..i + 1, part.clone());
+        }
+    } else {
+        run_part(frame, kernel, inner, part);
+    }
+}
+
+fn run_part<T: Vectorised>(
+    frame: &Frame<'_, T>,
+    kernel: &Elementwise,
+    inner: Range<usize>,
+    lanes: Range<usize>,
+) {
+    let all = kernel.lanes.at(frame.rows);
     let mut operands = [Walked {
         start: std::ptr::null(),
         inner: 0,
         walks: false,
     }; 3];
     for (walked, operand) in operands.iter_mut().zip(&kernel.operands) {
+        let stride = operand.inner.at(frame.rows);
+        let lane = if operand.walks {
+            lanes.start as isize
+        } else {
+            0
+        };
         *walked = Walked {
-            start: frame.read(operand.at),
-            inner: operand.inner.at(frame.rows),
+            start: frame
+                .read(operand.at)
+                .wrapping_offset(stride * inner.start as isize + lane),
+            inner: stride,
             walks: operand.walks,
         };
     }
     let used = kernel.operands.len();
     Arch::new().dispatch(Kernel {
         function: kernel.function,
-        inner: kernel.inner,
-        lanes,
+        inner: inner.len(),
+        lanes: lanes.len(),
         operands,
         used,
-        out: frame.write(kernel.out),
+        out: frame
+            .write(kernel.out)
+            .wrapping_add(inner.start * all + lanes.start),
     });
 }
 
-pub(super) fn run_fused<T: Vectorised>(frame: &Frame<'_, T>, kernel: &Fused) {
+pub(super) fn run_fused<T: Vectorised>(frame: &Frame<'_, T>, kernel: &Fused, piece: Piece) {
     let lanes = kernel.lanes.at(frame.rows);
     if lanes == 0 || kernel.inner == 0 {
         return;
     }
+    let (inners, part) = part(piece, kernel.inner, lanes);
     let arch = Arch::new();
-    // As many of `inner` as fill a chunk, or a part of the lanes if there are many.
-    let at_once = (CHUNK / lanes).clamp(1, kernel.inner);
-    let piece = lanes.min(CHUNK);
-    let mut first = 0;
-    while first < kernel.inner {
-        let inner = at_once.min(kernel.inner - first);
-        let mut lane = 0;
-        while lane < lanes {
-            let width = piece.min(lanes - lane);
+    // As many of `inner` as fill a chunk, or a part of the lanes if there are many. Rows of a chunk are contiguous.
+    let at_once = match part.len() == lanes {
+        true => (CHUNK / lanes).clamp(1, kernel.inner),
+        false => 1,
+    };
+    let most = lanes.min(CHUNK);
+    let mut first = inners.start;
+    while first < inners.end {
+        let inner = at_once.min(inners.end - first);
+        let mut lane = part.start;
+        while lane < part.end {
+            let width = most.min(part.end - lane);
             for step in &kernel.steps {
                 let mut operands = [Walked {
                     start: std::ptr::null(),
@@ -308,38 +354,38 @@ impl<T: Vectorised> Kernel<T> {
 
     #[inline(always)]
     fn select(&self) {
+        let walks = [0, 1, 2].map(|operand| self.operands[operand].walks);
+        match walks {
+            [true, true, true] => self.select_with::<true, true, true>(),
+            [true, true, false] => self.select_with::<true, true, false>(),
+            [true, false, true] => self.select_with::<true, false, true>(),
+            [true, false, false] => self.select_with::<true, false, false>(),
+            [false, true, true] => self.select_with::<false, true, true>(),
+            [false, true, false] => self.select_with::<false, true, false>(),
+            [false, false, true] => self.select_with::<false, false, true>(),
+            [false, false, false] => self.select_with::<false, false, false>(),
+        }
+    }
+
+    /// Whether the mask and both values walk is known, so that the loop has no branches.
+    #[inline(always)]
+    fn select_with<const M: bool, const A: bool, const B: bool>(&self) {
         if self.lanes == 0 {
             return;
         }
-        let step = |operand: usize| usize::from(self.operands[operand].walks);
-        let (m, a, b) = (step(0), step(1), step(2));
         for i in 0..self.inner {
-            // Safety: the plan's guarantee, see `kernel`.
-            let out =
-                unsafe { std::slice::from_raw_parts_mut(self.out.add(i * self.lanes), self.lanes) };
             let (mask, yes, no) = (self.row(0, i), self.row(1, i), self.row(2, i));
-            if (m, a, b) == (1, 1, 0) {
-                // Safety: as above.
-                let (mask, yes, no) = unsafe {
-                    (
-                        std::slice::from_raw_parts(mask, self.lanes),
-                        std::slice::from_raw_parts(yes, self.lanes),
-                        *no,
-                    )
+            // Safety: the plan's guarantee, see `kernel`; one number is read where an operand does not walk.
+            unsafe {
+                let out = std::slice::from_raw_parts_mut(self.out.add(i * self.lanes), self.lanes);
+                let slice = |walks: bool, start: *const T| {
+                    std::slice::from_raw_parts(start, if walks { self.lanes } else { 1 })
                 };
-                for (out, (&mask, &yes)) in out.iter_mut().zip(mask.iter().zip(yes)) {
-                    *out = if mask != T::zero() { yes } else { no };
-                }
-                continue;
-            }
-            for (l, out) in out.iter_mut().enumerate() {
-                // Safety: as above.
-                unsafe {
-                    *out = if *mask.add(m * l) != T::zero() {
-                        *yes.add(a * l)
-                    } else {
-                        *no.add(b * l)
-                    };
+                let (mask, yes, no) = (slice(M, mask), slice(A, yes), slice(B, no));
+                for (l, out) in out.iter_mut().enumerate() {
+                    let at = |walks: bool| if walks { l } else { 0 };
+                    let (a, b) = (yes[at(A)], no[at(B)]);
+                    *out = if mask[at(M)] == T::zero() { b } else { a };
                 }
             }
         }

@@ -3,9 +3,12 @@
 // Loops over registers are unrolled; an index is clearer here than an iterator.
 #![allow(clippy::needless_range_loop)]
 
+use std::ops::Range;
+
 use pulp::{Arch, Simd, WithSimd};
 
 use super::frame::Frame;
+use super::piece::Piece;
 use super::vector::{Kernel, Lanes};
 use super::vectorised::{Vectorised, vectorised};
 use crate::runtime::cpu::instruction::{Reduce, Reduction};
@@ -14,11 +17,19 @@ use crate::runtime::cpu::view::Stride;
 /// The most axes of a tensor; the trace refuses more.
 const MOST: usize = crate::graph::MOST_AXES;
 
-pub(super) fn run<T: Vectorised>(frame: &Frame<'_, T>, kernel: &Reduce) {
-    if kernel.reduction == Reduction::Accumulate {
-        vectorised(Totals { frame, kernel });
-    } else {
-        Arch::new().dispatch(EachRow { frame, kernel });
+pub(super) fn run<T: Vectorised>(frame: &Frame<'_, T>, kernel: &Reduce, piece: Piece) {
+    match kernel.reduction {
+        Reduction::Accumulate => vectorised(Totals { frame, kernel }),
+        Reduction::Sum if kernel.lane == Stride::ONE => vectorised(Sums {
+            frame,
+            kernel,
+            piece,
+        }),
+        Reduction::Sum | Reduction::Max => Arch::new().dispatch(EachRow {
+            frame,
+            kernel,
+            piece,
+        }),
     }
 }
 
@@ -55,10 +66,123 @@ impl<T: Vectorised> Kernel<T> for Totals<'_, '_, T> {
     }
 }
 
+/// Sums of contiguous lanes.
+struct Sums<'k, 'f, T> {
+    frame: &'k Frame<'f, T>,
+    kernel: &'k Reduce,
+    piece: Piece,
+}
+
+/// So many terms are summed before they are added to the total: the error of a long sum is that of two short ones.
+const TERMS: usize = 64;
+
+impl<T: Vectorised> Kernel<T> for Sums<'_, '_, T> {
+    #[inline(always)]
+    fn run<W: Lanes<T>>(self, lanes: W) {
+        const VECTORS: usize = 4;
+        let Self {
+            frame,
+            kernel,
+            piece,
+        } = self;
+        let count = kernel.lanes.at(frame.rows);
+        let (from, to) = (frame.read(kernel.from), frame.write(kernel.to));
+        let (kept, axes) = resolve(&kernel.kept, frame.rows);
+        let kept = &kept[..axes];
+        let (reduced, axes) = resolve(&kernel.reduced, frame.rows);
+        let reduced = &reduced[..axes];
+        let places = kept.iter().map(|&(count, _)| count).product();
+        let (places, part) = part(piece, places, count);
+        let mut at_kept = Odometer::new(kept);
+        let mut place = 0;
+        while let Some(offset) = at_kept.next(kept) {
+            let own = place;
+            place += 1;
+            if !places.contains(&own) {
+                continue;
+            }
+            let (from, to) = (from.wrapping_offset(offset), to.wrapping_add(own * count));
+            let mut lane = part.start;
+            while lane < part.end {
+                let left = part.end - lane;
+                let (from, to) = (from.wrapping_add(lane), to.wrapping_add(lane));
+                // Safety: the plan's guarantee, see `kernel`.
+                unsafe {
+                    if left >= VECTORS * W::COUNT {
+                        sums_of::<T, W, VECTORS>(lanes, from, W::COUNT, reduced, to);
+                        lane += VECTORS * W::COUNT;
+                    } else {
+                        let live = left.min(W::COUNT);
+                        sums_of::<T, W, 1>(lanes, from, live, reduced, to);
+                        lane += live;
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// Sums of some vectors of lanes; the last vector has `last` lanes.
+///
+/// # Safety
+/// They can be read at all places of `reduced`, and written.
+#[inline(always)]
+unsafe fn sums_of<T: Vectorised, W: Lanes<T>, const N: usize>(
+    lanes: W,
+    from: *const T,
+    last: usize,
+    reduced: &[(usize, isize)],
+    to: *mut T,
+) {
+    let zero = lanes.splat(T::zero());
+    let (mut totals, mut sums) = ([zero; N], [zero; N]);
+    let mut terms = 0;
+    // Safety: required of the caller.
+    unsafe {
+        let mut at_reduced = Odometer::new(reduced);
+        while let Some(offset) = at_reduced.next(reduced) {
+            let at = from.wrapping_offset(offset);
+            for v in 0..N {
+                let at = at.add(v * W::COUNT);
+                let term = match v + 1 == N && last < W::COUNT {
+                    true => lanes.load_part(at, last),
+                    false => lanes.load(at),
+                };
+                sums[v] = lanes.add(sums[v], term);
+            }
+            terms += 1;
+            if terms == TERMS {
+                for v in 0..N {
+                    totals[v] = lanes.add(totals[v], sums[v]);
+                }
+                (sums, terms) = ([zero; N], 0);
+            }
+        }
+        for v in 0..N {
+            let sum = lanes.add(totals[v], sums[v]);
+            let at = to.add(v * W::COUNT);
+            match v + 1 == N && last < W::COUNT {
+                true => lanes.store_part(at, last, sum),
+                false => lanes.store(at, sum),
+            }
+        }
+    }
+}
+
+/// The kept places and the lanes that a piece computes.
+fn part(piece: Piece, places: usize, lanes: usize) -> (Range<usize>, Range<usize>) {
+    match places >= piece.of {
+        true => (piece.of(places, 1), 0..lanes),
+        // Two cache lines of single precision.
+        false => (0..places, piece.of(lanes, 32)),
+    }
+}
+
 /// Sums or maxima of each row.
 struct EachRow<'k, 'f, T> {
     frame: &'k Frame<'f, T>,
     kernel: &'k Reduce,
+    piece: Piece,
 }
 
 impl<T: Vectorised> WithSimd for EachRow<'_, '_, T> {
@@ -66,7 +190,11 @@ impl<T: Vectorised> WithSimd for EachRow<'_, '_, T> {
 
     #[inline(always)]
     fn with_simd<S: Simd>(self, _: S) {
-        let Self { frame, kernel } = self;
+        let Self {
+            frame,
+            kernel,
+            piece,
+        } = self;
         let lanes = kernel.lanes.at(frame.rows);
         let lane = kernel.lane.at(frame.rows);
         let (from, to) = (frame.read(kernel.from), frame.write(kernel.to));
@@ -74,14 +202,22 @@ impl<T: Vectorised> WithSimd for EachRow<'_, '_, T> {
         let kept = &kept[..count];
         let (reduced, count) = resolve(&kernel.reduced, frame.rows);
         let reduced = &reduced[..count];
+        let all = lanes;
+        let (places, part) = part(piece, kept.iter().map(|&(count, _)| count).product(), all);
+        let lanes = part.len();
         let mut place = 0;
         let mut at_kept = Odometer::new(kept);
         while let Some(offset) = at_kept.next(kept) {
-            let from = from.wrapping_offset(offset);
+            let own = place;
+            place += 1;
+            if !places.contains(&own) {
+                continue;
+            }
+            let from = from.wrapping_offset(offset + lane * part.start as isize);
             let mut at_reduced = Odometer::new(reduced);
             // Safety: the plan's guarantee, see `kernel`.
-            let out = unsafe { std::slice::from_raw_parts_mut(to.add(place), lanes) };
-            place += lanes;
+            let out =
+                unsafe { std::slice::from_raw_parts_mut(to.add(own * all + part.start), lanes) };
             let sums = kernel.reduction == Reduction::Sum;
             out.fill(if sums { T::zero() } else { T::neg_infinity() });
             while let Some(offset) = at_reduced.next(reduced) {

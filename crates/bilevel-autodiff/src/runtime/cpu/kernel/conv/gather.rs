@@ -7,7 +7,7 @@
 use std::mem::MaybeUninit;
 
 use super::geometry::Axis;
-use super::{MOST_CHANNELS, UNFOLDED, is_unfolded, unfold, zeros};
+use super::unfolded::{MOST_CHANNELS, UNFOLDED, is_unfolded, unfold, zeros};
 use crate::graph::Convolved;
 use crate::runtime::cpu::instruction::Conv;
 use crate::runtime::cpu::kernel::vector::{Kernel, Lanes};
