@@ -8,6 +8,7 @@ use std::path::PathBuf;
 
 use bilevel::catalogue::{OptimizerChoice, Size};
 use bilevel_tasks::cleaning::{EarlyStopping, ImageSize, JudgeChoice, Separator, TimeLimit};
+use bilevel_tasks::fewshot::Trained;
 use bilevel_tasks::model::Model;
 use clap::{Args, Parser, Subcommand};
 
@@ -415,8 +416,51 @@ pub(crate) struct ExplainArguments {
 pub(crate) enum BenchCase {
     /// One hypergradient of data cleaning, at x.npy from y_softmax.npy
     Cleaning(Box<BenchCleaningArguments>),
+    /// The meta-gradient of one few-shot task, on a network of four convolutions
+    Fewshot(Box<BenchFewshotArguments>),
+    /// Convolutions of several shapes, with both gradients
+    Conv(BenchConvArguments),
     /// Read a file of any known format
     Read(BenchReadArguments),
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct BenchFewshotArguments {
+    /// Folder with support_inputs_WAY.npy, support_labels_WAY.npy, query_inputs_WAY.npy, query_labels_WAY.npy and
+    /// params_WAY.safetensors
+    #[arg(long, value_name = "DIR")]
+    pub(crate) data: PathBuf,
+    /// Number of classes of the task
+    #[arg(long, value_name = "N", default_value = "5", allow_negative_numbers = true, value_parser = parse::positive_count)]
+    pub(crate) way: usize,
+    /// What the inner problem trains: all (MAML) or head (hyper-representation)
+    #[arg(long, value_name = "PART", default_value = "all", value_parser = parse::value::<Trained>)]
+    pub(crate) inner: Trained,
+    #[command(flatten, next_help_heading = "Method")]
+    pub(crate) method: MethodArguments,
+    /// Precision of all numbers
+    #[arg(
+        long,
+        help_heading = "Run",
+        value_name = "TYPE",
+        value_enum,
+        default_value = "f32"
+    )]
+    pub(crate) dtype: PrecisionName,
+    /// Number of timed calls after the first
+    #[arg(long, value_name = "N", default_value = "5", allow_negative_numbers = true, value_parser = parse::positive_count)]
+    pub(crate) repeat: usize,
+    /// NPY file for the gradient, in PyTorch's order
+    #[arg(long, value_name = "FILE")]
+    pub(crate) gradient: Option<PathBuf>,
+    #[command(flatten, next_help_heading = "Output")]
+    pub(crate) common: CommonArguments,
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct BenchConvArguments {
+    #[command(flatten, next_help_heading = "Output")]
+    pub(crate) common: CommonArguments,
 }
 
 #[derive(Args, Debug)]

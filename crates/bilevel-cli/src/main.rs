@@ -50,6 +50,8 @@ fn run(arguments: &Arguments) -> Result<(), Failure> {
         Verb::Bench { case } => {
             let common = match case {
                 BenchCase::Cleaning(options) => &options.common,
+                BenchCase::Fewshot(options) => &options.common,
+                BenchCase::Conv(options) => &options.common,
                 BenchCase::Read(options) => &options.common,
             };
             use_threads(common.threads)?;

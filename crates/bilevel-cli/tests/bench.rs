@@ -3,8 +3,10 @@
 use std::fs;
 use std::path::Path;
 
-use crate::common::{document, refused, succeed};
+use crate::common::{document, refused, succeed, write_npy};
+use bilevel::Key;
 use bilevel_tasks::data::npy::{self, Values, read_vector, write_vector};
+use bilevel_tasks::network::{self, Network, Weights};
 
 /// As numpy.save writes a matrix of f32.
 fn write_matrix(path: &Path, rows: usize, columns: usize, values: &[f32]) {
@@ -194,4 +196,61 @@ fn bad_inputs_are_refused() {
         "bench cleaning --data .",
         "train_labels.npy: element 0: expected a class, a whole number from 0 to 4294967295, found 0.5",
     );
+}
+
+/// Five and ten pictures of 10 × 10 in two classes, and weights of the network.
+fn write_episode(folder: &Path) {
+    let parameters = || {
+        let network: Network = "conv4".parse().unwrap();
+        let (mut all, _) = network.parameters([10, 10, 1]).unwrap();
+        all.extend(network.head([10, 10, 1], 2).unwrap());
+        all
+    };
+    for (name, count) in [("support", 5), ("query", 10)] {
+        let values = (0..count * 100).map(|i| (i as f32 * 0.37 + count as f32).sin());
+        let bytes: Vec<u8> = values.flat_map(f32::to_le_bytes).collect();
+        let file = folder.join(format!("{name}_inputs_2.npy"));
+        let shape = format!("({count}, 10, 10, 1)");
+        write_npy(&file, "<f4", false, &shape, &bytes);
+        let labels = Values::I64((0..count as i64).map(|i| i % 2).collect());
+        write_vector(&folder.join(format!("{name}_labels_2.npy")), labels).unwrap();
+    }
+    let parameters = parameters();
+    let numbers: Vec<f64> = network::start(&parameters, Key::from_seed(7));
+    let bytes = Weights::bytes(&parameters, &numbers).unwrap();
+    fs::write(folder.join("params_2.safetensors"), bytes).unwrap();
+}
+
+#[test]
+fn meta_gradients_have_the_same_bits_for_all_threads_and_checkpoints() {
+    let folder = tempfile::tempdir().unwrap();
+    let here = folder.path();
+    write_episode(here);
+    let common = "bench fewshot --data . --way 2 --steps 3 --step-size 0.01 --repeat 1 --json";
+    for (inner, len) in [("all", 111_936 + 2 * 65), ("head", 111_936)] {
+        let run = |options: &str| {
+            let ran = succeed(
+                here,
+                &format!("{common} --inner {inner} {options} --gradient g.npy"),
+            );
+            (document(&ran), fs::read(here.join("g.npy")).unwrap())
+        };
+        let (first, bits) = run("--threads 1");
+        assert_eq!(read_vector(&here.join("g.npy")).unwrap().len(), len - 256);
+        assert!(first["gradient_norm"].as_f64().unwrap() > 0.0, "{first}");
+        // Each of 15 pictures goes through the network at least once, with both gradients.
+        assert!(first["flops"].as_f64().unwrap() > 15.0 * 1e6, "{first}");
+        assert_eq!(run("--threads 3").1, bits);
+        assert_eq!(run("--threads 2 --adjoint checkpointed:1").1, bits);
+    }
+    refused(here, "bench fewshot --data . --way 3", "_3.npy");
+    fs::remove_file(here.join("params_2.safetensors")).unwrap();
+    refused(
+        here,
+        "bench fewshot --data . --way 2",
+        "params_2.safetensors",
+    );
+    let labels = Values::I64(vec![0, 1, 0, 1, 2]);
+    write_vector(&here.join("support_labels_2.npy"), labels).unwrap();
+    refused(here, "bench fewshot --data . --way 2", "classes below 2");
 }

@@ -90,6 +90,9 @@ impl<'o, T: Real> Programs<'o, T> {
                 prediction.product_flops +=
                     objective.cost(oracle, self.threads)?.product_flops * count;
             }
+            if asked().next().is_some() {
+                prediction.product_flops += objective.staged_flops(self.threads)?;
+            }
             let asked: Vec<Oracle> = asked().map(|(oracle, _)| oracle).collect();
             prediction.data_bytes += match self.bound {
                 Some(bound) => bound[number].data_bytes() + bound[number].packed_bytes(&asked)?,

@@ -11,6 +11,7 @@ use crate::data::problem::TableProblem;
 use crate::data::room::NoRoom;
 use crate::data::source::Damaged;
 use crate::hint::Hint;
+use crate::network::WeightsProblem;
 use crate::specification::SpecificationProblem;
 
 /// What is wrong with data or settings: what was expected, what was found, and where.
@@ -47,6 +48,22 @@ pub enum Error {
         path: PathBuf,
         /// What was expected, what was found, and where.
         problem: Box<Malformed>,
+    },
+    /// A file of weights does not fit.
+    #[error("{}: {problem}", path.display())]
+    Weights {
+        /// The file.
+        path: PathBuf,
+        /// What was expected, and what was found.
+        problem: Box<WeightsProblem>,
+    },
+    /// Pictures that a network cannot take.
+    #[error("{network}: expected pictures that its windows fit into, found {found}")]
+    Picture {
+        /// The network.
+        network: String,
+        /// Rows, columns and channels.
+        found: String,
     },
     /// Pictures of different sizes.
     #[error("{error}")]

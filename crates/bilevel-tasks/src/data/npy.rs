@@ -239,6 +239,22 @@ pub fn read_matrix(path: &Path) -> Result<(usize, usize, Vec<f32>), Error> {
     }
 }
 
+/// Reads pictures: their number, rows, columns and channels, and the elements in single precision, in this order.
+///
+/// # Errors
+/// As [`read`], and if the array does not have four dimensions.
+pub fn read_pictures(path: &Path) -> Result<([usize; 4], Vec<f32>), Error> {
+    let array = read(path)?;
+    let found = array.to_string();
+    match (<[usize; 4]>::try_from(&*array.shape), array.into_f32()) {
+        (Ok(shape), Some(values)) => Ok((shape, values)),
+        _ => {
+            let expected = "an array of numbers of shape (pictures, rows, columns, channels)";
+            Err(Malformed::new(expected, found).at(path))
+        }
+    }
+}
+
 /// Reads a vector of numbers in double precision.
 ///
 /// # Errors

@@ -2,46 +2,19 @@
 
 use std::path::Path;
 use std::sync::Arc;
-use std::time::Instant;
 
 use anyhow::{Context, anyhow};
-use bilevel::catalogue::{Defaults, Method, Precision};
-use bilevel::{At, FixedStart, Key, Memory, Problem};
+use bilevel::catalogue::{Method, Precision};
+use bilevel::{FixedStart, Problem};
 use bilevel_autodiff::Bound;
-use bilevel_tasks::cost::Programs;
 use bilevel_tasks::data::npy::{self, Values};
 use bilevel_tasks::data::{Dataset, numbered_classes};
 use bilevel_tasks::model::{Examples, LossSettings, Model, Real};
-use serde::Serialize;
 
+use super::timed::{DEFAULTS, Timed, Timing, expect_folder, write_gradient};
 use crate::arguments::{BenchCleaningArguments, PrecisionName};
 use crate::failure::Failure;
 use crate::folder::Folder;
-use crate::memory;
-
-/// The defaults of the peers in the comparison.
-const DEFAULTS: Defaults = Defaults {
-    method: Defaults::CLOSED_FORM.method,
-    step_size: 0.1,
-    ..Defaults::TRAINING
-};
-
-#[derive(Serialize)]
-struct BenchResult {
-    case: String,
-    median_ms: f64,
-    /// The relevant time for a method whose calls are occasionally expensive.
-    mean_ms: f64,
-    min_ms: f64,
-    first_ms: f64,
-    peak_rss_mb: Option<f64>,
-    rss_before_mb: Option<f64>,
-    /// Data in the precision of the run, states and work space.
-    predicted_peak_mb: f64,
-    flops: f64,
-    gflops: f64,
-    gradient_norm: f64,
-}
 
 /// The contents of the folder.
 struct Inputs {
@@ -54,16 +27,7 @@ struct Inputs {
 pub(crate) fn run(arguments: &BenchCleaningArguments) -> Result<(), Failure> {
     Folder::expect_new(arguments.common.out.as_deref())?;
     let method = Method::new(&arguments.method.0, DEFAULTS)?.expect_inner_weight(0)?;
-    if let Some(path) = &arguments.gradient
-        && let Some(folder) = path.parent()
-        && !folder.as_os_str().is_empty()
-        && !folder.is_dir()
-    {
-        return Err(Failure::usage(anyhow!(
-            "--gradient {}: expected a file in a folder that exists",
-            path.display()
-        )));
-    }
+    expect_folder(arguments.gradient.as_deref())?;
     let inputs = Inputs::read(&arguments.data, arguments.model)?;
     let result = match arguments.dtype {
         PrecisionName::F32 => time(arguments, &method, &inputs, |gradient| {
@@ -74,7 +38,7 @@ pub(crate) fn run(arguments: &BenchCleaningArguments) -> Result<(), Failure> {
         }),
     }?;
     crate::command::deliver(&arguments.common, "bench", &result, || {
-        text(arguments.repeat, &result)
+        result.text(arguments.repeat)
     })
 }
 
@@ -191,97 +155,16 @@ fn time<T: Precision + Real>(
     method: &Method,
     inputs: &Inputs,
     values: impl Fn(&[T]) -> Values,
-) -> Result<BenchResult, Failure> {
+) -> Result<Timed, Failure> {
     let case = Case::<T>::new(inputs, arguments.model)?;
-    // The peers also measure from the moment when the data are loaded.
-    let rss_before_mb = memory::resident_mb();
-    let begin = Instant::now();
-    let problem = case.problem()?;
-    let built = method.build::<T>(&problem);
-    built.validate(&problem).map_err(Failure::usage)?;
-    let x = &case.x;
-    let mut gradient = vec![T::zero(); x.len()];
-    let key = Key::from_seed(arguments.common.seed);
-    let call = |outer_step, out: &mut [T]| {
-        built
-            .estimate(
-                &At::new(&problem, x, key).outer_step(outer_step),
-                &mut Memory::default(),
-                out,
-            )
-            .map(|_| ())
-            .map_err(Failure::run)
+    let timing = Timing {
+        case: format!("cleaning {}", arguments.model),
+        seed: arguments.common.seed,
+        repeat: arguments.repeat,
     };
-    call(0, &mut gradient)?;
-    let first_ms = milliseconds(begin);
-    let mut times = Vec::with_capacity(arguments.repeat.min(1024));
-    let mut again = gradient.clone();
-    for outer_step in 1..=arguments.repeat {
-        let begin = Instant::now();
-        // A randomised method draws anew at each outer step.
-        call(outer_step, &mut again)?;
-        times.push(milliseconds(begin));
-    }
-    let mean_ms = times.iter().sum::<f64>() / times.len() as f64;
-    times.sort_unstable_by(f64::total_cmp);
-    let middle = times.len() / 2;
-    let median_ms = if times.len().is_multiple_of(2) {
-        (times[middle - 1] + times[middle]) / 2.0
-    } else {
-        times[middle]
-    };
-    if let Some(path) = &arguments.gradient {
-        npy::write_vector(path, values(&gradient)).map_err(Failure::run)?;
-    }
-    let programs = Programs::new(&case.inner, &case.outer, rayon::current_num_threads());
-    let cost = programs
-        .predict(&built.cost(&problem))
-        .map_err(Failure::run)?;
-    Ok(BenchResult {
-        case: format!(
-            "cleaning {} K={} {} {}",
-            arguments.model,
-            method.settings.steps,
-            method.short_name(),
-            T::NAME
-        ),
-        median_ms,
-        mean_ms,
-        min_ms: times[0],
-        first_ms,
-        peak_rss_mb: memory::peak_mb(),
-        rss_before_mb,
-        predicted_peak_mb: cost.peak_bytes() as f64 / 1e6,
-        flops: cost.product_flops,
-        gflops: cost.product_flops / (median_ms * 1e6),
-        gradient_norm: bilevel::vector::norm(&gradient),
-    })
-}
-
-fn milliseconds(begin: Instant) -> f64 {
-    begin.elapsed().as_secs_f64() * 1e3
-}
-
-fn text(repeat: usize, result: &BenchResult) -> String {
-    let memory = |megabytes: Option<f64>| {
-        megabytes.map_or("unknown".to_owned(), |megabytes| {
-            format!("{megabytes:.1} MB")
-        })
-    };
-    format!(
-        "{}: one hypergradient takes {:.1} ms (median of {}, mean {:.1} ms, least {:.1} ms, the first call {:.1} ms),\n\
-         {:.2} GFLOP in matrix products at {:.1} GFLOP/s; memory {} before and {} at the peak;\n\
-         norm of the gradient {:.9e}\n",
-        result.case,
-        result.median_ms,
-        repeat,
-        result.mean_ms,
-        result.min_ms,
-        result.first_ms,
-        result.flops / 1e9,
-        result.gflops,
-        memory(result.rss_before_mb),
-        memory(result.peak_rss_mb),
-        result.gradient_norm,
-    )
+    let (result, gradient) = timing.of(method, &case.x, || {
+        Ok((case.problem()?, [&*case.inner, &*case.outer]))
+    })?;
+    write_gradient(arguments.gradient.as_deref(), values(&gradient))?;
+    Ok(result)
 }
