@@ -1,6 +1,6 @@
 //! How much two correct evaluations of a graph may differ.
 
-use bilevel_autodiff::graph::{Binary, DType, Graph, Lines, NodeId, Op, Unary};
+use bilevel_autodiff::graph::{Binary, Convolved, DType, Graph, Lines, NodeId, Op, Unary};
 use bilevel_autodiff::reference::{Value, evaluate};
 
 use super::source::Source;
@@ -145,6 +145,13 @@ fn terms(graph: &Graph, id: NodeId) -> usize {
         Op::Sum(axes) => axes.iter().map(|&axis| operand()[axis]).product(),
         Op::AddRows(_) => operand()[0],
         Op::MatMul { left, .. } => operand()[operand().len() - if *left { 2 } else { 1 }],
+        Op::Conv { of, .. } => {
+            let second = graph.shape(node.operands[1]);
+            match of {
+                Convolved::Result | Convolved::Kernel(_) => second[..3].iter().product(),
+                Convolved::Picture(_) => second[0] * second[1] * second[3],
+            }
+        }
         Op::Lines(Lines::ArgSort { .. }) => 1,
         Op::Lines(_) => operand().iter().copied().max().unwrap_or(1),
         _ => 1,
@@ -160,7 +167,7 @@ fn rounding(op: &Op) -> f64 {
         Op::Unary(_) => 8.0,
         Op::Lines(Lines::ArgSort { .. } | Lines::Gather { .. }) => 0.0,
         Op::Lines(_) => 8.0,
-        Op::Binary(_) | Op::MatMul { .. } => 2.0,
+        Op::Binary(_) | Op::MatMul { .. } | Op::Conv { .. } => 2.0,
         _ => 0.0,
     }
 }
