@@ -61,6 +61,8 @@ pub(super) struct Side<'a, T> {
     pub(super) programs: &'a Programs<T>,
     pub(super) crossing: &'a [Crossing],
     rho: Vec<Vec<T>>,
+    /// What ρ keeps for its derivative.
+    kept: Vec<Vec<T>>,
     /// The cotangents of the values that depend on x, in the order of `crossing`.
     bars: Vec<Vec<T>>,
     /// Tangents of the results of ρ that depend on x, for products with a direction.
@@ -72,9 +74,10 @@ pub(super) struct Side<'a, T> {
 
 impl<T> Drop for BoundAtX<'_, T> {
     fn drop(&mut self) {
-        self.bound
-            .compiled
-            .keep(std::mem::take(&mut self.workspace));
+        let sides = self.sides.iter_mut().flatten();
+        let buffers = sides.flat_map(|side| side.kept.drain(..)).collect();
+        let workspace = std::mem::take(&mut self.workspace);
+        self.bound.compiled.keep(workspace, buffers);
     }
 }
 
@@ -222,11 +225,14 @@ impl<'a, T: Real> Side<'a, T> {
             .iter()
             .map(|&id| vec![T::zero(); staged.rho.node(id).len()])
             .collect();
+        let mut kept = Vec::new();
         if !rho.is_empty() {
             let (mut arguments, mut results) = lists.lend();
             let program = variant.programs.rho()?;
+            kept = bound.compiled.buffers(variant.programs.kept_by_rho()?);
             rho_arguments(bound, batched, x, program, &mut arguments);
-            rho.iter_mut().for_each(|values| results.push(values));
+            let all = rho.iter_mut().chain(&mut kept);
+            all.for_each(|values| results.push(values));
             program.run(workspace, arguments.all(), results.all())?;
             lists.take_back(arguments, results);
         }
@@ -235,6 +241,7 @@ impl<'a, T: Real> Side<'a, T> {
             programs: &variant.programs,
             crossing: &staged.crossing,
             rho,
+            kept,
             bars: on_x.map(|c| vec![T::zero(); c.len]).collect(),
             tangents: Vec::new(),
             collected: false,
@@ -389,6 +396,7 @@ impl<T: Real> AtX<T> for BoundAtX<'_, T> {
                 }
             }
             if let Some(program) = program {
+                side.kept.iter().for_each(|kept| arguments.real(kept));
                 results.parts(&self.bound.compiled.x_layout, x_bar);
                 program.run(&mut self.workspace, arguments.all(), results.all())?;
             }

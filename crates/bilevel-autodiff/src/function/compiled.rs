@@ -1,7 +1,7 @@
 //! A function for given shapes: traced, cut, differentiated and compiled, without data.
 
 use std::sync::atomic::AtomicUsize;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use bilevel::objective::AtX;
 use bilevel::{Layout, Objective};
@@ -36,7 +36,22 @@ pub struct Compiled<T> {
     batched: Option<Variant<T>>,
     /// The memory of handles that are gone, for the next ones; None where handles free it. Networks on pictures have
     /// thousands of tasks of the same shapes, and megabytes of new memory take longer than the arithmetic of one.
-    spare: Option<Mutex<Vec<Workspace<T>>>>,
+    spare: Option<Mutex<Spare<T>>>,
+}
+
+/// Memory of handles that are gone.
+struct Spare<T> {
+    workspaces: Vec<Workspace<T>>,
+    buffers: Vec<Vec<T>>,
+}
+
+impl<T> Default for Spare<T> {
+    fn default() -> Self {
+        Self {
+            workspaces: Vec::new(),
+            buffers: Vec::new(),
+        }
+    }
 }
 
 /// The function on all rows, or on a batch.
@@ -46,25 +61,41 @@ pub(super) struct Variant<T> {
 }
 
 impl<T> Compiled<T> {
+    fn spare(&self) -> Option<MutexGuard<'_, Spare<T>>> {
+        // A panic elsewhere leaves nothing half done.
+        let spare = self.spare.as_ref()?;
+        Some(spare.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
     /// The memory of a new handle.
     pub(super) fn workspace(&self) -> Workspace<T> {
-        let spare = self.spare.as_ref().and_then(|spare| {
-            let mut spare = spare.lock().unwrap_or_else(PoisonError::into_inner);
-            spare.pop()
-        });
-        spare.unwrap_or_default()
+        let workspace = self.spare().and_then(|mut spare| spare.workspaces.pop());
+        workspace.unwrap_or_default()
     }
 
     /// Keeps the memory of a handle that is gone, if it is worth it.
-    pub(super) fn keep(&self, workspace: Workspace<T>) {
-        if let Some(spare) = &self.spare {
-            let mut spare = spare.lock().unwrap_or_else(PoisonError::into_inner);
-            spare.push(workspace);
+    pub(super) fn keep(&self, workspace: Workspace<T>, buffers: Vec<Vec<T>>) {
+        if let Some(mut spare) = self.spare() {
+            spare.workspaces.push(workspace);
+            spare.buffers.extend(buffers);
         }
     }
 }
 
 impl<T: Real> Compiled<T> {
+    /// Buffers of these lengths, with any numbers.
+    pub(super) fn buffers(&self, lens: &[usize]) -> Vec<Vec<T>> {
+        let mut spare = self.spare();
+        let mut buffer = |&len: &usize| {
+            let known = spare.as_mut().and_then(|spare| {
+                let place = spare.buffers.iter().position(|b| b.len() == len)?;
+                Some(spare.buffers.swap_remove(place))
+            });
+            known.unwrap_or_else(|| vec![T::zero(); len])
+        };
+        lens.iter().map(&mut buffer).collect()
+    }
+
     /// From a function traced on all rows and, if batches are smaller, on a batch.
     pub(super) fn new(
         (x_layout, y_layout): (&Layout, &Layout),

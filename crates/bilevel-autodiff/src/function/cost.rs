@@ -54,11 +54,15 @@ impl<T: Real> Compiled<T> {
             memory = memory.with(programs.rho()?.memory(threads));
             memory = memory.with(programs.unstage()?.memory(threads));
         }
+        let kept: usize = match rho {
+            0 => 0,
+            _ => programs.kept_by_rho()?.iter().sum(),
+        };
         let on_x = staged.crossing.iter().filter(|c| c.depends_on_x);
         let bars: usize = on_x.map(|crossing| crossing.len).sum();
         let lists = 1 + self.shapes.labels.len();
         let indices = self.batch().map_or(0, |batch| batch * lists);
-        Ok((memory.numbers() + rho + bars) * size_of::<T>() + indices * size_of::<u32>())
+        Ok((memory.numbers() + rho + kept + bars) * size_of::<T>() + indices * size_of::<u32>())
     }
 
     /// How many numbers one linearisation keeps.

@@ -8,10 +8,11 @@ use bilevel::Oracle;
 use super::settings::Settings;
 use super::stage::Staged;
 use crate::error::Result;
-use crate::graph::{DType, Graph, NodeId};
+use crate::graph::{DType, Graph, NodeId, Op};
 use crate::pass::residuals;
 use crate::program::{Program, optimise};
 use crate::real::Real;
+use crate::rule::{self, Recompute};
 use crate::runtime::{Delivery, Form, Options};
 use crate::transform::{grad, jvp, vjp};
 
@@ -74,6 +75,7 @@ pub(super) struct Programs<T> {
     unstage: Lazy<T>,
     push_rho: Lazy<T>,
     tape: OnceLock<Result<TapePrograms<T>>>,
+    stage: OnceLock<Result<StagePrograms<T>>>,
 }
 
 /// A gradient that keeps the tensors needed by the second-order products, and these products.
@@ -84,6 +86,16 @@ pub(super) struct TapePrograms<T> {
     pull: Program<T>,
     /// The length of each kept tensor.
     pub(super) lens: Vec<usize>,
+}
+
+/// ρ that keeps the tensors needed by its derivative, and this derivative.
+struct StagePrograms<T> {
+    /// Results: those of ρ, then the kept tensors.
+    rho: Program<T>,
+    /// Further arguments: the cotangents of the results that depend on x, the kept tensors. Results: x parts, added.
+    unstage: Program<T>,
+    /// The length of each kept tensor.
+    lens: Vec<usize>,
 }
 
 impl<T: Real> Programs<T> {
@@ -136,6 +148,7 @@ impl<T: Real> Programs<T> {
             unstage: OnceLock::new(),
             push_rho: OnceLock::new(),
             tape: OnceLock::new(),
+            stage: OnceLock::new(),
         }
     }
 
@@ -270,23 +283,81 @@ impl<T: Real> Programs<T> {
         Ok((graph, gradient, products))
     }
 
-    /// ρ(x). Arguments: x parts, data, labels.
+    /// Whether ρ keeps what its derivative would have to compute again: it has products or convolutions, and depends on x.
+    fn keeps(&self) -> bool {
+        let needed = self.rho_graph.needed_for(&self.rho_graph.outputs);
+        let mut nodes = self.rho_graph.nodes().iter().zip(needed);
+        let costs =
+            |op: &Op| !matches!(op, Op::Input(_)) && rule::recompute(op) == Recompute::Never;
+        !self.rho_on_x.is_empty() && nodes.any(|(node, needed)| needed && costs(&node.op))
+    }
+
+    /// ρ(x), and the kept tensors. Arguments: x parts, data, labels.
     pub(super) fn rho(&self) -> Result<&Program<T>> {
+        if self.keeps() {
+            return Ok(&self.stage()?.rho);
+        }
         lazy(&self.rho, || {
             self.compile_with(&self.rho_graph, &[], &self.rho_forms)
         })
     }
 
-    /// (∂ρ/∂x)ᵀ·bars, added: x parts. Further arguments: the cotangents of the results that depend on x.
+    /// The lengths of the tensors that ρ keeps for [`Programs::unstage`].
+    pub(super) fn kept_by_rho(&self) -> Result<&[usize]> {
+        match self.keeps() {
+            true => Ok(&self.stage()?.lens),
+            false => Ok(&[]),
+        }
+    }
+
+    /// (∂ρ/∂x)ᵀ·bars, added: x parts. Further arguments: the cotangents of the results that depend on x, and the kept
+    /// tensors.
     pub(super) fn unstage(&self) -> Result<&Program<T>> {
+        if self.keeps() {
+            return Ok(&self.stage()?.unstage);
+        }
         lazy(&self.unstage, || {
-            let mut graph = self.rho_graph.clone();
-            let results: Vec<NodeId> = self.rho_on_x.iter().map(|&i| graph.outputs[i]).collect();
-            let bars = parts_like(&mut graph, &results);
-            let seeds: Vec<(NodeId, NodeId)> = results.into_iter().zip(bars).collect();
-            let bars = vjp(&mut graph, &seeds, &self.rho_x)?;
-            graph.outputs = zeros_for_none(&mut graph, bars, &self.rho_x)?;
+            let (mut graph, _, cotangents) = self.unstage_graph()?;
+            graph.outputs = cotangents;
             self.compile_with(&graph, &vec![true; self.rho_x.len()], &self.rho_forms)
+        })
+    }
+
+    /// ρ with the cotangents of its results as further inputs, these, and the cotangents of the x parts.
+    fn unstage_graph(&self) -> Result<(Graph, usize, Vec<NodeId>)> {
+        let mut graph = self.rho_graph.clone();
+        let results: Vec<NodeId> = self.rho_on_x.iter().map(|&i| graph.outputs[i]).collect();
+        let bars = parts_like(&mut graph, &results);
+        let count = bars.len();
+        let seeds: Vec<(NodeId, NodeId)> = results.into_iter().zip(bars).collect();
+        let cotangents = vjp(&mut graph, &seeds, &self.rho_x)?;
+        let cotangents = zeros_for_none(&mut graph, cotangents, &self.rho_x)?;
+        Ok((graph, count, cotangents))
+    }
+
+    fn stage(&self) -> Result<&StagePrograms<T>> {
+        let programs = self.stage.get_or_init(|| self.compile_stage());
+        programs.as_ref().map_err(Clone::clone)
+    }
+
+    fn compile_stage(&self) -> Result<StagePrograms<T>> {
+        let (mut graph, bars, cotangents) = self.unstage_graph()?;
+        let results = graph.outputs.len();
+        let added = vec![true; cotangents.len()];
+        graph.outputs.extend(cotangents);
+        // One optimised graph for both programs, so that they agree on the kept nodes.
+        let graph = optimise(&graph, self.settings.passes)?;
+        let inputs = graph.inputs();
+        let late = inputs[inputs.len() - bars..].to_vec();
+        let (results, cotangents) = graph.outputs.split_at(results);
+        let kept = residuals(&graph, cotangents, &late);
+        let lens = kept.iter().map(|&id| graph.node(id).len()).collect();
+        let first = without_last(&graph, bars, results, &kept)?;
+        let (second, _) = from_kept(&graph, &kept, cotangents)?;
+        Ok(StagePrograms {
+            rho: self.compile_with(&first, &[], &self.rho_forms)?,
+            unstage: self.compile_with(&second, &added, &self.rho_forms)?,
+            lens,
         })
     }
 
