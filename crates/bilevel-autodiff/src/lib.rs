@@ -55,6 +55,7 @@
 //! |---|---|---|
 //! | [`relu`](Var::relu), [`abs`](Var::abs), [`sign`](Var::sign) | 0 | 0 |
 //! | [`maximum`](Var::maximum), [`minimum`](Var::minimum), [`max`](Var::max) | ties | shared equally: ½ for each of two |
+//! | [`max_pool`](Var::max_pool) | ties | the first element has all of it |
 //! | [`clamp`](Var::clamp) | the ends | 1 |
 //! | [`norm`](Var::norm), [`standard_deviation`](Var::standard_deviation) | 0 | 0 |
 //! | [`pow`](Var::pow) in the exponent | a base of 0 | 0 |
