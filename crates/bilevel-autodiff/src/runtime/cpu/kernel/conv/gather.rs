@@ -175,8 +175,9 @@ impl<T: Vectorised> GatherPart<'_, T> {
     fn block<W: Lanes<T>, const M: usize>(&self, lanes: W, block: &Block) {
         let conv = self.conv;
         let [(inputs, read), (outputs, written)] = self.channels();
+        // Places of the last tile that do not exist lie above every picture, so they read zeros.
         let mut places = [Place {
-            row: 0,
+            row: isize::MIN / 2,
             column: 0,
             picture: zeros(),
             to: self.to,
