@@ -45,6 +45,7 @@
 //! | one step | [`OneStage`] (DARTS), [`T1T2`] |
 //! | gradients only | [`Bome`], [`F2sa`], [`Pbgd`], [`Bvfsm`], [`Meha`] |
 //! | learned start, worst step | [`Iaptt`] |
+//! | learned start, no derivatives of training | [`Reptile`] |
 //! | single loop | [`Soba`], [`Bamm`] |
 //!
 //! Each is a [`HyperGradient`]: it refuses before a run problems for which it makes no sense, predicts its
@@ -138,8 +139,8 @@ pub use error::{Error, Inapplicable, Quantity, Result, Role};
 pub use hint::Hint;
 pub use hypergradient::{
     Adaptive, Bamm, Barrier, Bome, Bvfsm, Debiased, F2sa, Hoag, HyperGradient, Iaptt, Implicit,
-    Meha, Moments, OneStage, Pbgd, Probability, Ratio, Remembers, Report, Reversible, Soba,
-    StocBio, T1T2, Unrolled, WarmStart,
+    Meha, Moments, OneStage, Pbgd, Probability, Ratio, Remembers, Report, Reptile, Reversible,
+    Soba, StocBio, T1T2, Unrolled, WarmStart,
 };
 pub use key::{Key, Stream};
 pub use layout::{Layout, Part};

@@ -2,10 +2,12 @@
 
 mod adam;
 mod adaptive_step;
+mod annealed;
 mod sgd;
 
 pub use adam::Adam;
 pub use adaptive_step::AdaptiveStep;
+pub use annealed::{Annealed, Annealing};
 pub use sgd::Sgd;
 
 use crate::bounds::Bounds;
