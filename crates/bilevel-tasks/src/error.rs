@@ -10,6 +10,7 @@ use crate::data::malformed::Malformed;
 use crate::data::problem::TableProblem;
 use crate::data::room::NoRoom;
 use crate::data::source::Damaged;
+use crate::fewshot::problem::FewshotProblem;
 use crate::hint::Hint;
 use crate::network::WeightsProblem;
 use crate::specification::SpecificationProblem;
@@ -175,6 +176,9 @@ pub enum Error {
     /// The keys of a specification conflict.
     #[error("{0}")]
     Cleaning(CleaningProblem),
+    /// Tasks of few-shot learning that cannot be drawn, or a job that makes no sense.
+    #[error("{0}")]
+    Fewshot(FewshotProblem),
     /// A method was rejected before it was built.
     #[error(transparent)]
     Refused(#[from] Box<bilevel::catalogue::Refusal>),
@@ -448,6 +452,12 @@ impl TableProblem {
 impl From<CleaningProblem> for Error {
     fn from(problem: CleaningProblem) -> Self {
         Self::Cleaning(problem)
+    }
+}
+
+impl From<FewshotProblem> for Error {
+    fn from(problem: FewshotProblem) -> Self {
+        Self::Fewshot(problem)
     }
 }
 

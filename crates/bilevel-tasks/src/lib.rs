@@ -16,6 +16,7 @@ pub mod metrics;
 pub mod model;
 pub mod network;
 pub mod problem;
+mod shuffle;
 pub mod specification;
 pub mod stream;
 pub mod train;

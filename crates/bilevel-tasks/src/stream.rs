@@ -33,3 +33,21 @@ pub const INSTANCE: Stream = Stream::Named {
     name: "instance",
     number: 13,
 };
+
+/// The classes and pictures of few-shot tasks for training.
+pub const EPISODE: Stream = Stream::Named {
+    name: "episode",
+    number: 15,
+};
+
+/// The same for validation.
+pub const VALIDATION: Stream = Stream::Named {
+    name: "validation",
+    number: 16,
+};
+
+/// The same for the test.
+pub const TEST: Stream = Stream::Named {
+    name: "test",
+    number: 17,
+};

@@ -1,12 +1,12 @@
 //! Which rows are training, trusted and test rows.
 
 use bilevel::Key;
-use rand::seq::SliceRandom;
 
 use crate::Error;
 use crate::corruption::Corruption;
 use crate::data::Dataset;
 use crate::data::groups::Groups;
+use crate::shuffle::shuffled;
 use crate::stream::{CORRUPTION, SPLIT};
 
 /// How many rows of a source go where.
@@ -315,13 +315,6 @@ impl CleaningData {
                 .collect(),
         )
     }
-}
-
-/// 0..len in an order drawn from `key`.
-pub(super) fn shuffled(len: usize, key: Key) -> Vec<usize> {
-    let mut order: Vec<usize> = (0..len).collect();
-    order.shuffle(&mut key.rng());
-    order
 }
 
 #[cfg(test)]

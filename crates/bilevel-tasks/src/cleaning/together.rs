@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use bilevel::Key;
 
-use super::split::shuffled;
+use crate::shuffle::shuffled;
 
 /// The group of each row, if rows belong together.
 #[derive(Clone, Copy)]

@@ -1,6 +1,9 @@
 //! Decoded pictures in classes, as few-shot learning draws them.
 
+pub(crate) mod split;
+
 use super::{Dataset, ImageShape};
+pub use split::Split;
 
 /// Pictures of one size in classes, 8 bits a channel.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -23,17 +26,6 @@ pub struct PictureClass {
     pub split: Option<Split>,
     /// Its pictures, sorted by the names of their files: the place of each among all pictures.
     pub pictures: Vec<u32>,
-}
-
-/// What a class is for: no class is for two things.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
-pub enum Split {
-    /// Training.
-    Train,
-    /// To choose between the steps of training.
-    Validation,
-    /// To judge the result.
-    Test,
 }
 
 impl PictureSet {

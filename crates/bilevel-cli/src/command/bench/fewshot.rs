@@ -89,7 +89,13 @@ fn time<T: Precision + Real + Default>(
         filters: 64,
         pooled: false,
     };
-    let tasks = Tasks::<T>::new(network, inputs.picture, arguments.way, arguments.inner);
+    let tasks = Tasks::<T>::new(
+        network,
+        inputs.picture,
+        arguments.way,
+        arguments.inner,
+        false,
+    );
     let tasks = tasks.map_err(Failure::usage)?;
     let pictures = |(elements, labels): &Labelled| Pictures {
         elements: elements
@@ -106,7 +112,9 @@ fn time<T: Precision + Real + Default>(
         })
     };
     let parameters = tasks.outer_parameters();
-    let (x, head) = (weights(&parameters)?, weights(tasks.head())?);
+    let x = weights(&parameters)?;
+    let head = weights(tasks.head())?;
+    let tasks = tasks.with_head(head);
     let timing = Timing {
         case: format!("fewshot {} {}-way", arguments.inner, arguments.way),
         seed: arguments.common.seed,
@@ -114,7 +122,7 @@ fn time<T: Precision + Real + Default>(
     };
     let task = Arc::new(tasks.bind(&support, &query).map_err(Failure::usage)?);
     let (result, gradient) = timing.of(method, &x, || {
-        let problem = tasks.problem(&task, &head).map_err(Failure::usage)?;
+        let problem = tasks.problem(&task).map_err(Failure::usage)?;
         Ok((problem, [&*task.inner, &*task.outer]))
     })?;
     let mut ordered = Vec::with_capacity(gradient.len());

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use bilevel::Key;
 
 use crate::cleaning::CleaningData;
-use crate::cleaning::split::shuffled;
+use crate::shuffle::shuffled;
 use crate::stream::BASELINE;
 
 /// Who gave which label.

@@ -17,9 +17,9 @@ use super::judging::{Detector, DetectorPage};
 use super::trials::{Stage, Trials};
 use crate::Error;
 use crate::cleaning::forecast::GRADIENTS;
-use crate::cleaning::split::shuffled;
 use crate::cleaning::step_size::PART;
 use crate::model::{Examples, LossSettings};
+use crate::shuffle::shuffled;
 use crate::stream::{BASELINE, CURVATURE};
 
 /// The matrix of gold loss correction, moved by the hypergradient: the inner loss is the likelihood of the given labels

@@ -12,9 +12,9 @@ use super::judging::{Detector, DetectorPage};
 use super::trials::Trials;
 use crate::Error;
 use crate::cleaning::CleaningData;
-use crate::cleaning::split::shuffled;
 use crate::data::Dataset;
 use crate::model::Examples;
+use crate::shuffle::shuffled;
 use crate::stream::BASELINE;
 
 /// Ranks by the share of the nearest other rows that have the given label. How many of them count is what predicts the

@@ -20,10 +20,10 @@ use super::fitting::Fitting;
 use super::held::{Held, Mistakes, Part};
 use crate::Error;
 use crate::cleaning::CleaningData;
-use crate::cleaning::split::shuffled;
 use crate::cleaning::together::Together;
 use crate::data::Dataset;
 use crate::model::Examples;
+use crate::shuffle::shuffled;
 use crate::stream::BASELINE;
 use crate::train::{Classifier, Trainer, Training, unit};
 
