@@ -24,6 +24,7 @@ mod laws;
 pub(crate) mod malformed;
 pub mod npy;
 pub(crate) mod own_cells;
+pub(crate) mod picture;
 pub mod pictures;
 pub mod preparation;
 pub(crate) mod problem;

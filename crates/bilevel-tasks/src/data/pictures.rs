@@ -1,8 +1,19 @@
 //! Decoded pictures in classes, as few-shot learning draws them.
 
+mod archive;
+mod cache;
+mod gathered;
+mod lists;
+mod other;
+mod own;
+mod read;
 pub(crate) mod split;
+#[cfg(test)]
+mod tests;
 
 use super::{Dataset, ImageShape};
+pub use own::OwnPictures;
+pub use read::PictureOptions;
 pub use split::Split;
 
 /// Pictures of one size in classes, 8 bits a channel.
@@ -60,26 +71,5 @@ impl PictureSet {
         let length = self.shape.pixels();
         let start = picture as usize * length;
         &self.bytes[start..start + length]
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn digits_are_pictures_in_classes() {
-        let digits = crate::data::digits::digits();
-        let set = PictureSet::of_dataset(&digits).unwrap();
-        let sizes: Vec<usize> = set.classes.iter().map(|c| c.pictures.len()).collect();
-        assert_eq!(sizes, [178, 182, 177, 183, 181, 182, 181, 179, 174, 180]);
-        let picture = set.classes[3].pictures[7];
-        assert_eq!(digits.labels()[picture as usize], 3);
-        let row: Vec<u8> = digits
-            .row(picture as usize)
-            .iter()
-            .map(|x| (x * 255.0).round() as u8)
-            .collect();
-        assert_eq!(set.pixels(picture), row);
     }
 }

@@ -1,10 +1,8 @@
 //! Folders of pictures (PNG, JPEG), one folder for each class.
 
 use std::fs;
-use std::io::Cursor;
 use std::path::{Path, PathBuf};
 
-use image::{DynamicImage, ImageReader, imageops::FilterType};
 use rayon::prelude::*;
 
 use crate::Error;
@@ -12,20 +10,14 @@ use crate::data::changes::{Edit, Rewrite};
 use crate::data::image_shape::ImageShape;
 use crate::data::labels::Labels;
 use crate::data::malformed::Malformed;
+use crate::data::picture::{FULL, Pixels, is_picture};
 use crate::data::room::{NoRoom, Room};
 use crate::data::table::{
     FeatureColumns, Features, LabelsWanted, Matrix, Numbers, ReadNote, Table, TableColumns,
 };
 
-/// The largest value of a channel.
-const FULL: f32 = 255.0;
 /// Pictures that are decoded before their pixels are put together.
 const GROUP: usize = 256;
-
-const JPEG: &[u8] = b"\xff\xd8\xff";
-const JPEG_END: &[u8] = b"\xff\xd9";
-/// Programs append a few bytes of their own.
-const NEAR_THE_END: usize = 4096;
 
 /// A picture file, and its class: the name of the folder.
 struct File {
@@ -33,14 +25,6 @@ struct File {
     class: String,
     /// Its path in the folder of all.
     name: String,
-}
-
-/// Decoded pixels, row by row; the channels of a pixel together.
-struct Pixels {
-    width: u32,
-    height: u32,
-    channels: usize,
-    bytes: Vec<u8>,
 }
 
 /// Reads a folder that has a folder of pictures for each class.
@@ -63,8 +47,10 @@ pub(super) fn read(folder: &Path, wanted: &TableColumns) -> Result<Table, Error>
     let mut bytes: Vec<u8> = Vec::new();
     let mut shape: Option<(ImageShape, &File)> = None;
     for group in files.chunks(GROUP) {
-        let decoded: Vec<Result<Pixels, Error>> =
-            group.par_iter().map(|file| decode(file, wanted)).collect();
+        let decoded: Vec<Result<Pixels, Error>> = group
+            .par_iter()
+            .map(|file| decode(&file.path, wanted))
+            .collect();
         for (pixels, file) in decoded.into_iter().zip(group) {
             let mut pixels = pixels?;
             if let Some(columns) = channels {
@@ -243,89 +229,12 @@ pub(super) fn rewrite(folder: &Path, changes: &Rewrite, to: &Path) -> Result<(),
     Ok(())
 }
 
-fn is_picture(name: &str) -> bool {
-    let ending = Path::new(name).extension().unwrap_or_default();
-    ["png", "jpg", "jpeg"]
-        .iter()
-        .any(|known| ending.eq_ignore_ascii_case(known))
-}
-
-/// Pixels of any picture, whatever its length.
-const FEW_PIXELS: u64 = 1 << 16;
-/// The most pixels in a byte: a byte of a PNG unpacks to 1 032 at most, of eight pixels each if they are black or white. A
-/// JPEG has fewer.
-const MOST_PIXELS: u64 = 8 * 1032;
-
-fn decode(file: &File, wanted: &TableColumns) -> Result<Pixels, Error> {
-    let bytes = fs::read(&file.path).map_err(|source| Error::Read {
-        path: file.path.clone(),
+fn decode(path: &Path, wanted: &TableColumns) -> Result<Pixels, Error> {
+    let bytes = fs::read(path).map_err(|source| Error::Read {
+        path: path.to_owned(),
         source,
     })?;
-    let wrong = |found: String| {
-        Malformed::new("a PNG or JPEG picture", found)
-            .remedy("mend it or move it out of the folder")
-            .at(&file.path)
-    };
-    if bytes.starts_with(JPEG) {
-        // The decoder fills in what is missing.
-        let end = &bytes[bytes.len().saturating_sub(NEAR_THE_END)..];
-        if !end.windows(JPEG_END.len()).any(|window| window == JPEG_END) {
-            return Err(wrong("a JPEG picture that is cut short".to_owned()));
-        }
-    }
-    let length = bytes.len() as u64;
-    let open = |bytes| ImageReader::new(Cursor::new(bytes)).with_guessed_format();
-    let size = open(&bytes[..]).map(ImageReader::into_dimensions);
-    let (width, height) = size
-        .map_err(|error| wrong(error.to_string()))?
-        .map_err(|error| wrong(error.to_string()))?;
-    // Before memory is asked for them.
-    if u64::from(width) * u64::from(height) > FEW_PIXELS + length * MOST_PIXELS {
-        return Err(wrong(format!(
-            "{width}×{height} pixels in {length} bytes, more than they can hold"
-        )));
-    }
-    let reader = open(&bytes[..]).map_err(|error| wrong(error.to_string()))?;
-    let mut image = reader.decode().map_err(|error| wrong(error.to_string()))?;
-    if let Some((height, width)) = wanted.image_size {
-        image = image.resize_exact(width, height, FilterType::Triangle);
-    }
-    let (width, height) = (image.width(), image.height());
-    let colour = image.color().has_color();
-    let (channels, bytes) = if colour {
-        (3, image.into_rgb8().into_raw())
-    } else {
-        (1, DynamicImage::into_luma8(image).into_raw())
-    };
-    Ok(Pixels {
-        width,
-        height,
-        channels,
-        bytes,
-    })
-}
-
-impl Pixels {
-    fn with_channels(self, channels: usize) -> Self {
-        let bytes = match (self.channels, channels) {
-            (1, 3) => self.bytes.iter().flat_map(|&grey| [grey; 3]).collect(),
-            (3, 1) => {
-                let (pixels, _) = self.bytes.as_chunks::<3>();
-                // The luminance of ITU-R BT.709, as the decoder takes it.
-                let grey = |&[r, g, b]: &[u8; 3]| {
-                    (0.2126 * f32::from(r) + 0.7152 * f32::from(g) + 0.0722 * f32::from(b)).round()
-                        as u8
-                };
-                pixels.iter().map(grey).collect()
-            }
-            _ => return self,
-        };
-        Self {
-            channels,
-            bytes,
-            ..self
-        }
-    }
+    Pixels::decode(&bytes, wanted.image_size).map_err(|problem| problem.at(path))
 }
 
 #[cfg(test)]
