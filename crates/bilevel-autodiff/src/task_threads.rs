@@ -53,6 +53,20 @@ impl TaskThreads {
     }
 }
 
+impl TaskThreads {
+    /// The number of threads.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.pools.len()
+    }
+
+    /// Whether there are none: never.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.pools.is_empty()
+    }
+}
+
 impl Executor for TaskThreads {
     fn on_each_thread(&self, most: usize, work: &(dyn Fn() + Sync)) {
         std::thread::scope(|scope| {

@@ -1,5 +1,6 @@
 //! The arguments of the command line.
 
+mod fewshot;
 mod method;
 mod names;
 mod output;
@@ -14,6 +15,7 @@ use clap::{Args, Parser, Subcommand};
 
 use crate::parse::{self, Numbers};
 use crate::solver::SolverChoice;
+pub(crate) use fewshot::{AdaptArguments, FewshotArguments, FewshotVerb};
 pub(crate) use method::{JudgeArguments, MethodArguments, MethodOptions, TrainingArguments};
 pub(crate) use names::{
     CorruptionName, DecimalName, HeaderName, MissingName, PrecisionName, ScaleName,
@@ -32,6 +34,8 @@ pub(crate) struct Arguments {
 pub(crate) enum Verb {
     /// Find wrong labels. Without arguments: in handwritten digits, half of whose labels are made wrong
     Clean(Box<CleanArguments>),
+    /// Learn to recognise new classes from a few pictures of each. Without arguments: of handwritten digits
+    Fewshot(Box<FewshotArguments>),
     /// Compare the hypergradient with central differences, and its modes with each other; exit code 1 if
     /// any differ
     Check(Box<CheckArguments>),
@@ -42,7 +46,7 @@ pub(crate) enum Verb {
     },
     /// Run the job in a TOML file. The config.toml of a run repeats that run bit for bit
     Run(RunArguments),
-    /// Continue a stopped or killed run of clean, with the same bits; print the result of a finished run
+    /// Continue a stopped or killed run of clean or fewshot, with the same bits; print the result of a finished run
     Resume(ResumeArguments),
     /// Apply a model that clean --save-model wrote to another file
     Predict(PredictArguments),

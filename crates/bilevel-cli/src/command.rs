@@ -4,10 +4,13 @@ pub(crate) mod bench;
 pub(crate) mod check;
 pub(crate) mod clean;
 pub(crate) mod explain;
+pub(crate) mod fewshot;
 pub(crate) mod methods;
 pub(crate) mod predict;
+mod record;
 pub(crate) mod resume;
 pub(crate) mod run;
+mod shown;
 pub(crate) mod solve;
 
 use serde::Serialize;

@@ -49,6 +49,7 @@ impl Failure {
         let spell = |setting: &str| self.writing.spell(setting);
         match cause.downcast_ref() {
             Some(Tasks::Cleaning(problem)) => return problem.message(&spell),
+            Some(Tasks::Fewshot(problem)) => return problem.message(&spell),
             Some(Tasks::Refused(refusal)) => return refusal.message(&spell),
             _ => {}
         }

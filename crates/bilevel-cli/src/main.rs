@@ -43,6 +43,12 @@ fn run(arguments: &Arguments) -> Result<(), Failure> {
             use_threads(options.common.threads)?;
             command::clean::run(options)
         }
+        Verb::Fewshot(options) => {
+            if options.verb.is_none() {
+                use_threads(options.common.threads)?;
+            }
+            command::fewshot::run(options)
+        }
         Verb::Check(options) => {
             use_threads(options.common.threads)?;
             command::check::run(options)

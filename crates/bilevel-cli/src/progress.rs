@@ -3,7 +3,6 @@
 use std::io::{IsTerminal, Write};
 use std::time::{Duration, Instant};
 
-use bilevel_tasks::cleaning::OuterStep;
 use indicatif::{HumanDuration, ProgressBar, ProgressStyle};
 
 use crate::visible::lines;
@@ -27,14 +26,14 @@ enum Form {
 }
 
 impl Progress {
-    /// For `total` outer steps.
-    pub(crate) fn new(quiet: bool, total: usize) -> Self {
+    /// For `total` outer steps of this work.
+    pub(crate) fn new(quiet: bool, work: &str, total: usize) -> Self {
         let form = if quiet {
             Form::Quiet
         } else if std::io::stderr().is_terminal() {
             let bar = ProgressBar::new(total as u64);
-            let template = "learning weights {bar:30} {pos}/{len}{msg}";
-            Form::Bar(match ProgressStyle::with_template(template) {
+            let template = format!("{work} {{bar:30}} {{pos}}/{{len}}{{msg}}");
+            Form::Bar(match ProgressStyle::with_template(&template) {
                 Ok(style) => bar.with_style(style),
                 Err(_) => bar,
             })
@@ -50,23 +49,23 @@ impl Progress {
         }
     }
 
-    /// Shows a finished outer step.
-    pub(crate) fn step(&mut self, step: &OuterStep) {
-        let (first, begin) = *self.first.get_or_insert((step.step, Instant::now()));
+    /// Shows a finished outer step, with what there is to say about it.
+    pub(crate) fn step(&mut self, step: usize, about: impl FnOnce() -> String) {
+        let (first, begin) = *self.first.get_or_insert((step, Instant::now()));
         let total = self.total;
-        let left = time_left(begin.elapsed(), step.step - first, total - step.step);
+        let left = time_left(begin.elapsed(), step - first, total - step);
         match &mut self.form {
             Form::Quiet => {}
             Form::Bar(bar) => {
-                bar.set_position(step.step as u64);
+                bar.set_position(step as u64);
                 bar.set_message(left);
             }
             Form::Lines { last } => {
-                if step.step == first || step.step == total || last.elapsed() >= PAUSE {
+                if step == first || step == total || last.elapsed() >= PAUSE {
                     *last = Instant::now();
                     line(&format!(
-                        "outer step {} of at most {total}, {:.1} s: loss on trusted rows {:.4}{left}",
-                        step.step, step.seconds, step.f
+                        "outer step {step} of at most {total}, {}{left}",
+                        about()
                     ));
                 }
             }

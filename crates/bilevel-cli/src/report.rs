@@ -1,7 +1,7 @@
 //! What a person reads after a run: text on the terminal, and a page.
 
 mod annotators;
-mod html;
+pub(crate) mod html;
 mod text;
 mod words;
 

@@ -11,6 +11,7 @@ mod clean_methods;
 mod cleaned;
 mod common;
 mod detectors;
+mod fewshot;
 mod golden;
 mod grouped;
 mod input;

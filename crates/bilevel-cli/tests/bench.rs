@@ -217,7 +217,7 @@ fn write_episode(folder: &Path) {
     }
     let parameters = parameters();
     let numbers: Vec<f64> = network::start(&parameters, Key::from_seed(7));
-    let bytes = Weights::bytes(&parameters, &numbers).unwrap();
+    let bytes = Weights::bytes(&parameters, &numbers, None).unwrap();
     fs::write(folder.join("params_2.safetensors"), bytes).unwrap();
 }
 

@@ -12,8 +12,10 @@
 //! The checksum is verified before the payload is parsed, and lengths in the payload are
 //! not trusted: no file costs more memory than a few times its size.
 
+mod job;
 mod problem;
 
+pub use job::{JobCheckpoint, Origin, Results};
 pub use problem::{CheckpointProblem, VERSION};
 
 use std::fs::{self, File};

@@ -35,9 +35,10 @@ mod text_form;
 mod together;
 mod verdict;
 
+pub use crate::checkpoint::{Origin, Results};
 pub use baseline::{Baseline, baselines, retrain};
 pub use caution::Caution;
-pub use checkpoint::{CleaningCheckpoint, Origin, Results};
+pub use checkpoint::CleaningCheckpoint;
 pub use detector::{Choice, DetectorPage, Expected, Interval, detector_pages};
 pub use findings::{Findings, Warning};
 pub use forecast::{Forecast, Sizes};

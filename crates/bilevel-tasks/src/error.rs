@@ -176,6 +176,12 @@ pub enum Error {
     /// The keys of a specification conflict.
     #[error("{0}")]
     Cleaning(CleaningProblem),
+    /// The system starts no threads.
+    #[error("the system cannot start the threads: {source}; try fewer")]
+    Threads {
+        /// The error of the operating system.
+        source: io::Error,
+    },
     /// Tasks of few-shot learning that cannot be drawn, or a job that makes no sense.
     #[error("{0}")]
     Fewshot(FewshotProblem),

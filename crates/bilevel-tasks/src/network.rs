@@ -12,8 +12,10 @@ mod weights;
 use std::fmt;
 use std::str::FromStr;
 
+use bilevel::text::serial;
 use bilevel::{Key, Layout, Scalar, Stream};
 use bilevel_autodiff::Var;
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use crate::Error;
 use layer::Layer;
@@ -189,6 +191,18 @@ impl FromStr for Network {
             ("resnet18", None) => Ok(Self::ResNet18),
             _ => Err(unknown()),
         }
+    }
+}
+
+impl Serialize for Network {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+impl<'de> Deserialize<'de> for Network {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        serial::text(deserializer)
     }
 }
 

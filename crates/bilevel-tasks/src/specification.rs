@@ -1,5 +1,9 @@
 //! Job specifications as text: reading, with the line of each error, and writing.
 
+mod values;
+
+pub use values::{TimeLimit, read_rate, read_seed, read_threads};
+
 use std::cell::Cell;
 use std::fmt;
 
@@ -136,6 +140,13 @@ pub fn write(specification: &impl Serialize) -> Result<String, SpecificationProb
     toml::to_string(specification).map_err(|error| SpecificationProblem::Write {
         found: error.to_string(),
     })
+}
+
+/// The name of the job that a specification describes: the value of `job`, if it is a text.
+#[must_use]
+pub fn job_of(text: &str) -> Option<String> {
+    let table: toml::Table = text.parse().ok()?;
+    table.get("job")?.as_str().map(str::to_owned)
 }
 
 /// The keys that a structure reads.

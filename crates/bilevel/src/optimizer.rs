@@ -3,11 +3,13 @@
 mod adam;
 mod adaptive_step;
 mod annealed;
+mod clipped;
 mod sgd;
 
 pub use adam::Adam;
 pub use adaptive_step::AdaptiveStep;
 pub use annealed::{Annealed, Annealing};
+pub use clipped::Clipped;
 pub use sgd::Sgd;
 
 use crate::bounds::Bounds;

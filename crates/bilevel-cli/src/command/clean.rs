@@ -1,20 +1,18 @@
 //! `bilevel clean`: finds wrong labels.
 
 pub(super) mod begin;
-mod record;
 mod session;
-mod shown;
+mod watcher;
 
 use bilevel_tasks::cleaning::{
     CleaningSpecification, DataSpecification, RunSpecification, TrainingSpecification,
 };
 
+use super::shown::Shown;
 use crate::advice::Writing;
 use crate::arguments::{CleanArguments, HeaderName};
 use crate::failure::Failure;
 use begin::{Begin, begin};
-pub(super) use record::{CHECKPOINT, CONFIG};
-pub(super) use shown::{Shown, hand_over};
 
 pub(crate) fn run(arguments: &CleanArguments) -> Result<(), Failure> {
     let common = &arguments.common;

@@ -1,4 +1,4 @@
-//! The files written while the weights are learned: history and checkpoints.
+//! The files written in the course of a run: history and checkpoints.
 
 use std::borrow::Cow;
 use std::fs::{File, OpenOptions, TryLockError};
@@ -10,16 +10,12 @@ use anyhow::{Context, anyhow};
 use bilevel::RunState;
 use bilevel::driver::Why;
 use bilevel_tasks::Error;
-use bilevel_tasks::checkpoint;
-use bilevel_tasks::cleaning::{
-    self, CleaningCheckpoint, HistoryLine, Origin, OuterStep, Results, Watch,
-};
+use bilevel_tasks::checkpoint::{self, JobCheckpoint, Origin, Results};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
 
 use crate::failure::Failure;
 use crate::folder::Folder;
-use crate::interrupt;
-use crate::progress::Progress;
-use crate::report::HistoryPoint;
 
 /// The name of the checkpoint in the folder of a run.
 pub(crate) const CHECKPOINT: &str = "checkpoint";
@@ -89,7 +85,7 @@ impl History {
         }
     }
 
-    fn append(&mut self, mut line: String) -> Result<(), Error> {
+    pub(super) fn append(&mut self, mut line: String) -> Result<(), Error> {
         line.push('\n');
         self.file
             .write_all(line.as_bytes())
@@ -114,7 +110,7 @@ impl History {
 }
 
 /// The outer steps of a run so far.
-pub(super) fn read_history(folder: &Folder) -> Result<Vec<HistoryPoint>, Failure> {
+pub(super) fn read_history<P: DeserializeOwned>(folder: &Folder) -> Result<Vec<P>, Failure> {
     let text = std::fs::read_to_string(folder.file(HISTORY))
         .context(HISTORY)
         .map_err(Failure::run)?;
@@ -135,7 +131,7 @@ fn wrong(path: &std::path::Path, what: &str, error: std::io::Error) -> Failure {
 pub(super) struct Recorder<'a> {
     pub(super) folder: &'a Folder,
     pub(super) origin: &'a Origin,
-    history: History,
+    pub(super) history: History,
     /// The outer step at which the last checkpoint continues.
     pub(super) saved_step: usize,
     last: Instant,
@@ -161,10 +157,10 @@ impl<'a> Recorder<'a> {
     }
 
     /// Replaces the checkpoint.
-    pub(super) fn save(
+    pub(super) fn save<P: Clone + Serialize>(
         &mut self,
         run: &RunState<f32>,
-        progress: &cleaning::Progress<f32>,
+        progress: &P,
         ended: Option<Why>,
         results: Option<&Results>,
     ) -> Result<(), Error> {
@@ -173,7 +169,7 @@ impl<'a> Recorder<'a> {
         self.history.sync()?;
         checkpoint::write(
             &self.folder.file(CHECKPOINT),
-            &CleaningCheckpoint {
+            &JobCheckpoint {
                 origin: Cow::Borrowed(self.origin),
                 run: Cow::Borrowed(run),
                 progress: Cow::Borrowed(progress),
@@ -187,35 +183,38 @@ impl<'a> Recorder<'a> {
         self.last = Instant::now();
         Ok(())
     }
-}
 
-/// Records each outer step and shows the progress.
-pub(super) struct Watcher<'r, 'a> {
-    pub(super) recorder: &'r mut Recorder<'a>,
-    pub(super) progress: &'r mut Progress,
-}
-
-impl Watch<f32> for Watcher<'_, '_> {
-    fn step(&mut self, step: &OuterStep) -> Result<Option<Why>, Error> {
-        // Only names and numbers: this cannot fail.
-        let line = serde_json::to_string(&HistoryLine::from(step)).unwrap_or_default();
-        self.recorder.history.append(line)?;
-        self.progress.step(step);
-        if let Some(complaint) = &step.complaint {
-            self.progress
-                .warn_once(&format!("outer step {}: {complaint}", step.step));
-        }
-        Ok(interrupt::requested().then_some(Why::Interrupted))
-    }
-
-    fn updated(
+    /// Replaces the checkpoint, unless the last one was written so recently that it would take much of the time.
+    pub(super) fn save_in_passing<P: Clone + Serialize>(
         &mut self,
         run: &RunState<f32>,
-        progress: &cleaning::Progress<f32>,
+        progress: &P,
     ) -> Result<(), Error> {
-        if self.recorder.last.elapsed() >= self.recorder.cost * SHARE {
-            self.recorder.save(run, progress, None, None)?;
+        if self.last.elapsed() >= self.cost * SHARE {
+            self.save(run, progress, None, None)?;
         }
+        Ok(())
+    }
+}
+
+/// Whether the run is finished; a run that was interrupted or reached its time limit can be
+/// continued.
+pub(super) fn ends(why: Why) -> bool {
+    !matches!(why, Why::TimeLimit | Why::Interrupted)
+}
+
+/// Writes files of the folder, and remembers them.
+pub(super) struct Files<'f> {
+    pub(super) folder: &'f Folder,
+    pub(super) written: Vec<(String, u64)>,
+}
+
+impl Files<'_> {
+    pub(super) fn write(&mut self, name: &str, contents: impl AsRef<[u8]>) -> Result<(), Failure> {
+        let contents = contents.as_ref();
+        self.folder.write(name, contents)?;
+        self.written
+            .push((name.to_owned(), checkpoint::fingerprint(contents)));
         Ok(())
     }
 }

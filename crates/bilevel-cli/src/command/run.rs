@@ -2,15 +2,22 @@
 
 use std::path::Path;
 
+use anyhow::anyhow;
 use bilevel_tasks::Error;
 use bilevel_tasks::cleaning::CleaningSpecification;
+use bilevel_tasks::fewshot::FewshotSpecification;
+use bilevel_tasks::specification::{SpecificationProblem, job_of};
 
-use super::clean::Shown;
 use super::clean::begin::{Begin, begin, current_folder};
+use super::fewshot::{self, FEWSHOT};
+use super::shown::Shown;
 use crate::advice::Writing;
 use crate::arguments::RunArguments;
 use crate::failure::Failure;
 use crate::threads::use_threads;
+
+/// The name of the job of cleaning.
+const CLEAN: &str = "clean";
 
 pub(crate) fn run(options: &RunArguments) -> Result<(), Failure> {
     let path = &options.file;
@@ -20,25 +27,44 @@ pub(crate) fn run(options: &RunArguments) -> Result<(), Failure> {
             source,
         })
         .map_err(Failure::usage)?;
-    let specification = CleaningSpecification::from_toml(&text)
-        .map_err(|problem| Error::Specification {
+    let wrong = |problem: SpecificationProblem| {
+        Failure::usage(Error::Specification {
             path: path.clone(),
             problem,
         })
-        .map_err(Failure::usage)?;
+    };
     let here = current_folder()?;
     let folder = here.join(path.parent().unwrap_or(Path::new("")));
+    let shown = Shown {
+        writing: Writing::File,
+        json: options.json,
+        quiet: options.quiet,
+    };
+    match job_of(&text).as_deref() {
+        None | Some(CLEAN) => {}
+        Some(FEWSHOT) => {
+            let specification = FewshotSpecification::from_toml(&text).map_err(wrong)?;
+            let mut specification = specification.from_folder(&folder).seen_from(&here);
+            specification.run.threads = options.threads.or(specification.run.threads);
+            use_threads(specification.run.threads)?;
+            return fewshot::begin(&specification, options.out.as_deref(), shown)
+                .map_err(|failure| failure.written(Writing::File));
+        }
+        Some(other) => {
+            return Err(Failure::usage(anyhow!(
+                "{}: expected the job {CLEAN} or {FEWSHOT}, found {other:?}",
+                path.display()
+            )));
+        }
+    }
+    let specification = CleaningSpecification::from_toml(&text).map_err(wrong)?;
     let mut specification = specification.from_folder(&folder).seen_from(&here);
     specification.run.threads = options.threads.or(specification.run.threads);
     use_threads(specification.run.threads)?;
     begin(&Begin {
         specification: &specification,
         out: options.out.as_deref(),
-        shown: Shown {
-            writing: Writing::File,
-            json: options.json,
-            quiet: options.quiet,
-        },
+        shown,
         force: options.force,
     })
     .map_err(|failure| failure.written(Writing::File))

@@ -4,7 +4,7 @@ use std::ffi::OsStr;
 use std::path::Path;
 
 use anyhow::anyhow;
-use bilevel_tasks::cleaning::Results;
+use bilevel_tasks::checkpoint::Results;
 
 use crate::advice::Writing;
 use crate::failure::Failure;
@@ -39,10 +39,16 @@ pub(crate) fn hand_over(results: &Results, shown: Shown) -> Result<(), Failure> 
 
 /// `bilevel VERB PATH`, as this program was called.
 pub(super) fn command(verb: &str, path: &Path) -> String {
+    command_of(&[verb], path)
+}
+
+/// The same with several words before the path.
+pub(super) fn command_of(verbs: &[&str], path: &Path) -> String {
     let program = std::env::args_os().next().unwrap_or_default();
-    [program.as_os_str(), verb.as_ref(), path.as_os_str()]
-        .map(quoted)
-        .join(" ")
+    let verbs = verbs.iter().map(OsStr::new);
+    let words = std::iter::once(program.as_os_str()).chain(verbs);
+    let words = words.chain([path.as_os_str()]).map(quoted);
+    words.collect::<Vec<_>>().join(" ")
 }
 
 /// A word, quoted for a shell if necessary.

@@ -11,12 +11,13 @@ use super::{Facts, annotators, words};
 use crate::failure::Failure;
 use crate::visible::{LONGEST, short};
 use bilevel_tasks::count::count;
-use chart::{Series, chart};
+pub(crate) use chart::{Series, chart};
+pub(crate) use picture::data_uri;
 
 /// What the page may load: nothing, even if text from the data were interpreted as markup.
-const POLICY: &str = "default-src 'none'; style-src 'unsafe-inline'; img-src data:";
+pub(crate) const POLICY: &str = "default-src 'none'; style-src 'unsafe-inline'; img-src data:";
 /// The style of the page, for any width, light and dark.
-const STYLE: &str = include_str!("html/style.css");
+pub(crate) const STYLE: &str = include_str!("html/style.css");
 
 /// Pairs of labels that are listed.
 const CONFUSED: usize = 8;

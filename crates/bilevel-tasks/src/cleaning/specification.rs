@@ -18,7 +18,8 @@ use crate::data::STANDARD_INPUT;
 use crate::data::preparation::{Missing, Scale};
 use crate::model::Model;
 use crate::specification::{self, SpecificationProblem, keys_of};
-pub use values::{EarlyStopping, TimeLimit, read_rate, read_seed, read_threads};
+pub use crate::specification::{TimeLimit, read_rate, read_seed, read_threads};
+pub use values::EarlyStopping;
 
 /// A cleaning job. Fields that are None get their defaults; the specification of an actual run
 /// ([`CleaningJob::specification`](super::CleaningJob)) has every value.

@@ -98,6 +98,8 @@ impl fmt::Display for SplitBy {
 /// How many classes are for training, validation and test; None: a share of them.
 pub type Counts = [Option<usize>; 3];
 
+const SPLITS: [Split; 3] = [Split::Train, Split::Validation, Split::Test];
+
 /// The shares of the classes, as in Mini-ImageNet.
 const SHARES: [f64; 3] = [0.64, 0.16, 0.2];
 
@@ -138,19 +140,20 @@ impl Classes {
             }
             Rotations::On => true,
         };
-        let listed = set.classes.iter().any(|class| class.split.is_some());
-        let plain = if listed {
-            if counts.iter().any(Option::is_some) {
-                return Err(FewshotProblem::Listed);
-            }
-            [Split::Train, Split::Validation, Split::Test].map(|split| {
-                let classes = set.classes.iter().enumerate();
-                let of = classes.filter(|(_, class)| class.split == Some(split));
-                of.map(|(number, _)| number).collect()
-            })
-        } else {
-            drawn(&set, counts, by, key)?
-        };
+        let listed = SPLITS.map(|split| {
+            let classes = set.classes.iter().enumerate();
+            let of = classes.filter(|(_, class)| class.split == Some(split));
+            of.map(|(number, _)| number).collect::<Vec<usize>>()
+        });
+        if (0..3).any(|i| counts[i].is_some() && !listed[i].is_empty()) {
+            return Err(FewshotProblem::Listed);
+        }
+        // What is not listed is drawn for the purposes that no list has.
+        let open = listed.each_ref().map(Vec::is_empty);
+        let mut plain = drawn(&set, counts, open, by, key)?;
+        for (plain, listed) in plain.iter_mut().zip(listed) {
+            plain.extend(listed);
+        }
         let turns = if turned { 4 } else { 1 };
         let of = plain.map(|classes: Vec<usize>| {
             let of = |&class| (0..turns).map(move |turns| TaskClass { class, turns });
@@ -163,7 +166,10 @@ impl Classes {
             set,
         };
         classes.expect_disjoint()?;
-        classes.inverted = classes.is_bright();
+        let of_training = classes.of(Split::Train).iter();
+        let plain = of_training.filter(|class| class.turns == 0);
+        let pictures = plain.flat_map(|class| &classes.set.classes[class.class].pictures);
+        classes.inverted = is_bright(&classes.set, pictures.copied());
         Ok(classes)
     }
 
@@ -188,19 +194,17 @@ impl Classes {
         }
         Ok(())
     }
+}
 
-    /// Whether the background of the pictures for training is white: they are grey, and more light than dark.
-    fn is_bright(&self) -> bool {
-        let mut sum = [0_u64; 2];
-        let classes = self.of(Split::Train).iter();
-        let plain = classes.filter(|class| class.turns == 0);
-        for &picture in plain.flat_map(|class| &self.set.classes[class.class].pictures) {
-            let pixels = self.set.pixels(picture);
-            sum[0] += pixels.iter().map(|&pixel| u64::from(pixel)).sum::<u64>();
-            sum[1] += pixels.len() as u64;
-        }
-        self.set.shape.channels == 1 && 2 * sum[0] > 255 * sum[1]
+/// Whether the background of these pictures is white: they are grey, and more light than dark.
+pub(super) fn is_bright(set: &PictureSet, pictures: impl Iterator<Item = u32>) -> bool {
+    let (mut sum, mut count) = (0_u64, 0_u64);
+    for picture in pictures {
+        let pixels = set.pixels(picture);
+        sum += pixels.iter().map(|&pixel| u64::from(pixel)).sum::<u64>();
+        count += pixels.len() as u64;
     }
+    set.shape.channels == 1 && 2 * sum > 255 * count
 }
 
 fn place(split: Split) -> usize {
@@ -211,18 +215,22 @@ fn place(split: Split) -> usize {
     }
 }
 
-/// The classes that are drawn for each purpose.
+/// The classes that are drawn for each open purpose, of those that are not listed.
 fn drawn(
     set: &PictureSet,
     counts: Counts,
+    open: [bool; 3],
     by: SplitBy,
     key: Key,
 ) -> Result<[Vec<usize>; 3], FewshotProblem> {
-    let found = set.classes.len();
+    let free = set.classes.iter().enumerate();
+    let free = free.filter(|(_, class)| class.split.is_none());
+    let free: Vec<usize> = free.map(|(number, _)| number).collect();
+    let found = free.len();
     let given: usize = counts.iter().flatten().sum();
     // Of what is left, those without a number have their shares; the last of them has all that remains.
     let left = found.saturating_sub(given);
-    let open: Vec<usize> = (0..3).filter(|&i| counts[i].is_none()).collect();
+    let open: Vec<usize> = (0..3).filter(|&i| open[i] && counts[i].is_none()).collect();
     let shares: f64 = open.iter().map(|&i| SHARES[i]).sum();
     let mut asked = counts.map(Option::unwrap_or_default);
     for &i in &open {
@@ -236,10 +244,11 @@ fn drawn(
         return Err(FewshotProblem::Classes { asked, found });
     }
     let mut groups: BTreeMap<&str, Vec<usize>> = BTreeMap::new();
-    for (number, class) in set.classes.iter().enumerate() {
+    for number in free {
+        let name = set.classes[number].name.as_str();
         let group = match by {
-            SplitBy::Class => class.name.as_str(),
-            SplitBy::Group => class.name.rsplit_once('/').map_or("", |(group, _)| group),
+            SplitBy::Class => name,
+            SplitBy::Group => name.rsplit_once('/').map_or("", |(group, _)| group),
         };
         groups.entry(group).or_default().push(number);
     }

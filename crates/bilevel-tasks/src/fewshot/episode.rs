@@ -4,15 +4,23 @@ use std::sync::Arc;
 
 use bilevel::Key;
 use bilevel_autodiff::Real;
-use rand::seq::index::sample;
+use rand::Rng;
+use rand::seq::SliceRandom;
 
 use super::classes::{Classes, TaskClass};
 use super::objectives::Pictures;
 use super::problem::FewshotProblem;
-use crate::data::pictures::Split;
+use crate::data::pictures::{PictureSet, Split};
 
 /// A picture and its quarter turns.
 type Drawn = (u32, u8);
+
+/// So many different numbers below `len`, in random order.
+fn sample(rng: &mut impl Rng, len: usize, count: usize) -> Vec<usize> {
+    let mut all: Vec<usize> = (0..len).collect();
+    let (chosen, _) = all.partial_shuffle(rng, count);
+    chosen.to_vec()
+}
 
 /// An n-way k-shot task: no class twice, no picture twice.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -76,13 +84,13 @@ impl Episodes {
         let all = self.classes.of(self.split);
         let way = self.way.min(all.len());
         let chosen = sample(&mut rng, all.len(), way);
-        let classes: Vec<TaskClass> = chosen.iter().map(|number| all[number]).collect();
+        let classes: Vec<TaskClass> = chosen.into_iter().map(|number| all[number]).collect();
         let (mut support, mut query) = (Vec::new(), Vec::new());
         for class in &classes {
             let pictures = &self.classes.set.classes[class.class].pictures;
             let wanted = (self.shot + self.query).min(pictures.len());
             let drawn = sample(&mut rng, pictures.len(), wanted);
-            for (place, number) in drawn.iter().enumerate() {
+            for (place, number) in drawn.into_iter().enumerate() {
                 let to = match place < self.shot {
                     true => &mut support,
                     false => &mut query,
@@ -117,33 +125,38 @@ impl Classes {
     /// Pictures as numbers from 0 to 1, turned, with a black background.
     #[must_use]
     pub fn elements<T: Real>(&self, drawn: &[Drawn]) -> Arc<[T]> {
-        let shape = self.set.shape;
-        let mut table = [T::zero(); 256];
-        for (byte, number) in table.iter_mut().enumerate() {
-            let byte = if self.inverted { 255 - byte } else { byte };
-            *number = T::from_f64(byte as f64 / 255.0);
-        }
-        let mut all = Vec::with_capacity(drawn.len() * shape.pixels());
-        for &(picture, turns) in drawn {
-            let pixels = self.set.pixels(picture);
-            for row in 0..shape.height {
-                for column in 0..shape.width {
-                    // Only square pictures are turned.
-                    let last = shape.height - 1;
-                    let (from_row, from_column) = match turns % 4 {
-                        0 => (row, column),
-                        1 => (column, last - row),
-                        2 => (last - row, last - column),
-                        _ => (last - column, row),
-                    };
-                    let start = (from_row * shape.width + from_column) * shape.channels;
-                    let pixel = &pixels[start..start + shape.channels];
-                    all.extend(pixel.iter().map(|&byte| table[usize::from(byte)]));
-                }
+        elements(&self.set, self.inverted, drawn)
+    }
+}
+
+/// Pictures as numbers from 0 to 1, turned; `inverted` exchanges light and dark.
+pub(super) fn elements<T: Real>(set: &PictureSet, inverted: bool, drawn: &[Drawn]) -> Arc<[T]> {
+    let shape = set.shape;
+    let mut table = [T::zero(); 256];
+    for (byte, number) in table.iter_mut().enumerate() {
+        let byte = if inverted { 255 - byte } else { byte };
+        *number = T::from_f64(byte as f64 / 255.0);
+    }
+    let mut all = Vec::with_capacity(drawn.len() * shape.pixels());
+    for &(picture, turns) in drawn {
+        let pixels = set.pixels(picture);
+        for row in 0..shape.height {
+            for column in 0..shape.width {
+                // Only square pictures are turned.
+                let last = shape.height - 1;
+                let (from_row, from_column) = match turns % 4 {
+                    0 => (row, column),
+                    1 => (column, last - row),
+                    2 => (last - row, last - column),
+                    _ => (last - column, row),
+                };
+                let start = (from_row * shape.width + from_column) * shape.channels;
+                let pixel = &pixels[start..start + shape.channels];
+                all.extend(pixel.iter().map(|&byte| table[usize::from(byte)]));
             }
         }
-        all.into()
     }
+    all.into()
 }
 
 #[cfg(test)]
@@ -153,7 +166,6 @@ mod tests {
     use super::super::classes::{Rotations, SplitBy};
     use super::*;
     use crate::data::digits::digits;
-    use crate::data::pictures::PictureSet;
 
     fn episodes(way: usize, shot: usize, query: usize) -> Episodes {
         let set = PictureSet::of_dataset(&digits()).unwrap();

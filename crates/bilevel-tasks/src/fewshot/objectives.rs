@@ -18,6 +18,31 @@ pub struct Pictures<T> {
     pub labels: Arc<[u32]>,
 }
 
+/// How the objectives of few-shot tasks are written.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct TaskForm {
+    /// What a task trains.
+    pub trained: Trained,
+    /// Whether x has a factor of the inner step size for each parameter that a task trains.
+    pub learned_steps: bool,
+    /// Whether the features of each set of pictures are scaled to a mean squared norm of 1 before the head, as batch
+    /// normalisation scales channels. The curvature of the inner problem is then at most 1/2 (1 with the bias) whatever x
+    /// is, so that a step size that fits at the start fits all along.
+    pub unit_features: bool,
+}
+
+impl TaskForm {
+    /// Plain training of this.
+    #[must_use]
+    pub fn plain(trained: Trained) -> Self {
+        Self {
+            trained,
+            learned_steps: false,
+            unit_features: false,
+        }
+    }
+}
+
 /// The objectives of few-shot tasks of the same shapes: written once, bound to each task.
 ///
 /// With learned inner step sizes (per parameter, as Meta-SGD, arXiv 1707.09835, has them per number), y are the changes
@@ -25,8 +50,7 @@ pub struct Pictures<T> {
 /// descent with step size s on y is one with e²ᵃ·s on W.
 pub struct Tasks<T> {
     picture: [usize; 3],
-    trained: Trained,
-    learned_steps: bool,
+    form: TaskForm,
     x: Layout,
     y: Layout,
     features: Vec<Parameter>,
@@ -49,6 +73,9 @@ pub struct Task<T> {
 /// The name of the logarithm of the factor of a parameter's step size, before the parameter's name.
 pub const LEARNED_STEP: &str = "step of ";
 
+/// Where all features are zero, they stay so.
+const TINY: f64 = 1e-12;
+
 /// Learned logarithms of step sizes count so many times: they move as far as parameters do, and have further to go.
 const STEP_SCALE: f64 = 5.0;
 
@@ -62,12 +89,11 @@ impl<T: Real> Tasks<T> {
         network: Network,
         picture: [usize; 3],
         classes: usize,
-        trained: Trained,
-        learned_steps: bool,
+        form: TaskForm,
     ) -> Result<Self, Error> {
         let (features, _) = network.parameters(picture)?;
         let head = network.head(picture, classes)?;
-        let (outer, inner) = match trained {
+        let (outer, inner) = match form.trained {
             Trained::All => {
                 let all = [&features[..], &head[..]].concat();
                 (all.clone(), all)
@@ -75,31 +101,26 @@ impl<T: Real> Tasks<T> {
             Trained::Head => (features.clone(), head.clone()),
         };
         let (mut x, y) = (layout(&outer), layout(&inner));
-        if learned_steps {
+        if form.learned_steps {
             let steps = inner
                 .iter()
                 .map(|parameter| (format!("{LEARNED_STEP}{}", parameter.name), vec![1]));
             let outer = outer.into_iter().map(|p| (p.name, p.shape));
             x = Layout::new(outer.chain(steps));
         }
-        let parameters = Parameters {
-            trained,
-            learned_steps,
-        };
         Ok(Self {
             picture,
-            trained,
-            learned_steps,
+            form,
             head_start: vec![T::zero(); head.iter().map(Parameter::len).sum()],
             x,
             y,
             features,
             head,
             loss: Function::new(move |v: &Inputs<'_>| {
-                let logits = parameters.logits(network, v);
+                let logits = form.logits(network, v);
                 logits.cross_entropy(v.labels("labels")).mean()
             }),
-            logits: Function::new(move |v: &Inputs<'_>| parameters.logits(network, v)),
+            logits: Function::new(move |v: &Inputs<'_>| form.logits(network, v)),
             of_features: Function::new(move |v: &Inputs<'_>| {
                 network.features(v.data("pictures"), &|name| v.x(name))
             }),
@@ -127,7 +148,7 @@ impl<T: Real> Tasks<T> {
     /// The parameters in x; learned step sizes follow them.
     #[must_use]
     pub fn outer_parameters(&self) -> Vec<Parameter> {
-        match self.trained {
+        match self.form.trained {
             Trained::All => [&self.features[..], &self.head[..]].concat(),
             Trained::Head => self.features.clone(),
         }
@@ -185,7 +206,7 @@ impl<T: Real> Tasks<T> {
     /// # Errors
     /// If the start of the head has another length.
     pub fn problem(&self, task: &Task<T>) -> Result<Problem<T>, bilevel::Error> {
-        let start: Arc<dyn Start<T>> = match (self.learned_steps, self.trained) {
+        let start: Arc<dyn Start<T>> = match (self.form.learned_steps, self.form.trained) {
             (true, _) => Arc::new(FixedStart(vec![T::zero(); self.y.len()])),
             (false, Trained::All) => Arc::new(StartFromX::new(0..self.x.len())),
             (false, Trained::Head) => Arc::new(FixedStart(self.head_start.clone())),
@@ -223,14 +244,7 @@ impl<T: Real> Tasks<T> {
     }
 }
 
-/// Where parameters are.
-#[derive(Clone, Copy)]
-struct Parameters {
-    trained: Trained,
-    learned_steps: bool,
-}
-
-impl Parameters {
+impl TaskForm {
     /// A parameter of the features.
     fn feature<'t>(self, v: &Inputs<'t>, name: &str) -> Var<'t> {
         match self.trained {
@@ -253,7 +267,12 @@ impl Parameters {
     }
 
     fn logits<'t>(self, network: Network, v: &Inputs<'t>) -> Var<'t> {
-        let features = network.features(v.data("pictures"), &|name| self.feature(v, name));
+        let mut features = network.features(v.data("pictures"), &|name| self.feature(v, name));
+        if self.unit_features {
+            let rows = features.shape().first().copied().unwrap_or(1);
+            let mean = features.square().sum_all() * (1.0 / rows.max(1) as f64);
+            features = features * (mean + TINY).sqrt().recip();
+        }
         network.logits(features, &|name| self.trained(v, name))
     }
 }
@@ -298,8 +317,16 @@ mod tests {
     }
 
     fn tasks(network: &str, trained: Trained, learned_steps: bool) -> Tasks<f64> {
+        let form = TaskForm {
+            learned_steps,
+            ..TaskForm::plain(trained)
+        };
+        of_form(network, form)
+    }
+
+    fn of_form(network: &str, form: TaskForm) -> Tasks<f64> {
         let network = network.parse().unwrap();
-        let tasks = Tasks::new(network, [16, 16, 2], 3, trained, learned_steps).unwrap();
+        let tasks = Tasks::new(network, [16, 16, 2], 3, form).unwrap();
         let head = start(tasks.head(), Key::from_seed(5));
         tasks.with_head(head)
     }
@@ -336,8 +363,12 @@ mod tests {
     fn hypergradients_are_those_of_differences() {
         for network in ["conv4:3", "conv4-pool:2", "lenet"] {
             for trained in [Trained::All, Trained::Head] {
-                let learned = network == "conv4:3";
-                let tasks = tasks(network, trained, learned);
+                let form = TaskForm {
+                    trained,
+                    learned_steps: network == "conv4:3",
+                    unit_features: network != "lenet",
+                };
+                let tasks = of_form(network, form);
                 let mut x: Vec<f64> = start(&tasks.outer_parameters(), Key::from_seed(4));
                 x.resize(tasks.x_len(), 0.1);
                 let (_, gradient) = estimate(&tasks, &x, None);

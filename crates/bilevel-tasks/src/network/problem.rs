@@ -36,6 +36,8 @@ pub enum WeightsProblem {
     },
 }
 
+impl std::error::Error for WeightsProblem {}
+
 impl fmt::Display for WeightsProblem {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {

@@ -1,6 +1,6 @@
 //! Weights of networks as safetensors, with PyTorch's names and shapes.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::path::Path;
 
 use bilevel::Scalar;
@@ -16,7 +16,12 @@ use crate::Error;
 pub struct Weights {
     /// Shape and numbers.
     tensors: BTreeMap<String, (Vec<usize>, Vec<f64>)>,
+    /// What the program that wrote them says about them, if it was this one.
+    pub about: Option<String>,
 }
+
+/// The key of what this program says about weights.
+const ABOUT: &str = "bilevel";
 
 impl Weights {
     /// The tensors of a safetensors file.
@@ -54,7 +59,11 @@ impl Weights {
             })?;
             tensors.insert(name.to_owned(), (view.shape().to_vec(), numbers));
         }
-        Ok(Self { tensors })
+        // The header was read once already: it is whole.
+        let about = SafeTensors::read_metadata(bytes)
+            .ok()
+            .and_then(|(_, header)| header.metadata().as_ref()?.get(ABOUT).cloned());
+        Ok(Self { tensors, about })
     }
 
     /// The numbers of these parameters, one after the other, in the order used here. Other tensors of the file, such as
@@ -88,13 +97,14 @@ impl Weights {
     }
 
     /// The bytes of a safetensors file with these parameters, in single precision, as PyTorch has them. `numbers` are
-    /// one parameter after the other, in the order used here.
+    /// one parameter after the other, in the order used here; `about` is stored beside them.
     ///
     /// # Errors
     /// If the writer refuses the names or the sizes.
     pub fn bytes<T: Scalar>(
         parameters: &[Parameter],
         numbers: &[T],
+        about: Option<String>,
     ) -> Result<Vec<u8>, WeightsProblem> {
         let mut start = 0;
         let mut all = Vec::new();
@@ -114,7 +124,9 @@ impl Weights {
             let view = TensorView::new(Dtype::F32, parameter.torch_shape(), bytes);
             views.push((parameter.name.as_str(), view.map_err(refused)?));
         }
-        safetensors::serialize(views, None).map_err(refused)
+        // One key: several would have no order.
+        let about = about.map(|about| HashMap::from([(ABOUT.to_owned(), about)]));
+        safetensors::serialize(views, about).map_err(refused)
     }
 }
 
@@ -165,8 +177,9 @@ mod tests {
             let (mut parameters, _) = network.parameters(picture).unwrap();
             parameters.extend(network.head(picture, 7).unwrap());
             let numbers: Vec<f32> = start(&parameters, Key::from_seed(3));
-            let bytes = Weights::bytes(&parameters, &numbers).unwrap();
+            let bytes = Weights::bytes(&parameters, &numbers, Some("é".to_owned())).unwrap();
             let again = Weights::parse(&bytes).unwrap();
+            assert_eq!(again.about.as_deref(), Some("é"));
             assert_eq!(again.of::<f32>(&parameters).unwrap(), numbers);
         }
     }
@@ -207,7 +220,8 @@ mod tests {
     fn damaged_files_are_named() {
         let (parameters, _) = Network::LeNet.parameters([28, 28, 1]).unwrap();
         let numbers: Vec<f64> = start(&parameters, Key::from_seed(0));
-        let bytes = Weights::bytes(&parameters, &numbers).unwrap();
+        let about = Some("é".to_owned());
+        let bytes = Weights::bytes(&parameters, &numbers, about.clone()).unwrap();
         for broken in [&bytes[..0], &bytes[..9], &bytes[..bytes.len() - 1]] {
             let error = Weights::parse(broken).unwrap_err();
             assert!(error.to_string().starts_with("expected weights"), "{error}");

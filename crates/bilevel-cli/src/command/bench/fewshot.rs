@@ -5,7 +5,7 @@ use std::sync::Arc;
 use anyhow::anyhow;
 use bilevel::catalogue::{Method, Precision};
 use bilevel_tasks::data::npy::{self, Values};
-use bilevel_tasks::fewshot::{Pictures, Tasks};
+use bilevel_tasks::fewshot::{Pictures, TaskForm, Tasks};
 use bilevel_tasks::model::Real;
 use bilevel_tasks::network::{Network, Weights};
 
@@ -93,8 +93,7 @@ fn time<T: Precision + Real + Default>(
         network,
         inputs.picture,
         arguments.way,
-        arguments.inner,
-        false,
+        TaskForm::plain(arguments.inner),
     );
     let tasks = tasks.map_err(Failure::usage)?;
     let pictures = |(elements, labels): &Labelled| Pictures {

@@ -12,9 +12,9 @@ use bilevel_tasks::cleaning::{
 use bilevel_tasks::machine;
 use indicatif::HumanDuration;
 
-use super::record::{CHECKPOINT, CONFIG, History, Recorder};
+use super::super::record::{CHECKPOINT, CONFIG, History, Recorder};
+use super::super::shown::Shown;
 use super::session::Session;
-use super::shown::Shown;
 use crate::advice::with_settings;
 use crate::failure::Failure;
 use crate::folder::Folder;

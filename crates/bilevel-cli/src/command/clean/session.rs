@@ -4,17 +4,16 @@ use std::path::PathBuf;
 
 use anyhow::{Context, anyhow};
 use bilevel::driver::Why;
-use bilevel_tasks::checkpoint::fingerprint;
 use bilevel_tasks::cleaning::{
     CleaningJob, CleaningOutcome, CleaningState, LeftOut, Results, Score, Stage, WhyLeftOut,
     scores_csv,
 };
 
-use super::record::{self, CHECKPOINT, CONFIG, Recorder, Watcher};
-use super::shown::{Shown, command, hand_over};
+use super::super::record::{self, CHECKPOINT, CONFIG, Files, Recorder, ends};
+use super::super::shown::{Shown, command, hand_over};
+use super::watcher::Watcher;
 use crate::advice::after_divergence;
 use crate::failure::Failure;
-use crate::folder::Folder;
 use crate::interrupt;
 use crate::memory;
 use crate::progress::{Progress, line};
@@ -32,21 +31,6 @@ pub(super) struct Session<'a> {
     pub(super) printed: Option<Results>,
     /// Whether it was begun by another process, which may have written files outside the folder.
     pub(super) resumed: bool,
-}
-
-/// Writes files of the folder, and remembers them.
-struct Files<'f> {
-    folder: &'f Folder,
-    written: Vec<(String, u64)>,
-}
-
-impl Files<'_> {
-    fn write(&mut self, name: &str, contents: impl AsRef<[u8]>) -> Result<(), Failure> {
-        let contents = contents.as_ref();
-        self.folder.write(name, contents)?;
-        self.written.push((name.to_owned(), fingerprint(contents)));
-        Ok(())
-    }
 }
 
 /// What came of learning the weights.
@@ -182,7 +166,7 @@ impl Session<'_> {
     fn finish(&mut self) -> Result<(), Failure> {
         let (shown, job) = (self.shown, self.job);
         let total = job.settings.outer_steps;
-        let mut progress = Progress::new(shown.quiet, total);
+        let mut progress = Progress::new(shown.quiet, "learning weights", total);
         let learned = self.learn(&mut progress)?;
         let folder = self.recorder.folder;
         let resume = command("resume", folder.shown());
@@ -276,10 +260,4 @@ impl Session<'_> {
         }
         hand_over(&results, shown)
     }
-}
-
-/// Whether the run is finished; a run that was interrupted or reached its time limit can be
-/// continued.
-fn ends(why: Why) -> bool {
-    !matches!(why, Why::TimeLimit | Why::Interrupted)
 }

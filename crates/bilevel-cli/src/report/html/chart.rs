@@ -3,9 +3,9 @@
 use maud::{Markup, html};
 
 /// A curve.
-pub(super) struct Series {
-    pub(super) name: &'static str,
-    pub(super) points: Vec<(f64, f64)>,
+pub(crate) struct Series {
+    pub(crate) name: &'static str,
+    pub(crate) points: Vec<(f64, f64)>,
 }
 
 const WIDTH: f64 = 360.0;
@@ -19,7 +19,7 @@ const POINTS: usize = 400;
 
 /// The curves that have points, in one chart, with a vertical line at `mark`; nothing if no curve
 /// has points.
-pub(super) fn chart(title: &str, series: &[Series], mark: f64) -> Markup {
+pub(crate) fn chart(title: &str, series: &[Series], mark: f64) -> Markup {
     let series: Vec<_> = series.iter().filter(|one| !one.points.is_empty()).collect();
     let points = || series.iter().flat_map(|one| &one.points);
     if series.is_empty() {

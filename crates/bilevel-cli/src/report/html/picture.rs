@@ -7,7 +7,7 @@ use bilevel_tasks::data::ImageShape;
 use crate::failure::Failure;
 
 /// A picture, 0 black and 1 white or full colour, as a PNG file in a data URI.
-pub(super) fn data_uri(pixels: &[f32], shape: ImageShape) -> Result<String, Failure> {
+pub(crate) fn data_uri(pixels: &[f32], shape: ImageShape) -> Result<String, Failure> {
     let side = |length: usize| u32::try_from(length).map_err(Failure::run);
     let grey: Vec<u8> = pixels
         .iter()
