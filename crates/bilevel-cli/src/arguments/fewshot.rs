@@ -77,13 +77,13 @@ pub(crate) struct FewshotArguments {
     #[command(flatten, next_help_heading = "Method")]
     pub(crate) method: MethodArguments,
 
-    /// Number of updates of what is learned [default: 2000; 200 for the digits]
+    /// Number of updates of what is learned [default: 5000; 200 for the digits]
     #[arg(long, value_name = "T", allow_negative_numbers = true, value_parser = parse::positive_count, help_heading = "Run")]
     pub(crate) outer_steps: Option<usize>,
     /// Tasks of each update
     #[arg(long, value_name = "N", default_value = "4", allow_negative_numbers = true, value_parser = parse::positive_count, help_heading = "Run")]
     pub(crate) meta_batch: usize,
-    /// How it moves: sgd:RATE, sgd:RATE,DECAY, adam:RATE or adaptive:FIRST [default: adam:0.001; reptile: sgd:1]
+    /// How it moves: sgd:RATE, sgd:RATE,DECAY, adam:RATE or adaptive:FIRST [default: adam:0.001; hyper-representation: adam:0.002; reptile: sgd:1]
     #[arg(long, value_name = "RULE", value_parser = parse::value::<OptimizerChoice>, help_heading = "Run")]
     pub(crate) outer_optimizer: Option<OptimizerChoice>,
     /// How updates shrink until the last: constant, linear or cosine [default: cosine; reptile: linear]

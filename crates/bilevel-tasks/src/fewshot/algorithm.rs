@@ -137,7 +137,10 @@ impl Algorithm {
                 };
                 (rule, Annealing::Linear)
             }
-            _ => (OptimizerChoice::Adam(0.001), Annealing::Cosine),
+            Self::HyperRepresentation => (OptimizerChoice::Adam(0.002), Annealing::Cosine),
+            Self::Maml | Self::FirstOrder | Self::Ufo => {
+                (OptimizerChoice::Adam(0.001), Annealing::Cosine)
+            }
         }
     }
 }

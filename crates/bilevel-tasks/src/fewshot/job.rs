@@ -78,9 +78,10 @@ pub struct Families {
     pub test: Family<f32>,
 }
 
-/// The seconds of a run on the digits: short enough to try.
+/// Updates on the digits: some seconds, to try it.
 const DIGITS_STEPS: usize = 200;
-const STEPS: usize = 2000;
+/// Updates on other pictures: some minutes.
+const STEPS: usize = 5000;
 const INNER_STEPS: usize = 5;
 const STEP_SIZE: f64 = 0.1;
 /// On features of a mean squared norm of 1.
@@ -376,10 +377,10 @@ pub(super) fn method(
         settings.step_size = None;
     }
     let defaults = Defaults {
-        steps: if algorithm == Algorithm::Reptile {
-            2 * INNER_STEPS
-        } else {
-            INNER_STEPS
+        steps: match algorithm {
+            // Heads are trained quickly, and Reptile goes where training leads.
+            Algorithm::HyperRepresentation | Algorithm::Reptile => 2 * INNER_STEPS,
+            Algorithm::Maml | Algorithm::FirstOrder | Algorithm::Ufo => INNER_STEPS,
         },
         step_size: match (only_all, given.learning.raw_features) {
             (true, _) => STEP_SIZE,
