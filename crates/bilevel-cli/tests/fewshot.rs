@@ -158,7 +158,7 @@ fn what_makes_no_sense_is_refused() {
             "fewshot --shot 100 --query 100",
             "expected at least 200 pictures",
         ),
-        ("fewshot --algorithm mamal", "did you mean \"maml\"?"),
+        ("fewshot --algorithm mamll", "did you mean \"maml\"?"),
         (
             "fewshot --algorithm reptile --method basic",
             "it differentiates nothing",

@@ -2,7 +2,6 @@
 
 use std::path::Path;
 
-use anyhow::anyhow;
 use bilevel_tasks::Error;
 use bilevel_tasks::cleaning::CleaningSpecification;
 use bilevel_tasks::fewshot::FewshotSpecification;
@@ -15,9 +14,6 @@ use crate::advice::Writing;
 use crate::arguments::RunArguments;
 use crate::failure::Failure;
 use crate::threads::use_threads;
-
-/// The name of the job of cleaning.
-const CLEAN: &str = "clean";
 
 pub(crate) fn run(options: &RunArguments) -> Result<(), Failure> {
     let path = &options.file;
@@ -40,22 +36,13 @@ pub(crate) fn run(options: &RunArguments) -> Result<(), Failure> {
         json: options.json,
         quiet: options.quiet,
     };
-    match job_of(&text).as_deref() {
-        None | Some(CLEAN) => {}
-        Some(FEWSHOT) => {
-            let specification = FewshotSpecification::from_toml(&text).map_err(wrong)?;
-            let mut specification = specification.from_folder(&folder).seen_from(&here);
-            specification.run.threads = options.threads.or(specification.run.threads);
-            use_threads(specification.run.threads)?;
-            return fewshot::begin(&specification, options.out.as_deref(), shown)
-                .map_err(|failure| failure.written(Writing::File));
-        }
-        Some(other) => {
-            return Err(Failure::usage(anyhow!(
-                "{}: expected the job {CLEAN} or {FEWSHOT}, found {other:?}",
-                path.display()
-            )));
-        }
+    if job_of(&text).as_deref() == Some(FEWSHOT) {
+        let specification = FewshotSpecification::from_toml(&text).map_err(wrong)?;
+        let mut specification = specification.from_folder(&folder).seen_from(&here);
+        specification.run.threads = options.threads.or(specification.run.threads);
+        use_threads(specification.run.threads)?;
+        return fewshot::begin(&specification, options.out.as_deref(), shown)
+            .map_err(|failure| failure.written(Writing::File));
     }
     let specification = CleaningSpecification::from_toml(&text).map_err(wrong)?;
     let mut specification = specification.from_folder(&folder).seen_from(&here);

@@ -59,12 +59,23 @@ pub struct CleaningSpecification {
 }
 
 /// The name of this job.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum JobName {
     /// Cleaning.
     #[default]
     Clean,
+}
+
+impl<'de> Deserialize<'de> for JobName {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        use serde::de::Error;
+        match String::deserialize(deserializer)?.as_str() {
+            "clean" => Ok(Self::Clean),
+            // Specifications of other jobs are told apart before they are read.
+            other => Err(D::Error::unknown_variant(other, &["clean", "fewshot"])),
+        }
+    }
 }
 
 /// The rows to clean: the digits that come with the program, unless a file is named. A file is of any known format.
