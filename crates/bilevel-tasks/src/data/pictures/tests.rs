@@ -483,7 +483,10 @@ fn rows_of_pixels_are_pictures() {
         "a,b,label\n1,2,cat\n2,1,dog\n1,1,cat\n2,2,dog\n",
     );
     let told = told(&root.path().join("table.csv"));
-    assert!(told.contains("rows that are none"), "{told}");
+    assert!(
+        told.contains("expected the name of the column of labels"),
+        "{told}"
+    );
 }
 
 #[test]
