@@ -1,6 +1,5 @@
 //! The page `report.html` of a few-shot run.
 
-use bilevel_tasks::data::pictures::Split;
 use maud::{DOCTYPE, Markup, PreEscaped, html};
 
 use super::words::{self, Facts};
@@ -120,7 +119,6 @@ fn episode(facts: &Facts<'_>) -> Result<Markup, Failure> {
             of(&task.query, query, SHOWN)?,
         ));
     }
-    debug_assert_eq!(family.episodes.split, Split::Test);
     Ok(html! {
         section {
             h2 { "A task" }

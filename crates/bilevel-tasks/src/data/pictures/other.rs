@@ -62,6 +62,15 @@ pub(super) fn read(path: &Path, size: Option<(u32, u32)>) -> Result<PictureSet, 
     let (Some(shape), Some(labels)) = (prepared.image, prepared.labels.as_ref()) else {
         return Err(no_pictures());
     };
+    let side = |length: usize| u32::try_from(length).unwrap_or(u32::MAX);
+    let own = (side(shape.height), side(shape.width));
+    if let Some((height, width)) = size.filter(|&size| size != own) {
+        return Err(Malformed::new(
+            format!("pictures of {height}×{width}: rows of pixels are not resized"),
+            format!("{}×{}", shape.height, shape.width),
+        )
+        .at(path));
+    }
     let found = classes(&[labels], false)?;
     let of = found.of.first().map_or(&[][..], Vec::as_slice);
     let label = |&row: &usize| of.get(row).copied().flatten();

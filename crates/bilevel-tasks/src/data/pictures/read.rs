@@ -95,7 +95,7 @@ fn decode(paths: &[PathBuf], size: Option<(u32, u32)>) -> Result<(PictureSet, Ve
     for path in paths {
         let kind = kind(path)?;
         if kind == Kind::Other {
-            sets.push(other::read(path, size)?);
+            sets.push((other::read(path, size)?, path));
             continue;
         }
         for (name, found) in tree(path, kind, &mut gathered)? {
@@ -121,7 +121,7 @@ fn decode(paths: &[PathBuf], size: Option<(u32, u32)>) -> Result<(PictureSet, Ve
         classes: classes.into_values().collect(),
         bytes: std::mem::take(&mut gathered.bytes),
     });
-    for (more, path) in sets.into_iter().zip(paths) {
+    for (more, path) in sets {
         set = Some(match set {
             None => more,
             Some(_) => {
