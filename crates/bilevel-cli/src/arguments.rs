@@ -9,8 +9,9 @@ use std::path::PathBuf;
 
 use bilevel::catalogue::{OptimizerChoice, Size};
 use bilevel_tasks::cleaning::{EarlyStopping, ImageSize, JudgeChoice, Separator, TimeLimit};
+use bilevel_tasks::data::ImageShape;
 use bilevel_tasks::fewshot::Trained;
-use bilevel_tasks::model::Model;
+use bilevel_tasks::model::ModelChoice;
 use clap::{Args, Parser, Subcommand};
 
 use crate::parse::{self, Numbers};
@@ -201,9 +202,10 @@ pub(crate) struct CleanArguments {
     pub(crate) method: JudgeArguments,
     #[command(flatten, next_help_heading = "Method")]
     pub(crate) training: TrainingArguments,
-    /// Model to train: softmax (softmax regression) or mlp:H (one hidden layer of H units)
-    #[arg(long, value_name = "MODEL", default_value = "softmax", value_parser = parse::value::<Model>, help_heading = "Method")]
-    pub(crate) model: Model,
+    /// Model to train: softmax (softmax regression), mlp:H (one hidden layer of H units), or a network on pictures: conv4,
+    /// conv4:F, conv4-pool, conv4-pool:F (F filters), lenet or resnet18
+    #[arg(long, value_name = "MODEL", default_value = "softmax", value_parser = parse::value::<ModelChoice>, help_heading = "Method")]
+    pub(crate) model: ModelChoice,
 
     /// Maximum number of updates of the weights
     #[arg(long, value_name = "T", default_value = "60", allow_negative_numbers = true, value_parser = parse::positive_count, help_heading = "Run")]
@@ -406,10 +408,13 @@ pub(crate) struct ExplainArguments {
     /// Number of classes [default: 10]
     #[arg(long, value_name = "N", conflicts_with = "problem", allow_negative_numbers = true, value_parser = parse::positive_count, help_heading = "Problem")]
     pub(crate) classes: Option<usize>,
-    /// Model to train: softmax (softmax regression) or mlp:H (one hidden layer of H units) [default:
-    /// softmax]
-    #[arg(long, value_name = "MODEL", conflicts_with = "problem", value_parser = parse::value::<Model>, help_heading = "Problem")]
-    pub(crate) model: Option<Model>,
+    /// Height, width and channels of rows that are pictures, in place of a number of features: 28x28, 32x32x3
+    #[arg(long, value_name = "SHAPE", conflicts_with_all = ["problem", "columns"], value_parser = parse::value::<ImageShape>, help_heading = "Problem")]
+    pub(crate) pictures: Option<ImageShape>,
+    /// Model to train: softmax (softmax regression), mlp:H (one hidden layer of H units), or a network on pictures: conv4,
+    /// conv4:F, conv4-pool, conv4-pool:F (F filters), lenet or resnet18 [default: softmax]
+    #[arg(long, value_name = "MODEL", conflicts_with = "problem", value_parser = parse::value::<ModelChoice>, help_heading = "Problem")]
+    pub(crate) model: Option<ModelChoice>,
     #[command(flatten, next_help_heading = "Problem")]
     pub(crate) training: TrainingArguments,
     #[command(flatten, next_help_heading = "Output")]
@@ -474,8 +479,8 @@ pub(crate) struct BenchCleaningArguments {
     #[arg(long, value_name = "DIR")]
     pub(crate) data: PathBuf,
     /// Model to train: softmax (softmax regression) or mlp:H (one hidden layer of H units)
-    #[arg(long, value_name = "MODEL", default_value = "softmax", value_parser = parse::value::<Model>)]
-    pub(crate) model: Model,
+    #[arg(long, value_name = "MODEL", default_value = "softmax", value_parser = parse::value::<ModelChoice>)]
+    pub(crate) model: ModelChoice,
     #[command(flatten, next_help_heading = "Method")]
     pub(crate) method: MethodArguments,
     /// Precision of all numbers

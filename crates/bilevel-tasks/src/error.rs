@@ -66,6 +66,14 @@ pub enum Error {
         /// Rows, columns and channels.
         found: String,
     },
+    /// A network for rows that are no pictures.
+    #[error(
+        "model {network}: expected rows that are pictures (a folder of pictures, IDX, CIFAR, or NPY of rows × height × width), found rows of features; softmax and mlp:H take any rows"
+    )]
+    NoPictures {
+        /// The network.
+        network: String,
+    },
     /// Pictures of different sizes.
     #[error("{error}")]
     Sizes {

@@ -2,19 +2,21 @@
 //!
 //! A model is its logits, traced; losses, gradients and second-order products follow from them.
 
+mod choice;
+mod on_pictures;
+
 use std::any::Any;
 use std::fmt;
-use std::str::FromStr;
 use std::sync::Arc;
 
-use bilevel::text::serial;
 use bilevel::{Key, Layout, Part, Scalar, Stream};
 pub use bilevel_autodiff::Real;
 use bilevel_autodiff::{Bound, Compiled, Data, Function, Shapes, SparseRows, Var};
-use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use crate::Error;
 use crate::data::{Dataset, FeatureValues};
+pub use choice::ModelChoice;
+pub use on_pictures::OnPictures;
 
 /// Rows of features with class labels, in the precision of the model.
 #[derive(Clone, Debug)]
@@ -98,9 +100,6 @@ impl<T: Real> Examples<T> {
     }
 }
 
-/// The widest hidden layer that is plausible; a wider one is rejected.
-const MOST_HIDDEN: usize = 1_000_000;
-
 /// What a loss adds to the mean cross-entropy.
 #[derive(Clone, Copy, PartialEq, Debug, Default)]
 pub struct LossSettings {
@@ -125,6 +124,8 @@ pub enum Model {
         /// Width of the hidden layer, from 1 to a million.
         hidden: usize,
     },
+    /// A network on rows that are pictures, with a linear layer on its features. Training starts at He-normal weights.
+    Network(OnPictures),
 }
 
 impl Model {
@@ -141,6 +142,7 @@ impl Model {
                 ("weight", vec![hidden, classes]),
                 ("bias", vec![classes]),
             ]),
+            Self::Network(network) => network.layout(classes),
         }
     }
 
@@ -155,8 +157,10 @@ impl Model {
     pub fn start<T: Scalar>(self, columns: usize, classes: usize, key: Key) -> Vec<T> {
         let layout = self.layout(columns, classes);
         let mut y = vec![T::zero(); layout.len()];
-        if self == Self::Softmax {
-            return y;
+        match self {
+            Self::Softmax => return y,
+            Self::Network(network) => return network.start(classes, key),
+            Self::Mlp { .. } => {}
         }
         let weights = layout.parts().iter().filter(|part| part.shape.len() == 2);
         for (number, part) in weights.enumerate() {
@@ -175,6 +179,7 @@ impl Model {
         let last = match self {
             Self::Softmax => features,
             Self::Mlp { .. } => (features.matmul(y("hidden weight")) + y("hidden bias")).relu(),
+            Self::Network(network) => return network.logits(features, y),
         };
         last.matmul(y("weight")) + y("bias")
     }
@@ -395,59 +400,30 @@ impl<T: Real> Probabilities<T> {
 }
 
 impl Model {
-    /// The columns of the products with the features, to predict times: with fewer than 16, reading the features takes no
-    /// less time.
-    pub(crate) fn width(self, classes: usize) -> usize {
+    /// About how many multiplications the logits of a row of so many numbers take, to predict times: with fewer than 16
+    /// columns on the other side of a product, reading the row takes no less time.
+    pub(crate) fn multiplications(self, numbers: usize, classes: usize) -> usize {
         const LEAST: usize = 16;
-        let columns = match self {
-            Self::Softmax => classes,
+        match self {
+            Self::Softmax => numbers.saturating_mul(classes.max(LEAST)),
+            Self::Mlp { hidden } => numbers.saturating_mul(hidden.max(LEAST)),
+            Self::Network(network) => network.multiplications(),
+        }
+    }
+
+    /// Numbers between the layers, for each row.
+    pub(crate) fn activations(self) -> usize {
+        match self {
+            Self::Softmax => 0,
             Self::Mlp { hidden } => hidden,
-        };
-        columns.max(LEAST)
+            Self::Network(network) => network.activations(),
+        }
     }
 }
 
 impl fmt::Display for Model {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Softmax => formatter.write_str("softmax"),
-            Self::Mlp { hidden } => write!(formatter, "mlp:{hidden}"),
-        }
-    }
-}
-
-impl Serialize for Model {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_str(self)
-    }
-}
-
-impl<'de> Deserialize<'de> for Model {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        serial::text(deserializer)
-    }
-}
-
-impl FromStr for Model {
-    type Err = bilevel::Error;
-
-    fn from_str(text: &str) -> bilevel::Result<Self> {
-        let unknown = || bilevel::Error::Unknown {
-            what: "model",
-            text: text.to_owned(),
-            expected: "softmax or mlp:H with H from 1 to 1000000 hidden units",
-            known: &["softmax", "mlp"],
-        };
-        match text.split_once(':') {
-            None if text == "softmax" => Ok(Self::Softmax),
-            Some(("mlp", hidden)) => hidden
-                .parse()
-                .ok()
-                .filter(|hidden| (1..=MOST_HIDDEN).contains(hidden))
-                .map(|hidden| Self::Mlp { hidden })
-                .ok_or_else(unknown),
-            _ => Err(unknown()),
-        }
+        ModelChoice::from(*self).fmt(formatter)
     }
 }
 

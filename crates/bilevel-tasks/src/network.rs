@@ -1,8 +1,7 @@
 //! Networks on pictures: layers as data, from which follow the parameters, the traced function and the names of the
 //! weights.
 //!
-//! Pictures are (rows, columns, channels). Batch normalisation takes the statistics of the batch, as is usual in few-shot
-//! learning: the pictures of a batch are not independent of each other.
+//! Pictures are (rows, columns, channels).
 
 mod layer;
 mod parameter;
@@ -18,7 +17,8 @@ use bilevel_autodiff::Var;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use crate::Error;
-use layer::Layer;
+pub use layer::Normalisation;
+use layer::{Layer, Shape, Walk};
 pub use parameter::{Parameter, Role};
 pub use problem::WeightsProblem;
 pub use weights::Weights;
@@ -40,6 +40,15 @@ pub enum Network {
     ResNet18,
 }
 
+/// What the features of one picture take.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct NetworkSize {
+    /// Multiplications of numbers with parameters of convolutions and linear layers.
+    pub multiplications: usize,
+    /// Numbers between the layers.
+    pub activations: usize,
+}
+
 /// The most filters that are plausible.
 const MOST_FILTERS: usize = 4096;
 
@@ -52,23 +61,32 @@ impl Network {
         }
     }
 
+    /// What its layers are on such pictures, and the shape of its result.
+    fn walk(self, picture: [usize; 3]) -> Result<(Walk, Shape), Error> {
+        let mut walk = Walk::default();
+        let mut layers = self.layers().into_iter();
+        let last = layers.try_fold(Shape::Pictures(picture), |shape, layer| {
+            layer.walk(shape, &mut walk)
+        });
+        match last {
+            Some(last) => Ok((walk, last)),
+            None => {
+                let [rows, columns, channels] = picture;
+                Err(Error::Picture {
+                    network: self.to_string(),
+                    found: format!("{rows} × {columns} with {channels} channels"),
+                })
+            }
+        }
+    }
+
     /// The parameters of the features, in order, and the number of features.
     ///
     /// # Errors
     /// If the pictures, (rows, columns, channels), are too small.
     pub fn parameters(self, picture: [usize; 3]) -> Result<(Vec<Parameter>, usize), Error> {
-        let mut parameters = Vec::new();
-        let mut shape = layer::Shape::Pictures(picture);
-        for layer in self.layers() {
-            shape = layer.parameters(shape, &mut parameters).ok_or_else(|| {
-                let [rows, columns, channels] = picture;
-                Error::Picture {
-                    network: self.to_string(),
-                    found: format!("{rows} × {columns} with {channels} channels"),
-                }
-            })?;
-        }
-        Ok((parameters, shape.features()))
+        let (walk, last) = self.walk(picture)?;
+        Ok((walk.parameters, last.features()))
     }
 
     /// The parameters of a linear layer from the features to the classes.
@@ -76,19 +94,25 @@ impl Network {
     /// # Errors
     /// As [`Network::parameters`].
     pub fn head(self, picture: [usize; 3], classes: usize) -> Result<Vec<Parameter>, Error> {
-        let mut shape = layer::Shape::Pictures(picture);
-        let mut ignored = Vec::new();
-        for layer in self.layers() {
-            shape = layer.parameters(shape, &mut ignored).unwrap_or(shape);
-        }
-        let (name, mut head) = (self.head_name(), Vec::new());
+        let (_, last) = self.walk(picture)?;
         let linear = Layer::Linear {
-            name: name.to_owned(),
+            name: self.head_name().to_owned(),
             outputs: classes,
         };
-        self.parameters(picture)?;
-        linear.parameters(shape, &mut head);
-        Ok(head)
+        let mut head = Walk::default();
+        linear.walk(last, &mut head);
+        Ok(head.parameters)
+    }
+
+    /// What the features of one picture take; nothing where pictures are too small.
+    #[must_use]
+    pub fn size(self, picture: [usize; 3]) -> NetworkSize {
+        let walk = self.walk(picture).map(|(walk, _)| walk);
+        let walk = walk.unwrap_or_default();
+        NetworkSize {
+            multiplications: walk.multiplications,
+            activations: walk.activations,
+        }
     }
 
     /// The name of the linear layer, as in PyTorch.
@@ -101,11 +125,16 @@ impl Network {
     }
 
     /// Features of pictures (n, rows, columns, channels), n × features; `parameter` gives the parameter of a name.
-    pub fn features<'t>(self, pictures: Var<'t>, parameter: &dyn Fn(&str) -> Var<'t>) -> Var<'t> {
+    pub fn features<'t>(
+        self,
+        pictures: Var<'t>,
+        normalisation: Normalisation,
+        parameter: &dyn Fn(&str) -> Var<'t>,
+    ) -> Var<'t> {
         let layers = self.layers();
-        let last = layers
-            .iter()
-            .fold(pictures, |pictures, layer| layer.apply(pictures, parameter));
+        let last = layers.iter().fold(pictures, |pictures, layer| {
+            layer.apply(pictures, normalisation, parameter)
+        });
         layer::flat(last)
     }
 

@@ -10,9 +10,15 @@ use bilevel::{
 };
 use bilevel_tasks::data::Dataset;
 use bilevel_tasks::data::digits::digits;
-use bilevel_tasks::model::{Examples, LossSettings, Model, Real};
+use bilevel_tasks::model::{Examples, LossSettings, Model, ModelChoice, Real};
 
 const MLP: Model = Model::Mlp { hidden: 7 };
+
+/// A network on the pictures of digits.
+fn network(name: &str) -> Model {
+    let choice: ModelChoice = name.parse().unwrap();
+    choice.on(digits().image_shape()).unwrap()
+}
 
 fn rows(begin: usize, end: usize) -> Dataset {
     digits().select(&(begin..end).collect::<Vec<_>>()).unwrap()
@@ -137,18 +143,24 @@ fn the_traced_softmax_is_the_hand_written_one() {
 }
 
 #[test]
-fn the_mlp_against_differences() {
+fn models_against_differences() {
+    for model in [MLP, network("conv4:4")] {
+        against_differences(model);
+    }
+}
+
+fn against_differences(model: Model) {
     let (data, key) = (rows(0, 40), Key::from_seed(2));
     let x = scaled(key, 40, 6.0);
-    let y: Vec<f64> = MLP.start(64, 10, key);
+    let y: Vec<f64> = model.start(64, 10, key);
     for (weighted, batch) in [(true, None), (true, Some(15)), (false, None)] {
         let settings = settings(weighted, 0.02);
-        let loss = MLP
+        let loss = model
             .loss(settings)
             .bind(&Examples::<f64>::new(&data), batch, 40)
             .unwrap();
         let check = second_order_check(&*loss, &x, &y, key, 1e-7).unwrap();
-        assert!(check.passed(), "{settings:?}: {check:?}");
+        assert!(check.passed(), "{model} {settings:?}: {check:?}");
 
         let (dx, dy) = (
             scaled(key.fold_in(3), 40, 1.0),
@@ -210,7 +222,7 @@ type Case = (Model, [Option<usize>; 2], Option<&'static str>);
 
 fn cases() -> Vec<Case> {
     let mut cases = Vec::new();
-    for model in [Model::Softmax, MLP] {
+    for model in [Model::Softmax, MLP, network("conv4:4")] {
         for batches in [[None, None], [Some(150), Some(70)]] {
             cases.extend([None, Some("constant:0.4")].map(|schedule| (model, batches, schedule)));
         }
@@ -301,4 +313,23 @@ fn threads_do_not_change<T: Real>() {
 fn threads_do_not_change_bits() {
     threads_do_not_change::<f32>();
     threads_do_not_change::<f64>();
+}
+
+/// What a network says of a row does not depend on the rows beside it.
+#[test]
+fn a_row_is_judged_alone() {
+    let all = rows(0, 60);
+    for model in [network("conv4:8"), network("resnet18")] {
+        let y: Vec<f64> = model.start(64, 10, Key::from_seed(9));
+        let probabilities = |data: &Dataset| {
+            let examples = Examples::<f64>::new(data);
+            model.probabilities().of(&y, &examples).unwrap()
+        };
+        let together = probabilities(&all);
+        let alone = probabilities(&all.select(&[17]).unwrap());
+        let apart = relative_difference(&alone, &together[170..180]);
+        assert!(apart < 1e-12, "{model}: {apart:e}");
+        let sum: f64 = alone.iter().sum();
+        assert!((sum - 1.0).abs() < 1e-12);
+    }
 }

@@ -6,6 +6,7 @@ use bilevel::{At, Checkpointed, HyperGradient, Key, Probability, Problem};
 use bilevel_tasks::cleaning::{Cleaning, CleaningData, Split, TrainingSpecification, random_x};
 use bilevel_tasks::corruption::{Corruption, CorruptionKind};
 use bilevel_tasks::data::digits::digits;
+use bilevel_tasks::model::Model;
 use serde::Serialize;
 
 use crate::arguments::CheckArguments;
@@ -158,7 +159,7 @@ pub(crate) fn run(arguments: &CheckArguments) -> Result<(), Failure> {
     };
     let data =
         CleaningData::draw(&digits(), SPLIT, Some(&corruption), key).map_err(Failure::usage)?;
-    let settings = TrainingSpecification::from(&arguments.training).settings();
+    let settings = TrainingSpecification::from(&arguments.training).settings(Model::Softmax);
     let cleaning = Cleaning::<f64>::new(&data, &settings, key).map_err(Failure::usage)?;
     let problem = cleaning.problem();
     let built = method.build::<f64>(problem);

@@ -5,9 +5,9 @@ mod page;
 mod result;
 
 use bilevel::catalogue::{Defaults, Method, Setting, Settings, StepSizeChoice};
-use bilevel_tasks::cleaning::{
-    CleaningSettings, Forecast, JudgeChoice, Sizes, TrainingSpecification,
-};
+use bilevel_tasks::Error;
+use bilevel_tasks::cleaning::{Forecast, JudgeChoice, Sizes, TrainingSpecification};
+use bilevel_tasks::data::ImageShape;
 use bilevel_tasks::problem::ProblemOptions;
 
 use crate::advice::spelled;
@@ -70,25 +70,27 @@ pub(crate) fn run(arguments: &ExplainArguments) -> Result<(), Failure> {
 /// For cleaning, from the sizes.
 fn of_cleaning(arguments: &ExplainArguments, method: &Method) -> Result<Known, Failure> {
     let threads = rayon::current_num_threads();
-    let (columns, classes) = (
-        arguments.columns.unwrap_or(64),
-        arguments.classes.unwrap_or(10),
-    );
+    let pictures = arguments.pictures;
+    let columns = pictures.map(ImageShape::pixels).or(arguments.columns);
+    let (columns, classes) = (columns.unwrap_or(64), arguments.classes.unwrap_or(10));
     let (train_rows, trusted_rows) = (
         arguments.rows.unwrap_or(1000),
         arguments.trusted_rows.unwrap_or(297),
     );
-    let model = arguments.model.unwrap_or_default();
+    let choice = arguments.model.unwrap_or_default();
+    let model = choice.on(pictures).map_err(|error| match error {
+        Error::NoPictures { .. } => Failure::usage(anyhow::anyhow!(
+            "--model {choice} takes pictures: expected their shape, such as --pictures 32x32x3"
+        )),
+        error => Failure::usage(error),
+    })?;
     let sizes = Sizes {
         rows: train_rows,
         trusted: trusted_rows,
         columns,
         classes,
     };
-    let settings = CleaningSettings {
-        model,
-        ..TrainingSpecification::from(&arguments.training).settings()
-    };
+    let settings = TrainingSpecification::from(&arguments.training).settings(model);
     let forecast = Forecast::<f32>::new(sizes, &settings).map_err(Failure::usage)?;
     let problem = forecast.problem();
     let built = method.build::<f32>(problem);

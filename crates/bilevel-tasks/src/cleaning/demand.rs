@@ -42,10 +42,19 @@ pub(super) fn expect_memory(data: &CleaningData, model: Model) -> Result<(), Err
             product(&[OF_MATRICES, classes, classes, 8]),
         ),
     ];
-    if let Model::Mlp { hidden } = model {
+    let (what, activations) = match model {
+        Model::Softmax => (None, 0),
+        Model::Mlp { hidden } => (Some(format!("{hidden} hidden units")), hidden),
+        Model::Network(_) => {
+            let numbers = model.activations();
+            let what = format!("the {numbers} numbers between the layers of {model}");
+            (Some(what), numbers)
+        }
+    };
+    if let Some(what) = what {
         parts.push((
-            format!("{hidden} hidden units for {rows} rows"),
-            product(&[OF_HIDDEN, rows, hidden, 4]),
+            format!("{what} for {rows} rows"),
+            product(&[OF_HIDDEN, rows, activations, 4]),
         ));
     }
     let needed = parts

@@ -26,6 +26,7 @@ use super::verdict::Verdict;
 use super::{CleaningSettings, LONGEST_HOURS, kept};
 use crate::corruption::Corruption;
 use crate::data::preparation::ColumnScale;
+use crate::model::Model;
 use crate::train::{Classifier, Trainer};
 use crate::{Deadline, Error};
 
@@ -92,9 +93,11 @@ impl CleaningJob {
             }
             Judge::Weights => Some("learned weights".to_owned()),
         };
-        let mut settings = settings(given)?;
+        expect_patience(given)?;
         expect_cleaned(given)?;
         let input = Input::read(&given.data, needs_trusted.as_deref(), key)?;
+        let model = given.training.model.on(input.data.train().image_shape())?;
+        let mut settings = settings(given, model);
         let learns = judge.learns_weights() && input.data.trusted().rows() > 0;
         expect_few_classes(judge, &input.data)?;
         expect_memory(&input.data, settings.model)?;
@@ -522,23 +525,24 @@ fn expect_no_weights(given: &CleaningSpecification, name: &'static str) -> Resul
     }
 }
 
-fn settings(given: &CleaningSpecification) -> Result<CleaningSettings, Error> {
-    let defaults = CleaningSettings::default();
-    let (training, run) = (&given.training, &given.run);
-    let early_stopping = run.early_stopping.0;
-    if early_stopping.is_none() && run.patience.is_some() {
-        return Err(CleaningProblem::Patience.into());
+fn expect_patience(given: &CleaningSpecification) -> Result<(), Error> {
+    let run = &given.run;
+    match run.early_stopping.0.is_none() && run.patience.is_some() {
+        true => Err(CleaningProblem::Patience.into()),
+        false => Ok(()),
     }
-    Ok(CleaningSettings {
-        model: training.model,
-        batch: training.batch,
-        trusted_batch: training.trusted_batch,
-        weight_decay: training.weight_decay,
-        early_stopping,
-        patience: run.patience.unwrap_or(defaults.patience),
+}
+
+fn settings(given: &CleaningSpecification, model: Model) -> CleaningSettings {
+    let usual = given.training.settings(model);
+    let run = &given.run;
+    CleaningSettings {
+        early_stopping: run.early_stopping.0,
+        patience: run.patience.unwrap_or(usual.patience),
         outer_steps: run.outer_steps,
         time_limit: run.time_limit.map(|limit| limit.0),
-    })
+        ..usual
+    }
 }
 
 /// The baselines' training does not depend on the method, so that they are the same for every one.

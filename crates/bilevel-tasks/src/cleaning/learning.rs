@@ -285,8 +285,10 @@ fn batch(data: &CleaningData, settings: &CleaningSettings, steps: usize) -> Opti
         // Mini-batches would store the zeros.
         return None;
     }
-    let width = settings.model.width(train.classes());
-    let row = 2.0 * train.columns() as f64 * width as f64;
+    let row = settings
+        .model
+        .multiplications(train.columns(), train.classes());
+    let row = 2.0 * row as f64;
     let all = row * train.rows() as f64 * steps as f64 * settings.outer_steps as f64 * GRADIENTS;
     if all <= BATCHING * MOST {
         return None;

@@ -13,7 +13,7 @@ use crate::checkpoint::write_whole;
 use crate::data::labels::{Labels, class_of};
 use crate::data::table::{LabelsWanted, Table};
 use crate::data::{Dataset, ImageShape, Malformed};
-use crate::model::{Model, predictions};
+use crate::model::{Model, ModelChoice, predictions};
 use crate::train::Classifier;
 
 const FORMAT: &str = "a model of bilevel";
@@ -25,7 +25,7 @@ pub struct SavedModel {
     format: String,
     version: u32,
     program: String,
-    model: Model,
+    model: ModelChoice,
     classes: Vec<String>,
     columns: usize,
     image: Option<ImageShape>,
@@ -69,7 +69,7 @@ impl CleaningJob {
             format: FORMAT.to_owned(),
             version: VERSION,
             program: env!("CARGO_PKG_VERSION").to_owned(),
-            model: self.settings.model,
+            model: self.settings.model.into(),
             classes: train.class_names().to_vec(),
             columns: train.columns(),
             image: train.image_shape(),
@@ -121,7 +121,8 @@ impl SavedModel {
         }
         let read: Self = serde_json::from_slice(&bytes)
             .map_err(|error| wrong(format!("a damaged one ({error})")))?;
-        let expected = read.model.y_len(read.columns, read.classes.len());
+        let model = read.on().map_err(|error| wrong(error.to_string()))?;
+        let expected = model.y_len(read.columns, read.classes.len());
         if read.parameters.len() != expected || !read.parameters.iter().all(|p| p.is_finite()) {
             let found = read.parameters.len();
             return Err(wrong(format!(
@@ -131,6 +132,10 @@ impl SavedModel {
             )));
         }
         Ok(read)
+    }
+
+    fn on(&self) -> Result<Model, Error> {
+        self.model.on(self.image)
     }
 
     /// Applies it to the rows of a file with the columns of the rows that it was trained on; labels are compared with what
@@ -169,7 +174,7 @@ impl SavedModel {
                 found: features.columns(),
             });
         }
-        let classifier = Classifier::new(self.model, self.parameters.clone());
+        let classifier = Classifier::new(self.on()?, self.parameters.clone());
         let classes = self.classes.len();
         let probabilities = classifier.probabilities(&features)?;
         let predicted = predictions(&probabilities, classes);

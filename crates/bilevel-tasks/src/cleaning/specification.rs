@@ -16,7 +16,7 @@ use super::text_form::{DecimalMark, ImageSize, Separator};
 use crate::corruption::CorruptionKind;
 use crate::data::STANDARD_INPUT;
 use crate::data::preparation::{Missing, Scale};
-use crate::model::Model;
+use crate::model::{Model, ModelChoice};
 use crate::specification::{self, SpecificationProblem, keys_of};
 pub use crate::specification::{TimeLimit, read_rate, read_seed, read_threads};
 pub use values::EarlyStopping;
@@ -179,7 +179,7 @@ pub struct DataSpecification {
 #[serde(default, expecting = "a table")]
 pub struct TrainingSpecification {
     /// The model to train.
-    pub model: Model,
+    pub model: ModelChoice,
     /// Training rows in each inner step.
     #[serde(skip_serializing_if = "Option::is_none", deserialize_with = "count")]
     pub batch: Option<usize>,
@@ -192,11 +192,11 @@ pub struct TrainingSpecification {
 }
 
 impl TrainingSpecification {
-    /// The settings of a problem with this training, without held-out rows.
+    /// The settings of a problem with this training of a model, without held-out rows.
     #[must_use]
-    pub fn settings(&self) -> CleaningSettings {
+    pub fn settings(&self, model: Model) -> CleaningSettings {
         CleaningSettings {
-            model: self.model,
+            model,
             batch: self.batch,
             trusted_batch: self.trusted_batch,
             weight_decay: self.weight_decay,
@@ -316,7 +316,7 @@ fn names_of(table: &str, key: &str, found: &str) -> Vec<&'static str> {
     let error = match (table, key) {
         ("method", "method") => found.parse::<JudgeChoice>().err(),
         ("method", _) => setting().and_then(|s| Settings::default().set(s, found).err()),
-        ("training", "model") => found.parse::<Model>().err(),
+        ("training", "model") => found.parse::<ModelChoice>().err(),
         ("run", "outer_optimizer") => found.parse::<OptimizerChoice>().err(),
         ("data", "corruption") => return CorruptionKind::ALL.map(CorruptionKind::name).to_vec(),
         _ => None,

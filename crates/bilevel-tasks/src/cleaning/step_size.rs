@@ -100,9 +100,8 @@ pub(super) fn sampled(data: &CleaningData, model: Model) -> Result<Option<Cleani
     /// Multiplications of a pass over them.
     const MOST: usize = 400_000_000;
     let train = data.train();
-    let width = model.width(train.classes());
-    let row = train.row_numbers();
-    let rows = MOST / (row.max(1) * width);
+    let row = model.multiplications(train.row_numbers(), train.classes());
+    let rows = MOST / row.max(1);
     if rows >= train.rows() {
         return Ok(None);
     }

@@ -1,5 +1,7 @@
 //! The shape of pictures.
 
+use std::str::FromStr;
+
 use serde::{Deserialize, Serialize};
 
 /// Height and width of the image that a row holds, in pixels.
@@ -30,5 +32,48 @@ impl ImageShape {
         self.height
             .saturating_mul(self.width)
             .saturating_mul(self.channels)
+    }
+}
+
+/// The largest height, width and number of channels.
+const LARGEST: usize = 10_000;
+
+impl FromStr for ImageShape {
+    type Err = bilevel::Error;
+
+    /// Height x width, or height x width x channels.
+    fn from_str(text: &str) -> bilevel::Result<Self> {
+        let lengths: Option<Vec<usize>> = text
+            .split('x')
+            .map(|length| length.parse().ok())
+            .map(|length| length.filter(|length| (1..=LARGEST).contains(length)))
+            .collect();
+        match lengths.as_deref() {
+            Some(&[height, width]) => Ok(Self::grey(height, width)),
+            Some(&[height, width, channels]) => Ok(Self {
+                height,
+                width,
+                channels,
+            }),
+            _ => Err(bilevel::text::expected(
+                "height, width and channels of pictures, such as 28x28 or 32x32x3",
+                text,
+            )),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn shapes_are_read() {
+        let of = |text: &str| text.parse::<ImageShape>();
+        assert_eq!(of("28x32").unwrap(), ImageShape::grey(28, 32));
+        assert_eq!(of("32x32x3").unwrap().pixels(), 3072);
+        for wrong in ["", "28", "0x4", "4x4x4x4", "ax4", "20000x1"] {
+            of(wrong).unwrap_err();
+        }
     }
 }

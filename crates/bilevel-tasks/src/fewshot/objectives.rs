@@ -7,7 +7,7 @@ use bilevel_autodiff::{Bound, Data, Function, Inputs, Real, Var};
 
 use super::trained::Trained;
 use crate::Error;
-use crate::network::{Network, Parameter, layout, start};
+use crate::network::{Network, Normalisation, Parameter, layout, start};
 
 /// Pictures (rows, columns, channels) with class numbers.
 #[derive(Clone, Debug)]
@@ -122,7 +122,7 @@ impl<T: Real> Tasks<T> {
             }),
             logits: Function::new(move |v: &Inputs<'_>| form.logits(network, v)),
             of_features: Function::new(move |v: &Inputs<'_>| {
-                network.features(v.data("pictures"), &|name| v.x(name))
+                network.features(v.data("pictures"), Normalisation::Batch, &|name| v.x(name))
             }),
         })
     }
@@ -267,7 +267,9 @@ impl TaskForm {
     }
 
     fn logits<'t>(self, network: Network, v: &Inputs<'t>) -> Var<'t> {
-        let mut features = network.features(v.data("pictures"), &|name| self.feature(v, name));
+        let mut features = network.features(v.data("pictures"), Normalisation::Batch, &|name| {
+            self.feature(v, name)
+        });
         if self.unit_features {
             let rows = features.shape().first().copied().unwrap_or(1);
             let mean = features.square().sum_all() * (1.0 / rows.max(1) as f64);

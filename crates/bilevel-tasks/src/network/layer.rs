@@ -15,7 +15,7 @@ pub(super) enum Layer {
         window: Window,
         bias: bool,
     },
-    BatchNorm {
+    Norm {
         name: String,
     },
     Relu,
@@ -34,6 +34,48 @@ pub(super) enum Layer {
         main: Vec<Layer>,
         shortcut: Vec<Layer>,
     },
+}
+
+/// Over what channels are normalised.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Normalisation {
+    /// Each channel over all pictures of a batch (arXiv 1502.03167), with the statistics of this batch: a picture has an
+    /// influence on what is said of the others.
+    Batch,
+    /// Groups of channels over one picture (arXiv 1803.08494): at most eight groups, of equally many channels, eight or
+    /// more: the last pictures of a network may have one pixel, and few numbers have no scale of their own.
+    Group,
+}
+
+impl Normalisation {
+    /// Groups of so many channels.
+    fn groups(channels: usize) -> usize {
+        const LEAST: usize = 8;
+        let fits = |groups: &usize| channels.is_multiple_of(*groups) && channels >= LEAST * groups;
+        [8, 4, 2].into_iter().find(fits).unwrap_or(1)
+    }
+}
+
+/// What a walk through layers finds.
+#[derive(Default)]
+pub(super) struct Walk {
+    pub(super) parameters: Vec<Parameter>,
+    /// Of one picture.
+    pub(super) multiplications: usize,
+    /// Numbers between the layers, for one picture.
+    pub(super) activations: usize,
+}
+
+impl Walk {
+    fn add(&mut self, name: String, shape: Vec<usize>, role: Role) {
+        self.parameters.push(Parameter { name, shape, role });
+    }
+
+    /// A product of the parameter that was added last, at so many places.
+    fn multiply(&mut self, places: usize) {
+        let last = self.parameters.last().map_or(0, Parameter::len);
+        self.multiplications += last * places;
+    }
 }
 
 /// Added to variances, as in PyTorch.
@@ -69,12 +111,9 @@ fn moved(window: &Window, size: usize, length: usize) -> Option<usize> {
 }
 
 impl Layer {
-    /// Appends its parameters, and returns the shape of its result; None if the pictures are too small.
-    pub(super) fn parameters(&self, shape: Shape, to: &mut Vec<Parameter>) -> Option<Shape> {
-        let mut add = |name: String, shape: Vec<usize>, role| {
-            to.push(Parameter { name, shape, role });
-        };
-        match self {
+    /// Tells the walk what it has, and returns the shape of its result; None if the pictures are too small.
+    pub(super) fn walk(&self, shape: Shape, walk: &mut Walk) -> Option<Shape> {
+        let result = match self {
             Self::Conv {
                 name,
                 outputs,
@@ -85,33 +124,35 @@ impl Layer {
                 let Shape::Pictures([rows, columns, channels]) = shape else {
                     return None;
                 };
-                let kernel = vec![*size, *size, channels, *outputs];
-                add(format!("{name}.weight"), kernel, Role::Kernel);
-                if *bias {
-                    add(format!("{name}.bias"), vec![*outputs], Role::Shift);
-                }
                 let of = |length| moved(window, *size, length);
-                Some(Shape::Pictures([of(rows)?, of(columns)?, *outputs]))
+                let (rows, columns) = (of(rows)?, of(columns)?);
+                let kernel = vec![*size, *size, channels, *outputs];
+                walk.add(format!("{name}.weight"), kernel, Role::Kernel);
+                walk.multiply(rows * columns);
+                if *bias {
+                    walk.add(format!("{name}.bias"), vec![*outputs], Role::Shift);
+                }
+                Shape::Pictures([rows, columns, *outputs])
             }
-            Self::BatchNorm { name } => {
+            Self::Norm { name } => {
                 let Shape::Pictures([.., channels]) = shape else {
                     return None;
                 };
-                add(format!("{name}.weight"), vec![channels], Role::Scale);
-                add(format!("{name}.bias"), vec![channels], Role::Shift);
-                Some(shape)
+                walk.add(format!("{name}.weight"), vec![channels], Role::Scale);
+                walk.add(format!("{name}.bias"), vec![channels], Role::Shift);
+                shape
             }
-            Self::Relu => Some(shape),
+            Self::Relu => shape,
             Self::MaxPool { size, window } => {
                 let Shape::Pictures([rows, columns, channels]) = shape else {
                     return None;
                 };
                 let of = |length| moved(window, *size, length).filter(|_| length > 0);
-                Some(Shape::Pictures([of(rows)?, of(columns)?, channels]))
+                Shape::Pictures([of(rows)?, of(columns)?, channels])
             }
             Self::Mean => match shape {
-                Shape::Pictures([.., channels]) => Some(Shape::Features(channels)),
-                Shape::Features(_) => None,
+                Shape::Pictures([.., channels]) => Shape::Features(channels),
+                Shape::Features(_) => return None,
             },
             Self::Linear { name, outputs } => {
                 let of = match shape {
@@ -119,23 +160,31 @@ impl Layer {
                     Shape::Features(_) => None,
                 };
                 let matrix = vec![shape.features(), *outputs];
-                add(format!("{name}.weight"), matrix, Role::Matrix { of });
-                add(format!("{name}.bias"), vec![*outputs], Role::Shift);
-                Some(Shape::Features(*outputs))
+                walk.add(format!("{name}.weight"), matrix, Role::Matrix { of });
+                walk.multiply(1);
+                walk.add(format!("{name}.bias"), vec![*outputs], Role::Shift);
+                Shape::Features(*outputs)
             }
             Self::Residual { main, shortcut } => {
                 let mut path = |layers: &[Self]| {
                     let mut layers = layers.iter();
-                    layers.try_fold(shape, |shape, layer| layer.parameters(shape, to))
+                    layers.try_fold(shape, |shape, layer| layer.walk(shape, walk))
                 };
                 let (main, shortcut) = (path(main)?, path(shortcut)?);
-                (main == shortcut).then_some(main)
+                (main == shortcut).then_some(main)?
             }
-        }
+        };
+        walk.activations += result.features();
+        Some(result)
     }
 
     /// Its result; `parameter` gives the parameter of a name.
-    pub(super) fn apply<'t>(&self, a: Var<'t>, parameter: &dyn Fn(&str) -> Var<'t>) -> Var<'t> {
+    pub(super) fn apply<'t>(
+        &self,
+        a: Var<'t>,
+        normalisation: Normalisation,
+        parameter: &dyn Fn(&str) -> Var<'t>,
+    ) -> Var<'t> {
         let get = |name: &str, what: &str| parameter(&format!("{name}.{what}"));
         match self {
             Self::Conv {
@@ -147,8 +196,15 @@ impl Layer {
                     false => result,
                 }
             }
-            Self::BatchNorm { name } => {
-                a.batch_norm(get(name, "weight"), get(name, "bias"), EPSILON)
+            Self::Norm { name } => {
+                let (scale, shift) = (get(name, "weight"), get(name, "bias"));
+                match normalisation {
+                    Normalisation::Batch => a.batch_norm(scale, shift, EPSILON),
+                    Normalisation::Group => {
+                        let channels = a.shape().last().copied().unwrap_or(1);
+                        a.group_norm(Normalisation::groups(channels), scale, shift, EPSILON)
+                    }
+                }
             }
             Self::Relu => a.relu(),
             Self::MaxPool { size, window } => a.max_pool([*size; 2], *window),
@@ -160,7 +216,7 @@ impl Layer {
             Self::Residual { main, shortcut } => {
                 let path = |layers: &[Self]| {
                     let mut layers = layers.iter();
-                    layers.try_fold(a, |a, layer| Some(layer.apply(a, parameter)))
+                    layers.try_fold(a, |a, layer| Some(layer.apply(a, normalisation, parameter)))
                 };
                 match (path(main), path(shortcut)) {
                     (Some(main), Some(shortcut)) => main + shortcut,
@@ -181,8 +237,8 @@ fn conv(name: impl Into<String>, outputs: usize, size: usize, stride: usize) -> 
     }
 }
 
-fn batch_norm(name: impl Into<String>) -> Layer {
-    Layer::BatchNorm { name: name.into() }
+fn norm(name: impl Into<String>) -> Layer {
+    Layer::Norm { name: name.into() }
 }
 
 pub(super) fn conv4(filters: usize, pooled: bool) -> Vec<Layer> {
@@ -194,7 +250,7 @@ pub(super) fn conv4(filters: usize, pooled: bool) -> Vec<Layer> {
             3,
             if pooled { 1 } else { 2 },
         ));
-        layers.push(batch_norm(format!("norm{i}")));
+        layers.push(norm(format!("norm{i}")));
         layers.push(Layer::Relu);
         if pooled {
             layers.push(Layer::MaxPool {
@@ -239,7 +295,7 @@ pub(super) fn lenet() -> Vec<Layer> {
 pub(super) fn resnet18() -> Vec<Layer> {
     let mut layers = vec![
         conv("conv1", 64, 7, 2),
-        batch_norm("bn1"),
+        norm("bn1"),
         Layer::Relu,
         Layer::MaxPool {
             size: 3,
@@ -255,15 +311,15 @@ pub(super) fn resnet18() -> Vec<Layer> {
                 true => Vec::new(),
                 false => vec![
                     conv(format!("{name}.downsample.0"), outputs, 1, stride),
-                    batch_norm(format!("{name}.downsample.1")),
+                    norm(format!("{name}.downsample.1")),
                 ],
             };
             let main = vec![
                 conv(format!("{name}.conv1"), outputs, 3, stride),
-                batch_norm(format!("{name}.bn1")),
+                norm(format!("{name}.bn1")),
                 Layer::Relu,
                 conv(format!("{name}.conv2"), outputs, 3, 1),
-                batch_norm(format!("{name}.bn2")),
+                norm(format!("{name}.bn2")),
             ];
             layers.push(Layer::Residual { main, shortcut });
             layers.push(Layer::Relu);

@@ -18,6 +18,7 @@ use crate::folder::Folder;
 
 /// The contents of the folder.
 struct Inputs {
+    model: Model,
     train: Dataset,
     validation: Dataset,
     x: Vec<f64>,
@@ -28,7 +29,8 @@ pub(crate) fn run(arguments: &BenchCleaningArguments) -> Result<(), Failure> {
     Folder::expect_new(arguments.common.out.as_deref())?;
     let method = Method::new(&arguments.method.0, DEFAULTS)?.expect_inner_weight(0)?;
     expect_folder(arguments.gradient.as_deref())?;
-    let inputs = Inputs::read(&arguments.data, arguments.model)?;
+    let model = arguments.model.on(None).map_err(Failure::usage)?;
+    let inputs = Inputs::read(&arguments.data, model)?;
     let result = match arguments.dtype {
         PrecisionName::F32 => time(arguments, &method, &inputs, |gradient| {
             Values::F32(gradient.to_vec())
@@ -99,6 +101,7 @@ impl Inputs {
                 ));
             }
             Ok(Self {
+                model,
                 x,
                 y: start,
                 validation: data(validation, "val_inputs.npy")?,
@@ -156,7 +159,7 @@ fn time<T: Precision + Real>(
     inputs: &Inputs,
     values: impl Fn(&[T]) -> Values,
 ) -> Result<Timed, Failure> {
-    let case = Case::<T>::new(inputs, arguments.model)?;
+    let case = Case::<T>::new(inputs, inputs.model)?;
     let timing = Timing {
         case: format!("cleaning {}", arguments.model),
         seed: arguments.common.seed,

@@ -227,8 +227,9 @@ fn rows(data: &CleaningData, trainer: &Trainer) -> usize {
 /// Multiplications of one training.
 fn training(data: &CleaningData, trainer: &Trainer) -> f64 {
     let train = data.train();
-    let numbers = train.rows() * train.row_work();
-    let width = trainer.model.width(train.classes());
-    // A gradient is two products; with few columns on the other side, reading the features takes as long as with more.
-    2.0 * numbers as f64 * width as f64 * trainer.steps as f64
+    let row = trainer
+        .model
+        .multiplications(train.row_work(), train.classes());
+    // A gradient is two products.
+    2.0 * train.rows() as f64 * row as f64 * trainer.steps as f64
 }

@@ -163,7 +163,8 @@ impl Objectives {
     fn of(trials: &Trials<'_>) -> Result<Self, Error> {
         let (data, trainer) = (trials.data(), trials.trainer());
         let (train, classes) = (data.train(), trials.classes());
-        let row = 2.0 * train.row_work().max(1) as f64 * trainer.model.width(classes) as f64;
+        let row = trainer.model.multiplications(train.row_work(), classes);
+        let row = 2.0 * row.max(1) as f64;
         let most = MOST / (row * GRADIENTS * (STEPS * UPDATES) as f64);
         let mut rows = shuffled(train.rows(), trainer.key.stream(BASELINE).fold_in(DRAWN));
         rows.truncate((most as usize).max(LEAST_ROWS));
