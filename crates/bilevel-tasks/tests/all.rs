@@ -6,5 +6,6 @@ mod common;
 mod examples;
 mod memory;
 mod models;
+mod networks;
 mod problems;
 mod theory;

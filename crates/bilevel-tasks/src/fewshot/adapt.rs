@@ -4,6 +4,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use bilevel::Key;
+use bilevel::catalogue::StepSizeChoice;
 use serde::Serialize;
 
 use super::baseline::nearest_mean;
@@ -228,7 +229,14 @@ pub fn adapt(weights: &Path, folder: &Path) -> Result<Adapted, Error> {
     }
     let labelled = own.set.classes.iter().flat_map(|class| &class.pictures);
     let inverted = is_bright(&own.set, labelled.copied());
-    let (method, _) = method(&about.specification())?;
+    let mut specification = about.specification();
+    if trained == Trained::Head
+        && let Some(StepSizeChoice::Fixed(step)) = &mut specification.method.step_size
+    {
+        // The pictures of a class move its weights by 1 / classes of a step.
+        *step *= classes as f64 / way as f64;
+    }
+    let (method, _) = method(&specification)?;
     let recogniser = Recogniser {
         adaptation: adaptation(&method),
         tasks,
