@@ -25,6 +25,13 @@ pub enum WeightsProblem {
         /// The tensors of the file.
         known: Vec<String>,
     },
+    /// A number that training cannot start from.
+    NotFinite {
+        /// The parameter.
+        name: String,
+        /// The number.
+        found: String,
+    },
     /// A parameter of another shape.
     Shape {
         /// The parameter.
@@ -58,6 +65,9 @@ impl fmt::Display for WeightsProblem {
                     "expected a tensor {name}, found {}{more}",
                     shown.join(", ")
                 )
+            }
+            Self::NotFinite { name, found } => {
+                write!(f, "{name}: expected finite numbers, found {found}")
             }
             Self::Shape {
                 name,

@@ -70,7 +70,7 @@ impl Weights {
     /// running statistics, are not read.
     ///
     /// # Errors
-    /// If one is missing or has another shape.
+    /// If one is missing, has another shape, or holds a number that is not finite.
     pub fn of<T: Scalar>(&self, parameters: &[Parameter]) -> Result<Vec<T>, WeightsProblem> {
         let mut all = Vec::new();
         for parameter in parameters {
@@ -88,6 +88,12 @@ impl Weights {
                     name: name.clone(),
                     expected,
                     found: shape.clone(),
+                });
+            }
+            if let Some(found) = numbers.iter().find(|number| !number.is_finite()) {
+                return Err(WeightsProblem::NotFinite {
+                    name: name.clone(),
+                    found: found.to_string(),
                 });
             }
             let own = parameter.from_torch(numbers);
@@ -234,6 +240,15 @@ mod tests {
             file.extend([0; 8]);
             Weights::parse(&file).unwrap_err();
         }
+        let mut infinite = numbers.clone();
+        infinite[7] = f64::INFINITY;
+        let infinite = Weights::bytes(&parameters, &infinite, None).unwrap();
+        let error = Weights::parse(&infinite).unwrap().of::<f32>(&parameters);
+        let error = error.unwrap_err().to_string();
+        assert!(
+            error.contains("conv1.weight: expected finite numbers, found inf"),
+            "{error}"
+        );
         let other = Network::ResNet18.parameters([28, 28, 1]).unwrap().0;
         let weights = Weights::parse(&bytes).unwrap();
         let error = weights.of::<f32>(&other).unwrap_err().to_string();

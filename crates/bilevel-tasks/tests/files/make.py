@@ -195,6 +195,18 @@ def pictures():
         colour.save(os.path.join(name, f"{i}.jpg"), quality=95)
 
 
+@needs("PIL")
+def kinds():
+    """Pictures of one colour, (200, 40, 90), in the ways that files hold it; a JPEG for print has other channels."""
+    from PIL import Image
+    os.makedirs(path("kinds"), exist_ok=True)
+    colour = Image.new("RGB", (8, 8), (200, 40, 90))
+    colour.quantize(4).save(path(os.path.join("kinds", "palette.png")))
+    colour.convert("RGBA").save(path(os.path.join("kinds", "alpha.png")))
+    colour.convert("CMYK").save(path(os.path.join("kinds", "print.jpg")), quality=95)
+    colour.save(path(os.path.join("kinds", "progressive.jpg")), quality=95, progressive=True)
+
+
 @needs("zstandard")
 def packed():
     import zstandard

@@ -289,6 +289,26 @@ fn pictures_of_every_kind_are_read() {
     assert!(values[0].abs_diff(156) <= 1, "{values:?}");
 }
 
+/// As the Python image library wrote them (`tests/files/make.py`): a palette, transparency, a JPEG for print, a progressive one.
+#[test]
+fn colours_are_those_of_any_encoding() {
+    let stored = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/files/stored/kinds");
+    let names = ["palette.png", "alpha.png", "print.jpg", "progressive.jpg"];
+    for name in names {
+        let root = tempfile::tempdir().unwrap();
+        for class in ["a", "b"] {
+            let bytes = std::fs::read(stored.join(name)).unwrap();
+            write(root.path(), &format!("{class}/{name}"), bytes);
+        }
+        let set = read(root.path()).unwrap();
+        assert_eq!(set.shape.channels, 3, "{name}");
+        let pixels = set.pixels(0);
+        for (found, expected) in pixels[..3].iter().zip([200_u8, 40, 90]) {
+            assert!(found.abs_diff(expected) <= 4, "{name}: {:?}", &pixels[..3]);
+        }
+    }
+}
+
 /// A JPEG that says it is to be turned by a quarter to the right.
 #[test]
 fn pictures_are_turned_as_their_camera_says() {
