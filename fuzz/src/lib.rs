@@ -7,8 +7,10 @@ mod checkpoint;
 use std::path::Path;
 
 use bilevel_tasks::data::labels::classes;
+use bilevel_tasks::data::pictures::{PictureOptions, PictureSet};
 use bilevel_tasks::data::preparation::{Missing, Policy, Preparation};
 use bilevel_tasks::data::table::{LabelsWanted, Table, TableColumns};
+use bilevel_tasks::network::{Network, Weights};
 use peak_alloc::PeakAlloc;
 
 pub use checkpoint::checkpoint;
@@ -83,14 +85,63 @@ pub fn file(bytes: &[u8]) -> usize {
     })
 }
 
+/// A byte holds up to 8 * 1032 pixels, and the decoder, the pixels and the features have each in several forms.
+const OF_PIXELS: usize = 64 * 8 * 1032;
+
+/// The reader of archives of pictures; the memory that it needed. An archive is a ZIP, or a TAR with or without gzip.
+///
+/// # Panics
+/// If the archive cannot be written to a folder for temporary files.
+#[expect(clippy::expect_used, reason = "a full disk ends the fuzzer")]
+pub fn archive(bytes: &[u8]) -> usize {
+    let name = match bytes {
+        [b'P', b'K', ..] => "zip",
+        [0x1f, 0x8b, ..] => "tar.gz",
+        _ => "tar",
+    };
+    let file = std::env::temp_dir().join(format!("bilevel-fuzz-{}.{name}", std::process::id()));
+    std::fs::write(&file, bytes).expect("a file");
+    let used = bounded(bytes, OF_PIXELS, |_| {
+        for size in [None, Some((4, 3))] {
+            let options = PictureOptions { size, cache: None };
+            let _ = PictureSet::read(std::slice::from_ref(&file), &options);
+        }
+    });
+    std::fs::remove_file(&file).expect("the file");
+    used
+}
+
+/// The reader of weights of networks; the memory that it needed.
+pub fn weights(bytes: &[u8]) -> usize {
+    /// A half precision number takes two bytes in the file and eight in memory; the head of the file is text.
+    const FACTOR: usize = 64;
+    bounded(bytes, FACTOR, |bytes| {
+        let Ok(weights) = Weights::parse(bytes) else {
+            return;
+        };
+        for network in [
+            Network::LeNet,
+            Network::Conv4 {
+                filters: 1,
+                pooled: false,
+            },
+        ] {
+            if let Ok((parameters, _)) = network.parameters([28, 28, 1])
+                && let Ok(numbers) = weights.of::<f32>(&parameters)
+            {
+                let again = Weights::bytes(&parameters, &numbers, weights.about.clone());
+                assert!(again.is_ok());
+            }
+        }
+    })
+}
+
 /// The reader of folders of pictures, of one picture with these bytes; the memory that it needed.
 ///
 /// # Panics
 /// If the picture cannot be written to a folder for temporary files.
 #[expect(clippy::expect_used, reason = "a full disk ends the fuzzer")]
 pub fn picture(bytes: &[u8]) -> usize {
-    /// A byte holds up to 8 * 1032 pixels, and the decoder, the pixels and the features have each in several forms.
-    const FACTOR: usize = 64 * 8 * 1032;
     let folder = std::env::temp_dir().join(format!("bilevel-fuzz-{}", std::process::id()));
     let name = if bytes.starts_with(b"\xff\xd8") {
         "0.jpg"
@@ -101,7 +152,7 @@ pub fn picture(bytes: &[u8]) -> usize {
     std::fs::create_dir_all(&class).expect("a folder");
     let file = class.join(name);
     std::fs::write(&file, bytes).expect("a file");
-    let used = bounded(bytes, FACTOR, |_| {
+    let used = bounded(bytes, OF_PIXELS, |_| {
         for image_size in [None, Some((4, 3))] {
             let wanted = TableColumns {
                 image_size,

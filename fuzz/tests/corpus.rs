@@ -35,5 +35,7 @@ fn seeds_and_corpus() {
         every_input(target, bilevel_fuzz::file);
     }
     every_input("pictures", bilevel_fuzz::picture);
+    every_input("archive", bilevel_fuzz::archive);
+    every_input("weights", bilevel_fuzz::weights);
     every_input("checkpoint", bilevel_fuzz::checkpoint);
 }
