@@ -415,6 +415,9 @@ pub(crate) struct ExplainArguments {
     /// conv4:F, conv4-pool, conv4-pool:F (F filters), lenet or resnet18 [default: softmax]
     #[arg(long, value_name = "MODEL", conflicts_with = "problem", value_parser = parse::value::<ModelChoice>, help_heading = "Problem")]
     pub(crate) model: Option<ModelChoice>,
+    /// Also time a gradient, on made-up rows, and predict how long a hypergradient takes on this machine
+    #[arg(long, conflicts_with = "problem", help_heading = "Problem")]
+    pub(crate) time: bool,
     #[command(flatten, next_help_heading = "Problem")]
     pub(crate) training: TrainingArguments,
     #[command(flatten, next_help_heading = "Output")]

@@ -465,6 +465,48 @@ fn a_network_is_cleaned_with_too() {
     assert_ne!(reverse, scores("--seed 1", "d").1);
 }
 
+/// Convolutions on pictures: the same bits on any number of threads and with fewer states kept, a model that is applied to
+/// other pictures.
+#[test]
+fn a_convolutional_network_is_cleaned_with_too() {
+    let folder = tempfile::tempdir().unwrap();
+    let here = folder.path();
+    write_digits(here, "images", "labels", 0, 120);
+    write_digits(here, "others", "other-labels", 260, 100);
+    let files = "clean --images images --labels labels --train-rows 80 --trusted-rows 40 --corrupt 0.3 --model conv4:4 --json --quiet";
+    let scores = |run: &str| fs::read_to_string(here.join(run).join("scores.csv")).unwrap();
+    let learned = "--method improved --steps 8 --outer-steps 4 --early-stopping off";
+    let result = document(&succeed(here, &format!("{files} {learned} --out a")));
+    assert_eq!(result["model"], "conv4:4");
+    assert_eq!(result["gradient_check"]["passed"], true, "{result}");
+    let otherwise = "--threads 1 --adjoint checkpointed:2 --save-model model.json --out b";
+    succeed(here, &format!("{files} {learned} {otherwise}"));
+    assert_eq!(scores("a"), scores("b"));
+
+    let predicted = succeed(here, "predict model.json others").stdout;
+    let class = |line: &str| line.split(',').nth(1).and_then(|class| class.parse().ok());
+    let classes: Vec<u32> = predicted.lines().skip(1).filter_map(class).collect();
+    assert!(classes.len() == 100 && classes.iter().all(|&class| class < 10));
+
+    fs::write(here.join("table.csv"), "a,b,label\n1,2,x\n3,4,y\n").unwrap();
+    for (words, part) in [
+        (
+            "clean table.csv --label label --model conv4",
+            "expected rows that are pictures",
+        ),
+        (
+            "clean --images images --labels labels --model lenet",
+            "lenet: expected pictures that its windows fit into, found 8 × 8",
+        ),
+        (
+            "bench cleaning --data . --model conv4",
+            "expected rows that are pictures",
+        ),
+    ] {
+        refused(here, words, part);
+    }
+}
+
 #[test]
 fn own_images_with_and_without_the_truth() {
     let folder = tempfile::tempdir().unwrap();

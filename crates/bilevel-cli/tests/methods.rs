@@ -133,6 +133,32 @@ fn predictions_follow_the_size() {
 }
 
 /// Objectives in closed form: how often they are asked is known, not what that takes.
+/// A network has the products of its convolutions at each place; how long they take here is said when it is asked for.
+#[test]
+fn networks_are_explained_for() {
+    let folder = tempfile::tempdir().unwrap();
+    let explained = |options: &str| {
+        let words = format!(
+            "explain basic --steps 3 --model conv4:8 --pictures 16x16x3 --rows 20 --trusted-rows 10 --classes 4 {options}"
+        );
+        document(&succeed(folder.path(), &format!("{words} --json")))
+    };
+    let plain = explained("");
+    // 8 kernels of 3 × 3 at 8 × 8, 4 × 4, 2 × 2 places and one, and 8 features × 4 classes.
+    let row = 64 * 216 + (16 + 4 + 1) * 576 + 32;
+    // A gradient is about two times the forward pass, a product four.
+    let least = 2.0 * f64::from(row) * 20.0 * 3.0 * (2.0 + 4.0);
+    let flops = plain["prediction"]["flops"].as_f64().unwrap();
+    assert!(
+        flops > 0.8 * least && flops < 2.5 * least,
+        "{flops} {least}"
+    );
+    assert!(plain["prediction"].get("seconds").is_none());
+    let timed = explained("--time");
+    assert_eq!(timed["prediction"]["flops"], plain["prediction"]["flops"]);
+    assert!(timed["prediction"]["seconds"].as_f64().unwrap() > 0.0);
+}
+
 #[test]
 fn test_problems_are_explained_for() {
     let folder = tempfile::tempdir().unwrap();
@@ -168,6 +194,15 @@ fn what_cannot_be_explained_is_said() {
         ),
         ("explain basic --problem sine --dimension 2", "dimension"),
         ("explain basic --dimension 2", "--problem"),
+        (
+            "explain basic --model resnet18",
+            "expected their shape, such as --pictures 32x32x3",
+        ),
+        (
+            "explain basic --pictures 32x32x3 --columns 3072",
+            "cannot be used with",
+        ),
+        ("explain basic --pictures 32", "28x28 or 32x32x3"),
         (
             "explain basic --problem ridge --rows 2",
             "cannot be used with",

@@ -402,11 +402,21 @@ impl<T: Real> Probabilities<T> {
 impl Model {
     /// About how many multiplications the logits of a row of so many numbers take, to predict times: with fewer than 16
     /// columns on the other side of a product, reading the row takes no less time.
-    pub(crate) fn multiplications(self, numbers: usize, classes: usize) -> usize {
+    #[must_use]
+    pub fn multiplications(self, numbers: usize, classes: usize) -> usize {
         const LEAST: usize = 16;
         match self {
             Self::Softmax => numbers.saturating_mul(classes.max(LEAST)),
             Self::Mlp { hidden } => numbers.saturating_mul(hidden.max(LEAST)),
+            Self::Network(network) => network.multiplications(),
+        }
+    }
+
+    /// How many multiplications the logits of a row of so many columns take: a parameter of a layer is used once, that of
+    /// a convolution at each place.
+    pub(crate) fn products(self, columns: usize, classes: usize) -> usize {
+        match self {
+            Self::Softmax | Self::Mlp { .. } => self.y_len(columns, classes),
             Self::Network(network) => network.multiplications(),
         }
     }
@@ -423,7 +433,11 @@ impl Model {
 
 impl fmt::Display for Model {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        ModelChoice::from(*self).fmt(formatter)
+        match self {
+            Self::Softmax => formatter.write_str("softmax"),
+            Self::Mlp { hidden } => write!(formatter, "mlp:{hidden}"),
+            Self::Network(network) => network.network().fmt(formatter),
+        }
     }
 }
 

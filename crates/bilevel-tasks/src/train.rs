@@ -156,13 +156,23 @@ impl Trainer {
             })?;
             Ok((best.0, (best.1, training)))
         };
-        let unit = unit(data, data.rows()).filter(|_| self.weight_decay == 0.0);
+        let unit = self.unit(data);
         let lower = |found: &(T, _), best: &(T, _), _| found.0 < best.0;
         let (_, (y, training)) = match unit {
             None => stopped(0.0)?,
             Some(unit) => climb(MIDDLE, |factor| stopped(factor * unit), lower)?.1,
         };
         Ok((Classifier::new(self.model, y), training))
+    }
+
+    /// What ridges are measured in for a model of these rows; None where none is chosen.
+    pub(crate) fn unit(&self, data: &Dataset) -> Option<f64> {
+        match self.model {
+            // A normalisation undoes the size of what comes before it.
+            Model::Network(_) => None,
+            Model::Softmax | Model::Mlp { .. } if self.weight_decay > 0.0 => None,
+            Model::Softmax | Model::Mlp { .. } => unit(data, data.rows()),
+        }
     }
 
     fn loss<T: Real>(&self) -> Loss<T> {

@@ -3,6 +3,7 @@
 mod detector;
 mod page;
 mod result;
+mod timing;
 
 use bilevel::catalogue::{Defaults, Method, Setting, Settings, StepSizeChoice};
 use bilevel_tasks::Error;
@@ -102,6 +103,10 @@ fn of_cleaning(arguments: &ExplainArguments, method: &Method) -> Result<Known, F
         None
     } else {
         let cost = built.cost(problem);
+        let seconds = match arguments.time {
+            true => Some(timing::seconds(&cost, sizes, pictures, &settings)?),
+            false => None,
+        };
         let predicted = forecast
             .programs(threads)
             .predict(&cost)
@@ -112,6 +117,7 @@ fn of_cleaning(arguments: &ExplainArguments, method: &Method) -> Result<Known, F
             kept_bytes: predicted.kept_bytes,
             work_bytes: predicted.work_bytes,
             peak_bytes: predicted.peak_bytes(),
+            seconds,
             ..PredictionFigures::of::<f32>(&cost, cost.kept_numbers)
         })
     };

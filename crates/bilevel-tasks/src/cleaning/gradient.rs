@@ -106,7 +106,7 @@ fn sample(
     // 32 trainings, with two products per step.
     let row = settings
         .model
-        .y_len(train.columns(), train.classes())
+        .products(train.columns(), train.classes())
         .saturating_mul(64)
         .saturating_mul(method.settings.steps);
     let affordable = (CHECK_BUDGET / row.max(1)).clamp(20, CHECK_ROWS);

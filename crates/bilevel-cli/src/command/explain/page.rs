@@ -1,6 +1,7 @@
 //! The text of a page.
 
 use bilevel::Oracles;
+use bilevel_tasks::cleaning::CleaningSettings;
 
 use super::result::{ExplainResult, PredictionFigures};
 
@@ -70,6 +71,9 @@ fn predicted(prediction: &PredictionFigures) -> String {
         work = format!("{:.3} GFLOP in matrix products, {work}", flops / 1e9);
     }
     text += &labelled("Work", &work);
+    if let Some(seconds) = prediction.seconds {
+        text += &labelled("Here", &duration(seconds));
+    }
     let data = prediction.data_bytes.map_or(String::new(), |bytes| {
         format!(", data {}", megabytes(bytes))
     });
@@ -81,6 +85,22 @@ fn predicted(prediction: &PredictionFigures) -> String {
             megabytes(prediction.kept_bytes),
             megabytes(prediction.work_bytes)
         ),
+    )
+}
+
+/// A hypergradient, and a run of a usual length.
+fn duration(seconds: f64) -> String {
+    let updates = CleaningSettings::default().outer_steps;
+    let said = |seconds: f64| match seconds {
+        s if s < 1.0 => format!("{:.1} ms", s * 1e3),
+        s if s < 120.0 => format!("{s:.1} s"),
+        s if s < 7200.0 => format!("{:.0} minutes", s / 60.0),
+        s => format!("{:.1} hours", s / 3600.0),
+    };
+    format!(
+        "about {} on this machine, {} for {updates} updates (from the time of a gradient on made-up rows)",
+        said(seconds),
+        said(seconds * updates as f64)
     )
 }
 

@@ -52,6 +52,9 @@ pub(super) struct PredictionFigures {
     pub(super) kept_bytes: usize,
     pub(super) work_bytes: usize,
     pub(super) peak_bytes: usize,
+    /// On this machine, if it was asked for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) seconds: Option<f64>,
 }
 
 /// Calls by the names of the oracles.
@@ -72,6 +75,7 @@ impl PredictionFigures {
             kept_bytes: kept * size_of::<T>(),
             work_bytes: work * size_of::<T>(),
             peak_bytes: (kept + work) * size_of::<T>(),
+            seconds: None,
         }
     }
 }

@@ -25,7 +25,7 @@ use crate::data::Dataset;
 use crate::model::Examples;
 use crate::shuffle::shuffled;
 use crate::stream::BASELINE;
-use crate::train::{Classifier, Trainer, Training, unit};
+use crate::train::{Classifier, Trainer, Training};
 
 /// Folds of a cross-validation.
 const FOLDS: usize = 3;
@@ -129,10 +129,7 @@ impl<'a> Trials<'a> {
                     _ => Some(bind(trusted)?),
                 },
                 probabilities: trainer.model.probabilities(),
-                unit: match trainer.weight_decay > 0.0 {
-                    true => None,
-                    false => unit(&union, union.rows()),
-                },
+                unit: trainer.unit(&union),
                 fitted,
                 answered: AtomicBool::new(false),
                 cut: AtomicUsize::new(usize::MAX),

@@ -7,7 +7,7 @@ use crate::Error;
 use crate::cleaning::detector::held::{clearly_least, surprise};
 use crate::cleaning::together::Together;
 use crate::stream::BASELINE;
-use crate::train::{FACTORS, MIDDLE, unit};
+use crate::train::{FACTORS, MIDDLE};
 
 /// Of so many trusted rows, those of one fold suffice to choose a ridge.
 const ONE_FOLD: usize = 1000;
@@ -35,8 +35,7 @@ impl Trials<'_> {
             return self.whole().trusted_ridge();
         }
         let trusted = self.shared.data.trusted();
-        let chooses = self.shared.fitting.trainer.weight_decay == 0.0;
-        let ridge = match unit(trusted, trusted.rows()).filter(|_| chooses) {
+        let ridge = match self.shared.fitting.trainer.unit(trusted) {
             None => 0.0,
             Some(unit) => unit * self.trusted_factor(unit)?,
         };

@@ -1,0 +1,77 @@
+//! How long a hypergradient takes on this machine.
+
+use std::time::{Duration, Instant};
+
+use bilevel::{Cost, Draw, Key, Objective};
+use bilevel_tasks::cleaning::{CleaningSettings, Sizes};
+use bilevel_tasks::data::{Dataset, ImageShape, numbered_classes};
+use bilevel_tasks::model::{Examples, LossSettings};
+
+use crate::failure::Failure;
+
+/// Multiplications of a gradient that is timed, at most: some seconds.
+const MOST: usize = 100_000_000_000;
+/// A gradient that took as long is not repeated.
+const LONG: Duration = Duration::from_secs(2);
+
+/// The seconds of a hypergradient of this cost, from the time of a gradient of each objective on made-up rows: all of a step,
+/// or as many as take seconds.
+pub(super) fn seconds(
+    cost: &Cost,
+    sizes: Sizes,
+    pictures: Option<ImageShape>,
+    settings: &CleaningSettings,
+) -> Result<f64, Failure> {
+    let inner = settings.batch.unwrap_or(sizes.rows).min(sizes.rows);
+    let outer = settings.trusted_batch.unwrap_or(sizes.trusted);
+    let of = |rows: usize| gradient(rows, sizes, pictures, settings);
+    let inner = match cost.inner.gradients() {
+        none if none == 0.0 => 0.0,
+        gradients => gradients * of(inner)?,
+    };
+    let outer = match cost.outer.gradients() {
+        none if none == 0.0 => 0.0,
+        gradients => gradients * of(outer)?,
+    };
+    Ok(inner + outer)
+}
+
+/// The seconds of a gradient on so many rows.
+fn gradient(
+    rows: usize,
+    sizes: Sizes,
+    pictures: Option<ImageShape>,
+    settings: &CleaningSettings,
+) -> Result<f64, Failure> {
+    let Sizes {
+        columns, classes, ..
+    } = sizes;
+    let model = settings.model;
+    let row = model.multiplications(columns, classes).max(1);
+    let timed = rows.min((MOST / (2 * row)).max(1));
+    let failed = |error| Failure::run(error);
+    let pixels = Key::from_seed(0).normals().map(|normal| normal as f32);
+    let features: Vec<f32> = pixels.take(timed * columns).collect();
+    let labels = (0..timed).map(|row| (row % classes) as u32).collect();
+    let names = numbered_classes(classes);
+    let mut data = Dataset::new(features, columns, labels, names).map_err(failed)?;
+    if let Some(shape) = pictures {
+        data = data.with_image_shape(shape).map_err(failed)?;
+    }
+    let loss = model.loss::<f32>(LossSettings::default());
+    let loss = loss.bind(&Examples::new(&data), None, 0).map_err(failed)?;
+    let y: Vec<f32> = model.start(columns, classes, Key::from_seed(0));
+    let mut out = vec![0.0; y.len()];
+    let mut at = loss.at(&[]).map_err(Failure::run)?;
+    let mut fastest = Duration::MAX;
+    // The first one also prepares the data.
+    for _ in 0..3 {
+        let begin = Instant::now();
+        at.grad_y(&y, Draw::All, &mut out).map_err(Failure::run)?;
+        fastest = fastest.min(begin.elapsed());
+        if fastest > LONG {
+            break;
+        }
+    }
+    Ok(fastest.as_secs_f64() * rows as f64 / timed as f64)
+}
