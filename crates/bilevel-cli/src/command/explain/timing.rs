@@ -25,14 +25,16 @@ pub(super) fn seconds(
     let inner = settings.batch.unwrap_or(sizes.rows).min(sizes.rows);
     let outer = settings.trusted_batch.unwrap_or(sizes.trusted);
     let of = |rows: usize| gradient(rows, sizes, pictures, settings);
-    let inner = match cost.inner.gradients() {
-        none if none == 0.0 => 0.0,
-        gradients => gradients * of(inner)?,
+    let times = |gradients: f64, rows: usize| {
+        // An objective that is not called needs no data.
+        let called = gradients > 0.0;
+        called
+            .then(|| of(rows))
+            .transpose()
+            .map(|one| gradients * one.unwrap_or(0.0))
     };
-    let outer = match cost.outer.gradients() {
-        none if none == 0.0 => 0.0,
-        gradients => gradients * of(outer)?,
-    };
+    let inner = times(cost.inner.gradients(), inner)?;
+    let outer = times(cost.outer.gradients(), outer)?;
     Ok(inner + outer)
 }
 
