@@ -26,7 +26,7 @@ mod trials;
 mod unsure;
 
 pub use choice::{Choice, Expected, Interval};
-pub(super) use compared::Compared;
+pub(super) use compared::{Compared, predicted_time};
 pub(super) use detected::Detected;
 pub use judging::DetectorPage;
 pub use list::detector_pages;

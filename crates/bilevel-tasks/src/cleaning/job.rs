@@ -9,7 +9,7 @@ use bilevel::driver::Why;
 use super::baseline::{Baseline, baselines, figures, retrain};
 use super::cleaned_files::expect_cleaned;
 use super::demand::expect_memory;
-use super::detector::{Choice, Compared, most_classes, needs_trusted};
+use super::detector::{Choice, Compared, most_classes, needs_trusted, predicted_time};
 use super::findings::Findings;
 use super::gradient::{self, GradientCheck};
 use super::input::{Features, Input};
@@ -147,6 +147,19 @@ impl CleaningJob {
         Ok(Some(
             Duration::try_from_secs_f64(seconds).unwrap_or(Duration::MAX),
         ))
+    }
+
+    /// About how long the detectors take at most, where that is not seconds: with a network, and without a limit of time.
+    ///
+    /// # Errors
+    /// If the loss cannot be evaluated.
+    pub fn detectors_time(&self) -> Result<Option<Duration>, Error> {
+        let network = matches!(self.settings.model, Model::Network(_));
+        if !network || self.deadline.left().is_some() {
+            return Ok(None);
+        }
+        let trainer = trainer(&self.settings, self.key, self.deadline);
+        predicted_time(&self.data, &trainer).map(Some)
     }
 
     /// Fails if the job would take very long and no limit of time was set.

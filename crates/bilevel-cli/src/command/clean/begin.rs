@@ -62,9 +62,7 @@ pub(crate) fn begin(given: &Begin<'_>) -> Result<(), Failure> {
             ));
         }
         notes(&job).iter().for_each(|note| line(note));
-        if let Some(time) = predicted(&job)? {
-            line(&time);
-        }
+        predicted(&job)?.iter().for_each(|time| line(time));
     }
     let config = config(&job)?;
     let origin = Origin {
@@ -104,12 +102,12 @@ pub(crate) fn begin(given: &Begin<'_>) -> Result<(), Failure> {
 }
 
 /// What is expected before the first step, where it is long enough to matter.
-fn predicted(job: &CleaningJob) -> Result<Option<String>, Failure> {
+fn predicted(job: &CleaningJob) -> Result<Vec<String>, Failure> {
     /// Shorter times are over before they are read.
     const LEAST: Duration = Duration::from_secs(10);
     let time = job.predicted_time().map_err(Failure::usage)?;
     let memory = machine::resident_memory();
-    Ok(time.filter(|time| *time >= LEAST).map(|time| {
+    let learning = time.filter(|time| *time >= LEAST).map(|time| {
         let memory = memory.map_or_else(String::new, |bytes| {
             format!("; the rows take {} MB", bytes / 1_000_000)
         });
@@ -117,7 +115,16 @@ fn predicted(job: &CleaningJob) -> Result<Option<String>, Failure> {
             "learning the weights takes at most about {:#}{memory}",
             HumanDuration(time)
         )
-    }))
+    });
+    let detectors = job.detectors_time().map_err(Failure::usage)?;
+    let detectors = detectors.filter(|time| *time >= LEAST).map(|time| {
+        format!(
+            "the detectors take at most about {:#}: each of them trains {} many times; --time-limit ends them sooner",
+            HumanDuration(time),
+            job.settings.model
+        )
+    });
+    Ok(learning.into_iter().chain(detectors).collect())
 }
 
 /// The text of `config.toml`: every value, with absolute paths, so that the file means the same wherever it is read.

@@ -1,8 +1,8 @@
 //! All detectors on the same rows, one after the other.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
-use bilevel::Key;
+use bilevel::{Draw, Key, Objective};
 
 use super::choice::{BLEND, BLENDED, Choice, choose};
 use super::detected::Detected;
@@ -17,6 +17,7 @@ use crate::cleaning::left_out::{LeftOut, WhyLeftOut};
 use crate::cleaning::split::CleaningData;
 use crate::cleaning::stage::Stage;
 use crate::cleaning::verdict::Verdict;
+use crate::model::{Examples, LossSettings, Model};
 use crate::train::Trainer;
 
 /// What each detector found, with its figures.
@@ -40,8 +41,10 @@ const STEPS: usize = 120;
 /// Trainings of all detectors, with trials on trusted rows.
 const TRAININGS: f64 = 155.0;
 
-/// Models are trained on so many rows in any case, if there are as many.
+/// Models are trained on so many rows in any case, if there are as many; networks, of which each training takes long, on
+/// fewer.
 const LEAST_ROWS: usize = 20_000;
+const LEAST_OF_NETWORKS: usize = 1000;
 
 impl<'a> Compared<'a> {
     /// Runs them.
@@ -54,10 +57,7 @@ impl<'a> Compared<'a> {
         judge: Judge,
         stage: &mut dyn FnMut(Stage),
     ) -> Result<Self, Error> {
-        let trainer = Trainer {
-            steps: trainer.steps.min(STEPS),
-            ..*trainer
-        };
+        let trainer = with_few_steps(trainer);
         let mut compared = Self {
             trials: Trials::new(data, trainer, rows(data, &trainer))?,
             found: Vec::new(),
@@ -214,13 +214,57 @@ fn rows(data: &CleaningData, trainer: &Trainer) -> usize {
             ((rows as f64 * share) as usize).max(least).min(rows)
         }
     };
-    let most = part(MOST / (training * TRAININGS), LEAST_ROWS);
+    let least = match trainer.model {
+        Model::Network(_) => LEAST_OF_NETWORKS,
+        Model::Softmax | Model::Mlp { .. } => LEAST_ROWS,
+    };
+    let most = part(MOST / (training * TRAININGS), least);
     match trainer.deadline.left() {
         None => most,
         Some(left) => {
             let least = training / trainer.steps.max(1) as f64 * LEAST_GRADIENTS;
             most.min(part(left.as_secs_f64() * OF_SECOND / least, FEWEST_ROWS))
         }
+    }
+}
+
+/// About how long all detectors take at most, from the time of a gradient on some rows.
+///
+/// # Errors
+/// If the loss cannot be evaluated.
+pub(in crate::cleaning) fn predicted_time(
+    data: &CleaningData,
+    trainer: &Trainer,
+) -> Result<Duration, Error> {
+    /// Rows that are timed.
+    const TIMED: usize = 100;
+    let trainer = &with_few_steps(trainer);
+    let train = data.train();
+    let timed: Vec<usize> = (0..train.rows().min(TIMED)).collect();
+    let examples = Examples::new(&train.select(&timed)?);
+    let loss = trainer.model.loss::<f32>(LossSettings::default());
+    let loss = loss.bind(&examples, None, 0)?;
+    let start = trainer
+        .model
+        .start(train.columns(), train.classes(), trainer.key);
+    let (mut at, mut out) = (loss.at(&[])?, vec![0.0; start.len()]);
+    let mut fastest = Duration::MAX;
+    // The first one also prepares the data.
+    for _ in 0..3 {
+        let begin = Instant::now();
+        at.grad_y(&start, Draw::All, &mut out)?;
+        fastest = fastest.min(begin.elapsed());
+    }
+    let times = rows(data, trainer) as f64 / timed.len().max(1) as f64;
+    let gradients = TRAININGS * trainer.steps as f64;
+    Ok(fastest.mul_f64(times * gradients))
+}
+
+/// As detectors train.
+fn with_few_steps(trainer: &Trainer) -> Trainer {
+    Trainer {
+        steps: trainer.steps.min(STEPS),
+        ..*trainer
     }
 }
 
