@@ -214,7 +214,7 @@ fn wrong_files_are_refused_with_the_line() {
             "[training]\nweight_decay = -1",
             "expected a number of at least 0",
         ),
-        ("[training]\nmodel = \"mlp:0\"", "softmax or mlp:H"),
+        ("[training]\nmodel = \"mlp:0\"", "softmax, mlp:H"),
         (
             "[run]\nearly_stopping = 1",
             "expected off, or a share of the trusted rows",
