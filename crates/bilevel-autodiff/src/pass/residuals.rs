@@ -1,11 +1,15 @@
 //! What to keep of a first sweep for a second one: the minimum cut through the graph, in numbers kept.
 //!
-//! Cheap nodes may be recomputed from the kept ones and the inputs; others, such as matrix products, may not.
+//! Cheap nodes may be recomputed from the kept ones and the inputs; others, such as matrix products, may not. Sums are
+//! between the two: they are short, and computing one again reads all that it sums.
 
 use std::collections::VecDeque;
 
 use crate::graph::{DType, Graph, NodeId, Op};
 use crate::rule::{self, Recompute};
+
+/// Reading so many numbers again costs as much as keeping one: what is kept takes memory for as long as a tape.
+const READ_FOR_ONE_KEPT: u64 = 32;
 
 /// The residuals: nodes that do not depend on `second` (the inputs that come later). From them and the other
 /// inputs, `outputs` can be computed without repeating a matrix product that does not depend on `second`.
@@ -31,8 +35,15 @@ pub(crate) fn residuals(graph: &Graph, outputs: &[NodeId], second: &[NodeId]) ->
         for &operand in &node.operands {
             network.edge(after(operand), before(id), Network::INFINITE);
         }
-        if rule::recompute(&node.op) == Recompute::Never {
-            network.edge(source, before(id), Network::INFINITE);
+        let again = match (rule::recompute(&node.op), &node.op) {
+            (Recompute::Never, _) => Network::INFINITE,
+            (Recompute::Cheap, Op::Sum(_) | Op::Max(_)) => {
+                graph.node(node.operands[0]).len() as u64 / READ_FOR_ONE_KEPT
+            }
+            (Recompute::Cheap, _) => 0,
+        };
+        if again > 0 {
+            network.edge(source, before(id), again);
         }
     }
     // The nodes that the second sweep reads.

@@ -3,7 +3,9 @@
 use bilevel::Scalar;
 
 use super::sample::{Draw, Numbers, Sample};
-use super::{Axes, Link, Primitive, Recompute, Site, Summed, expect_dtype, fill, linear, reduced};
+use super::{
+    Axes, Link, Primitive, Recompute, Site, Summed, Unary, expect_dtype, fill, linear, reduced,
+};
 use crate::error::{Fault, Result};
 use crate::graph::{DType, Graph, Node, NodeId, Op, Shape};
 use crate::rule::value::{Operand, Value, coordinates, place};
@@ -71,6 +73,10 @@ impl Primitive for Sum<'_> {
         let count: usize = axes.iter().map(|&axis| inner.shape[axis]).product();
         if let Some(value) = new.uniform(a) {
             return fill(new, value * count as f64, &node.shape).map(Some);
+        }
+        if inner.op == Op::Unary(Unary::Neg) {
+            let sum = new.push(Op::Sum(axes.to_vec()), &inner.operands)?;
+            return new.unary(Unary::Neg, sum).map(Some);
         }
         if let Op::Sum(first) = &inner.op {
             let mut all = first.clone();
