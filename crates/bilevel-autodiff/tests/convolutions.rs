@@ -1,6 +1,6 @@
 //! Compares convolutions of all sizes with their definition, and layers on pictures with plain loops.
 
-use bilevel_autodiff::graph::{Convolved, Graph, Op, Window};
+use bilevel_autodiff::graph::{Binary, Convolved, Graph, Op, Window};
 use bilevel_autodiff::reference::{Value, evaluate};
 use bilevel_autodiff::{Argument, DType, Program, Real, Var, Workspace, trace};
 use proptest::prelude::*;
@@ -223,6 +223,72 @@ fn norms() {
         });
         assert!((batch[number] - of_batch).abs() < 1e-12);
         assert!((group[number] - of_group).abs() < 1e-12);
+    }
+}
+
+/// Sums over all but the channels run with the products that they sum, some rows at a time on each thread.
+#[test]
+fn sums_of_products() {
+    for (rows, channels) in [
+        (63, 7),
+        (64, 64),
+        (65, 16),
+        (128, 20),
+        (700, 33),
+        (2000, 64),
+        (5, 3000),
+    ] {
+        let shapes = [
+            (vec![rows, channels], DType::Real),
+            (vec![channels], DType::Real),
+        ];
+        let graph = trace(
+            &[shapes[0].clone(), shapes[0].clone(), shapes[1].clone()],
+            |v| {
+                let product = v[0] * v[1];
+                let centred = product - product.mean_over(&[0]);
+                let scaled = centred * v[2];
+                let both = scaled.square().sum(&[0]) + (-scaled * v[1]).sum(&[0]);
+                vec![both + product.sum(&[0])]
+            },
+        )
+        .unwrap();
+        let what = format!("{rows} × {channels}");
+        let (found, expected) = (run::<f64>(&graph, 1), defined(&graph));
+        assert_near(&found, &expected, 1e-11, &what);
+        assert_eq!(found, run::<f64>(&graph, 3), "{what}");
+        let single = run::<f32>(&graph, 1);
+        assert_near(&single, &expected, 1e-3, &what);
+        assert_eq!(single, run::<f32>(&graph, 2), "{what}");
+    }
+}
+
+/// The second of two convolutions that are added starts from the first one.
+#[test]
+fn sums_of_convolutions() {
+    for (of, channels) in [
+        (Convolved::Result, 3),
+        (Convolved::Result, 40),
+        (Convolved::Kernel([3, 3]), 40),
+    ] {
+        let window = Window::new(2, 1);
+        let picture = vec![4, 9, 9, channels];
+        let other = match of {
+            Convolved::Kernel(_) => vec![4, 5, 5, 24],
+            _ => vec![3, 3, channels, 24],
+        };
+        let mut graph = Graph::new();
+        let mut convolution = || {
+            let a = graph.input(picture.clone(), DType::Real);
+            let b = graph.input(other.clone(), DType::Real);
+            graph.push(Op::Conv { window, of }, &[a, b]).unwrap()
+        };
+        let both = [convolution(), convolution()];
+        let sum = graph.push(Op::Binary(Binary::Add), &both).unwrap();
+        graph.outputs = vec![sum];
+        let (found, expected) = (run::<f64>(&graph, 1), defined(&graph));
+        assert_near(&found, &expected, 1e-11, "a sum of two");
+        assert_eq!(found, run::<f64>(&graph, 3));
     }
 }
 

@@ -1,5 +1,7 @@
 //! The machine's instructions: kernel calls with the places of their operands.
 
+#[cfg(doc)]
+use super::limits::TERMS;
 use super::view::{At, Extent, Stride};
 use crate::graph::{Binary, Compare, Convolved, Lines, Unary, Window};
 use crate::rule::Sizes;
@@ -97,10 +99,14 @@ pub(crate) struct Fused {
 }
 
 #[derive(Clone, Debug)]
-pub(crate) struct FusedStep {
-    pub(crate) function: Function,
-    pub(crate) operands: Vec<FusedOperand>,
-    pub(crate) out: FusedOut,
+pub(crate) enum FusedStep {
+    Apply {
+        function: Function,
+        operands: Vec<FusedOperand>,
+        out: FusedOut,
+    },
+    /// The sums over `inner` for each of the lanes: `to[r, l] = Σ from[i, l]` over the i of the r-th [`TERMS`] of them.
+    Sum { from: FusedOperand, to: At },
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -120,10 +126,13 @@ pub(crate) enum FusedOut {
 impl Fused {
     /// The number of operands and results outside the chunk memory.
     pub(crate) fn outside(&self) -> usize {
-        let read = |step: &FusedStep| {
-            let outside = |operand: &&FusedOperand| matches!(operand, FusedOperand::Outside(_));
-            step.operands.iter().filter(outside).count()
-                + usize::from(matches!(step.out, FusedOut::Outside(_)))
+        let outside = |operand: &&FusedOperand| matches!(operand, FusedOperand::Outside(_));
+        let read = |step: &FusedStep| match step {
+            FusedStep::Apply { operands, out, .. } => {
+                operands.iter().filter(outside).count()
+                    + usize::from(matches!(out, FusedOut::Outside(_)))
+            }
+            FusedStep::Sum { from, .. } => usize::from(outside(&from)),
         };
         self.steps.iter().map(read).sum()
     }
@@ -133,6 +142,8 @@ impl Fused {
 pub(crate) enum Reduction {
     Sum,
     Max,
+    /// The sum of sums of [`TERMS`] each, in order.
+    SumOfSums,
     /// The sum, also over the rows of the block, added to the present value.
     Accumulate,
 }
@@ -237,6 +248,8 @@ pub(crate) struct LinesKernel {
 /// with its last two axes exchanged.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Conv {
+    /// Whether it is added to what is there.
+    pub(crate) add: bool,
     pub(crate) of: Convolved,
     pub(crate) window: Window,
     pub(crate) sizes: Sizes,
@@ -270,7 +283,7 @@ pub(crate) enum Access {
 }
 
 impl Instruction {
-    /// Every place that is read or written. Writes come last; in a fused kernel, last in each step.
+    /// Every place that is read or written.
     pub(crate) fn accesses_mut(&mut self) -> Vec<(Access, &mut At)> {
         use Access::{Index, Read, Write};
         match self {
@@ -283,12 +296,19 @@ impl Instruction {
             Self::Fused(fused) => {
                 let mut all = Vec::new();
                 for step in &mut fused.steps {
-                    for operand in &mut step.operands {
+                    let (operands, out) = match step {
+                        FusedStep::Apply { operands, out, .. } => (&mut operands[..], Some(out)),
+                        FusedStep::Sum { from, to } => {
+                            all.push((Write, to));
+                            (std::slice::from_mut(from), None)
+                        }
+                    };
+                    for operand in operands {
                         if let FusedOperand::Outside(operand) = operand {
                             all.push((Read, &mut operand.at));
                         }
                     }
-                    if let FusedOut::Outside(at) = &mut step.out {
+                    if let Some(FusedOut::Outside(at)) = out {
                         all.push((Write, at));
                     }
                 }

@@ -3,6 +3,9 @@
 /// Elements of one chunk of a fused kernel.
 pub(crate) const CHUNK: usize = 1024;
 
+/// So many terms are summed before they are added to the total: the error of a long sum is that of two short ones.
+pub(crate) const TERMS: usize = 64;
+
 /// The most columns of a narrow product.
 pub(crate) const MOST_COLUMNS: usize = 32;
 

@@ -81,10 +81,11 @@ impl Plan {
             let widths = Widths::of(graph, &rows, &phases, &needed, options);
             widths::choose(rows.count, widths, partial_len, numbers.size)
         });
-        let (buffers, constants, packed) = (lowering.buffers, lowering.constants, lowering.packed);
+        let (mut buffers, constants, packed) =
+            (lowering.buffers, lowering.constants, lowering.packed);
         if passes.fuse {
             sums::join(&mut code);
-            fuse::fuse(&mut code);
+            fuse::fuse(&mut code, &mut buffers);
         }
         let places = places::find(&buffers, &mut code, partition.block_rows);
         let mut inputs = Inputs::of(graph);

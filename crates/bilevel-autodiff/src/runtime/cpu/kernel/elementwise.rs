@@ -6,10 +6,13 @@ use pulp::{Arch, Simd, WithSimd};
 
 use super::frame::Frame;
 use super::piece::Piece;
-use super::vectorised::Vectorised;
+use super::reduce::RowSums;
+use super::vectorised::{Vectorised, vectorised};
 use crate::graph::{Binary, Compare, Unary};
-use crate::runtime::cpu::instruction::{Elementwise, Function, Fused, FusedOperand, FusedOut};
-use crate::runtime::cpu::limits::CHUNK;
+use crate::runtime::cpu::instruction::{
+    Elementwise, Function, Fused, FusedOperand, FusedOut, FusedStep,
+};
+use crate::runtime::cpu::limits::{CHUNK, TERMS};
 
 /// How an operand is walked: the stride along `inner`, and whether the lanes differ.
 #[derive(Clone, Copy)]
@@ -19,17 +22,22 @@ struct Walked<T> {
     walks: bool,
 }
 
-/// The part of `inner` and of the lanes that a piece computes: pieces differ in `inner` if there is enough of it.
-fn part(piece: Piece, inner: usize, lanes: usize) -> (Range<usize>, Range<usize>) {
-    match inner >= piece.of {
-        true => (piece.of(inner, 1), 0..lanes),
-        false => (0..inner, piece.of(lanes, 64)),
+/// The part of `inner`, in multiples of `unit`, and of the lanes that a piece computes: pieces differ in `inner` if there
+/// is enough of it.
+fn part(piece: Piece, inner: usize, lanes: usize, unit: usize) -> (Range<usize>, Range<usize>) {
+    let units = inner.div_ceil(unit);
+    match units >= piece.of || units > lanes.div_ceil(LANES) {
+        true => (piece.of(inner, unit), 0..lanes),
+        false => (0..inner, piece.of(lanes, LANES)),
     }
 }
 
+/// Lanes are cut at multiples of so many.
+const LANES: usize = 64;
+
 pub(super) fn run<T: Vectorised>(frame: &Frame<'_, T>, kernel: &Elementwise, piece: Piece) {
     let all = kernel.lanes.at(frame.rows);
-    let (inner, part) = part(piece, kernel.inner, all);
+    let (inner, part) = part(piece, kernel.inner, all, 1);
     if part.is_empty() || inner.is_empty() {
         return;
     }
@@ -88,7 +96,12 @@ pub(super) fn run_fused<T: Vectorised>(frame: &Frame<'_, T>, kernel: &Fused, pie
     if lanes == 0 || kernel.inner == 0 {
         return;
     }
-    let (inners, part) = part(piece, kernel.inner, lanes);
+    let sums = |step: &FusedStep| matches!(step, FusedStep::Sum { .. });
+    let unit = match kernel.steps.iter().any(sums) {
+        true => TERMS,
+        false => 1,
+    };
+    let (inners, part) = part(piece, kernel.inner, lanes, unit);
     let arch = Arch::new();
     // As many of `inner` as fill a chunk, or a part of the lanes if there are many. Rows of a chunk are contiguous.
     let at_once = match part.len() == lanes {
@@ -102,43 +115,63 @@ pub(super) fn run_fused<T: Vectorised>(frame: &Frame<'_, T>, kernel: &Fused, pie
         let mut lane = part.start;
         while lane < part.end {
             let width = most.min(part.end - lane);
-            for step in &kernel.steps {
-                let mut operands = [Walked {
-                    start: std::ptr::null(),
-                    inner: 0,
-                    walks: false,
-                }; 3];
-                for (walked, operand) in operands.iter_mut().zip(&step.operands) {
-                    *walked = match operand {
-                        FusedOperand::Outside(operand) => {
-                            let stride = operand.inner.at(frame.rows);
-                            let start = stride * first as isize
-                                + if operand.walks { lane as isize } else { 0 };
-                            Walked {
-                                start: frame.read(operand.at).wrapping_offset(start),
-                                inner: stride,
-                                walks: operand.walks,
-                            }
-                        }
-                        FusedOperand::Slot(slot) => Walked {
-                            start: frame.chunk.wrapping_add(slot * CHUNK),
-                            inner: width as isize,
-                            walks: true,
-                        },
-                    };
+            let walked = |operand: &FusedOperand| match operand {
+                FusedOperand::Outside(operand) => {
+                    let stride = operand.inner.at(frame.rows);
+                    let start =
+                        stride * first as isize + if operand.walks { lane as isize } else { 0 };
+                    Walked {
+                        start: frame.read(operand.at).wrapping_offset(start),
+                        inner: stride,
+                        walks: operand.walks,
+                    }
                 }
-                let out = match step.out {
-                    FusedOut::Outside(at) => frame.write(at).wrapping_add(first * lanes + lane),
-                    FusedOut::Slot(slot) => frame.chunk.wrapping_add(slot * CHUNK),
-                };
-                arch.dispatch(Kernel {
-                    function: step.function,
-                    inner,
-                    lanes: width,
-                    operands,
-                    used: step.operands.len(),
-                    out,
-                });
+                FusedOperand::Slot(slot) => Walked {
+                    start: frame.chunk.wrapping_add(slot * CHUNK),
+                    inner: width as isize,
+                    walks: true,
+                },
+            };
+            for step in &kernel.steps {
+                match step {
+                    FusedStep::Apply {
+                        function,
+                        operands: of,
+                        out,
+                    } => {
+                        let mut operands = [Walked {
+                            start: std::ptr::null(),
+                            inner: 0,
+                            walks: false,
+                        }; 3];
+                        for (to, operand) in operands.iter_mut().zip(of) {
+                            *to = walked(operand);
+                        }
+                        let out = match *out {
+                            FusedOut::Outside(at) => {
+                                frame.write(at).wrapping_add(first * lanes + lane)
+                            }
+                            FusedOut::Slot(slot) => frame.chunk.wrapping_add(slot * CHUNK),
+                        };
+                        arch.dispatch(Kernel {
+                            function: *function,
+                            inner,
+                            lanes: width,
+                            operands,
+                            used: of.len(),
+                            out,
+                        });
+                    }
+                    FusedStep::Sum { from, to } => {
+                        let from = walked(from);
+                        vectorised(RowSums {
+                            from: (from.start, from.inner as usize),
+                            rows: (first, inner),
+                            lanes: width,
+                            to: (frame.write(*to).wrapping_add(lane), lanes),
+                        });
+                    }
+                }
             }
             lane += width;
         }

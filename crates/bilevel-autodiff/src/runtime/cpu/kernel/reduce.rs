@@ -12,6 +12,7 @@ use super::piece::Piece;
 use super::vector::{Kernel, Lanes};
 use super::vectorised::{Vectorised, vectorised};
 use crate::runtime::cpu::instruction::{Reduce, Reduction};
+use crate::runtime::cpu::limits::TERMS;
 use crate::runtime::cpu::view::Stride;
 
 /// The most axes of a tensor; the trace refuses more.
@@ -20,12 +21,12 @@ const MOST: usize = crate::graph::MOST_AXES;
 pub(super) fn run<T: Vectorised>(frame: &Frame<'_, T>, kernel: &Reduce, piece: Piece) {
     match kernel.reduction {
         Reduction::Accumulate => vectorised(Totals { frame, kernel }),
-        Reduction::Sum if kernel.lane == Stride::ONE => vectorised(Sums {
+        Reduction::Sum | Reduction::SumOfSums if kernel.lane == Stride::ONE => vectorised(Sums {
             frame,
             kernel,
             piece,
         }),
-        Reduction::Sum | Reduction::Max => Arch::new().dispatch(EachRow {
+        Reduction::Sum | Reduction::SumOfSums | Reduction::Max => Arch::new().dispatch(EachRow {
             frame,
             kernel,
             piece,
@@ -73,9 +74,6 @@ struct Sums<'k, 'f, T> {
     piece: Piece,
 }
 
-/// So many terms are summed before they are added to the total: the error of a long sum is that of two short ones.
-const TERMS: usize = 64;
-
 impl<T: Vectorised> Kernel<T> for Sums<'_, '_, T> {
     #[inline(always)]
     fn run<W: Lanes<T>>(self, lanes: W) {
@@ -91,6 +89,11 @@ impl<T: Vectorised> Kernel<T> for Sums<'_, '_, T> {
         let kept = &kept[..axes];
         let (reduced, axes) = resolve(&kernel.reduced, frame.rows);
         let reduced = &reduced[..axes];
+        let at_once = match kernel.reduction {
+            Reduction::SumOfSums => usize::MAX,
+            Reduction::Sum | Reduction::Max | Reduction::Accumulate => TERMS,
+        };
+        let terms = (reduced, at_once);
         let places = kept.iter().map(|&(count, _)| count).product();
         let (places, part) = part(piece, places, count);
         let mut at_kept = Odometer::new(kept);
@@ -109,11 +112,11 @@ impl<T: Vectorised> Kernel<T> for Sums<'_, '_, T> {
                 // Safety: the plan's guarantee, see `kernel`.
                 unsafe {
                     if left >= VECTORS * W::COUNT {
-                        sums_of::<T, W, VECTORS>(lanes, from, W::COUNT, reduced, to);
+                        sums_of::<T, W, VECTORS>(lanes, from, W::COUNT, terms, to);
                         lane += VECTORS * W::COUNT;
                     } else {
                         let live = left.min(W::COUNT);
-                        sums_of::<T, W, 1>(lanes, from, live, reduced, to);
+                        sums_of::<T, W, 1>(lanes, from, live, terms, to);
                         lane += live;
                     }
                 }
@@ -131,7 +134,7 @@ unsafe fn sums_of<T: Vectorised, W: Lanes<T>, const N: usize>(
     lanes: W,
     from: *const T,
     last: usize,
-    reduced: &[(usize, isize)],
+    (reduced, at_once): (&[(usize, isize)], usize),
     to: *mut T,
 ) {
     let zero = lanes.splat(T::zero());
@@ -151,7 +154,7 @@ unsafe fn sums_of<T: Vectorised, W: Lanes<T>, const N: usize>(
                 sums[v] = lanes.add(sums[v], term);
             }
             terms += 1;
-            if terms == TERMS {
+            if terms == at_once {
                 for v in 0..N {
                     totals[v] = lanes.add(totals[v], sums[v]);
                 }
@@ -164,6 +167,95 @@ unsafe fn sums_of<T: Vectorised, W: Lanes<T>, const N: usize>(
             match v + 1 == N && last < W::COUNT {
                 true => lanes.store_part(at, last, sum),
                 false => lanes.store(at, sum),
+            }
+        }
+    }
+}
+
+/// Sums of contiguous rows of lanes: those of the r-th [`TERMS`] rows go to the r-th row of `to`.
+pub(super) struct RowSums<T> {
+    /// The first number of the first row, and the distance between rows.
+    pub(super) from: (*const T, usize),
+    /// The number of the first row among all rows, and how many there are.
+    pub(super) rows: (usize, usize),
+    pub(super) lanes: usize,
+    /// The first number of the first sum, and the distance between sums.
+    pub(super) to: (*mut T, usize),
+}
+
+impl<T: Vectorised> Kernel<T> for RowSums<T> {
+    #[inline(always)]
+    fn run<W: Lanes<T>>(self, lanes: W) {
+        const VECTORS: usize = 4;
+        let (first, count) = self.rows;
+        let mut row = first;
+        while row < first + count {
+            let next = ((row / TERMS + 1) * TERMS).min(first + count);
+            let to = self.to.0.wrapping_add(row / TERMS * self.to.1);
+            let from = self.from.0.wrapping_add((row - first) * self.from.1);
+            let starts = row % TERMS == 0;
+            let rows = (self.from.1, next - row);
+            let mut lane = 0;
+            while lane < self.lanes {
+                let left = self.lanes - lane;
+                let (from, to) = (from.wrapping_add(lane), to.wrapping_add(lane));
+                // Safety: the plan's guarantee, see `kernel`.
+                unsafe {
+                    if left >= VECTORS * W::COUNT {
+                        add_rows::<T, W, VECTORS>(lanes, from, W::COUNT, rows, (to, starts));
+                        lane += VECTORS * W::COUNT;
+                    } else {
+                        let live = left.min(W::COUNT);
+                        add_rows::<T, W, 1>(lanes, from, live, rows, (to, starts));
+                        lane += live;
+                    }
+                }
+            }
+            row = next;
+        }
+    }
+}
+
+/// Adds some rows, so many numbers apart, to the sums of some vectors of lanes; the last vector has `last` lanes.
+///
+/// # Safety
+/// The rows can be read, the sums read and written.
+#[inline(always)]
+unsafe fn add_rows<T: Vectorised, W: Lanes<T>, const N: usize>(
+    lanes: W,
+    from: *const T,
+    last: usize,
+    (distance, rows): (usize, usize),
+    (to, starts): (*mut T, bool),
+) {
+    let mut sums = [lanes.splat(T::zero()); N];
+    let part = last < W::COUNT;
+    // Safety: required of the caller.
+    unsafe {
+        if !starts {
+            for v in 0..N {
+                let at = to.add(v * W::COUNT);
+                sums[v] = match v + 1 == N && part {
+                    true => lanes.load_part(at, last),
+                    false => lanes.load(at),
+                };
+            }
+        }
+        for row in 0..rows {
+            for v in 0..N {
+                let at = from.add(row * distance + v * W::COUNT);
+                let term = match v + 1 == N && part {
+                    true => lanes.load_part(at, last),
+                    false => lanes.load(at),
+                };
+                sums[v] = lanes.add(sums[v], term);
+            }
+        }
+        for v in 0..N {
+            let at = to.add(v * W::COUNT);
+            match v + 1 == N && part {
+                true => lanes.store_part(at, last, sums[v]),
+                false => lanes.store(at, sums[v]),
             }
         }
     }
@@ -218,7 +310,7 @@ impl<T: Vectorised> WithSimd for EachRow<'_, '_, T> {
             // Safety: the plan's guarantee, see `kernel`.
             let out =
                 unsafe { std::slice::from_raw_parts_mut(to.add(own * all + part.start), lanes) };
-            let sums = kernel.reduction == Reduction::Sum;
+            let sums = kernel.reduction != Reduction::Max;
             out.fill(if sums { T::zero() } else { T::neg_infinity() });
             while let Some(offset) = at_reduced.next(reduced) {
                 let from = from.wrapping_offset(offset);

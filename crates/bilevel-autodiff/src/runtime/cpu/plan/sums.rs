@@ -1,4 +1,4 @@
-//! Turns a sum of two products into one product that is added to the other.
+//! Turns a sum of two products, or of two convolutions, into one that is added to the other.
 
 use std::collections::HashMap;
 
@@ -19,7 +19,7 @@ pub(crate) fn join(phases: &mut [PhaseCode]) {
             }
         }
     }
-    // Written by a product and read by a sum.
+    // Written by a product, and read by a sum.
     let once =
         |at: At| matches!(at.space, Space::Buffer(number) if touched.get(&number) == Some(&2));
     // For each removed sum, the place of its first product, which holds the result.
@@ -29,15 +29,16 @@ pub(crate) fn join(phases: &mut [PhaseCode]) {
         while place < phase.instructions.len() {
             let joined = products(&phase.instructions, place, &once);
             if let Some((first, second, from)) = joined
-                && let Instruction::MatMul(kept) = &phase.instructions[first]
+                && let Some(to) = product(&phase.instructions[first]).map(|(at, _)| at)
             {
-                let (to, space) = (kept.c, kept.c.at.space);
-                if let Instruction::MatMul(added) = &mut phase.instructions[second] {
-                    (added.c, added.add) = (to, true);
-                    moved.insert(from, space);
-                    phase.instructions.remove(place);
-                    continue;
+                match &mut phase.instructions[second] {
+                    Instruction::MatMul(added) => (added.c.at, added.add) = (to, true),
+                    Instruction::Conv(added) => (added.to, added.add) = (to, true),
+                    _ => {}
                 }
+                moved.insert(from, to.space);
+                phase.instructions.remove(place);
+                continue;
             }
             place += 1;
         }
@@ -75,20 +76,33 @@ fn products(
     let mut found = [0; 2];
     for (found, operand) in found.iter_mut().zip(&sum.operands) {
         let whole = operand.walks && (sum.inner == 1 || operand.inner == stride_of(sum));
-        let writer = instructions[..place].iter().position(|instruction| {
-            matches!(instruction, Instruction::MatMul(p)
-                if p.c.at == operand.at && !p.add && p.batches.is_empty())
-        });
+        let mut before = instructions[..place].iter();
+        let writer = before.position(|i| product(i).is_some_and(|(at, _)| at == operand.at));
         *found = writer.filter(|_| whole && once(operand.at))?;
     }
     let (first, second) = (found[0].min(found[1]), found[0].max(found[1]));
-    let same = match (&instructions[first], &instructions[second]) {
-        (Instruction::MatMul(a), Instruction::MatMul(b)) => {
-            (a.m, a.n, a.c.row, a.c.column) == (b.m, b.n, b.c.row, b.c.column)
-        }
-        _ => false,
-    };
+    let order = |place: usize| product(&instructions[place]).map(|(_, order)| order);
+    let same = order(first) == order(second);
     (first < second && same && sum.out.offset == 0).then_some((first, second, to))
+}
+
+/// How a product writes its elements: a matrix with its strides, or all in order.
+#[derive(PartialEq)]
+enum Written {
+    Matrix([Extent; 2], [Stride; 2]),
+    InOrder,
+}
+
+/// Where the instruction writes a product, and how, if it can be added to another.
+fn product(instruction: &Instruction) -> Option<(At, Written)> {
+    match instruction {
+        Instruction::MatMul(p) if !p.add && p.batches.is_empty() => {
+            let strides = [p.c.row, p.c.column];
+            Some((p.c.at, Written::Matrix([p.m, p.n], strides)))
+        }
+        Instruction::Conv(p) if !p.add => Some((p.to, Written::InOrder)),
+        _ => None,
+    }
 }
 
 /// The stride along `inner` of contiguous elements.

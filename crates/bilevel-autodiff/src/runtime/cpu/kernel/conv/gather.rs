@@ -139,7 +139,7 @@ struct Columns<T> {
     first: usize,
     /// Columns of the last vector.
     last: usize,
-    /// Whether these are the first terms.
+    /// Whether these are the first terms, which are not added to anything.
     starts: bool,
 }
 
@@ -220,7 +220,7 @@ impl<T: Vectorised> GatherPart<'_, T> {
             outputs,
             #[inline(always)]
             |this, lanes, first, vectors, last| {
-                let mut starts = true;
+                let mut starts = !conv.add;
                 for r in 0..conv.sizes.kernel[0] {
                     for s in 0..conv.sizes.kernel[1] {
                         let (Some(down), Some(right)) = (rows.offset(r), columns.offset(s)) else {
@@ -336,7 +336,7 @@ impl<T: Vectorised> GatherPart<'_, T> {
                         channels: length,
                         first,
                         last,
-                        starts: true,
+                        starts: !this.conv.add,
                     };
                     tile_of::<T, W, M>(lanes, from, columns, tile, live, vectors);
                 }

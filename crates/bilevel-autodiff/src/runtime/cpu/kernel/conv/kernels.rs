@@ -95,7 +95,8 @@ impl<T: Vectorised> Kernel<T> for KernelPart<'_, T> {
         let (all, outputs) = (sizes.outputs, sizes.outputs / sizes.groups);
         let to = self.to.wrapping_add(first * all + group * outputs);
         let element_len = parts.rows * all;
-        for row in 0..parts.elements * rows {
+        let cleared = if conv.add { 0 } else { parts.elements * rows };
+        for row in 0..cleared {
             let at = row / rows * element_len + row % rows * all;
             // Safety: the plan's guarantee, see `kernel`.
             let out = unsafe { std::slice::from_raw_parts_mut(to.add(at), outputs) };

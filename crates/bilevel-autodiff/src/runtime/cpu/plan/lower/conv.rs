@@ -37,6 +37,7 @@ impl Lowering<'_> {
             .in_result(id, outputs)
             .unwrap_or_else(|| self.allocate(&node.shape, None));
         self.emit(Instruction::Conv(Conv {
+            add: false,
             of,
             window,
             sizes,
