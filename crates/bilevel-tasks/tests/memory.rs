@@ -12,7 +12,9 @@ use bilevel_tasks::cleaning::{CleaningJob, CleaningSpecification, OuterStep};
 use bilevel_tasks::cost::{Prediction, Programs};
 use bilevel_tasks::data::table::{Table, TableColumns};
 use bilevel_tasks::data::{Dataset, numbered_classes};
+use bilevel_tasks::fewshot::{Pictures, TaskForm, Tasks, Trained};
 use bilevel_tasks::model::{Examples, LossSettings, Model, Real};
+use bilevel_tasks::network::{Network, start};
 
 const CLASSES: usize = 10;
 
@@ -201,6 +203,75 @@ fn memory_is_as_predicted_in_single_precision() {
 #[test]
 fn memory_is_as_predicted_in_double_precision() {
     memory_is_as_predicted::<f64>();
+}
+
+/// Exact MAML: 20-way with up to 200 steps where kernels are optimised.
+#[test]
+fn meta_gradients_keep_what_is_predicted() {
+    let (way, more) = match cfg!(debug_assertions) {
+        true => (5, vec![12]),
+        false => (20, vec![50, 200]),
+    };
+    let network: Network = "conv4".parse().unwrap();
+    let shape = [28, 28, 1];
+    let form = TaskForm::plain(Trained::All);
+    let pictures = |shots: usize| {
+        let count = shots * way;
+        let of = |i: usize| (0.7 * i as f32).sin();
+        Pictures {
+            elements: (0..count * shape.iter().product::<usize>())
+                .map(of)
+                .collect(),
+            labels: (0..count).map(|i| (i % way) as u32).collect(),
+        }
+    };
+    // Every estimate with programs of its own: those of networks keep their memory for the next task.
+    let peak = |kept, steps| {
+        let x = start(
+            Tasks::<f32>::new(network, shape, way, form)
+                .unwrap()
+                .outer_parameters()
+                .as_slice(),
+            Key::from_seed(0),
+        );
+        let method = method::<f32>(steps, kept, false);
+        let (predicted, counted) = measured(|| {
+            let tasks = Tasks::<f32>::new(network, shape, way, form).unwrap();
+            let task = tasks.bind(&pictures(1), &pictures(1)).unwrap();
+            let problem = tasks.problem(&task).unwrap();
+            let mut out = vec![0.0; x.len()];
+            let at = At::new(&problem, &x, Key::from_seed(1));
+            method
+                .estimate(&at, &mut Memory::default(), &mut out)
+                .unwrap();
+            let programs = Programs::new(&task.inner, &task.outer, 1);
+            programs
+                .predict(&method.cost(&problem))
+                .unwrap()
+                .peak_bytes()
+        });
+        let what = format!("{kept:?}, K = {steps}");
+        assert_near(&what, predicted, counted.bytes_max, 0);
+        (
+            counted.bytes_max as f64,
+            (x.len() * size_of::<f32>()) as f64,
+        )
+    };
+    for kept in [Kept::States, Kept::Checkpoints(5)] {
+        let (first, state) = peak(kept, 5);
+        for &steps in &more {
+            let grown = (peak(kept, steps).0 - first) / state;
+            let expected = match kept {
+                Kept::Checkpoints(_) => 0.0,
+                Kept::States | Kept::Tapes => (steps - 5) as f64,
+            };
+            let near = 0.05 * expected + 1.5;
+            assert!(
+                (grown - expected).abs() < near,
+                "{kept:?}, K = {steps}: {grown} states"
+            );
+        }
+    }
 }
 
 /// As many allocations for 1000 steps as for 10. Narrow products of more rows than columns use nothing of the
