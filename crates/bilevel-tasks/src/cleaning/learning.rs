@@ -7,7 +7,7 @@ use bilevel::catalogue::{
     Chosen, Defaults, Method, OptimizerChoice, Setting, Size, StepSizeChoice, choose,
 };
 use bilevel::driver::Why;
-use bilevel::{Draw, Driver, Key};
+use bilevel::{Driver, Key};
 
 use super::forecast::GRADIENTS;
 use super::judge::Judge;
@@ -16,6 +16,7 @@ use super::specification::CleaningSpecification;
 use super::split::CleaningData;
 use super::step_size::{self, MeasuredStepSize};
 use super::{Cleaning, CleaningSettings};
+use crate::cost::gradient_time;
 use crate::data::FeatureValues;
 use crate::{Deadline, Error, machine};
 
@@ -207,20 +208,8 @@ impl Learning {
     /// About how long one inner gradient on all rows takes.
     fn gradient_time(&self, state: &CleaningState<f32>) -> Result<Duration, Error> {
         let problem = self.cleaning.problem();
-        let mut handle = problem.inner().at(&state.run.x)?;
-        let mut gradient = vec![0.0; problem.y_len()];
-        let start = gradient.clone();
-        let mut fastest = Duration::MAX;
-        // The first one also prepares the data.
-        for _ in 0..2 {
-            let begin = Instant::now();
-            handle.grad_y(&start, Draw::All, &mut gradient)?;
-            fastest = fastest.min(begin.elapsed());
-            if fastest > Duration::from_secs(1) {
-                break;
-            }
-        }
-        Ok(fastest)
+        let y = vec![0.0; problem.y_len()];
+        Ok(gradient_time(problem.inner(), &state.run.x, &y)?)
     }
 
     /// How many inner gradients on all rows take as long as one update.

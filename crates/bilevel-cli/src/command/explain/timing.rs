@@ -1,9 +1,8 @@
 //! How long a hypergradient takes on this machine.
 
-use std::time::{Duration, Instant};
-
-use bilevel::{Cost, Draw, Key, Objective};
+use bilevel::{Cost, Key};
 use bilevel_tasks::cleaning::{CleaningSettings, Sizes};
+use bilevel_tasks::cost::gradient_time;
 use bilevel_tasks::data::{Dataset, ImageShape, numbered_classes};
 use bilevel_tasks::model::{Examples, LossSettings};
 
@@ -11,8 +10,6 @@ use crate::failure::Failure;
 
 /// Multiplications of a gradient that is timed, at most: some seconds.
 const MOST: usize = 100_000_000_000;
-/// A gradient that took as long is not repeated.
-const LONG: Duration = Duration::from_secs(2);
 
 /// The seconds of a hypergradient of this cost, from the time of a gradient of each objective on made-up rows: all of a step,
 /// or as many as take seconds.
@@ -63,17 +60,6 @@ fn gradient(
     let loss = model.loss::<f32>(LossSettings::default());
     let loss = loss.bind(&Examples::new(&data), None, 0).map_err(failed)?;
     let y: Vec<f32> = model.start(columns, classes, Key::from_seed(0));
-    let mut out = vec![0.0; y.len()];
-    let mut at = loss.at(&[]).map_err(Failure::run)?;
-    let mut fastest = Duration::MAX;
-    // The first one also prepares the data.
-    for _ in 0..3 {
-        let begin = Instant::now();
-        at.grad_y(&y, Draw::All, &mut out).map_err(Failure::run)?;
-        fastest = fastest.min(begin.elapsed());
-        if fastest > LONG {
-            break;
-        }
-    }
+    let fastest = gradient_time(&*loss, &[], &y).map_err(Failure::run)?;
     Ok(fastest.as_secs_f64() * rows as f64 / timed as f64)
 }

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use bilevel::{Draw, Key, Objective};
+use bilevel::Key;
 
 use super::choice::{BLEND, BLENDED, Choice, choose};
 use super::detected::Detected;
@@ -17,6 +17,7 @@ use crate::cleaning::left_out::{LeftOut, WhyLeftOut};
 use crate::cleaning::split::CleaningData;
 use crate::cleaning::stage::Stage;
 use crate::cleaning::verdict::Verdict;
+use crate::cost::gradient_time;
 use crate::model::{Examples, LossSettings, Model};
 use crate::train::Trainer;
 
@@ -247,14 +248,7 @@ pub(in crate::cleaning) fn predicted_time(
     let start = trainer
         .model
         .start(train.columns(), train.classes(), trainer.key);
-    let (mut at, mut out) = (loss.at(&[])?, vec![0.0; start.len()]);
-    let mut fastest = Duration::MAX;
-    // The first one also prepares the data.
-    for _ in 0..3 {
-        let begin = Instant::now();
-        at.grad_y(&start, Draw::All, &mut out)?;
-        fastest = fastest.min(begin.elapsed());
-    }
+    let fastest = gradient_time(&*loss, &[], &start)?;
     let times = rows(data, trainer) as f64 / timed.len().max(1) as f64;
     let gradients = TRAININGS * trainer.steps as f64;
     Ok(fastest.mul_f64(times * gradients))
