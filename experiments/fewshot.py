@@ -1,6 +1,7 @@
 """Few-shot learning by other derivatives and other inner fields, at equal cost: tables and curves.
 
     python fewshot.py DATA RUNS [--bilevel PATH] [--seeds 3] [--way 5] [--shot 1] [--steps 600]
+        [--family derivatives|fields]
     python fewshot.py --table RUNS [--plot FILE.svg]
 
 DATA is an archive or folder of pictures such as omniglot28.tar.gz. Two families of runs:
@@ -114,6 +115,7 @@ parser.add_argument("--seeds", type=int, default=3)
 parser.add_argument("--way", type=int, default=5)
 parser.add_argument("--shot", type=int, default=1)
 parser.add_argument("--steps", type=int, default=600)
+parser.add_argument("--family", choices=["derivatives", "fields"])
 given = parser.parse_args()
 if given.table:
     table(given.table)
@@ -121,8 +123,9 @@ if given.table:
         plot(given.table, given.plot)
 elif given.data and given.runs:
     pathlib.Path(given.runs).mkdir(parents=True, exist_ok=True)
+    families = {"derivatives": DERIVATIVES, "fields": FIELDS, None: DERIVATIVES | FIELDS}
     for seed in range(given.seeds):
-        for name, (options, share) in (DERIVATIVES | FIELDS).items():
+        for name, (options, share) in families[given.family].items():
             run(given, name, options, share, seed)
 else:
     parser.error("expected DATA and RUNS, or --table RUNS")
