@@ -2,7 +2,7 @@
 //! by chunk.
 //!
 //! Kernels that are not consecutive stay apart. Where they overtook the short instructions between them, meta-gradients of
-//! networks took a tenth longer: more tensors are then read at once, and stay in memory for longer.
+//! networks took a tenth longer on one thread, and as long on two.
 
 use std::collections::HashMap;
 
