@@ -238,20 +238,22 @@ fn sums_of_products() {
         (2000, 64),
         (5, 3000),
     ] {
+        // Graphs with convolutions run in whole tensors, others in blocks of rows.
         let shapes = [
-            (vec![rows, channels], DType::Real),
-            (vec![channels], DType::Real),
+            vec![rows, 1, 1, 3],
+            vec![1, 1, 3, channels],
+            vec![rows, 1, 1, channels],
+            vec![channels],
         ];
-        let graph = trace(
-            &[shapes[0].clone(), shapes[0].clone(), shapes[1].clone()],
-            |v| {
-                let product = v[0] * v[1];
-                let centred = product - product.mean_over(&[0]);
-                let scaled = centred * v[2];
-                let both = scaled.square().sum(&[0]) + (-scaled * v[1]).sum(&[0]);
-                vec![both + product.sum(&[0])]
-            },
-        )
+        let inputs = shapes.map(|shape| (shape, DType::Real));
+        let graph = trace(&inputs, |v| {
+            let product = v[0].conv(v[1], Window::default()) * v[2];
+            let centred = product - product.mean_over(&[0, 1, 2]);
+            let scaled = centred * v[3];
+            let all = [0, 1, 2];
+            let both = scaled.square().sum(&all) + (-scaled * v[2]).sum(&all);
+            vec![both + product.sum(&all)]
+        })
         .unwrap();
         let what = format!("{rows} × {channels}");
         let (found, expected) = (run::<f64>(&graph, 1), defined(&graph));
